@@ -1,0 +1,79 @@
+//! Per-model settings of the configuration file that decide how a request is shaped.
+//!
+//! They live here, not in `config`, because the quirks read them and `quirk` does no IO; `config` parses
+//! them with serde and hands them on.
+
+use serde::Deserialize;
+
+/// What becomes of an assistant turn whose reasoning is missing while thinking is on
+/// (`reasoning_history`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningHistory {
+    /// The model's and host's dated default.
+    #[default]
+    Auto,
+    /// The field is left out.
+    Omit,
+    /// A blank placeholder stands in for it.
+    Placeholder,
+    /// Left out at first; sent again with the placeholder when the host answers 400 for its lack.
+    PlaceholderOn400,
+}
+
+/// Whether the model is asked to think (`thinking`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Thinking {
+    /// As the client asks.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// What becomes of the client's `temperature` (`temperature`).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Temperature {
+    /// As the client asks, within what the model accepts.
+    #[default]
+    Client,
+    /// Left out.
+    Omit,
+    /// This value, whatever the client asks.
+    Fixed(f64),
+}
+
+/// The field that carries the output limit on the Chat wire (`max_tokens_field`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MaxTokensField {
+    /// The host's default: `max_tokens`, unless its preset or quirk says otherwise.
+    #[default]
+    Auto,
+    /// `max_tokens`.
+    MaxTokens,
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+    /// Both, for hosts that ignore one of them.
+    Both,
+}
+
+/// What becomes of `cache_control` on a foreign wire (`cache_hints`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CacheHints {
+    /// Left out: strict hosts answer 400 when it leaks.
+    #[default]
+    None,
+    /// `prompt_cache_breakpoint` on content parts (OpenAI).
+    Openai,
+    /// Kept as `cache_control` on content parts (OpenRouter, Alibaba).
+    Anthropic,
+}
