@@ -2,6 +2,15 @@
 //!
 //! Nothing here does IO, reads a clock, draws a random number or spawns a task.
 
+mod codec;
 mod wire;
 
+pub mod anthropic;
+pub mod chat;
+pub mod json;
+pub mod sse;
+pub mod stage;
+pub mod turn;
+
+pub use codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, UpstreamContext};
 pub use wire::{UnknownWire, Wire};

@@ -1,0 +1,78 @@
+//! What every wire's files have in common: the shapes that requests and replies are decoded into and encoded from.
+
+use std::ops::Range;
+
+use crate::json::Text;
+use crate::turn::{Event, Failure, Losses, Params, SealKey, Turn};
+
+/// A decoded request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// The conversation.
+    pub turn: Turn,
+    /// The parameters.
+    pub params: Params,
+}
+
+/// An encoded request or reply, and what could not be carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// What was left out, by its path in the client's document.
+    pub losses: Losses,
+}
+
+/// What a glance at a request tells, for every lane.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Peek {
+    /// The model asked for.
+    pub model: Text,
+    /// Byte range of the model's JSON string in the body, quotes included; `None` where the wire names the model elsewhere.
+    pub model_span: Option<Range<usize>>,
+    /// Whether the reply is to be streamed.
+    pub stream: bool,
+    /// The client's session, where the body tells it (`metadata.user_id`, `prompt_cache_key`).
+    pub session: Option<Text>,
+    /// Whether the body declares tools.
+    pub has_tools: bool,
+    /// Whether thinking is asked for.
+    pub has_thinking: bool,
+}
+
+/// The upstream an encoder of requests writes for.
+#[derive(Debug, Clone)]
+pub struct UpstreamContext<'a> {
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// Opens the seals that this upstream made.
+    pub seal: &'a SealKey,
+}
+
+/// The exchange an encoder of replies writes for.
+#[derive(Debug, Clone)]
+pub struct ReplyContext {
+    /// The exchange's id (UUID text); message ids derive from it.
+    pub exchange: String,
+    /// The model as the client asked for it.
+    pub model: Text,
+    /// When the exchange began, in seconds since 1970.
+    pub created: u64,
+    /// Input tokens, estimated before the upstream tells.
+    pub input_estimate: u64,
+}
+
+/// Writes a reply as its wire's stream. Total: every sequenced event has an encoding, if only an empty one.
+pub trait StreamEncoder: Send {
+    /// Writes what may go out before the first content, once: the stream is open, the reply is still to come.
+    fn open(&mut self, out: &mut Vec<u8>);
+
+    /// Writes something that keeps the connection alive and changes nothing.
+    fn keep_alive(&mut self, out: &mut Vec<u8>);
+
+    /// Writes one event of a sequenced reply.
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>);
+
+    /// Writes the wire's error event: the reply ends here and is not complete.
+    fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>);
+}

@@ -1,0 +1,254 @@
+//! A scanned document: a flat index of spans, and a cursor over it.
+
+use std::borrow::Cow;
+
+use bytestring::ByteString;
+
+use super::escape::unescape;
+use super::text::Text;
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number, in its received spelling.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+/// One value's place in the document. Children follow their parent; `next` is the index behind the whole subtree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node {
+    kind: Kind,
+    /// Strings: has escapes. Objects and arrays: children were not indexed.
+    flag: bool,
+    start: u32,
+    end: u32,
+    next: u32,
+}
+
+/// A validated document and the index of its values.
+#[derive(Debug, Clone)]
+pub struct Doc {
+    body: ByteString,
+    nodes: Vec<Node>,
+}
+
+/// A cursor on one value of a [`Doc`].
+#[derive(Clone, Copy)]
+pub struct Value<'d> {
+    doc: &'d Doc,
+    node: &'d Node,
+    index: usize,
+}
+
+impl Doc {
+    pub(super) fn new(body: ByteString, nodes: Vec<Node>) -> Self {
+        Self { body, nodes }
+    }
+
+    /// The received bytes.
+    #[must_use]
+    pub fn body(&self) -> &ByteString {
+        &self.body
+    }
+
+    /// The outermost value.
+    #[must_use]
+    pub fn root(&self) -> Value<'_> {
+        self.at(0)
+    }
+
+    fn at(&self, index: usize) -> Value<'_> {
+        const NOTHING: Node = Node::leaf(Kind::Null, 0, 0, false);
+        Value {
+            doc: self,
+            node: self.nodes.get(index).unwrap_or(&NOTHING),
+            index,
+        }
+    }
+}
+
+impl<'d> Value<'d> {
+    /// What it is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        self.node.kind
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.node.kind == Kind::Null
+    }
+
+    /// The value as received.
+    #[must_use]
+    pub fn raw(self) -> &'d str {
+        self.doc.body.get(self.span()).unwrap_or_default()
+    }
+
+    /// The value as received, sharing the document's bytes.
+    #[must_use]
+    pub fn to_raw(self) -> ByteString {
+        self.doc.body.slice_ref(self.raw())
+    }
+
+    /// Byte range of the value in the document.
+    #[must_use]
+    pub fn span(self) -> std::ops::Range<usize> {
+        self.node.start()..self.node.end as usize
+    }
+
+    /// A string, still in its received spelling.
+    #[must_use]
+    pub fn text(self) -> Option<Text> {
+        (self.node.kind == Kind::String).then(|| {
+            let contents = self.node.inner(&self.doc.body);
+            Text::from_json(self.doc.body.slice_ref(contents), self.node.flag)
+        })
+    }
+
+    /// A string's characters.
+    #[must_use]
+    pub fn str(self) -> Option<Cow<'d, str>> {
+        (self.node.kind == Kind::String).then(|| unescape(self.node.inner(&self.doc.body)))
+    }
+
+    /// Whether it is a string of exactly these characters.
+    #[must_use]
+    pub fn is_str(self, expected: &str) -> bool {
+        self.str().as_deref() == Some(expected)
+    }
+
+    /// A whole number that fits; `12.0` and `1e3` count as whole.
+    #[must_use]
+    pub fn u64(self) -> Option<u64> {
+        if self.node.kind != Kind::Number {
+            return None;
+        }
+        let raw = self.raw();
+        raw.parse().ok().or_else(|| {
+            let number: f64 = raw.parse().ok()?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the range and the fraction are checked first"
+            )]
+            (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
+        })
+    }
+
+    /// A number.
+    #[must_use]
+    pub fn f64(self) -> Option<f64> {
+        (self.node.kind == Kind::Number).then(|| self.raw().parse().ok())?
+    }
+
+    /// `true` or `false`.
+    #[must_use]
+    pub fn bool(self) -> Option<bool> {
+        (self.node.kind == Kind::Bool).then(|| self.raw() == "true")
+    }
+
+    /// An object's member; `None` for other kinds and absent names.
+    #[must_use]
+    pub fn get(self, key: &str) -> Option<Value<'d>> {
+        self.members().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// An object's members in received order; nothing for other kinds.
+    pub fn members(self) -> impl Iterator<Item = (Cow<'d, str>, Value<'d>)> {
+        let mut at = self.first_child(Kind::Object);
+        std::iter::from_fn(move || {
+            let key = self.child(at)?;
+            let value = self.doc.at(at + 1);
+            at = value.node.next as usize;
+            Some((unescape(key.inner(&self.doc.body)), value))
+        })
+    }
+
+    /// An array's items; nothing for other kinds.
+    pub fn items(self) -> impl Iterator<Item = Value<'d>> {
+        let mut at = self.first_child(Kind::Array);
+        std::iter::from_fn(move || {
+            self.child(at)?;
+            let item = self.doc.at(at);
+            at = item.node.next as usize;
+            Some(item)
+        })
+    }
+
+    /// Index of the first child, or an index that ends the iteration at once.
+    fn first_child(self, kind: Kind) -> usize {
+        if self.node.kind == kind {
+            self.index + 1
+        } else {
+            usize::MAX
+        }
+    }
+
+    fn child(self, at: usize) -> Option<&'d Node> {
+        (at < self.node.next as usize).then(|| self.doc.nodes.get(at))?
+    }
+}
+
+impl Node {
+    pub(super) const fn leaf(kind: Kind, start: usize, end: usize, flag: bool) -> Self {
+        Self {
+            kind,
+            flag,
+            start: offset(start),
+            end: offset(end),
+            next: 0,
+        }
+    }
+
+    pub(super) const fn string(start: usize, end: usize, has_escapes: bool) -> Self {
+        Self::leaf(Kind::String, start, end, has_escapes)
+    }
+
+    pub(super) const fn with_next(mut self, next: usize) -> Self {
+        self.next = offset(next);
+        self
+    }
+
+    pub(super) const fn close(&mut self, end: usize, next: usize) {
+        self.end = offset(end);
+        self.next = offset(next);
+    }
+
+    pub(super) const fn start(&self) -> usize {
+        self.start as usize
+    }
+
+    /// A string's contents, without the quotes.
+    pub(super) fn inner<'t>(&self, body: &'t str) -> &'t str {
+        body.get(self.start as usize + 1..(self.end as usize).saturating_sub(1)).unwrap_or_default()
+    }
+}
+
+/// The member names of the object at `own`, in received order.
+pub(super) fn member_keys(nodes: &[Node], own: usize) -> impl Iterator<Item = &Node> {
+    let behind = nodes.get(own).map_or(0, |node| node.next as usize);
+    let mut at = own + 1;
+    std::iter::from_fn(move || {
+        let key = (at < behind).then(|| nodes.get(at))??;
+        at = nodes.get(at + 1)?.next as usize;
+        Some(key)
+    })
+}
+
+/// Documents are below 4 GiB: the scanner refuses larger ones before it indexes anything.
+#[expect(clippy::cast_possible_truncation, reason = "checked at the start of the scan")]
+const fn offset(at: usize) -> u32 {
+    at as u32
+}

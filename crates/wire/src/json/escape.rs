@@ -1,0 +1,148 @@
+//! JSON string escapes, both ways.
+
+use std::borrow::Cow;
+
+const HEX: [u8; 16] = *b"0123456789abcdef";
+
+/// Appends `text` as the contents of a JSON string literal, without the quotes.
+pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut clean_from = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(bytes.get(clean_from..at).unwrap_or_default());
+        clean_from = at + 1;
+        push_escape(out, byte);
+    }
+    out.extend_from_slice(bytes.get(clean_from..).unwrap_or_default());
+}
+
+/// Appends the shortest escape of one byte that JSON does not allow bare in a string.
+pub(crate) fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        other => {
+            let high = HEX.get(usize::from(other >> 4)).copied().unwrap_or(b'0');
+            let low = HEX.get(usize::from(other & 0xf)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Undoes the escapes of a JSON string's contents.
+///
+/// A lone surrogate, which JSON can spell and Unicode cannot, becomes U+FFFD.
+pub(crate) fn unescape(escaped: &str) -> Cow<'_, str> {
+    let Some(first) = memchr::memchr(b'\\', escaped.as_bytes()) else {
+        return Cow::Borrowed(escaped);
+    };
+    let mut out = String::with_capacity(escaped.len());
+    let (head, mut rest) = escaped.split_at(first);
+    out.push_str(head);
+    while let Some(after) = rest.strip_prefix('\\') {
+        rest = unescape_one(after, &mut out);
+        let next = memchr::memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
+        let (clean, tail) = rest.split_at(next);
+        out.push_str(clean);
+        rest = tail;
+    }
+    Cow::Owned(out)
+}
+
+/// Reads one escape after its backslash; returns what follows it.
+fn unescape_one<'a>(after: &'a str, out: &mut String) -> &'a str {
+    let mut chars = after.chars();
+    match chars.next() {
+        Some('n') => out.push('\n'),
+        Some('r') => out.push('\r'),
+        Some('t') => out.push('\t'),
+        Some('b') => out.push('\u{8}'),
+        Some('f') => out.push('\u{c}'),
+        Some('u') => return unescape_unicode(chars.as_str(), out),
+        Some(literal) => out.push(literal),
+        None => {}
+    }
+    chars.as_str()
+}
+
+fn unescape_unicode<'a>(digits: &'a str, out: &mut String) -> &'a str {
+    let (Some(unit), Some(rest)) = (hex4(digits), digits.get(4..)) else {
+        out.push(char::REPLACEMENT_CHARACTER);
+        return "";
+    };
+    if let Some(scalar) = char::from_u32(unit) {
+        out.push(scalar);
+        return rest;
+    }
+    if (0xd800..0xdc00).contains(&unit)
+        && let Some(tail) = rest.strip_prefix("\\u")
+        && let (Some(low), Some(after)) = (hex4(tail), tail.get(4..))
+        && (0xdc00..0xe000).contains(&low)
+        && let Some(scalar) = char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00))
+    {
+        out.push(scalar);
+        return after;
+    }
+    out.push(char::REPLACEMENT_CHARACTER);
+    rest
+}
+
+fn hex4(text: &str) -> Option<u32> {
+    let digits = text.get(..4)?;
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(digits, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let mut out = Vec::new();
+        push_escaped(&mut out, text);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn escapes_only_what_json_demands() {
+        let cases = [
+            ("", ""),
+            ("plain é 😀", "plain é 😀"),
+            ("a\"b\\c", "a\\\"b\\\\c"),
+            ("\n\r\t\u{8}\u{c}", "\\n\\r\\t\\b\\f"),
+            ("\u{0}\u{1f}", "\\u0000\\u001f"),
+        ];
+        for (plain, json) in cases {
+            assert_eq!(escaped(plain), json);
+            assert_eq!(unescape(json), plain);
+        }
+    }
+
+    #[test]
+    fn unescapes_every_spelling() {
+        let cases = [
+            ("\\/", "/"),
+            ("\\u00e9", "é"),
+            ("\\uD83D\\uDE00", "😀"),
+            ("\\ud83d", "\u{fffd}"),
+            ("\\ud83dx", "\u{fffd}x"),
+            ("\\ude00\\ud83d", "\u{fffd}\u{fffd}"),
+            ("\\ud83d\\u0041", "\u{fffd}A"),
+        ];
+        for (json, plain) in cases {
+            assert_eq!(unescape(json), plain, "{json}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! JSON on the hot path: one pass over the received bytes, spans instead of copies.
+//!
+//! [`scan`] validates a document and leaves a flat index of its nodes ([`Doc`]); nothing is unescaped or copied
+//! until somebody asks. [`Text`] carries a string as it stood on the wire, so that moving it into another
+//! document is one copy. [`Writer`] builds outgoing bodies. [`Arguments`] watches tool arguments arrive in pieces.
+
+mod arguments;
+mod doc;
+mod escape;
+mod scan;
+mod text;
+mod write;
+
+pub use arguments::{Arguments, ArgumentsState};
+pub use doc::{Doc, Kind, Value};
+pub use scan::{MAX_DEPTH, SyntaxError, scan, scan_with_opaque};
+pub use text::Text;
+pub use write::Writer;

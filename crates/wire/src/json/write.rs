@@ -1,0 +1,154 @@
+//! Builds a JSON document by appending, so that every span is copied once.
+
+use bytestring::ByteString;
+
+use super::escape::push_escaped;
+use super::text::Text;
+
+/// Appends JSON to a buffer and puts the commas.
+///
+/// It does not check nesting: each `begin_*` needs its `end_*`, and each value in an object its [`Writer::key`].
+#[derive(Debug, Default)]
+pub struct Writer {
+    out: Vec<u8>,
+    needs_comma: bool,
+}
+
+impl Writer {
+    /// An empty document with room for `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            out: Vec::with_capacity(capacity),
+            needs_comma: false,
+        }
+    }
+
+    /// Continues behind what `out` already holds.
+    #[must_use]
+    pub fn append_to(out: Vec<u8>) -> Self {
+        Self {
+            out,
+            needs_comma: false,
+        }
+    }
+
+    /// The bytes written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// `{`
+    pub fn begin_object(&mut self) -> &mut Self {
+        self.open(b'{')
+    }
+
+    /// `}`
+    pub fn end_object(&mut self) -> &mut Self {
+        self.close(b'}')
+    }
+
+    /// `[`
+    pub fn begin_array(&mut self) -> &mut Self {
+        self.open(b'[')
+    }
+
+    /// `]`
+    pub fn end_array(&mut self) -> &mut Self {
+        self.close(b']')
+    }
+
+    /// A member's name; its value must follow.
+    pub fn key(&mut self, key: &str) -> &mut Self {
+        self.comma();
+        self.out.push(b'"');
+        push_escaped(&mut self.out, key);
+        self.out.extend_from_slice(b"\":");
+        self.needs_comma = false;
+        self
+    }
+
+    /// A string.
+    pub fn str(&mut self, text: &str) -> &mut Self {
+        self.comma();
+        self.out.push(b'"');
+        push_escaped(&mut self.out, text);
+        self.out.push(b'"');
+        self
+    }
+
+    /// A string, copied in its received spelling.
+    pub fn text(&mut self, text: &Text) -> &mut Self {
+        self.comma();
+        self.out.push(b'"');
+        text.push_json(&mut self.out);
+        self.out.push(b'"');
+        self
+    }
+
+    /// A string made of several pieces.
+    pub fn text_parts(&mut self, parts: &[&Text]) -> &mut Self {
+        self.comma();
+        self.out.push(b'"');
+        for part in parts {
+            part.push_json(&mut self.out);
+        }
+        self.out.push(b'"');
+        self
+    }
+
+    /// A value that is JSON already.
+    pub fn raw(&mut self, json: &str) -> &mut Self {
+        self.comma();
+        self.out.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// A whole number.
+    pub fn u64(&mut self, number: u64) -> &mut Self {
+        self.raw(&number.to_string())
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&mut self, value: bool) -> &mut Self {
+        self.raw(if value { "true" } else { "false" })
+    }
+
+    /// `null`.
+    pub fn null(&mut self) -> &mut Self {
+        self.raw("null")
+    }
+
+    /// Members copied as they were received: key (plain) and raw value.
+    pub fn members<'a>(
+        &mut self,
+        members: impl IntoIterator<Item = &'a (ByteString, ByteString)>,
+    ) -> &mut Self {
+        for (key, raw) in members {
+            self.key(key).raw(raw);
+        }
+        self
+    }
+
+    fn open(&mut self, bracket: u8) -> &mut Self {
+        self.comma();
+        self.out.push(bracket);
+        self.needs_comma = false;
+        self
+    }
+
+    fn close(&mut self, bracket: u8) -> &mut Self {
+        self.out.push(bracket);
+        self.needs_comma = true;
+        self
+    }
+
+    /// Puts the comma that the value or key about to be written needs, and notes that the next one needs one too.
+    fn comma(&mut self) {
+        if self.needs_comma {
+            self.out.push(b',');
+        }
+        self.needs_comma = true;
+    }
+}

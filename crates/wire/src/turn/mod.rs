@@ -1,0 +1,36 @@
+//! The hub: what the four wires mean, in one shape.
+//!
+//! A [`Turn`] is a request for a model's reply, an [`Event`] a step of the reply, a [`Reply`] the whole of it. The shape
+//! follows Anthropic Messages, the strictest of the four grammars; `docs/adr/0002-hub-mapping.md` maps every wire
+//! onto it. What no wire of ours knows travels as [`Foreign`]: copied on its own wire, a [`Loss`] on any other.
+
+mod block;
+mod event;
+mod failure;
+mod fold;
+mod ids;
+mod loss;
+mod node;
+mod params;
+mod request;
+mod seal;
+mod sequence;
+mod stop;
+mod usage;
+
+pub use block::{
+    Block, Document, Foreign, Image, MediaSource, SearchResult, ServerToolUse, Thinking, ToolInput,
+    ToolResult, ToolUse,
+};
+pub use event::{Delta, Event, Opening, Slot, Start};
+pub use failure::{Failure, FailureKind};
+pub use fold::{Reply, fold, replay};
+pub use ids::ToolIdStage;
+pub use loss::{Loss, Losses};
+pub use node::Node;
+pub use params::{Effort, OutputFormat, Params, ThinkingMode, ToolChoice};
+pub use request::{CacheHint, Message, Role, Tool, Turn};
+pub use seal::{SEAL_PREFIX, Seal, SealKey, SealStage, opened};
+pub use sequence::{EmptyReply, Sequencer};
+pub use stop::{Stop, StopReason};
+pub use usage::Usage;

@@ -1,0 +1,377 @@
+//! The sequencer: whatever order an upstream's blocks arrive in, they leave one behind the other.
+//!
+//! It sits behind every decoder and quirk and before every encoder, and is the one place that guarantees the strictest
+//! grammar of the four wires: one block open at a time, slots 0, 1, 2, ... without gaps, no block of white space
+//! alone, no tool call that ends normally with arguments that are not one JSON object (unless the token limit cut them), a
+//! stop reason that fits the blocks, usage before the stop, nothing behind the end.
+
+use std::collections::VecDeque;
+
+use bytestring::ByteString;
+
+use super::event::{Delta, Event, Opening, Slot, Start};
+use super::failure::{Failure, FailureKind};
+use super::stop::{Stop, StopReason};
+use super::usage::Usage;
+use crate::json::{Arguments, ArgumentsState, Text, scan_with_opaque};
+use crate::stage::{End, Note, Sink, Stage};
+
+/// What to make of a complete reply without text and calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmptyReply {
+    /// Pass it on as it is.
+    Pass,
+    /// A fault: agents stop or hang on an empty end of turn.
+    Fault,
+}
+
+/// Puts blocks in sequence; see the module's text.
+#[derive(Debug)]
+pub struct Sequencer {
+    empty_reply: EmptyReply,
+    start: Option<Start>,
+    has_started: bool,
+    /// The block that is being passed on.
+    current: Option<Block>,
+    /// Blocks that opened meanwhile, in order.
+    waiting: VecDeque<Block>,
+    next_slot: u32,
+    usage: Usage,
+    stop: Option<Stop>,
+    emitted: Emitted,
+    is_done: bool,
+}
+
+#[derive(Debug, Default)]
+struct Emitted {
+    calls: u32,
+    /// Blocks that answer the client: anything but reasoning.
+    answers: u32,
+    has_refusal: bool,
+}
+
+/// A block from its opening at the source to its closing downstream.
+#[derive(Debug)]
+struct Block {
+    source: Slot,
+    opening: Opening,
+    /// Set once it has been opened downstream.
+    out: Option<Slot>,
+    /// Deltas kept back: all of them while it waits, white space at its head before it may open.
+    held: Vec<Delta>,
+    is_closed_at_source: bool,
+    /// White space at its head is dropped instead of kept: it only separated it from a call.
+    drops_leading_space: bool,
+    arguments: Arguments,
+    /// The arguments passed on so far.
+    input: String,
+}
+
+impl Sequencer {
+    /// A sequencer for one reply.
+    #[must_use]
+    pub fn new(empty_reply: EmptyReply) -> Self {
+        Self {
+            empty_reply,
+            start: None,
+            has_started: false,
+            current: None,
+            waiting: VecDeque::new(),
+            next_slot: 0,
+            usage: Usage::default(),
+            stop: None,
+            emitted: Emitted::default(),
+            is_done: false,
+        }
+    }
+
+    fn open(&mut self, source: Slot, opening: Opening, sink: &mut Sink<Event>) {
+        let follows_call = self.waiting.back().or(self.current.as_ref()).map_or(self.emitted.calls > 0, Block::is_call);
+        let block = Block {
+            source,
+            drops_leading_space: follows_call && matches!(opening, Opening::Text),
+            opening,
+            out: None,
+            held: Vec::new(),
+            is_closed_at_source: false,
+            arguments: Arguments::default(),
+            input: String::new(),
+        };
+        self.waiting.push_back(block);
+        self.advance(sink);
+    }
+
+    fn delta(&mut self, source: Slot, delta: Delta, sink: &mut Sink<Event>) {
+        if let Some(current) = self.current.as_mut().filter(|block| block.source == source) {
+            current.held.push(delta);
+        } else if let Some(block) = self.waiting.iter_mut().rev().find(|block| block.source == source) {
+            block.held.push(delta);
+        } else {
+            sink.note(Note::Diag("delta_behind_closed_block"));
+            return;
+        }
+        self.advance(sink);
+    }
+
+    fn close(&mut self, source: Slot, sink: &mut Sink<Event>) {
+        let block = self.current.iter_mut().chain(self.waiting.iter_mut()).find(|block| block.source == source);
+        if let Some(block) = block {
+            block.is_closed_at_source = true;
+            self.advance(sink);
+        }
+    }
+
+    /// Passes on all that can be passed on now.
+    fn advance(&mut self, sink: &mut Sink<Event>) {
+        loop {
+            if let Some(mut block) = self.current.take() {
+                self.flush(&mut block, sink);
+                let may_close = match block.input_state() {
+                    None => block.is_closed_at_source,
+                    Some(ArgumentsState::Complete) => block.is_closed_at_source || !self.waiting.is_empty(),
+                    Some(ArgumentsState::Empty) => block.is_closed_at_source,
+                    // Only the stop reason can tell a call cut by the token limit from a broken one.
+                    Some(ArgumentsState::Partial | ArgumentsState::Invalid) => false,
+                };
+                if !may_close || sink.has_fault() {
+                    self.current = Some(block);
+                    return;
+                }
+                self.finish(block, false, sink);
+            }
+            match self.waiting.pop_front() {
+                Some(next) => self.current = Some(next),
+                None => return,
+            }
+        }
+    }
+
+    /// Passes on what a block holds, opening it if need be.
+    fn flush(&mut self, block: &mut Block, sink: &mut Sink<Event>) {
+        if block.out.is_none() {
+            if !block.has_substance() {
+                return;
+            }
+            self.emit_start(sink);
+            let slot = Slot(self.next_slot);
+            self.next_slot += 1;
+            block.out = Some(slot);
+            self.emitted.calls += u32::from(block.is_call());
+            self.emitted.answers +=
+                u32::from(!matches!(block.opening, Opening::Thinking | Opening::RedactedThinking { .. }));
+            self.emitted.has_refusal |= matches!(block.opening, Opening::Refusal);
+            sink.event(Event::Open {
+                slot,
+                block: block.opening.clone(),
+            });
+        }
+        let Some(slot) = block.out else { return };
+        for delta in std::mem::take(&mut block.held) {
+            if let Some(delta) = block.passed(delta) {
+                sink.event(Event::Delta { slot, delta });
+            }
+        }
+    }
+
+    /// Closes a block downstream. `is_cut`: the token limit ended the reply, so half a call is what there is.
+    fn finish(&mut self, mut block: Block, is_cut: bool, sink: &mut Sink<Event>) {
+        let Some(slot) = block.out else {
+            if !block.held.is_empty() {
+                sink.note(Note::Diag("blank_block_dropped"));
+            }
+            return;
+        };
+        match block.input_state() {
+            Some(ArgumentsState::Empty) => sink.event(Event::Delta {
+                slot,
+                delta: Delta::Input(Text::from_static("{}")),
+            }),
+            Some(ArgumentsState::Complete) if !block.is_json() => {
+                return sink.fault(broken_call("are not valid JSON"));
+            }
+            Some(ArgumentsState::Partial) if !is_cut => return sink.fault(broken_call("are incomplete")),
+            Some(ArgumentsState::Invalid) if !is_cut => {
+                return sink.fault(broken_call("are not a JSON object"));
+            }
+            Some(_) | None => {}
+        }
+        if block.arguments.is_repaired() {
+            sink.note(Note::Diag("arguments_repaired"));
+        }
+        block.out = None;
+        sink.event(Event::Close { slot });
+    }
+
+    fn emit_start(&mut self, sink: &mut Sink<Event>) {
+        if !self.has_started {
+            self.has_started = true;
+            sink.event(Event::Start(self.start.take().unwrap_or_default()));
+        }
+    }
+
+    fn done(&mut self, sink: &mut Sink<Event>) {
+        if self.is_done {
+            return;
+        }
+        self.is_done = true;
+        let mut stop = self.stop.take().unwrap_or_else(|| Stop::new(StopReason::EndTurn));
+        let is_cut = matches!(stop.reason, StopReason::MaxTokens | StopReason::ContextWindow);
+        let blocks: Vec<Block> = self.current.take().into_iter().chain(self.waiting.drain(..)).collect();
+        for mut block in blocks {
+            self.flush(&mut block, sink);
+            self.finish(block, is_cut, sink);
+            if sink.has_fault() {
+                return;
+            }
+        }
+        stop.reason = self.fitting(stop.reason);
+        if self.emitted.answers == 0 && stop.reason == StopReason::EndTurn && self.empty_reply == EmptyReply::Fault {
+            sink.fault(Failure::new(
+                FailureKind::EmptyReply,
+                if self.next_slot == 0 {
+                    "the upstream's reply has no content"
+                } else {
+                    "the upstream's reply has reasoning and nothing else"
+                },
+            ));
+            return;
+        }
+        self.emit_start(sink);
+        if !self.usage.is_empty() {
+            sink.event(Event::Usage(self.usage));
+        }
+        sink.event(Event::Stop(stop));
+        sink.event(Event::Done);
+    }
+
+    /// Calls decide between the end of a turn and tool use, whatever the upstream says.
+    fn fitting(&self, reason: StopReason) -> StopReason {
+        match reason {
+            StopReason::EndTurn if self.emitted.has_refusal => StopReason::Refusal,
+            StopReason::EndTurn | StopReason::ToolUse if self.emitted.calls > 0 => StopReason::ToolUse,
+            StopReason::ToolUse => StopReason::EndTurn,
+            other => other,
+        }
+    }
+}
+
+impl Stage for Sequencer {
+    type In = Event;
+    type Out = Event;
+
+    fn on(&mut self, event: Event, sink: &mut Sink<Event>) {
+        if self.is_done {
+            return;
+        }
+        match event {
+            Event::Start(start) => {
+                self.usage.update(&start.usage);
+                if !self.has_started {
+                    self.start = Some(start);
+                }
+            }
+            Event::Open { slot, block } => self.open(slot, block, sink),
+            Event::Delta { slot, delta } => self.delta(slot, delta, sink),
+            Event::Close { slot } => self.close(slot, sink),
+            Event::Usage(usage) => self.usage.update(&usage),
+            Event::Stop(stop) => self.stop = Some(stop),
+            Event::Done => self.done(sink),
+            Event::Ping => sink.event(Event::Ping),
+        }
+    }
+
+    /// Decoders turn the transport's end into [`Event::Done`] or a fault; what is left is a decoder that did neither.
+    fn end(&mut self, end: End, sink: &mut Sink<Event>) {
+        if self.is_done {
+            return;
+        }
+        match end {
+            End::Clean if self.stop.is_some() => self.done(sink),
+            End::Clean | End::Truncated => {
+                sink.fault(Failure::new(FailureKind::Truncated, "the upstream's reply ended early"));
+            }
+            End::Broken(failure) => sink.fault(failure),
+        }
+    }
+
+    fn holding(&self) -> bool {
+        !self.waiting.is_empty() || self.current.as_ref().is_some_and(|block| !block.held.is_empty())
+    }
+}
+
+impl Block {
+    fn is_call(&self) -> bool {
+        matches!(self.opening, Opening::ToolUse { .. })
+    }
+
+    /// How far the JSON input has come; `None` for blocks without one.
+    fn input_state(&self) -> Option<ArgumentsState> {
+        matches!(
+            self.opening,
+            Opening::ToolUse {
+                is_freeform: false,
+                ..
+            }
+        )
+        .then(|| self.arguments.state())
+    }
+
+    /// Whether there is something to open the block for: white space alone never opens one.
+    fn has_substance(&mut self) -> bool {
+        match self.opening {
+            Opening::Text | Opening::Refusal | Opening::Thinking => {
+                let is_substance = |delta: &Delta| match delta {
+                    Delta::Text(text) | Delta::Thinking(text) => !text.is_blank(),
+                    Delta::Input(_) | Delta::Signature(_) | Delta::Citation(_) | Delta::Foreign(_) => true,
+                };
+                let first = self.held.iter().position(is_substance);
+                if let Some(first) = first
+                    && self.drops_leading_space
+                {
+                    self.held.drain(..first);
+                    if let Some(Delta::Text(text)) = self.held.first_mut() {
+                        let plain = text.to_plain();
+                        let trimmed = plain.slice_ref(plain.trim_start());
+                        *text = Text::plain(trimmed);
+                    }
+                }
+                first.is_some()
+            }
+            Opening::RedactedThinking { .. } | Opening::ToolUse { .. } | Opening::Foreign(_) => true,
+        }
+    }
+
+    /// A delta as it may be passed on.
+    fn passed(&mut self, delta: Delta) -> Option<Delta> {
+        match delta {
+            Delta::Input(text) if self.input_state().is_some() => {
+                let from = self.input.len();
+                let piece = text.to_plain();
+                self.arguments.push(&piece, &mut self.input);
+                let passed = self.input.get(from..).unwrap_or_default();
+                if passed.is_empty() {
+                    None
+                } else if passed == &*piece {
+                    Some(Delta::Input(text))
+                } else {
+                    Some(Delta::Input(passed.into()))
+                }
+            }
+            Delta::Text(text) if text.is_empty() => None,
+            Delta::Thinking(text) if text.is_empty() => None,
+            other => Some(other),
+        }
+    }
+
+    /// Brackets were followed on the way; this reads the finished object as a client's parser will.
+    fn is_json(&self) -> bool {
+        scan_with_opaque(&ByteString::from(self.input.as_str()), &[]).is_ok()
+    }
+}
+
+fn broken_call(what: &str) -> Failure {
+    Failure::new(
+        FailureKind::BrokenToolCall,
+        format!("upstream tool call arguments {what}"),
+    )
+}
