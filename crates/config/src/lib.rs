@@ -1,1 +1,43 @@
-//! placeholder
+//! The configuration: one TOML file, the presets, the environment, and nothing else.
+//!
+//! [`Config::load`] reads, validates and resolves everything at once and answers with either a [`Config`] that
+//! needs no further checks or every problem with its place and a hint. All of it is a function of the file and an
+//! [`Environment`], so `lingate check` and the tests need no server. Everything per provider is data in
+//! `providers/*.toml`.
+
+mod config;
+mod document;
+mod environment;
+mod file;
+mod inert;
+mod load;
+mod preset;
+mod problem;
+mod provider;
+mod reference;
+mod report;
+mod resolve;
+mod secret;
+mod settings;
+mod url;
+mod value;
+
+pub use config::{
+    Breaker, ClientKey, Config, Context, Failover, FoundKey, Images, Log, ModelSettings, Price,
+    Record, Server, Sources, TargetSettings,
+};
+pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
+pub use load::LoadOptions;
+pub use preset::{ModelFacts, Preset, ThinkingFact, preset, presets};
+pub use problem::{Place, Problem, Problems};
+pub use provider::{DEMO, Health, KeyRef, Kind, Provider, Timeouts};
+pub use secret::Secret;
+pub use settings::{
+    Auth, Bodies, HttpVersion, InstructionMode, LogFormat, LogLevel, Modality, Pool, ToolFormat,
+    ValidateToolCalls,
+};
+pub use value::{DEFAULT_LISTEN, KeyHash, MicroUsd};
+
+/// Local tokens that `lingate run` and `lingate env` hand to clients start with this; one found under a provider's
+/// variable is our own and no provider key.
+pub const LOCAL_TOKEN_PREFIX: &str = "lingate-local";

@@ -1,1 +1,20 @@
-//! placeholder
+//! The gateway: a listener, and one exchange per request.
+//!
+//! The folders are the request's way, in order: `front` reads and guards, `exchange` runs the attempts, `upstream`
+//! reaches providers, `lane` shapes what goes there, `relay` streams what comes back, `record` keeps what happened. Start
+//! at `exchange/run.rs`.
+
+mod clock;
+mod exchange;
+mod front;
+mod gateway;
+mod ids;
+mod lane;
+mod metrics;
+mod record;
+mod relay;
+mod shared;
+mod upstream;
+
+pub use gateway::{BindError, Gateway, Options};
+pub use upstream::client::TlsError;

@@ -1,5 +1,28 @@
 //! Repairs of what models and hosts get wrong: one file per quirk, selected by data.
+//!
+//! A provider declares quirks and groups of quirks by name; [`select`] finds those that are meant for one upstream.
+//! The [`Selection`] then changes a decoded request before it is encoded ([`Selection::apply`]), the events of a
+//! reply ([`Selection::stages`]), and says what one retry should do differently ([`Selection::on_failure`]).
+//! Nothing here does IO, reads a clock or remembers anything between requests: the same history gives the same
+//! bytes, which is what prompt caches live on.
+//!
+//! To add a quirk, write one file in `fix/` (something is repaired) or `spelling/` (a host words the Chat wire its own
+//! way) and add it to `list.rs`.
 
+mod docs;
+mod fix;
+mod kimi;
+mod list;
+mod quirk;
+mod select;
 mod settings;
+mod shape;
+mod spelling;
+mod state;
 
-pub use settings::{CacheHints, MaxTokensField, ReasoningHistory, Temperature, Thinking};
+pub use docs::markdown;
+pub use list::{all, names};
+pub use quirk::{EventStage, Evidence, Quirk, Repair, Target};
+pub use select::{Selection, select};
+pub use settings::{CacheHints, MaxTokensField, ReasoningHistory, Settings, Temperature, Thinking};
+pub use state::State;

@@ -77,3 +77,35 @@ pub enum CacheHints {
     /// Kept as `cache_control` on content parts (OpenRouter, Alibaba).
     Anthropic,
 }
+
+/// The settings of one target, as the configuration resolved them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// `reasoning_history`
+    pub reasoning_history: ReasoningHistory,
+    /// `thinking`
+    pub thinking: Thinking,
+    /// `temperature`
+    pub temperature: Temperature,
+    /// `max_tokens_field`
+    pub max_tokens_field: MaxTokensField,
+    /// `cache_hints`; `None` leaves it to the host's spelling.
+    pub cache_hints: Option<CacheHints>,
+    /// Most tokens of a reply the model can make (`max_output`).
+    pub max_output: Option<u64>,
+    /// Pictures are replaced by a note, because the model reads none (`input`, `images = "omit"`).
+    pub omits_images: bool,
+}
+
+impl Settings {
+    /// Whether they can change a request that already speaks the upstream's wire. The output limit does not count: a
+    /// host enforces its own.
+    #[must_use]
+    pub fn shape_requests(&self) -> bool {
+        let shapeless = Self {
+            max_output: self.max_output,
+            ..Self::default()
+        };
+        *self != shapeless
+    }
+}

@@ -1,1 +1,28 @@
-//! placeholder
+//! Dev-only tools for testing lingate from outside.
+//!
+//! [`Upstream`] plays a provider: it records what it was asked and answers from a [`Script`], byte by byte if need be.
+//! [`Misbehaviour`] names the ways in which real providers fail; [`Agent`] plays a model that works through a scenario
+//! with the client's own tools. [`client`] reads answers with the time at which each piece arrived, and [`Process`]
+//! runs a program that cannot outlive its test.
+//!
+//! Nothing here uses lingate's own translators: a mistake in those must not hide itself. Everything panics on misuse,
+//! with a message for the author of the test; everything listens on loopback, on a port of the system's choice.
+
+mod agent;
+pub mod client;
+mod fixture;
+mod misbehaviour;
+mod process;
+mod strict;
+mod traced;
+mod upstream;
+mod wire;
+
+pub use agent::{Agent, Step};
+pub use fixture::Fixtures;
+pub use misbehaviour::{Misbehaviour, OverflowWords};
+pub use process::{Finished, Process};
+pub use strict::complaints;
+pub use traced::Traced;
+pub use upstream::{Answer, Ending, Received, Script, Upstream};
+pub use wire::{Part, Reply, Usage, Wire, anthropic, chat};

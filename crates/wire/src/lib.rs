@@ -2,7 +2,9 @@
 //!
 //! Nothing here does IO, reads a clock, draws a random number or spawns a task.
 
+pub mod bridge;
 mod codec;
+mod overflow;
 mod wire;
 
 pub mod anthropic;

@@ -27,6 +27,10 @@ pub struct Dialect {
     pub has_parallel_tool_calls: bool,
     /// Whether a function may be marked `strict`.
     pub has_strict: bool,
+    /// Whether `file` content parts are understood; else a document that is not text becomes a marker.
+    pub has_files: bool,
+    /// Whether `top_k` is understood.
+    pub has_top_k: bool,
 }
 
 /// The member that carries the output limit.
@@ -96,6 +100,8 @@ impl Default for Dialect {
             has_image_urls: true,
             has_parallel_tool_calls: true,
             has_strict: false,
+            has_files: true,
+            has_top_k: false,
         }
     }
 }

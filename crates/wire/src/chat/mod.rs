@@ -1,5 +1,29 @@
 //! OpenAI Chat Completions, as clients and hosts speak it.
+//!
+//! Requests: [`scan_request`], [`peek`], [`decode_request`] for clients; [`encode_request`] for upstreams, spelled as a
+//! [`Dialect`] says. Replies: [`StreamIn`] and [`decode_response`] from upstreams, [`StreamOut`] and
+//! [`encode_response`] to clients. Failures: [`decode_error`], [`encode_error`]. [`grammar`] judges what is emitted.
 
 mod dialect;
+mod error;
+mod finish;
+pub mod grammar;
+mod peek;
+mod reasoning;
+mod request_in;
+mod request_out;
+mod response_in;
+mod response_out;
+mod stream_in;
+mod stream_out;
+mod usage;
 
 pub use dialect::{CacheSpelling, Dialect, MaxTokens, ReasoningField, ThinkingStyle};
+pub use error::{decode_error, encode_error};
+pub use peek::{asks_for_usage, peek, scan_request};
+pub use request_in::decode_request;
+pub use request_out::{encode_request, unservable_tools};
+pub use response_in::decode_response;
+pub use response_out::encode_response;
+pub use stream_in::StreamIn;
+pub use stream_out::StreamOut;

@@ -52,7 +52,9 @@ impl Arguments {
             Place::Start | Place::Null(_) => ArgumentsState::Empty,
             Place::Done => ArgumentsState::Complete,
             Place::Invalid => ArgumentsState::Invalid,
-            Place::Value | Place::String | Place::Escape | Place::Unicode(_) => ArgumentsState::Partial,
+            Place::Value | Place::String | Place::Escape | Place::Unicode(_) => {
+                ArgumentsState::Partial
+            }
         }
     }
 
@@ -257,7 +259,9 @@ impl OuterString {
                 match u8::try_from(unit) {
                     Ok(ascii) if ascii < 0x80 => one(ascii),
                     _ => {
-                        let hex = |shift: u32| char::from_digit((unit >> shift) & 0xf, 16).map(|c| c as u8);
+                        let hex = |shift: u32| {
+                            char::from_digit((unit >> shift) & 0xf, 16).map(|c| c as u8)
+                        };
                         [Some(b'\\'), Some(b'u'), hex(12), hex(8), hex(4), hex(0)]
                     }
                 }
@@ -283,7 +287,11 @@ mod tests {
         let whole = run(&[input]);
         assert_eq!((whole.0.as_str(), whole.1), (output, state), "{input}");
         for (cut, _) in input.char_indices() {
-            assert_eq!(run(&[&input[..cut], &input[cut..]]), whole, "{input} cut at {cut}");
+            assert_eq!(
+                run(&[&input[..cut], &input[cut..]]),
+                whole,
+                "{input} cut at {cut}"
+            );
         }
     }
 
@@ -304,15 +312,35 @@ mod tests {
         check("", "", ArgumentsState::Empty);
         check(" \n", "", ArgumentsState::Empty);
         check("null", "", ArgumentsState::Empty);
-        check("{\"a\":\"x\ny\"}", "{\"a\":\"x\\ny\"}", ArgumentsState::Complete);
-        check("{\"a\":1} trailing }{", "{\"a\":1}", ArgumentsState::Complete);
-        check(r#""{\"a\":\"b\\nc\"}""#, r#"{"a":"b\nc"}"#, ArgumentsState::Complete);
-        check(r#""{\"a\":\"\u00e9\u0041\"}""#, r#"{"a":"\u00e9A"}"#, ArgumentsState::Complete);
+        check(
+            "{\"a\":\"x\ny\"}",
+            "{\"a\":\"x\\ny\"}",
+            ArgumentsState::Complete,
+        );
+        check(
+            "{\"a\":1} trailing }{",
+            "{\"a\":1}",
+            ArgumentsState::Complete,
+        );
+        check(
+            r#""{\"a\":\"b\\nc\"}""#,
+            r#"{"a":"b\nc"}"#,
+            ArgumentsState::Complete,
+        );
+        check(
+            r#""{\"a\":\"\u00e9\u0041\"}""#,
+            r#"{"a":"\u00e9A"}"#,
+            ArgumentsState::Complete,
+        );
     }
 
     #[test]
     fn what_cannot_be_an_object_is_invalid_or_partial() {
-        check(r#"{"a":"rm -rf /tm"#, r#"{"a":"rm -rf /tm"#, ArgumentsState::Partial);
+        check(
+            r#"{"a":"rm -rf /tm"#,
+            r#"{"a":"rm -rf /tm"#,
+            ArgumentsState::Partial,
+        );
         check("{\"a\":[1,2}", "{\"a\":[1,2}", ArgumentsState::Invalid);
         assert_eq!(run(&["[1]"]).1, ArgumentsState::Invalid);
         assert_eq!(run(&["rm -rf"]).1, ArgumentsState::Invalid);

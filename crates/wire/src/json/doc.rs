@@ -162,7 +162,9 @@ impl<'d> Value<'d> {
     /// An object's member; `None` for other kinds and absent names.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Value<'d>> {
-        self.members().find(|(name, _)| name == key).map(|(_, value)| value)
+        self.members()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
     }
 
     /// An object's members in received order; nothing for other kinds.
@@ -232,7 +234,8 @@ impl Node {
 
     /// A string's contents, without the quotes.
     pub(super) fn inner<'t>(&self, body: &'t str) -> &'t str {
-        body.get(self.start as usize + 1..(self.end as usize).saturating_sub(1)).unwrap_or_default()
+        body.get(self.start as usize + 1..(self.end as usize).saturating_sub(1))
+            .unwrap_or_default()
     }
 }
 
@@ -248,7 +251,10 @@ pub(super) fn member_keys(nodes: &[Node], own: usize) -> impl Iterator<Item = &N
 }
 
 /// Documents are below 4 GiB: the scanner refuses larger ones before it indexes anything.
-#[expect(clippy::cast_possible_truncation, reason = "checked at the start of the scan")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked at the start of the scan"
+)]
 const fn offset(at: usize) -> u32 {
     at as u32
 }

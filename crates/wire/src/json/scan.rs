@@ -212,7 +212,13 @@ impl Scanner<'_> {
         let tail = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let length = match tail.get(1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-            Some(b'u') if tail.get(2..6).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)) => 6,
+            Some(b'u')
+                if tail
+                    .get(2..6)
+                    .is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)) =>
+            {
+                6
+            }
             _ => return Err(self.error("an escape that JSON does not know")),
         };
         self.at += length;
@@ -248,7 +254,13 @@ impl Scanner<'_> {
 
     fn literal(&mut self, word: &str, kind: Kind) -> Result<(), SyntaxError> {
         let start = self.at;
-        if !self.text.as_bytes().get(start..).unwrap_or_default().starts_with(word.as_bytes()) {
+        if !self
+            .text
+            .as_bytes()
+            .get(start..)
+            .unwrap_or_default()
+            .starts_with(word.as_bytes())
+        {
             return Err(self.error("expected a value"));
         }
         self.at += word.len();
@@ -260,7 +272,10 @@ impl Scanner<'_> {
         if self.opaque_depth > 0 || members < 2 {
             return Ok(());
         }
-        let keys = || super::doc::member_keys(&self.nodes, own).map(|key| (key, unescape(key.inner(self.text))));
+        let keys = || {
+            super::doc::member_keys(&self.nodes, own)
+                .map(|key| (key, unescape(key.inner(self.text))))
+        };
         let mut seen = HashSet::new();
         for (nth, (node, key)) in keys().enumerate() {
             let is_repeated = if members <= PAIRWISE_MEMBERS {

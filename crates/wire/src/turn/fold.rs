@@ -97,7 +97,9 @@ impl Building {
 
     fn grow(&mut self, delta: Delta) {
         match delta {
-            Delta::Text(text) | Delta::Thinking(text) | Delta::Input(text) => self.text.push_str(&text.decode()),
+            Delta::Text(text) | Delta::Thinking(text) | Delta::Input(text) => {
+                self.text.push_str(&text.decode())
+            }
             Delta::Signature(signature) => self.signature = Some(signature),
             Delta::Citation(citation) => self.citations.push(citation),
             Delta::Foreign(_) => {}
@@ -158,7 +160,9 @@ fn joined(citations: &[Foreign]) -> Option<Foreign> {
 
 fn taken_apart(block: &Block) -> (Opening, Vec<Delta>) {
     match block {
-        Block::Text { text, citations, .. } => {
+        Block::Text {
+            text, citations, ..
+        } => {
             let mut deltas = text_delta(text, Delta::Text);
             for citation in citations.iter().flat_map(taken_apart_citations) {
                 deltas.push(Delta::Citation(citation));

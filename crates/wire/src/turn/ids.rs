@@ -24,10 +24,16 @@ pub struct ToolIdStage {
 impl ToolIdStage {
     /// A stage for one reply. `exchange` is the exchange's id; `history` are the call ids of the request.
     pub fn new(exchange: &str, history: impl IntoIterator<Item = String>) -> Self {
-        let letters: Vec<char> = exchange.chars().filter(char::is_ascii_alphanumeric).collect();
+        let letters: Vec<char> = exchange
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
         Self {
             taken: history.into_iter().collect(),
-            seed: letters.iter().skip(letters.len().saturating_sub(22)).collect(),
+            seed: letters
+                .iter()
+                .skip(letters.len().saturating_sub(22))
+                .collect(),
             minted: 0,
         }
     }
@@ -48,7 +54,10 @@ impl ToolIdStage {
 }
 
 fn is_fit(id: &str) -> bool {
-    (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    (1..=MAX_LENGTH).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 impl Stage for ToolIdStage {
@@ -93,11 +102,22 @@ mod tests {
 
     #[test]
     fn fit_and_new_ids_pass_and_others_are_minted() {
-        let mut stage = ToolIdStage::new("0193a1b2-c3d4-7abc-8def-0123456789ab", ["call_1".to_owned()]);
+        let mut stage = ToolIdStage::new(
+            "0193a1b2-c3d4-7abc-8def-0123456789ab",
+            ["call_1".to_owned()],
+        );
         let mut id = |upstream: &str| stage.client_id(&upstream.into()).to_string();
         assert_eq!(id("call_0"), "call_0");
-        assert_eq!(id("call_0"), "toolu_3d47abc8def0123456789ab00", "twice in one reply");
-        assert_eq!(id("call_1"), "toolu_3d47abc8def0123456789ab01", "in the history already");
+        assert_eq!(
+            id("call_0"),
+            "toolu_3d47abc8def0123456789ab00",
+            "twice in one reply"
+        );
+        assert_eq!(
+            id("call_1"),
+            "toolu_3d47abc8def0123456789ab01",
+            "in the history already"
+        );
         assert_eq!(id("functions.ls:0"), "toolu_3d47abc8def0123456789ab02");
         assert_eq!(id(""), "toolu_3d47abc8def0123456789ab03");
         assert_eq!(id(&"x".repeat(65)), "toolu_3d47abc8def0123456789ab04");

@@ -19,7 +19,10 @@ pub struct Node<T> {
 impl<T> Node<T> {
     /// A value that came from no wire.
     pub const fn new(value: T) -> Self {
-        Self { value, origin: None }
+        Self {
+            value,
+            origin: None,
+        }
     }
 
     /// A value decoded from `raw` on `wire`.

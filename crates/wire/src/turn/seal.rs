@@ -30,7 +30,12 @@ impl SealKey {
     pub fn new(provider: &str, account: &str, model: &str) -> Self {
         let short = |name: &str| crc32fast::hash(name.as_bytes());
         Self {
-            head: format!("{SEAL_PREFIX}{:08x}.{:08x}.{:08x}.", short(provider), short(account), short(model)),
+            head: format!(
+                "{SEAL_PREFIX}{:08x}.{:08x}.{:08x}.",
+                short(provider),
+                short(account),
+                short(model)
+            ),
         }
     }
 
@@ -39,7 +44,9 @@ impl SealKey {
     pub fn seal(&self, payload: &str) -> String {
         let mut sealed = self.head.clone();
         if !payload.is_empty() {
-            if payload.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.' && byte != b'"' && byte != b'\\') {
+            if payload.bytes().all(|byte| {
+                byte.is_ascii_graphic() && byte != b'.' && byte != b'"' && byte != b'\\'
+            }) {
                 sealed.push('p');
                 sealed.push_str(payload);
             } else {
@@ -140,7 +147,10 @@ impl Stage for SealStage {
                 slot,
                 delta: Delta::Signature(signature),
             } => match self.thinking.get_mut(&slot) {
-                Some(open) => open.payload.get_or_insert_default().push_str(&signature.decode()),
+                Some(open) => open
+                    .payload
+                    .get_or_insert_default()
+                    .push_str(&signature.decode()),
                 None => sink.event(Event::Delta {
                     slot,
                     delta: Delta::Signature(self.key.seal(&signature.decode()).into()),
@@ -164,7 +174,9 @@ impl Stage for SealStage {
                 {
                     sink.event(Event::Delta {
                         slot,
-                        delta: Delta::Signature(self.key.seal(&open.payload.unwrap_or_default()).into()),
+                        delta: Delta::Signature(
+                            self.key.seal(&open.payload.unwrap_or_default()).into(),
+                        ),
                     });
                 }
                 sink.event(event);
@@ -221,12 +233,19 @@ mod tests {
             slot,
             delta: Delta::Signature(key.seal("").into()),
         };
-        assert_eq!(sink.items, [open.clone(), text, seal, Event::Close { slot }]);
+        assert_eq!(
+            sink.items,
+            [open.clone(), text, seal, Event::Close { slot }]
+        );
 
         let mut sink = Sink::new();
         for event in [open.clone(), Event::Close { slot }] {
             stage.on(event, &mut sink);
         }
-        assert_eq!(sink.items, [open, Event::Close { slot }], "an empty block gets no seal");
+        assert_eq!(
+            sink.items,
+            [open, Event::Close { slot }],
+            "an empty block gets no seal"
+        );
     }
 }

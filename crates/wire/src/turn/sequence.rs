@@ -86,7 +86,11 @@ impl Sequencer {
     }
 
     fn open(&mut self, source: Slot, opening: Opening, sink: &mut Sink<Event>) {
-        let follows_call = self.waiting.back().or(self.current.as_ref()).map_or(self.emitted.calls > 0, Block::is_call);
+        let follows_call = self
+            .waiting
+            .back()
+            .or(self.current.as_ref())
+            .map_or(self.emitted.calls > 0, Block::is_call);
         let block = Block {
             source,
             drops_leading_space: follows_call && matches!(opening, Opening::Text),
@@ -104,7 +108,12 @@ impl Sequencer {
     fn delta(&mut self, source: Slot, delta: Delta, sink: &mut Sink<Event>) {
         if let Some(current) = self.current.as_mut().filter(|block| block.source == source) {
             current.held.push(delta);
-        } else if let Some(block) = self.waiting.iter_mut().rev().find(|block| block.source == source) {
+        } else if let Some(block) = self
+            .waiting
+            .iter_mut()
+            .rev()
+            .find(|block| block.source == source)
+        {
             block.held.push(delta);
         } else {
             sink.note(Note::Diag("delta_behind_closed_block"));
@@ -114,7 +123,11 @@ impl Sequencer {
     }
 
     fn close(&mut self, source: Slot, sink: &mut Sink<Event>) {
-        let block = self.current.iter_mut().chain(self.waiting.iter_mut()).find(|block| block.source == source);
+        let block = self
+            .current
+            .iter_mut()
+            .chain(self.waiting.iter_mut())
+            .find(|block| block.source == source);
         if let Some(block) = block {
             block.is_closed_at_source = true;
             self.advance(sink);
@@ -128,7 +141,9 @@ impl Sequencer {
                 self.flush(&mut block, sink);
                 let may_close = match block.input_state() {
                     None => block.is_closed_at_source,
-                    Some(ArgumentsState::Complete) => block.is_closed_at_source || !self.waiting.is_empty(),
+                    Some(ArgumentsState::Complete) => {
+                        block.is_closed_at_source || !self.waiting.is_empty()
+                    }
                     Some(ArgumentsState::Empty) => block.is_closed_at_source,
                     // Only the stop reason can tell a call cut by the token limit from a broken one.
                     Some(ArgumentsState::Partial | ArgumentsState::Invalid) => false,
@@ -157,8 +172,10 @@ impl Sequencer {
             self.next_slot += 1;
             block.out = Some(slot);
             self.emitted.calls += u32::from(block.is_call());
-            self.emitted.answers +=
-                u32::from(!matches!(block.opening, Opening::Thinking | Opening::RedactedThinking { .. }));
+            self.emitted.answers += u32::from(!matches!(
+                block.opening,
+                Opening::Thinking | Opening::RedactedThinking { .. }
+            ));
             self.emitted.has_refusal |= matches!(block.opening, Opening::Refusal);
             sink.event(Event::Open {
                 slot,
@@ -189,7 +206,9 @@ impl Sequencer {
             Some(ArgumentsState::Complete) if !block.is_json() => {
                 return sink.fault(broken_call("are not valid JSON"));
             }
-            Some(ArgumentsState::Partial) if !is_cut => return sink.fault(broken_call("are incomplete")),
+            Some(ArgumentsState::Partial) if !is_cut => {
+                return sink.fault(broken_call("are incomplete"));
+            }
             Some(ArgumentsState::Invalid) if !is_cut => {
                 return sink.fault(broken_call("are not a JSON object"));
             }
@@ -214,9 +233,20 @@ impl Sequencer {
             return;
         }
         self.is_done = true;
-        let mut stop = self.stop.take().unwrap_or_else(|| Stop::new(StopReason::EndTurn));
-        let is_cut = matches!(stop.reason, StopReason::MaxTokens | StopReason::ContextWindow);
-        let blocks: Vec<Block> = self.current.take().into_iter().chain(self.waiting.drain(..)).collect();
+        let mut stop = self
+            .stop
+            .take()
+            .unwrap_or_else(|| Stop::new(StopReason::EndTurn));
+        let is_cut = matches!(
+            stop.reason,
+            StopReason::MaxTokens | StopReason::ContextWindow
+        );
+        let blocks: Vec<Block> = self
+            .current
+            .take()
+            .into_iter()
+            .chain(self.waiting.drain(..))
+            .collect();
         for mut block in blocks {
             self.flush(&mut block, sink);
             self.finish(block, is_cut, sink);
@@ -225,7 +255,10 @@ impl Sequencer {
             }
         }
         stop.reason = self.fitting(stop.reason);
-        if self.emitted.answers == 0 && stop.reason == StopReason::EndTurn && self.empty_reply == EmptyReply::Fault {
+        if self.emitted.answers == 0
+            && stop.reason == StopReason::EndTurn
+            && self.empty_reply == EmptyReply::Fault
+        {
             sink.fault(Failure::new(
                 FailureKind::EmptyReply,
                 if self.next_slot == 0 {
@@ -248,7 +281,9 @@ impl Sequencer {
     fn fitting(&self, reason: StopReason) -> StopReason {
         match reason {
             StopReason::EndTurn if self.emitted.has_refusal => StopReason::Refusal,
-            StopReason::EndTurn | StopReason::ToolUse if self.emitted.calls > 0 => StopReason::ToolUse,
+            StopReason::EndTurn | StopReason::ToolUse if self.emitted.calls > 0 => {
+                StopReason::ToolUse
+            }
             StopReason::ToolUse => StopReason::EndTurn,
             other => other,
         }
@@ -288,14 +323,21 @@ impl Stage for Sequencer {
         match end {
             End::Clean if self.stop.is_some() => self.done(sink),
             End::Clean | End::Truncated => {
-                sink.fault(Failure::new(FailureKind::Truncated, "the upstream's reply ended early"));
+                sink.fault(Failure::new(
+                    FailureKind::Truncated,
+                    "the upstream's reply ended early",
+                ));
             }
             End::Broken(failure) => sink.fault(failure),
         }
     }
 
     fn holding(&self) -> bool {
-        !self.waiting.is_empty() || self.current.as_ref().is_some_and(|block| !block.held.is_empty())
+        !self.waiting.is_empty()
+            || self
+                .current
+                .as_ref()
+                .is_some_and(|block| !block.held.is_empty())
     }
 }
 
@@ -322,7 +364,10 @@ impl Block {
             Opening::Text | Opening::Refusal | Opening::Thinking => {
                 let is_substance = |delta: &Delta| match delta {
                     Delta::Text(text) | Delta::Thinking(text) => !text.is_blank(),
-                    Delta::Input(_) | Delta::Signature(_) | Delta::Citation(_) | Delta::Foreign(_) => true,
+                    Delta::Input(_)
+                    | Delta::Signature(_)
+                    | Delta::Citation(_)
+                    | Delta::Foreign(_) => true,
                 };
                 let first = self.held.iter().position(is_substance);
                 if let Some(first) = first
@@ -337,7 +382,9 @@ impl Block {
                 }
                 first.is_some()
             }
-            Opening::RedactedThinking { .. } | Opening::ToolUse { .. } | Opening::Foreign(_) => true,
+            Opening::RedactedThinking { .. } | Opening::ToolUse { .. } | Opening::Foreign(_) => {
+                true
+            }
         }
     }
 

@@ -1,0 +1,183 @@
+//! A provider as resolved: what a request needs to reach it, nothing left to look up.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderMap, Uri};
+use lingate_quirk::CacheHints;
+use lingate_wire::Wire;
+
+use crate::preset::{ModelFacts, Preset};
+use crate::secret::Secret;
+use crate::settings::{Auth, HttpVersion, Pool};
+
+/// The id of the built-in provider, and of its one model.
+pub const DEMO: &str = "demo";
+
+/// One provider. Holds secrets: has no `Debug`.
+pub struct Provider {
+    /// Its id; holds no slash.
+    pub id: String,
+    /// What stands behind it.
+    pub kind: Kind,
+    /// The preset it started from.
+    pub preset: Option<&'static Preset>,
+    /// Its name as people write it.
+    pub display_name: String,
+    /// Whether it is used.
+    pub enabled: bool,
+    /// The wires it speaks, the preferred one first; never empty.
+    pub speaks: Vec<Wire>,
+    /// How the key is sent.
+    pub auth: Auth,
+    /// Its keys, in order of preference; empty if it needs none or gets the caller's.
+    pub keys: Vec<KeyRef>,
+    /// Which of the keys is used.
+    pub pool: Pool,
+    /// Requests at a time.
+    pub concurrency: Option<u32>,
+    /// Proxy URL; none means the environment's, never for loopback.
+    pub proxy: Option<Secret>,
+    /// A PEM file of further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Quirks and groups of quirks.
+    pub quirks: Vec<String>,
+    /// Time limits of one attempt.
+    pub timeouts: Timeouts,
+    /// Whether `failover.deadline` holds for it; a local model may think as long as it needs.
+    pub has_deadline: bool,
+    /// The probe of an idle provider.
+    pub health: Health,
+    /// HTTP version towards it.
+    pub http: HttpVersion,
+    /// What becomes of `cache_control` on a foreign wire.
+    pub cache_hints: CacheHints,
+    /// Added to every request; values are marked sensitive.
+    pub headers: HeaderMap,
+    /// Merged into every request body.
+    pub body: serde_json::Map<String, serde_json::Value>,
+    pub(crate) endpoints: BTreeMap<Wire, Uri>,
+    pub(crate) models_url: Option<Uri>,
+    pub(crate) hosts: Vec<(String, u16)>,
+}
+
+/// What stands behind a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A server elsewhere.
+    Upstream,
+    /// The gateway's own scripted conversation; has no URL and no key.
+    Demo,
+}
+
+/// One key of a provider. Holds a secret: has no `Debug`.
+#[derive(Clone)]
+pub struct KeyRef {
+    /// The key.
+    pub secret: Secret,
+    /// Where it came from, for messages: `environment variable NAME`, `lingate.toml:12`.
+    pub origin: String,
+    /// How logs and metrics call it: `provider#1`.
+    pub label: String,
+}
+
+/// Time limits of one attempt; none means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// To the response's headers.
+    pub headers: Option<Duration>,
+    /// To the first content.
+    pub first_content: Option<Duration>,
+    /// Between two pieces of the answer.
+    pub idle: Option<Duration>,
+}
+
+/// The probe of an idle provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Time between probes.
+    pub interval: Duration,
+    /// What is asked for.
+    pub path: String,
+}
+
+impl Provider {
+    /// Where requests of `wire` go; none if it does not speak it.
+    ///
+    /// On the Gemini wire this is the model list, which `/{model}:{method}` is appended to.
+    #[must_use]
+    pub fn endpoint(&self, wire: Wire) -> Option<&Uri> {
+        self.endpoints.get(&wire)
+    }
+
+    /// Where it lists its models.
+    #[must_use]
+    pub fn models_url(&self) -> Option<&Uri> {
+        self.models_url.as_ref()
+    }
+
+    /// The wire a client's request goes on: its own if the provider speaks it, else the first.
+    #[must_use]
+    pub fn wire_for(&self, client: Wire) -> Wire {
+        if self.speaks.contains(&client) {
+            return client;
+        }
+        self.speaks.first().copied().unwrap_or(client)
+    }
+
+    /// What its preset knows about a model of this name.
+    #[must_use]
+    pub fn model_facts(&self, model: &str) -> Option<&'static ModelFacts> {
+        let mut facts = self.preset?.models();
+        facts
+            .find(|(name, _)| *name == model)
+            .map(|(_, facts)| facts)
+    }
+
+    /// Whether it is on this machine or a private network.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.kind == Kind::Demo
+            || (!self.hosts.is_empty() && self.hosts.iter().all(|(host, _)| is_private(host)))
+    }
+
+    /// Hosts and ports its requests go to.
+    #[must_use]
+    pub fn hosts(&self) -> &[(String, u16)] {
+        &self.hosts
+    }
+}
+
+/// Loopback, private and link-local addresses, and the names that stand for such.
+pub(crate) fn is_private(host: &str) -> bool {
+    use std::net::IpAddr;
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip.is_unspecified()
+        }
+        Err(_) => {
+            !host.contains('.')
+                || [".localhost", ".local", ".internal"]
+                    .iter()
+                    .any(|end| host.ends_with(end))
+        }
+    }
+}
+
+/// Names and addresses that reach the machine itself.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    use std::net::IpAddr;
+    match host.parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback() || ip.is_unspecified(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}

@@ -1,0 +1,90 @@
+//! From the file's types to the configuration: presets, environment and defaults filled in, references checked.
+
+mod bases;
+mod headers;
+mod keys;
+mod models;
+mod provider;
+mod providers;
+mod references;
+mod routes;
+mod server;
+
+use crate::config::{Config, Failover, FoundKey, Log, Sources};
+use crate::document::Node;
+use crate::environment::Environment;
+use crate::file::File;
+use crate::load::LoadOptions;
+use crate::report::Report;
+
+/// What every part of the resolution looks at.
+pub(crate) struct Inputs<'a> {
+    pub(crate) document: &'a Node,
+    pub(crate) options: &'a LoadOptions<'a>,
+    pub(crate) environment: &'a dyn Environment,
+}
+
+/// Resolves `file`; what is wrong is reported, and something harmless stands in for it.
+pub(crate) fn resolve(
+    file: File,
+    document: &Node,
+    options: &LoadOptions<'_>,
+    environment: &dyn Environment,
+    report: &mut Report,
+) -> Config {
+    let inputs = Inputs {
+        document,
+        options,
+        environment,
+    };
+    let providers = providers::providers(&file, &inputs, report);
+    let keys = server::client_keys(&file);
+    let server = server::server(&file, &inputs, &keys, &providers, report);
+    let models = models::settings(&file, report);
+    let (routes, default_chosen) = routes::routes(&file, &providers, report);
+    let breaker = &file.failover.breaker;
+    Config {
+        server,
+        keys,
+        record: server::record(&file, &inputs, report),
+        routes,
+        failover: Failover {
+            attempts: file.failover.attempts,
+            deadline: file.failover.deadline.0,
+            breaker: crate::config::Breaker {
+                consecutive: breaker.consecutive,
+                ratio: breaker.ratio,
+                window: breaker.window.0,
+                open: breaker.open.0,
+                open_max: breaker.open_max.0,
+            },
+        },
+        log: Log {
+            level: file.log.level,
+            format: file.log.format,
+        },
+        sources: Sources {
+            file: None,
+            keys: found_keys(&providers),
+            default_chosen,
+        },
+        providers,
+        warnings: Vec::new(),
+        inert: Vec::new(),
+        models,
+    }
+}
+
+fn found_keys(providers: &[crate::provider::Provider]) -> Vec<FoundKey> {
+    let keys = providers.iter().flat_map(|provider| {
+        let enabled = provider.enabled.then_some(provider);
+        enabled.into_iter().flat_map(|provider| {
+            provider.keys.iter().map(|key| FoundKey {
+                provider: provider.id.clone(),
+                label: key.label.clone(),
+                origin: key.origin.clone(),
+            })
+        })
+    });
+    keys.collect()
+}

@@ -1,0 +1,117 @@
+//! Settings of configured models, global and of profiles.
+
+use std::collections::BTreeMap;
+
+use lingate_quirk::Temperature;
+
+use super::headers::headers;
+use crate::config::{Context, Images, ModelSettings, Price, TargetSettings};
+use crate::file::{ContextEntry, File, ModelEntry, TargetEntry, TargetTable, TemperatureEntry};
+use crate::report::{Path, Report};
+use crate::value::MicroUsd;
+
+type Settings = BTreeMap<(Option<String>, String), ModelSettings>;
+
+pub(super) fn settings(file: &File, report: &mut Report) -> Settings {
+    let mut settings = Settings::new();
+    for (name, entry) in file.models.iter() {
+        let resolved = model(entry, &["models", name], report);
+        settings.insert((None, name.to_owned()), resolved);
+    }
+    for (profile, scope) in file.profiles.iter() {
+        for (name, entry) in scope.models.iter() {
+            let resolved = model(entry, &["profiles", profile, "models", name], report);
+            settings.insert((Some(profile.to_owned()), name.to_owned()), resolved);
+        }
+    }
+    settings
+}
+
+fn model(entry: &ModelEntry, path: Path<'_>, report: &mut Report) -> ModelSettings {
+    let instruction = (!entry.instruction.is_empty())
+        .then(|| (entry.instruction.clone(), entry.instruction_mode));
+    let targets = entry
+        .targets
+        .iter()
+        .enumerate()
+        .map(|(index, target)| match target {
+            TargetEntry::Name(_) => TargetSettings::default(),
+            TargetEntry::Table(TargetTable {
+                context,
+                headers: added,
+                body,
+                ..
+            }) => {
+                let index = index.to_string();
+                let path = [path, &["targets", index.as_str()]].concat();
+                TargetSettings {
+                    context: *context,
+                    headers: headers(added, &path, report),
+                    body: body.clone(),
+                }
+            }
+        });
+    let targets = targets.collect();
+    ModelSettings {
+        context: match entry.context {
+            None => Context::Facts,
+            Some(ContextEntry::Tokens(tokens)) => Context::Tokens(tokens),
+            Some(ContextEntry::Word(_)) => Context::Auto,
+        },
+        max_output: entry.max_output,
+        input: entry.input.clone(),
+        images: images(entry, path, report),
+        thinking: entry.thinking,
+        reasoning_history: entry.reasoning_history,
+        overflow: (!entry.overflow.is_empty()).then(|| entry.overflow.clone()),
+        ensure_tool_call: entry.ensure_tool_call,
+        validate_tool_calls: entry.validate_tool_calls,
+        price: entry.price.map(|price| {
+            let or_input = |price: Option<crate::value::PriceText>, input: MicroUsd| {
+                price.map_or(input, |price| price.0)
+            };
+            Price {
+                input: price.input.0,
+                output: price.output.0,
+                cache_read: or_input(price.cache_read, price.input.0),
+                cache_write: or_input(price.cache_write, price.input.0),
+            }
+        }),
+        max_tokens_field: entry.max_tokens_field,
+        tool_format: entry.tool_format,
+        tools_allowed: entry.tools_allowed.clone(),
+        instruction,
+        max_turns: (entry.max_turns > 0).then_some(entry.max_turns),
+        temperature: match entry.temperature {
+            TemperatureEntry::Number(number) => Temperature::Fixed(number),
+            TemperatureEntry::Word(crate::file::TemperatureWord::Client) => Temperature::Client,
+            TemperatureEntry::Word(crate::file::TemperatureWord::Omit) => Temperature::Omit,
+        },
+        targets,
+    }
+}
+
+fn images(entry: &ModelEntry, path: Path<'_>, report: &mut Report) -> Images {
+    match entry.images.as_deref() {
+        None | Some("omit") => Images::Omit,
+        Some(text) => {
+            if let Some(model) = text
+                .strip_prefix("route:")
+                .filter(|model| !model.is_empty())
+            {
+                return Images::Route(model.to_owned());
+            }
+            let path = [path, &["images"]].concat();
+            let hint = "write `omit` or `route:MODEL`".to_owned();
+            report.error(
+                &path,
+                format!(
+                    "`{}`: `{text}` says nothing",
+                    crate::document::dotted(&path)
+                ),
+                Some(hint),
+            );
+            Images::Omit
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! One provider: the user's entry over its preset, its keys, and the URLs that follow.
+
+use std::time::Duration;
+
+use http::Uri;
+use lingate_wire::Wire;
+
+use super::Inputs;
+use super::bases::{Bases, endpoints, host_and_port, speaks, warn_about_hosts};
+use super::headers::headers;
+use super::keys::{EnvironmentKey, labelled};
+use crate::document::home_expanded;
+use crate::file::ProviderEntry;
+use crate::preset::Preset;
+use crate::provider::{Health, KeyRef, Kind, Provider, Timeouts};
+use crate::report::{Report, did_you_mean, list};
+use crate::secret::Secret;
+use crate::settings::Auth;
+
+pub(super) const HEALTH_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const HEALTH_PATH: &str = "/v1/models";
+const CONNECT: Duration = Duration::from_secs(3);
+const WAIT: Duration = Duration::from_secs(120);
+
+/// What is known about a provider before its preset is looked at.
+pub(super) struct Given<'a> {
+    pub(super) id: &'a str,
+    pub(super) entry: &'a ProviderEntry,
+    pub(super) preset: Option<&'static Preset>,
+    pub(super) keys: Vec<KeyRef>,
+}
+
+/// Resolves one provider. What is wrong with it is reported.
+pub(super) fn provider(
+    given: Given<'_>,
+    found: &[EnvironmentKey],
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Provider {
+    let Given {
+        id,
+        entry,
+        preset,
+        keys,
+    } = given;
+    let path = |key| ["providers", id, key];
+    let enabled = entry.enabled.unwrap_or(true);
+
+    let own_base = entry.base_url.as_ref();
+    let mut keys = match keys.is_empty() && entry.auth != Some(Auth::Client) {
+        true => environment_keys(entry, preset, found),
+        false => keys,
+    };
+    let preset = of_keys(id, preset, own_base.is_some(), &keys, report);
+    let empty = ProviderEntry::default();
+    let base = preset.map_or(&empty, |preset| &preset.provider);
+    let local = preset.is_some_and(|preset| preset.local);
+
+    let bases = own_base
+        .or(base.base_url.as_ref())
+        .map(Bases::new)
+        .unwrap_or_default();
+    let speaks = speaks(entry, preset, &bases);
+    let endpoints = endpoints(id, entry, base, &bases, &speaks, report);
+
+    let auth = entry.auth.or(base.auth).unwrap_or(
+        match (keys.is_empty(), speaks.contains(&Wire::Anthropic)) {
+            (true, _) => Auth::None,
+            (false, true) => Auth::Both,
+            (false, false) => Auth::Bearer,
+        },
+    );
+    // A local server asks for no key, but takes one that is given.
+    let auth = if local && auth == Auth::None && !keys.is_empty() {
+        Auth::Bearer
+    } else {
+        auth
+    };
+    match auth {
+        Auth::None | Auth::Client => keys.clear(),
+        Auth::Bearer | Auth::XApiKey | Auth::Both if keys.is_empty() && enabled => {
+            no_key(id, preset, &bases, found, report);
+        }
+        Auth::Bearer | Auth::XApiKey | Auth::Both => {}
+    }
+    warn_about_hosts(id, &bases, !keys.is_empty(), preset, report);
+
+    let quirks = entry
+        .quirks
+        .as_ref()
+        .or(base.quirks.as_ref())
+        .cloned()
+        .unwrap_or_default();
+    check_quirks(id, entry, inputs.options.quirks, report);
+    if let Some(proxy) = entry.proxy.as_deref().filter(|proxy| !proxy.is_empty())
+        && proxy
+            .parse::<Uri>()
+            .ok()
+            .is_none_or(|uri| uri.authority().is_none())
+    {
+        // Not shown: it may hold a password.
+        let hint = "write it like `http://proxy.example.com:3128`".to_owned();
+        report.error(
+            &path("proxy"),
+            format!("`providers.{id}.proxy` is not a URL"),
+            Some(hint),
+        );
+    }
+
+    let limit = |own: Option<crate::value::LimitText>, preset: Option<crate::value::LimitText>| {
+        let wait = if local { None } else { Some(WAIT) };
+        own.or(preset).map_or(wait, |limit| limit.0)
+    };
+    let (own, theirs) = (&entry.timeouts, &base.timeouts);
+    let mut all_headers = headers(&base.headers, &path("headers"), report);
+    all_headers.extend(headers(&entry.headers, &["providers", id], report));
+    let mut body = base.body.clone();
+    body.extend(entry.body.clone());
+    let proxy = entry.proxy.clone().filter(|proxy| !proxy.is_empty());
+    let ca_file = entry.ca_file.as_deref().filter(|file| !file.is_empty());
+
+    Provider {
+        id: id.to_owned(),
+        kind: Kind::Upstream,
+        preset,
+        display_name: preset.map_or(id, |preset| &preset.display_name).to_owned(),
+        enabled,
+        auth,
+        keys: labelled(id, keys),
+        pool: entry.pool.or(base.pool).unwrap_or_default(),
+        concurrency: entry.concurrency.or(base.concurrency),
+        proxy: proxy.map(Secret::new),
+        ca_file: ca_file.map(|file| home_expanded(file, inputs.environment)),
+        quirks,
+        timeouts: Timeouts {
+            connect: own
+                .connect
+                .or(theirs.connect)
+                .map_or(CONNECT, |limit| limit.0),
+            headers: limit(own.headers, theirs.headers),
+            first_content: limit(own.first_content, theirs.first_content),
+            idle: limit(own.idle, theirs.idle),
+        },
+        has_deadline: !local,
+        health: Health {
+            interval: entry
+                .health
+                .interval
+                .map_or(HEALTH_INTERVAL, |interval| interval.0),
+            path: entry
+                .health
+                .path
+                .clone()
+                .unwrap_or_else(|| HEALTH_PATH.to_owned()),
+        },
+        http: entry.http.or(base.http).unwrap_or_default(),
+        cache_hints: entry.cache_hints.or(base.cache_hints).unwrap_or_default(),
+        headers: all_headers,
+        body,
+        models_url: speaks.first().and_then(|wire| bases.of(*wire)?.models()),
+        hosts: endpoints.values().filter_map(host_and_port).collect(),
+        endpoints,
+        speaks,
+    }
+}
+
+/// Keys under the variables of the provider's preset. They are the preset's own secrets: a base URL elsewhere gets
+/// them only if the file says so.
+fn environment_keys(
+    entry: &ProviderEntry,
+    preset: Option<&'static Preset>,
+    found: &[EnvironmentKey],
+) -> Vec<KeyRef> {
+    let Some(preset) = preset else {
+        return Vec::new();
+    };
+    if let Some(base) = &entry.base_url
+        && !Bases::new(base)
+            .all()
+            .all(|base| preset.owns_host(&base.host()))
+    {
+        return Vec::new();
+    }
+    let own = found
+        .iter()
+        .filter(|key| key.preset.name == preset.name || preset.env.contains(&key.variable));
+    let (belongs, other): (Vec<_>, Vec<_>) = own.partition(|key| key.preset.name == preset.name);
+    // A key of another kind under this preset's variable still serves, at its own URL, if it is the only one.
+    let chosen = if belongs.is_empty() && entry.base_url.is_none() {
+        other
+    } else {
+        belongs
+    };
+    chosen.into_iter().map(EnvironmentKey::to_key).collect()
+}
+
+/// The preset that the keys' prefix says, unless the user chose the URL. Keys of two kinds cannot share a provider:
+/// each is refused where the other is valid.
+fn of_keys(
+    id: &str,
+    preset: Option<&'static Preset>,
+    own_base: bool,
+    keys: &[KeyRef],
+    report: &mut Report,
+) -> Option<&'static Preset> {
+    let preset = preset?;
+    if own_base {
+        return Some(preset);
+    }
+    let mut kinds = keys.iter().map(|key| preset.of_key(key.secret.expose()));
+    let first = kinds.next().unwrap_or(preset);
+    let Some(second) = kinds.find(|kind| kind.name != first.name) else {
+        return Some(first);
+    };
+    let message = format!(
+        "provider `{id}` has keys of `{}` and of `{}`",
+        first.name, second.name
+    );
+    let other = if first.name == preset.name {
+        second
+    } else {
+        first
+    };
+    let hint = format!("move those of `{0}` to `[providers.{0}]`", other.name);
+    report.error(&["providers", id, "api_keys"], message, Some(hint));
+    Some(preset)
+}
+
+/// Says how the provider can get a key.
+fn no_key(
+    id: &str,
+    preset: Option<&Preset>,
+    bases: &Bases,
+    found: &[EnvironmentKey],
+    report: &mut Report,
+) {
+    let variables: Vec<&str> = preset
+        .map(|preset| preset.env.iter().map(String::as_str).collect())
+        .unwrap_or_default();
+    let withheld = found
+        .iter()
+        .find(|key| variables.contains(&key.variable.as_str()));
+    let foreign = bases
+        .all()
+        .find(|base| preset.is_some_and(|preset| !preset.owns_host(&base.host())));
+    let hint = match (withheld, foreign) {
+        (Some(key), Some(base)) => format!(
+            "`{}` is not sent to {}, which is not the provider's own host; to send it, write `api_key = \"${{{}}}\"`",
+            key.variable,
+            base.host(),
+            key.variable
+        ),
+        (None, Some(base)) => format!(
+            "write `api_key`; keys of the environment are not sent to {}, which is not the provider's own host",
+            base.host()
+        ),
+        _ if variables.is_empty() => "write `api_key`, or `auth = \"none\"`".to_owned(),
+        _ => format!(
+            "set {}, write `api_key`, or write `enabled = false`",
+            list(&variables)
+        ),
+    };
+    report.error(
+        &["providers", id, "api_key"],
+        format!("no key for provider `{id}`"),
+        Some(hint),
+    );
+}
+
+fn check_quirks(id: &str, entry: &ProviderEntry, known: &[&str], report: &mut Report) {
+    if known.is_empty() {
+        return;
+    }
+    for (index, quirk) in entry.quirks.iter().flatten().enumerate() {
+        if !known.contains(&quirk.as_str()) {
+            let hint = did_you_mean(quirk, known.iter().copied())
+                .or_else(|| Some("`lingate quirks` lists them".to_owned()));
+            let index = index.to_string();
+            report.error(
+                &["providers", id, "quirks", &index],
+                format!("no quirk `{quirk}`"),
+                hint,
+            );
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Choices of the file, as closed enums.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How a provider is shown its key (`auth`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// `x-api-key: KEY`.
+    XApiKey,
+    /// Both headers, for hosts where it depends on the wire.
+    Both,
+    /// No credential.
+    None,
+    /// The caller's own credential, to this provider only and never on failover.
+    Client,
+}
+
+/// Which of a provider's keys is used (`pool`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    /// The first that is well.
+    #[default]
+    FillFirst,
+    /// In turn.
+    RoundRobin,
+    /// The one with the fewest requests under way.
+    LeastUsed,
+    /// By chance.
+    Random,
+}
+
+/// HTTP version towards a provider (`http`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum HttpVersion {
+    /// HTTP/2 where the host offers it.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// HTTP/1.1 only.
+    #[serde(rename = "1")]
+    One,
+}
+
+/// What a model reads (`input`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Modality {
+    /// Text.
+    Text,
+    /// Images.
+    Image,
+    /// Documents, such as PDF.
+    Document,
+    /// Audio.
+    Audio,
+    /// Video.
+    Video,
+}
+
+/// What becomes of tool calls that do not fit the tool's schema (`validate_tool_calls`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidateToolCalls {
+    /// They pass.
+    #[default]
+    Off,
+    /// What can be mended safely is mended.
+    Repair,
+    /// The answer is asked for again.
+    Retry,
+}
+
+/// How tools are described to a model (`tool_format`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolFormat {
+    /// As the wire does it.
+    #[default]
+    Native,
+    /// In the prompt; calls are read from the text.
+    Xml,
+}
+
+/// Where an instruction goes (`instruction_mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InstructionMode {
+    /// After the client's system prompt.
+    #[default]
+    Append,
+    /// Before it.
+    Prepend,
+    /// In its place.
+    Override,
+}
+
+/// Which bodies the record keeps (`record.bodies`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bodies {
+    /// All.
+    #[default]
+    Full,
+    /// Those of failed requests.
+    Errors,
+    /// None, but a row for each request.
+    Metadata,
+    /// No record at all.
+    Off,
+}
+
+/// How much is logged (`log.level`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Failures only.
+    Error,
+    /// What someone should look at.
+    Warn,
+    /// One line a request, one a failed or skipped attempt.
+    #[default]
+    Info,
+    /// What the gateway decides.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The form of the log (`log.format`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,156 @@
+//! The example of the contract: every key of it parses, validates and arrives.
+
+use std::time::Duration;
+
+use lingate_config::{Context, Kind, MicroUsd};
+use lingate_quirk::{ReasoningHistory, Temperature};
+use lingate_route::{Ask, Strategy, resolve};
+use lingate_wire::Wire;
+
+use crate::support::{endpoint, load, provider};
+
+const CONTRACT: &str = include_str!("../../testdata/contract.toml");
+const VARIABLES: &[(&str, &str)] = &[
+    ("MOONSHOT_API_KEY", "sk-one"),
+    ("OPENROUTER_API_KEY", "sk-or-two"),
+];
+
+#[test]
+fn example_loads() {
+    let config = load(CONTRACT, VARIABLES).unwrap_or_else(|problems| panic!("{problems}"));
+
+    assert_eq!(config.server.drain, Duration::from_secs(600));
+    assert_eq!(config.server.max_body, 32 << 20);
+    let alice = &config.keys[0];
+    assert_eq!((alice.name.as_str(), alice.concurrency), ("alice", Some(8)));
+    assert_eq!(alice.budget_day, Some(MicroUsd(20_000_000)));
+    assert!(alice.allows("claude-opus-5-5") && !alice.allows("gpt-5"));
+    assert_eq!(config.record.keep_bytes, 5 << 30);
+    assert_eq!(
+        config.record.dir.as_deref(),
+        Some("/home/user/.local/share/lingate".as_ref())
+    );
+    assert_eq!(config.record.prices, None);
+    assert_eq!(config.failover.deadline, Some(Duration::from_secs(270)));
+    assert_eq!(config.failover.breaker.open_max, Duration::from_secs(300));
+
+    let ids: Vec<&str> = config
+        .providers
+        .iter()
+        .map(|provider| provider.id.as_str())
+        .collect();
+    assert_eq!(
+        ids,
+        ["moonshot", "anthropic", "local", "openrouter", "demo"]
+    );
+    let local = provider(&config, "local");
+    assert_eq!(
+        endpoint(local, Wire::Chat),
+        "http://127.0.0.1:8080/v1/chat/completions"
+    );
+    assert!(local.is_local() && local.has_deadline);
+    assert_eq!(local.quirks, ["kimi-k2"]);
+    assert_eq!(provider(&config, "demo").kind, Kind::Demo);
+
+    let resolution =
+        resolve(&config.routes, &Ask::plain("claude-opus-5-5")).expect("an alias serves it");
+    let upstreams: Vec<String> = resolution
+        .candidates
+        .iter()
+        .map(|candidate| {
+            format!(
+                "{} {} {}",
+                candidate.provider, candidate.model, candidate.weight
+            )
+        })
+        .collect();
+    assert_eq!(
+        upstreams,
+        ["moonshot kimi-k2.6 1", "openrouter moonshotai/kimi-k2.6 2"]
+    );
+    let settings = config
+        .model_settings(&resolution.candidates[1])
+        .expect("a configured model");
+    assert_eq!(settings.context, Context::Tokens(262_144));
+    assert_eq!(settings.reasoning_history, ReasoningHistory::Auto);
+    assert_eq!(settings.temperature, Temperature::Client);
+    let price = settings.price.expect("a price");
+    assert_eq!(
+        (price.input, price.cache_write),
+        (MicroUsd(600_000), MicroUsd(600_000))
+    );
+    let target = config
+        .target_settings(&resolution.candidates[1])
+        .expect("a configured target");
+    assert_eq!(target.context, Some(262_144));
+    assert_eq!(config.routes.global.models[0].strategy, Strategy::Ordered);
+
+    let in_profile = Ask {
+        profile: Some("team"),
+        ..Ask::plain("kimi")
+    };
+    let resolution = resolve(&config.routes, &in_profile).expect("the profile's own model");
+    assert_eq!(resolution.candidates[0].provider, "local");
+}
+
+/// What has no effect yet is said, with its line, and what asks for the ordinary is not.
+#[test]
+fn inert_keys_are_listed() {
+    let config = load(
+        "[models.a]\ntargets = [\"demo/demo\"]\nstrategy = \"spread\"\nensure_tool_call = false\ntool_format = \"xml\"\n\
+         [profiles.p.models.b]\ntargets = [\"demo/demo\"]\nmax_turns = 3\n",
+        &[],
+    )
+    .unwrap_or_else(|problems| panic!("{problems}"));
+    let inert: Vec<String> = config.inert.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        inert,
+        [
+            "lingate.toml:3: `models.a.strategy` has no effect yet",
+            "lingate.toml:5: `models.a.tool_format` has no effect yet",
+            "lingate.toml:8: `profiles.p.models.b.max_turns` has no effect yet",
+        ]
+    );
+}
+
+/// A preset that names a quirk nobody wrote would silently repair nothing.
+#[test]
+fn quirks_of_presets_exist() {
+    let known: Vec<&str> = lingate_quirk::names().collect();
+    for preset in lingate_config::presets() {
+        let text = format!("[providers.{}]\napi_key = \"k\"\n", preset.name);
+        let config = load(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        for quirk in &provider(&config, &preset.name).quirks {
+            assert!(
+                known.contains(&quirk.as_str()),
+                "{}: no quirk {quirk}",
+                preset.name
+            );
+        }
+    }
+}
+
+/// The gateway checks again once it knows its port.
+#[test]
+fn own_listener_is_refused() {
+    for (base, listen, refused) in [
+        ("http://127.0.0.1:9/v1", "127.0.0.1:9", true),
+        ("http://localhost:9", "127.0.0.1:9", true),
+        ("http://[::1]:9", "0.0.0.0:9", true),
+        ("http://gateway.example.com:9", "0.0.0.0:9", true),
+        ("http://127.0.0.1:8", "127.0.0.1:9", false),
+        ("https://api.example.com:9", "127.0.0.1:9", false),
+        ("http://192.168.0.7", "192.168.0.7:80", true),
+    ] {
+        let text = format!(
+            "[server]\nhosts = [\"gateway.example.com\"]\n[providers.x]\nbase_url = \"{base}\"\n"
+        );
+        let config = load(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let listen = listen.parse().expect("an address");
+        assert_eq!(
+            config.refuse_own_listener(listen).is_err(),
+            refused,
+            "{base} at {listen}"
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! Loading a configuration, as the gateway and `check` do it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
+
+mod support;
+
+mod contract;
+mod expansion;
+mod keys;
+mod problems;
+mod schema;
+mod urls;
+mod zero_config;

@@ -1,0 +1,107 @@
+//! What the client asks, decoded as far as somebody needs it.
+
+use std::sync::OnceLock;
+
+use bytestring::ByteString;
+use http::HeaderMap;
+use http::request::Parts;
+use lingate_route::Class;
+use lingate_wire::bridge;
+use lingate_wire::json::Doc;
+use lingate_wire::turn::{Block, Failure, MediaSource, Node, SEAL_PREFIX};
+use lingate_wire::{Decoded, Peek, Wire, anthropic};
+
+/// Claude Code's session, one id over all requests of a conversation.
+const SESSION_HEADER: &str = "x-claude-code-session-id";
+/// What Claude Code says a request is for, with `CLAUDE_CODE_GATEWAY_HINT_HEADERS=1`.
+const CLASS_HEADER: &str = "x-claude-code-request-class";
+/// Set on a subagent's requests.
+const AGENT_HEADER: &str = "x-claude-code-agent-id";
+
+/// One client request.
+pub(crate) struct Asked {
+    pub wire: Wire,
+    pub profile: Option<String>,
+    pub headers: HeaderMap,
+    /// The query as received, without `?`.
+    pub query: Option<String>,
+    pub doc: Doc,
+    pub peek: Peek,
+    /// The body holds a seal of ours, which no provider may see.
+    pub has_seal: bool,
+    decoded: OnceLock<Result<Decoded, Failure>>,
+}
+
+impl Asked {
+    /// Reads a request.
+    pub(crate) fn read(wire: Wire, profile: Option<String>, parts: Parts, body: &ByteString) -> Result<Self, Failure> {
+        let doc = bridge::scan_request(wire, body)?;
+        let peek = bridge::peek(wire, &doc)?;
+        Ok(Self {
+            wire,
+            profile,
+            query: parts.uri.query().map(str::to_owned),
+            headers: parts.headers,
+            has_seal: memchr::memmem::find(body.as_bytes(), SEAL_PREFIX.as_bytes()).is_some(),
+            doc,
+            peek,
+            decoded: OnceLock::new(),
+        })
+    }
+
+    /// The request in the hub's shape.
+    pub(crate) fn decoded(&self) -> Result<&Decoded, Failure> {
+        self.decoded
+            .get_or_init(|| bridge::decode_request(self.wire, &self.doc))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// The client's session: its header, else what the body says.
+    pub(crate) fn session(&self) -> Option<String> {
+        let header = self.header(SESSION_HEADER).or_else(|| self.header("x-session-id"));
+        header.map(str::to_owned).or_else(|| self.peek.session.as_ref().map(ToString::to_string))
+    }
+
+    /// What the client says the request is for.
+    pub(crate) fn class(&self) -> Class {
+        match self.header(CLASS_HEADER) {
+            Some("auxiliary") => Class::Auxiliary,
+            Some("subagent") => Class::Subagent,
+            _ if self.header(AGENT_HEADER).is_some() => Class::Subagent,
+            _ => Class::Main,
+        }
+    }
+
+    /// Whether anybody is shown a picture.
+    pub(crate) fn has_image(&self) -> bool {
+        self.decoded().is_ok_and(|decoded| decoded.turn.messages.iter().any(|message| any_image(&message.blocks)))
+    }
+
+    /// Whether it continues a conversation that its provider keeps.
+    pub(crate) fn is_thread(&self) -> bool {
+        self.wire == Wire::Anthropic && anthropic::has_thread(&self.doc)
+    }
+
+    /// Whether a Chat client asked for usage at the end of its stream.
+    pub(crate) fn wants_stream_usage(&self) -> bool {
+        let options = self.doc.root().get("stream_options");
+        options.and_then(|options| options.get("include_usage")?.bool()) == Some(true)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+fn any_image(blocks: &[Node<Block>]) -> bool {
+    blocks.iter().any(|block| match &**block {
+        Block::Image(_) => true,
+        Block::ToolResult(result) => any_image(&result.content),
+        Block::Document(document) => match &document.source {
+            MediaSource::Blocks(blocks) => any_image(blocks),
+            _ => false,
+        },
+        _ => false,
+    })
+}

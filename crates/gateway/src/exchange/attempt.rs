@@ -1,0 +1,370 @@
+//! One attempt: one request to one upstream, up to its first content or its failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use lingate_config::{Auth, HttpVersion};
+use lingate_quirk::Settings;
+use lingate_wire::bridge::{self, Lane};
+use lingate_wire::stage::End;
+use lingate_wire::turn::{Failure, FailureKind};
+use lingate_wire::Wire;
+
+use super::asked::Asked;
+use super::upstream::Upstream;
+use crate::clock;
+use crate::lane::{Prepared, passthrough, translate};
+use crate::record::Draft;
+use crate::relay::answer::{Answer, Whole, WholeBody};
+use crate::relay::chain::{Chain, Tally, folded};
+use crate::relay::live::{Limits, Live};
+use crate::shared::Shared;
+use crate::upstream::auth;
+use crate::upstream::body::{DemoBody, UpstreamBody, WHOLE_CAP, chain_of};
+use crate::upstream::client::Way;
+use crate::upstream::{demo, headers};
+
+/// Most bytes of an error body that are read.
+const ERROR_CAP: usize = 256 * 1024;
+/// Longest time with signs of life only; the client's own watchdog fires at 300 s.
+const PROGRESS: Duration = Duration::from_secs(270);
+/// The Anthropic API version that translated requests are written for.
+const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+
+/// Why an attempt failed, and what a repair would need.
+pub(crate) struct Failed {
+    pub failure: Failure,
+    /// The upstream's own error answer, which a passthrough client gets as it is.
+    pub verbatim: Option<Box<Whole>>,
+    /// What one retry would do differently.
+    pub repaired: Option<Settings>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            verbatim: None,
+            repaired: None,
+        }
+    }
+}
+
+/// Runs one attempt.
+pub(crate) async fn run(
+    shared: &Shared,
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    settings: &Settings,
+    draft: &Arc<Draft>,
+) -> Result<Answer, Failed> {
+    let lane = upstream.lane(asked);
+    draft.attempt(&upstream.provider.id, &upstream.model, upstream.wire, lane);
+    let prepared = match lane {
+        Lane::Passthrough => passthrough::prepare(asked, upstream),
+        Lane::Translate => translate::prepare(asked, upstream, settings, &draft.id.to_string())?,
+    };
+    draft.translated(&prepared.hits, prepared.losses.iter().cloned());
+    let Prepared {
+        body, chain, repair, ..
+    } = prepared;
+    let response = send(shared, asked, upstream, lane, body).await?;
+    if !response.status().is_success() {
+        let mut failed = refused(asked, upstream, lane, response).await;
+        failed.repaired = repair.and_then(|(selection, state)| {
+            let repair = selection.on_failure(&failed.failure, &state)?;
+            let mut patched = settings.clone();
+            repair.patch(&mut patched);
+            tracing::info!(exchange.id = %draft.id, repair = repair.name(), "trying once more with a repair");
+            Some(patched)
+        });
+        return Err(failed);
+    }
+    let limits = Limits {
+        idle: upstream.provider.timeouts.idle,
+        progress: upstream.provider.has_deadline.then_some(PROGRESS),
+    };
+    let (head, body) = response.into_parts();
+    let headers = match lane {
+        Lane::Passthrough => headers::forwarded_answer(&head.headers),
+        Lane::Translate => headers::translated_answer(&head.headers, clock::wall()),
+    };
+    let answered = Answered {
+        lane,
+        wire: upstream.wire,
+        status: head.status,
+        headers,
+        is_event_stream: is_event_stream(&head.headers),
+        limits,
+    };
+    let read = answered.read(body, chain, asked.peek.stream);
+    let answer = within(upstream.provider.timeouts.first_content, "first_content", read).await?;
+    Ok(answer)
+}
+
+/// A successful head.
+struct Answered {
+    lane: Lane,
+    wire: Wire,
+    status: StatusCode,
+    headers: HeaderMap,
+    is_event_stream: bool,
+    limits: Limits,
+}
+
+impl Answered {
+    /// Reads up to the first content of a stream, or all of a whole reply. A host may answer a stream request with a whole
+    /// reply and the other way round; either way the client gets what it asked for.
+    async fn read(
+        self,
+        mut body: UpstreamBody,
+        chain: Chain,
+        wants_stream: bool,
+    ) -> Result<Answer, Failure> {
+        match (self.is_event_stream, wants_stream) {
+            (true, true) => {
+                let mut live = Live::new(self.headers, self.lane, body, chain, self.limits);
+                live.until_content().await?;
+                Ok(Answer::Live(Box::new(live)))
+            }
+            (true, false) => {
+                let live = Live::new(self.headers.clone(), Lane::Translate, body, chain, self.limits);
+                let (events, tally) = live.read_to_end().await?;
+                Ok(Answer::Whole(Box::new(self.whole(WholeBody::Reply(Box::new(folded(events))), tally))))
+            }
+            (false, wants_stream) => {
+                let bytes = body.whole(WHOLE_CAP).await?;
+                self.read_whole(bytes, chain, wants_stream)
+            }
+        }
+    }
+
+    fn read_whole(
+        self,
+        bytes: Bytes,
+        mut chain: Chain,
+        wants_stream: bool,
+    ) -> Result<Answer, Failure> {
+        let text = ByteString::try_from(bytes.clone()).map_err(|_| {
+            Failure::new(FailureKind::Malformed, "the upstream's reply is not valid UTF-8")
+        })?;
+        let reply = bridge::decode_response(self.wire, &text)?;
+        if wants_stream {
+            let mut headers = self.headers;
+            headers.remove(CONTENT_TYPE);
+            let live = Live::of_whole(headers, chain, reply, self.limits);
+            return match live.fault() {
+                Some(failure) => Err(failure.clone()),
+                None => Ok(Answer::Live(Box::new(live))),
+            };
+        }
+        let mut events = Vec::new();
+        chain.whole(reply, &mut events);
+        chain.end(&End::Clean, &mut events);
+        if let Some(failure) = chain.fault() {
+            return Err(failure.clone());
+        }
+        let tally = chain.tally().clone();
+        let body = match self.lane {
+            Lane::Passthrough => WholeBody::Verbatim(bytes),
+            Lane::Translate => WholeBody::Reply(Box::new(folded(events))),
+        };
+        Ok(Answer::Whole(Box::new(self.whole(body, tally))))
+    }
+
+    fn whole(self, body: WholeBody, tally: Tally) -> Whole {
+        Whole {
+            status: self.status,
+            headers: self.headers,
+            body,
+            tally,
+        }
+    }
+}
+
+/// Sends the request; gives the answer's head and a body not yet read.
+pub(crate) async fn send(
+    shared: &Shared,
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    lane: Lane,
+    body: Bytes,
+) -> Result<Response<UpstreamBody>, Failure> {
+    let Some(url) = upstream.url else {
+        return Ok(demo_answer(&body, asked.peek.stream));
+    };
+    let request = request(asked, upstream, lane, url, body)?;
+    let timeouts = &upstream.provider.timeouts;
+    let way = Way {
+        connect: timeouts.connect,
+        is_http1_only: upstream.provider.http == HttpVersion::One,
+        ca_file: upstream.provider.ca_file.clone(),
+    };
+    let client = shared.clients.get(&way).ok_or_else(|| {
+        Failure::new(FailureKind::Server, "no connection pool for this provider")
+    })?;
+    let sent = async { client.request(request).await.map_err(|error| unreachable_upstream(upstream, url, &error)) };
+    let response = within(timeouts.headers, "headers", sent).await?;
+    Ok(response.map(UpstreamBody::Http))
+}
+
+fn request(
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    lane: Lane,
+    url: &Uri,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Failure> {
+    let mut headers = match lane {
+        Lane::Passthrough => headers::forwarded_request(&asked.headers),
+        Lane::Translate => translated_headers(asked, upstream.wire),
+    };
+    let configured = upstream.target.map(|target| &target.headers);
+    for (name, value) in upstream.provider.headers.iter().chain(configured.into_iter().flatten()) {
+        headers.insert(name, value.clone());
+    }
+    let key = upstream.key.map(|key| &key.secret);
+    auth::apply(&mut headers, upstream.provider.auth, key, &asked.headers, upstream.wire).map_err(|error| {
+        let origin = upstream.key.map_or("", |key| &key.origin);
+        credential(upstream, format!("the key from {origin} cannot be used: {error}"))
+    })?;
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = match (lane, forwarded_query(asked.query.as_deref())) {
+        (Lane::Passthrough, Some(query)) => with_query(url, &query),
+        _ => url.clone(),
+    };
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// The client's user agent and the preset's headers; on the Anthropic wire also the version, and from an Anthropic client
+/// all of `anthropic-*`, which is an open list.
+fn translated_headers(asked: &Asked, upstream: Wire) -> HeaderMap {
+    let mut headers = headers::translated_request(&asked.headers, asked.peek.stream);
+    if upstream == Wire::Anthropic {
+        headers.insert("anthropic-version", ANTHROPIC_VERSION);
+        if asked.wire == Wire::Anthropic {
+            for (name, value) in asked.headers.iter().filter(|(name, _)| name.as_str().starts_with("anthropic-")) {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+    headers
+}
+
+/// The client's query without `key`, in which Gemini clients show their credential.
+fn forwarded_query(query: Option<&str>) -> Option<String> {
+    let kept: Vec<&str> = query?.split('&').filter(|pair| *pair != "key" && !pair.starts_with("key=")).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+fn with_query(url: &Uri, query: &str) -> Uri {
+    let mut parts = url.clone().into_parts();
+    let joined = match url.query() {
+        Some(own) => format!("{}?{own}&{query}", url.path()),
+        None => format!("{}?{query}", url.path()),
+    };
+    let Ok(path_and_query) = joined.parse::<PathAndQuery>() else {
+        return url.clone();
+    };
+    parts.path_and_query = Some(path_and_query);
+    Uri::from_parts(parts).unwrap_or_else(|_| url.clone())
+}
+
+fn demo_answer(body: &[u8], is_stream: bool) -> Response<UpstreamBody> {
+    let mut response = Response::new(UpstreamBody::Demo(DemoBody::new(demo::reply(body))));
+    let content_type = if is_stream { "text/event-stream" } else { "application/json" };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Reads an error answer.
+async fn refused(
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    lane: Lane,
+    response: Response<UpstreamBody>,
+) -> Failed {
+    let (head, mut body) = response.into_parts();
+    let read = async { body.whole(ERROR_CAP).await };
+    let bytes = within(Some(Duration::from_secs(10)), "headers", read).await.unwrap_or_default();
+    let mut failure = bridge::decode_error(upstream.wire, head.status.as_u16(), &bytes);
+    failure.retry_after = failure.retry_after.or_else(|| headers::retry_after(&head.headers, clock::wall()));
+    if upstream.provider.auth != Auth::Client
+        && matches!(failure.kind, FailureKind::Authentication | FailureKind::Permission)
+    {
+        let origin = upstream.key.map_or("no key configured", |key| &key.origin);
+        let words = format!("HTTP {}: {} (key: {origin})", head.status.as_u16(), failure.message);
+        return credential(upstream, words).with_status(head.status.as_u16()).into();
+    }
+    if head.status.is_redirection() {
+        let to = head.headers.get(http::header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+        failure = Failure::new(
+            FailureKind::Server,
+            format!("provider `{}` redirects to {to}; redirects are never followed: set its `base_url`", upstream.provider.id),
+        )
+        .with_status(head.status.as_u16());
+        return failure.into();
+    }
+    let is_own_wire = lane == Lane::Passthrough && asked.wire == upstream.wire;
+    let verbatim = is_own_wire.then(|| {
+        Box::new(Whole {
+            status: head.status,
+            headers: headers::forwarded_answer(&head.headers),
+            body: WholeBody::Verbatim(bytes),
+            tally: Tally::default(),
+        })
+    });
+    Failed {
+        failure,
+        verbatim,
+        repaired: None,
+    }
+}
+
+/// Our credential was refused: the client cannot log in to anything, so it must not be told to.
+fn credential(upstream: &Upstream<'_>, words: String) -> Failure {
+    Failure::new(
+        FailureKind::UpstreamCredential,
+        format!("provider `{}` refuses the gateway's credential: {words}", upstream.provider.id),
+    )
+}
+
+fn unreachable_upstream(upstream: &Upstream<'_>, url: &Uri, error: &(dyn std::error::Error + 'static)) -> Failure {
+    let host = url.authority().map_or_else(String::new, ToString::to_string);
+    Failure::new(
+        FailureKind::Server,
+        format!("provider `{}` at {host} cannot be reached: {}", upstream.provider.id, chain_of(error)),
+    )
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+}
+
+/// Awaits within a named limit.
+async fn within<T>(
+    limit: Option<Duration>,
+    name: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match limit {
+        None => work.await,
+        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_elapsed| {
+            Err(Failure::new(
+                FailureKind::Timeout,
+                format!("the upstream did not answer within {} s (`timeouts.{name}`)", limit.as_secs_f64()),
+            ))
+        }),
+    }
+}

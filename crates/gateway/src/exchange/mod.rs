@@ -1,0 +1,7 @@
+//! ② One client request's life. Start at [`run`].
+
+pub(crate) mod asked;
+pub(crate) mod attempt;
+pub(crate) mod count;
+pub(crate) mod run;
+pub(crate) mod upstream;

@@ -1,0 +1,152 @@
+//! Who may serve a request: candidates of the route, resolved to provider, model, key, wire and address.
+
+use http::Uri;
+use lingate_config::{Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings};
+use lingate_quirk::{CacheHints, Selection, Settings, Target, select};
+use lingate_route::{Ask, Candidate, Cause, Unresolved, resolve};
+use lingate_wire::bridge::Lane;
+use lingate_wire::turn::{Failure, FailureKind, Tool};
+use lingate_wire::{Wire, bridge};
+
+use super::asked::Asked;
+use crate::lane::estimate;
+
+/// One provider, model and key, as resolved for one attempt.
+pub(crate) struct Upstream<'c> {
+    pub provider: &'c Provider,
+    pub model: String,
+    pub key: Option<&'c KeyRef>,
+    pub wire: Wire,
+    /// Where requests go; `None` for the built-in demo.
+    pub url: Option<&'c Uri>,
+    pub host: String,
+    pub settings: Settings,
+    pub selection: Selection,
+    pub target: Option<&'c TargetSettings>,
+}
+
+impl<'c> Upstream<'c> {
+    /// Resolves a candidate for a client of `wire`.
+    pub(crate) fn of(config: &'c Config, candidate: &Candidate, client: Wire) -> Result<Self, Failure> {
+        let provider = config.provider(&candidate.provider).ok_or_else(|| gone(&candidate.provider))?;
+        let wire = provider.wire_for(client);
+        if !bridge::is_served(wire) {
+            return Err(unserved(provider, wire));
+        }
+        let url = match provider.kind {
+            Kind::Demo => None,
+            Kind::Upstream => Some(provider.endpoint(wire).ok_or_else(|| gone(&provider.id))?),
+        };
+        let host = url.and_then(Uri::host).unwrap_or_default().to_owned();
+        let selection = select(
+            &provider.quirks,
+            &Target {
+                provider: &provider.id,
+                host: &host,
+                model: &candidate.model,
+                wire,
+            },
+        );
+        Ok(Self {
+            settings: settings(provider, config.model_settings(candidate), &candidate.model),
+            target: config.target_settings(candidate),
+            model: candidate.model.clone(),
+            key: provider.keys.first(),
+            provider,
+            wire,
+            url,
+            host,
+            selection,
+        })
+    }
+
+    /// The lane of a request to this upstream.
+    pub(crate) fn lane(&self, asked: &Asked) -> Lane {
+        let looks_inside = asked.has_seal
+            || self.selection.has_repairs()
+            || self.settings.shape_requests()
+            || !self.provider.body.is_empty()
+            || self.target.is_some_and(|target| !target.body.is_empty());
+        Lane::of(asked.wire, self.wire, looks_inside)
+    }
+
+    /// Tells accounts of one provider apart, without the key.
+    pub(crate) fn account(&self) -> &str {
+        self.key.map_or("", |key| &key.label)
+    }
+}
+
+/// Candidates for a request, in order.
+pub(crate) fn candidates(config: &Config, asked: &Asked) -> Result<Vec<Candidate>, Failure> {
+    let model = asked.peek.model.decode();
+    let looks = !config.routes.rules.is_empty();
+    let tools = if looks { tool_names(asked) } else { Vec::new() };
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    let ask = Ask {
+        model: &model,
+        profile: asked.profile.as_deref(),
+        class: asked.class(),
+        header: &|name| asked.header(name),
+        image: looks && asked.has_image(),
+        thinking: asked.peek.has_thinking,
+        input_tokens: if looks { asked.decoded().map_or(0, estimate::input_tokens) } else { 0 },
+        tools: &tools,
+    };
+    resolve(&config.routes, &ask).map(|resolution| resolution.candidates).map_err(|error| unknown_model(&error))
+}
+
+fn tool_names(asked: &Asked) -> Vec<String> {
+    let Ok(decoded) = asked.decoded() else {
+        return Vec::new();
+    };
+    let names = decoded.turn.tools.iter().map(|tool| match &**tool {
+        Tool::Hosted { kind, .. } => kind.to_string(),
+        tool @ (Tool::Function { .. } | Tool::Freeform { .. }) => tool.name().to_string(),
+    });
+    names.collect()
+}
+
+/// What the file and the dated facts say about a model.
+fn settings(provider: &Provider, model: Option<&ModelSettings>, name: &str) -> Settings {
+    let facts = provider.model_facts(name);
+    let own = ModelSettings::default();
+    let settings = model.unwrap_or(&own);
+    let input = settings.input.as_deref().or_else(|| facts.map(|facts| &*facts.input).filter(|input| !input.is_empty()));
+    Settings {
+        reasoning_history: settings.reasoning_history,
+        thinking: settings.thinking,
+        temperature: settings.temperature,
+        max_tokens_field: settings.max_tokens_field,
+        cache_hints: (provider.cache_hints != CacheHints::None).then_some(provider.cache_hints),
+        max_output: settings.max_output.or_else(|| facts.and_then(|facts| facts.max_output)),
+        omits_images: settings.images == Images::Omit
+            && input.is_some_and(|input| !input.contains(&Modality::Image)),
+    }
+}
+
+fn unknown_model(error: &Unresolved) -> Failure {
+    let mut message = match &error.cause {
+        Cause::Unknown => format!("model: {} is not configured", error.asked),
+        Cause::Disabled => format!("model: {} is served by disabled providers only", error.asked),
+        Cause::DeadEnd(name) => format!("model: {} leads to `{name}`, which nothing serves", error.asked),
+        Cause::Loop(name) => format!("model: {} leads in circles through `{name}`", error.asked),
+    };
+    if !error.nearest.is_empty() {
+        message.push_str("; did you mean ");
+        message.push_str(&error.nearest.join(", "));
+        message.push('?');
+    }
+    message.push_str(" (`lingate models` lists what there is)");
+    Failure::new(FailureKind::NotFound, message)
+}
+
+fn gone(provider: &str) -> Failure {
+    Failure::new(FailureKind::Server, format!("provider `{provider}` has no address for this request"))
+}
+
+fn unserved(provider: &Provider, wire: Wire) -> Failure {
+    Failure::new(
+        FailureKind::InvalidRequest,
+        format!("provider `{}` speaks {wire}, which this version does not; anthropic and chat are", provider.id),
+    )
+}

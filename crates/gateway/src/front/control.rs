@@ -1,0 +1,126 @@
+//! What a launcher needs of a gateway: is it well, is it the one I mean, keep it running, end it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::{BodyExt as _, Either, StreamBody};
+use hyper::body::Frame;
+use lingate_wire::turn::{Failure, FailureKind};
+use serde_json::json;
+use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
+
+use super::respond::{self, Body};
+use crate::shared::Shared;
+use crate::{clock, ids};
+
+/// The header in which an owner shows the instance id.
+const INSTANCE_HEADER: &str = "x-lingate-instance";
+/// Time between two signs of life on a lease.
+const LEASE_BEAT: Duration = Duration::from_secs(15);
+
+/// Identity of this process, and who keeps it running.
+pub(crate) struct Control {
+    /// Known to those who may read the launcher's state file.
+    pub instance: String,
+    version: &'static str,
+    config_hash: String,
+    since: jiff::Timestamp,
+    /// Leases held now.
+    leases: watch::Sender<usize>,
+    exchanges: AtomicU64,
+}
+
+impl Control {
+    pub(crate) fn new(version: &'static str, config_hash: String, instance: Option<String>) -> Self {
+        Self {
+            instance: instance.unwrap_or_else(ids::instance),
+            version,
+            config_hash,
+            since: clock::wall(),
+            leases: watch::Sender::new(0),
+            exchanges: AtomicU64::new(0),
+        }
+    }
+
+    /// A request for a reply came in.
+    pub(crate) fn exchange_began(&self) {
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Refuses who does not know the instance id.
+    pub(crate) fn check_owner(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        let shown = headers.get(INSTANCE_HEADER).map_or(&[][..], http::HeaderValue::as_bytes);
+        if bool::from(shown.ct_eq(self.instance.as_bytes())) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::Permission,
+            format!("`{INSTANCE_HEADER}` does not name this gateway"),
+        ))
+    }
+
+    /// Follows the number of leases.
+    pub(crate) fn leases(&self) -> watch::Receiver<usize> {
+        self.leases.subscribe()
+    }
+}
+
+/// `GET /health`
+pub(crate) fn health(shared: &Shared) -> Response<Body> {
+    let control = &shared.control;
+    let is_stopping = shared.stopping.is_cancelled();
+    let body = json!({
+        "status": if is_stopping { "stopping" } else { "ok" },
+        "service": "lingate",
+        "version": control.version,
+        "pid": std::process::id(),
+        "config": control.config_hash,
+        "since": control.since.to_string(),
+        "sessions": *control.leases.borrow(),
+        "active": shared.metrics.in_flight.get(),
+        "exchanges": control.exchanges.load(Ordering::Relaxed),
+    });
+    respond::json(StatusCode::OK, body.to_string())
+}
+
+/// `POST /api/stop`: no new connections; what runs goes on to its end.
+pub(crate) fn stop(shared: &Shared) -> Response<Body> {
+    shared.stopping.cancel();
+    respond::json(StatusCode::OK, json!({ "status": "stopping" }).to_string())
+}
+
+/// `GET /api/lease`: open for as long as the holder lives; a line now and then tells a dead holder.
+pub(crate) fn lease(shared: &Arc<Shared>) -> Response<Body> {
+    shared.control.leases.send_modify(|count| *count += 1);
+    let lease = Lease {
+        shared: Arc::clone(shared),
+    };
+    let stream = futures_util::stream::unfold((lease, true), |(lease, is_first)| async move {
+        if !is_first {
+            tokio::select! {
+                () = tokio::time::sleep(LEASE_BEAT) => {}
+                () = lease.shared.stopping.cancelled() => return None,
+            }
+        }
+        Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"held\n"))), (lease, false)))
+    });
+    let mut response = Response::new(Either::Right(StreamBody::new(stream).boxed_unsync()));
+    respond::set(response.headers_mut(), http::header::CONTENT_TYPE, "text/plain");
+    response
+}
+
+/// Counts as one lease until dropped.
+struct Lease {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.shared.control.leases.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

@@ -1,0 +1,82 @@
+//! The listener: connections in, requests out, and the end of both.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::service::serve;
+use crate::shared::Shared;
+
+/// From accept, and from one request to the next one's complete head. Hyper's version sniffing has no limit of its own,
+/// so the first byte is awaited by us.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// Most bytes and lines of a request's head.
+const HEAD_BYTES: usize = 64 * 1024;
+const HEAD_LINES: usize = 100;
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 100;
+/// Pause after a failed accept (no more file descriptors), so that it does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until the gateway is stopping.
+pub(crate) async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stopping.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                shared.tasks.spawn(connection(Arc::clone(shared), stream, peer));
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+    if stream.set_nodelay(true).is_err() || !has_first_byte(&stream).await {
+        return;
+    }
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_buf_size(HEAD_BYTES.max(8192))
+        .max_headers(HEAD_LINES)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(20);
+    let service_shared = Arc::clone(&shared);
+    let service = service_fn(move |request| serve(Arc::clone(&service_shared), request));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shared.stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%peer, "connection ended: {error}");
+    }
+}
+
+/// Whether the client sends anything in time.
+async fn has_first_byte(stream: &TcpStream) -> bool {
+    matches!(timeout(HEAD_LIMIT, stream.readable()).await, Ok(Ok(())))
+}

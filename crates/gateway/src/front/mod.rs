@@ -1,0 +1,11 @@
+//! ① The front: what a client may ask, and how it is answered before and around an exchange.
+
+pub(crate) mod body;
+pub(crate) mod control;
+pub(crate) mod guard;
+pub(crate) mod keys;
+pub(crate) mod listener;
+pub(crate) mod models;
+pub(crate) mod respond;
+pub(crate) mod route;
+pub(crate) mod service;

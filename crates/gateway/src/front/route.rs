@@ -1,0 +1,218 @@
+//! The route table: paths to what answers them, and who may ask.
+
+use http::Method;
+use lingate_wire::Wire;
+
+/// What a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// A model's reply, on a wire.
+    Reply(Wire),
+    /// A token count, on a wire.
+    CountTokens(Wire),
+    /// The list of models.
+    Models,
+    /// One model of the list.
+    Model(String),
+    /// A client's look whether somebody is there.
+    Probe,
+    /// Telemetry that old clients loop on unless it is answered.
+    EventLogging,
+    /// Whether the gateway is well.
+    Health,
+    /// Prometheus text.
+    Metrics,
+    /// Ends the gateway after its sessions.
+    Stop,
+    /// Held open by a launched client for as long as it lives.
+    Lease,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody who reaches the listener: says nothing about models, keys or money.
+    Open,
+    /// Who shows a client key, if there are any.
+    Client,
+    /// Who knows this process's instance id, which stands in a file only its user can read.
+    Owner,
+}
+
+impl Route {
+    /// Who may ask.
+    pub(crate) const fn access(&self) -> Access {
+        match self {
+            Self::Reply(_) | Self::CountTokens(_) | Self::Models | Self::Model(_) => Access::Client,
+            Self::Probe | Self::EventLogging | Self::Health | Self::Metrics => Access::Open,
+            Self::Stop | Self::Lease => Access::Owner,
+        }
+    }
+
+    /// The methods that it answers.
+    pub(crate) const fn methods(&self) -> &'static [Method] {
+        match self {
+            Self::Reply(_) | Self::CountTokens(_) | Self::EventLogging | Self::Stop => &[Method::POST],
+            Self::Models | Self::Model(_) | Self::Probe | Self::Health => &[Method::GET, Method::HEAD],
+            Self::Metrics | Self::Lease => &[Method::GET],
+        }
+    }
+
+    /// A bounded name for metrics.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Reply(Wire::Anthropic) => "messages",
+            Self::Reply(Wire::Chat) => "chat_completions",
+            Self::Reply(Wire::Responses) => "responses",
+            Self::Reply(Wire::Gemini) => "generate_content",
+            Self::CountTokens(_) => "count_tokens",
+            Self::Models | Self::Model(_) => "models",
+            Self::Probe => "probe",
+            Self::EventLogging => "event_logging",
+            Self::Health => "health",
+            Self::Metrics => "metrics",
+            Self::Stop | Self::Lease => "control",
+        }
+    }
+}
+
+/// A path, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Matched {
+    /// What it leads to; `None` for paths nobody knows.
+    pub route: Option<Route>,
+    /// The profile it stands under.
+    pub profile: Option<String>,
+    /// The wire whose shape an error takes.
+    pub wire: Wire,
+}
+
+/// Reads a path (without its query). A first segment counts as a profile if `is_profile` knows it.
+pub(crate) fn matched(path: &str, is_profile: impl Fn(&str) -> bool) -> Matched {
+    if let Some(route) = plain(path) {
+        return Matched {
+            wire: wire_of(path),
+            route: Some(route),
+            profile: None,
+        };
+    }
+    if let Some((profile, rest)) = path.strip_prefix('/').and_then(|path| path.split_once('/'))
+        && is_profile(profile)
+    {
+        let rest = format!("/{rest}");
+        return Matched {
+            route: plain(&rest).filter(|route| route.access() == Access::Client),
+            profile: Some(profile.to_owned()),
+            wire: wire_of(&rest),
+        };
+    }
+    Matched {
+        route: None,
+        profile: None,
+        wire: wire_of(path),
+    }
+}
+
+fn plain(path: &str) -> Option<Route> {
+    Some(match path {
+        // The SDKs append `/v1/messages` to a base that may already end in `/v1`.
+        "/v1/messages" | "/messages" | "/v1/v1/messages" => Route::Reply(Wire::Anthropic),
+        "/v1/messages/count_tokens" | "/messages/count_tokens" | "/v1/v1/messages/count_tokens" => {
+            Route::CountTokens(Wire::Anthropic)
+        }
+        "/v1/chat/completions" | "/chat/completions" => Route::Reply(Wire::Chat),
+        "/v1/models" | "/v1/v1/models" => Route::Models,
+        "/" | "/api/hello" => Route::Probe,
+        "/api/event_logging/batch" => Route::EventLogging,
+        "/health" | "/healthz" | "/readyz" => Route::Health,
+        "/metrics" => Route::Metrics,
+        "/api/stop" => Route::Stop,
+        "/api/lease" => Route::Lease,
+        _ => {
+            let id = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?;
+            Route::Model(percent_decoded(id))
+        }
+    })
+}
+
+/// Whose error shape a client of this path will be able to read.
+fn wire_of(path: &str) -> Wire {
+    if path.contains("/chat/") || path.contains("/completions") || path.contains("/responses") {
+        Wire::Chat
+    } else if path.contains("/v1beta") {
+        Wire::Gemini
+    } else {
+        Wire::Anthropic
+    }
+}
+
+/// Model ids hold slashes and brackets, which some clients encode.
+fn percent_decoded(id: &str) -> String {
+    let mut out = Vec::with_capacity(id.len());
+    let mut rest = id.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let decoded = (byte == b'%')
+            .then(|| std::str::from_utf8(tail.get(..2)?).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()))
+            .flatten();
+        match decoded {
+            Some(value) => {
+                out.push(value);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str) -> Option<Route> {
+        matched(path, |name| name == "team").route
+    }
+
+    #[test]
+    fn every_documented_path_has_its_route() {
+        for path in ["/v1/messages", "/messages", "/v1/v1/messages", "/team/v1/messages"] {
+            assert_eq!(route(path), Some(Route::Reply(Wire::Anthropic)), "{path}");
+        }
+        for path in ["/v1/chat/completions", "/chat/completions", "/team/v1/chat/completions"] {
+            assert_eq!(route(path), Some(Route::Reply(Wire::Chat)), "{path}");
+        }
+        for path in ["/", "/api/hello"] {
+            assert_eq!(route(path), Some(Route::Probe), "{path}");
+        }
+        for path in ["/health", "/healthz", "/readyz"] {
+            assert_eq!(route(path), Some(Route::Health), "{path}");
+        }
+        assert_eq!(
+            route("/v1/models/anthropic%2Fkimi-k3%5B1m%5D"),
+            Some(Route::Model("anthropic/kimi-k3[1m]".into()))
+        );
+        assert_eq!(
+            route("/team/v1/models/anthropic/kimi"),
+            Some(Route::Model("anthropic/kimi".into()))
+        );
+    }
+
+    #[test]
+    fn a_profile_leads_to_inference_only_and_must_exist() {
+        assert_eq!(matched("/team/v1/messages", |n| n == "team").profile.as_deref(), Some("team"));
+        for path in ["/other/v1/messages", "/team/health", "/team/api/stop", "/nothing", "/v1/models/"] {
+            assert_eq!(route(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn errors_take_the_shape_of_the_paths_wire() {
+        let wire = |path| matched(path, |_| false).wire;
+        assert_eq!(wire("/v1/messages/batches"), Wire::Anthropic);
+        assert_eq!(wire("/v1/responses"), Wire::Chat);
+        assert_eq!(wire("/v1beta/models/x:generateContent"), Wire::Gemini);
+    }
+}

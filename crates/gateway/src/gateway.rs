@@ -1,0 +1,141 @@
+//! A running gateway, from bind to drain.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lingate_config::{Config, HttpVersion, Kind, Problems};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::front::control::Control;
+use crate::front::listener;
+use crate::metrics::Metrics;
+use crate::shared::Shared;
+use crate::upstream::client::{Clients, TlsError, Way};
+
+/// What a gateway is told beside its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// In place of `server.listen`; port 0 lets the system choose.
+    pub listen: Option<SocketAddr>,
+    /// Of the program.
+    pub version: &'static str,
+    /// Names the configuration, so that a launcher can tell whether a running gateway is the one it means.
+    pub config_hash: String,
+    /// Shown by those who may end this gateway; minted if left out.
+    pub instance: Option<String>,
+    /// Ends the gateway when no lease has been held for this long.
+    pub idle_exit: Option<Duration>,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A provider points at the gateway itself.
+    #[error("{0}")]
+    OwnListener(Problems),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A gateway whose listener is bound.
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    idle_exit: Option<Duration>,
+}
+
+impl Gateway {
+    /// Binds the listener.
+    ///
+    /// # Errors
+    /// If the address is taken or not ours, a provider points at it, or TLS cannot be set up.
+    pub async fn bind(config: Arc<Config>, options: Options) -> Result<Self, BindError> {
+        let listen = options.listen.unwrap_or(config.server.listen);
+        let refused = |source| BindError::Listen { listen, source };
+        let clients = Clients::new(config.providers.iter().filter(|p| p.enabled && p.kind == Kind::Upstream).map(
+            |provider| Way {
+                connect: provider.timeouts.connect,
+                is_http1_only: provider.http == HttpVersion::One,
+                ca_file: provider.ca_file.clone(),
+            },
+        ))?;
+        let listener = TcpListener::bind(listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        config.refuse_own_listener(address).map_err(BindError::OwnListener)?;
+        let shared = Arc::new(Shared {
+            config,
+            clients,
+            metrics: Arc::new(Metrics::new()),
+            control: Control::new(options.version, options.config_hash, options.instance),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        });
+        Ok(Self {
+            listener,
+            address,
+            shared,
+            idle_exit: options.idle_exit,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What those show who may end it.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.shared.control.instance
+    }
+
+    /// Serves until `shutdown` is cancelled, `POST /api/stop`, or nobody holds a lease any more; then lets running
+    /// exchanges end, for `server.drain` at most.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let stopping = &self.shared.stopping;
+        tokio::select! {
+            () = listener::accept(&self.listener, &self.shared) => {}
+            () = shutdown.cancelled() => {}
+            () = self.unneeded() => tracing::info!("no session left, ending"),
+        }
+        stopping.cancel();
+        drop(self.listener);
+        self.shared.tasks.close();
+        let drain = self.shared.config.server.drain;
+        if tokio::time::timeout(drain, self.shared.tasks.wait()).await.is_err() {
+            tracing::warn!("ending with exchanges under way: `server.drain` is over");
+        }
+    }
+
+    /// Resolves when no lease has been held for the time agreed.
+    async fn unneeded(&self) {
+        let Some(limit) = self.idle_exit else {
+            return std::future::pending().await;
+        };
+        let mut leases = self.shared.control.leases();
+        loop {
+            let is_held = leases.wait_for(|&count| count > 0);
+            if tokio::time::timeout(limit, is_held).await.is_err() {
+                return;
+            }
+            if leases.wait_for(|&count| count == 0).await.is_err() {
+                return;
+            }
+        }
+    }
+}

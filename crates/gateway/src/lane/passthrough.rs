@@ -1,0 +1,45 @@
+//! Lane 1: the client's bytes, but for the model's name.
+
+use bytes::Bytes;
+use lingate_wire::bridge;
+use lingate_wire::json::{Text, Writer};
+use lingate_wire::turn::{EmptyReply, Sequencer};
+
+use super::Prepared;
+use crate::exchange::asked::Asked;
+use crate::exchange::upstream::Upstream;
+use crate::relay::chain::Chain;
+
+/// Prepares a passthrough attempt. The chain only observes.
+pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
+    let chain = Chain::new(
+        bridge::stream_decoder(upstream.wire),
+        vec![Box::new(Sequencer::new(EmptyReply::Fault))],
+    );
+    Prepared {
+        body: spliced(asked, &upstream.model),
+        chain,
+        hits: Vec::new(),
+        losses: Vec::new(),
+        repair: None,
+    }
+}
+
+/// The received body with the model's name replaced; the very same bytes if it stays.
+fn spliced(asked: &Asked, model: &str) -> Bytes {
+    let body = asked.doc.body();
+    let Some(span) = asked.peek.model_span.clone().filter(|_| asked.peek.model != *model) else {
+        return body.as_bytes().clone();
+    };
+    let bytes = body.as_bytes();
+    let (Some(before), Some(after)) = (bytes.get(..span.start), bytes.get(span.end..)) else {
+        return bytes.clone();
+    };
+    let mut out = Vec::with_capacity(bytes.len() + model.len());
+    out.extend_from_slice(before);
+    let mut writer = Writer::append_to(out);
+    writer.text(&Text::from(model));
+    let mut out = writer.into_bytes();
+    out.extend_from_slice(after);
+    out.into()
+}

@@ -1,0 +1,67 @@
+//! Lane 2: through the hub.
+
+use bytes::Bytes;
+use lingate_quirk::{Settings, State, Target};
+use lingate_wire::bridge;
+use lingate_wire::turn::{Block, EmptyReply, Failure, SealKey, SealStage, Sequencer, ToolIdStage, Turn};
+use lingate_wire::UpstreamContext;
+
+use super::Prepared;
+use super::merge::merged;
+use crate::exchange::asked::Asked;
+use crate::exchange::upstream::Upstream;
+use crate::relay::chain::Chain;
+
+/// Prepares a translated attempt, anew from the client's request.
+pub(crate) fn prepare(
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    settings: &Settings,
+    exchange: &str,
+) -> Result<Prepared, Failure> {
+    let mut decoded = asked.decoded()?.clone();
+    let target = Target {
+        provider: &upstream.provider.id,
+        host: &upstream.host,
+        model: &upstream.model,
+        wire: upstream.wire,
+    };
+    let mut state = State::new(&target, settings.clone());
+    let selection = upstream.selection.clone();
+    let call_ids = call_ids(&decoded.turn);
+    selection.apply(&mut decoded.turn, &mut decoded.params, &mut state);
+
+    let seal = SealKey::new(&upstream.provider.id, upstream.account(), &upstream.model);
+    let context = UpstreamContext {
+        model: &upstream.model,
+        seal: &seal,
+    };
+    let encoded = bridge::encode_request(upstream.wire, &decoded, &context, &state.dialect)?;
+    let mut body = merged(Bytes::from(encoded.body), &upstream.provider.body);
+    if let Some(target) = upstream.target {
+        body = merged(body, &target.body);
+    }
+
+    let mut stages = selection.stages(&state);
+    stages.push(Box::new(ToolIdStage::new(exchange, call_ids)));
+    stages.push(Box::new(SealStage::new(seal)));
+    stages.push(Box::new(Sequencer::new(EmptyReply::Fault)));
+    Ok(Prepared {
+        body,
+        chain: Chain::new(bridge::stream_decoder(upstream.wire), stages),
+        hits: state.hits.clone(),
+        losses: encoded.losses.iter().map(|loss| loss.path.clone()).collect(),
+        repair: Some((selection, state)),
+    })
+}
+
+/// The ids of all calls in the history, as the client knows them.
+fn call_ids(turn: &Turn) -> Vec<String> {
+    let blocks = turn.messages.iter().flat_map(|message| &message.blocks);
+    blocks
+        .filter_map(|block| match &**block {
+            Block::ToolUse(call) => Some(call.id.decode().into_owned()),
+            _ => None,
+        })
+        .collect()
+}

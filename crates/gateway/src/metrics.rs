@@ -1,0 +1,152 @@
+//! Prometheus metrics: the only file that names them.
+//!
+//! Labels are enums or configured names, never what a client or an upstream sent.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Content type of the text that [`Metrics::text`] gives.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const SECONDS: [f64; 14] = [
+    0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+const OVERHEAD_SECONDS: [f64; 10] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25,
+];
+
+/// One exchange, as it was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    pub client_wire: &'static str,
+    pub upstream_wire: &'static str,
+    pub lane: &'static str,
+    pub provider: String,
+    /// `2xx`, `4xx`, `5xx`, `aborted` (the client left) or `broken` (after the commit).
+    pub outcome: &'static str,
+}
+
+/// One try of one upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct AttemptLabels {
+    pub provider: String,
+    pub outcome: &'static str,
+}
+
+/// Where a measurement belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ProviderLabels {
+    pub provider: String,
+}
+
+/// Tokens of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TokenLabels {
+    pub provider: String,
+    pub kind: &'static str,
+}
+
+/// A repair.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct QuirkLabels {
+    pub quirk: String,
+    pub provider: String,
+}
+
+/// A request that is no exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RouteLabels {
+    pub route: &'static str,
+}
+
+/// Every metric of the gateway.
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub requests: Family<RequestLabels, Counter>,
+    pub attempts: Family<AttemptLabels, Counter>,
+    pub other_requests: Family<RouteLabels, Counter>,
+    pub unknown_endpoints: Counter,
+    pub refused_sources: Counter,
+    pub panics: Counter,
+    pub in_flight: Gauge,
+    pub duration: Family<ProviderLabels, Histogram>,
+    pub ttft: Family<ProviderLabels, Histogram>,
+    pub overhead: Histogram,
+    pub tokens: Family<TokenLabels, Counter>,
+    pub quirk_hits: Family<QuirkLabels, Counter>,
+    pub losses: Family<ProviderLabels, Counter>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let seconds = || Histogram::new(SECONDS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("lingate"),
+            requests: Family::default(),
+            attempts: Family::default(),
+            other_requests: Family::default(),
+            unknown_endpoints: Counter::default(),
+            refused_sources: Counter::default(),
+            panics: Counter::default(),
+            in_flight: Gauge::default(),
+            duration: Family::new_with_constructor(seconds),
+            ttft: Family::new_with_constructor(seconds),
+            overhead: Histogram::new(OVERHEAD_SECONDS),
+            tokens: Family::default(),
+            quirk_hits: Family::default(),
+            losses: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    /// The OpenMetrics text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _infallible = encode(&mut text, &self.registry);
+        text
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Exchanges, by how they were answered", self.requests.clone());
+        registry.register("attempts", "Tries of an upstream, by how they ended", self.attempts.clone());
+        registry.register("other_requests", "Requests that are no exchange", self.other_requests.clone());
+        registry.register("unknown_endpoints", "Requests for paths nobody knows", self.unknown_endpoints.clone());
+        registry.register("refused_sources", "Requests for foreign hosts or from web pages", self.refused_sources.clone());
+        registry.register("panics", "Exchanges ended by a fault of the gateway", self.panics.clone());
+        registry.register("in_flight", "Exchanges under way", self.in_flight.clone());
+        registry.register_with_unit("request_duration", "Accept to last byte", Unit::Seconds, self.duration.clone());
+        registry.register_with_unit("ttft", "Accept to first content", Unit::Seconds, self.ttft.clone());
+        registry.register_with_unit("overhead", "Accept to upstream call", Unit::Seconds, self.overhead.clone());
+        registry.register("tokens", "Tokens, by kind, as upstreams told them", self.tokens.clone());
+        registry.register("quirk_hits", "Repairs that changed something", self.quirk_hits.clone());
+        registry.register("losses", "Things a translation could not carry", self.losses.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_names_every_metric() {
+        let text = Metrics::new().text();
+        for name in [
+            "lingate_in_flight",
+            "lingate_unknown_endpoints",
+            "lingate_refused_sources",
+            "lingate_panics",
+            "lingate_overhead_seconds",
+        ] {
+            assert!(text.contains(name), "{name} in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

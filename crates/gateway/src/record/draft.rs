@@ -1,0 +1,297 @@
+//! The draft of an exchange's record: opened at accept, closed exactly once, whatever happens.
+//!
+//! Everybody who works on the exchange holds the same draft; when the last of them lets go (answered, failed, client
+//! gone, panic, shutdown) it writes its one log line and counts its metrics.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lingate_wire::bridge::Lane;
+use lingate_wire::Wire;
+use lingate_wire::stage::Note;
+use lingate_wire::turn::{Failure, Usage};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::relay::chain::Tally;
+use crate::metrics::{AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels};
+
+/// One exchange, as it becomes known.
+pub(crate) struct Draft {
+    /// The record's id.
+    pub id: Uuid,
+    /// When the request was accepted.
+    pub accepted: Instant,
+    client_wire: Wire,
+    metrics: Arc<Metrics>,
+    details: Mutex<Details>,
+}
+
+#[derive(Default)]
+struct Details {
+    model: String,
+    session: Option<String>,
+    provider: String,
+    upstream_model: String,
+    upstream_wire: Option<Wire>,
+    lane: Option<Lane>,
+    attempts: u32,
+    quirks: Vec<String>,
+    losses: Vec<String>,
+    overhead: Option<Duration>,
+    ttft: Option<Duration>,
+    status: Option<u16>,
+    usage: Usage,
+    failure: Option<Failure>,
+    ending: Ending,
+}
+
+/// How an exchange ended for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Ending {
+    /// The client left before its answer was complete, or the gateway was ended.
+    #[default]
+    Aborted,
+    /// Answered whole, be it with an error status.
+    Answered,
+    /// Broken off after content had been sent.
+    Broken,
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AttemptEnd {
+    /// It serves the answer.
+    Served,
+    /// It failed before the commit.
+    Failed,
+}
+
+impl Draft {
+    pub(crate) fn open(id: Uuid, accepted: Instant, client_wire: Wire, metrics: Arc<Metrics>) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            id,
+            accepted,
+            client_wire,
+            metrics,
+            details: Mutex::default(),
+        }
+    }
+
+    /// What the client asked for.
+    pub(crate) fn asked(&self, model: &str, session: Option<&str>) {
+        let mut details = self.details();
+        model.clone_into(&mut details.model);
+        details.session = session.map(str::to_owned);
+    }
+
+    /// An attempt begins. Returns its number, from 1.
+    pub(crate) fn attempt(&self, provider: &str, model: &str, wire: Wire, lane: Lane) -> u32 {
+        let mut details = self.details();
+        provider.clone_into(&mut details.provider);
+        model.clone_into(&mut details.upstream_model);
+        details.upstream_wire = Some(wire);
+        details.lane = Some(lane);
+        details.attempts += 1;
+        details.attempts
+    }
+
+    /// The attempt's request is ready to go out.
+    pub(crate) fn translated(&self, quirks: &[&'static str], losses: impl IntoIterator<Item = String>) {
+        let mut details = self.details();
+        details.quirks = quirks.iter().map(|&name| name.to_owned()).collect();
+        details.losses = losses.into_iter().collect();
+        if details.overhead.is_none() {
+            details.overhead = Some(clock::now() - self.accepted);
+        }
+    }
+
+    /// An attempt ended; a failed one gets its own log line.
+    pub(crate) fn attempt_ended(&self, end: AttemptEnd, failure: Option<&Failure>) {
+        let details = self.details();
+        if let Some(failure) = failure {
+            tracing::warn!(
+                exchange.id = %self.id,
+                attempt.n = details.attempts,
+                provider.id = %details.provider,
+                upstream.model = %details.upstream_model,
+                upstream.status = failure.upstream_status,
+                reason = ?failure.kind,
+                "attempt {} at {} failed: {}",
+                details.attempts,
+                details.provider,
+                failure.message,
+            );
+        }
+        let labels = AttemptLabels {
+            provider: details.provider.clone(),
+            outcome: match end {
+                AttemptEnd::Served => "served",
+                AttemptEnd::Failed => "failed",
+            },
+        };
+        self.metrics.attempts.get_or_create(&labels).inc();
+    }
+
+    /// First content is there.
+    pub(crate) fn first_content(&self) {
+        let mut details = self.details();
+        if details.ttft.is_none() {
+            details.ttft = Some(clock::now() - self.accepted);
+        }
+    }
+
+    /// The status that went out.
+    pub(crate) fn status(&self, status: u16) {
+        self.details().status = Some(status);
+    }
+
+    /// What the reply amounted to.
+    pub(crate) fn tally(&self, tally: &Tally) {
+        let mut details = self.details();
+        details.usage = tally.usage;
+        for note in &tally.notes {
+            match note {
+                Note::Hit(name) if !details.quirks.iter().any(|own| own == name) => {
+                    details.quirks.push((*name).to_owned());
+                }
+                Note::Loss(loss) => details.losses.push(loss.path.clone()),
+                Note::Hit(_) | Note::Diag(_) => {}
+            }
+        }
+    }
+
+    /// The client's answer is complete, or broken off for the reason given.
+    pub(crate) fn end(&self, ending: Ending, failure: Option<Failure>) {
+        let mut details = self.details();
+        details.ending = ending;
+        details.failure = failure;
+    }
+
+    /// Attempts so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.details().attempts
+    }
+
+    /// The provider of the attempt in flight.
+    pub(crate) fn provider(&self) -> String {
+        self.details().provider.clone()
+    }
+
+    /// The lane of the attempt in flight.
+    pub(crate) fn lane(&self) -> Option<Lane> {
+        self.details().lane
+    }
+
+    /// Quirks that changed something so far.
+    pub(crate) fn quirks(&self) -> Vec<String> {
+        self.details().quirks.clone()
+    }
+
+    /// Gateway time before the upstream call.
+    pub(crate) fn overhead(&self) -> Option<Duration> {
+        self.details().overhead
+    }
+
+    /// A panic elsewhere leaves the details readable: they are plain data.
+    fn details(&self) -> MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, details: &Details, total: Duration) {
+        let metrics = &self.metrics;
+        metrics.in_flight.dec();
+        let provider = || ProviderLabels {
+            provider: details.provider.clone(),
+        };
+        let labels = RequestLabels {
+            client_wire: self.client_wire.name(),
+            upstream_wire: details.upstream_wire.map_or("none", Wire::name),
+            lane: details.lane.map_or("none", Lane::name),
+            provider: details.provider.clone(),
+            outcome: outcome(details),
+        };
+        metrics.requests.get_or_create(&labels).inc();
+        metrics.duration.get_or_create(&provider()).observe(total.as_secs_f64());
+        if let Some(ttft) = details.ttft {
+            metrics.ttft.get_or_create(&provider()).observe(ttft.as_secs_f64());
+        }
+        if let Some(overhead) = details.overhead {
+            metrics.overhead.observe(overhead.as_secs_f64());
+        }
+        if !details.losses.is_empty() {
+            metrics.losses.get_or_create(&provider()).inc_by(details.losses.len() as u64);
+        }
+        for quirk in &details.quirks {
+            let labels = QuirkLabels {
+                quirk: quirk.clone(),
+                provider: details.provider.clone(),
+            };
+            metrics.quirk_hits.get_or_create(&labels).inc();
+        }
+        let usage = &details.usage;
+        for (kind, count) in [
+            ("input", usage.input),
+            ("cache_read", usage.cache_read),
+            ("cache_write_5m", usage.cache_write_5m),
+            ("cache_write_1h", usage.cache_write_1h),
+            ("output", usage.output),
+            ("reasoning", usage.reasoning),
+        ] {
+            if let Some(count) = count {
+                let labels = TokenLabels {
+                    provider: details.provider.clone(),
+                    kind,
+                };
+                metrics.tokens.get_or_create(&labels).inc_by(count);
+            }
+        }
+    }
+}
+
+/// A bounded word for how the client fared.
+fn outcome(details: &Details) -> &'static str {
+    match (details.ending, details.status) {
+        (Ending::Aborted, _) => "aborted",
+        (Ending::Broken, _) => "broken",
+        (Ending::Answered, Some(200..300)) => "2xx",
+        (Ending::Answered, Some(400..500)) => "4xx",
+        (Ending::Answered, _) => "5xx",
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let total = clock::now() - self.accepted;
+        let details = self.details();
+        self.count(&details, total);
+        tracing::info!(
+            exchange.id = %self.id,
+            client.wire = self.client_wire.name(),
+            model = %details.model,
+            provider.id = %details.provider,
+            upstream.model = %details.upstream_model,
+            upstream.wire = details.upstream_wire.map(Wire::name),
+            lane = details.lane.map(Lane::name),
+            status = details.status,
+            outcome = outcome(&details),
+            attempts = details.attempts,
+            tokens.input = details.usage.total_input(),
+            tokens.cache_read = details.usage.cache_read,
+            tokens.output = details.usage.output,
+            quirks = details.quirks.join(","),
+            losses = details.losses.join(","),
+            ttft_ms = details.ttft.map(|ttft| ttft.as_millis()),
+            duration_ms = total.as_millis(),
+            session = details.session.as_deref(),
+            error = details.failure.as_ref().map(|failure| failure.message.as_str()),
+            "{} {} -> {} {}",
+            details.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            details.model,
+            details.provider,
+            details.upstream_model,
+        );
+    }
+}

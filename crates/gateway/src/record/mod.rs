@@ -1,0 +1,5 @@
+//! ⑥ What is kept of an exchange.
+
+mod draft;
+
+pub(crate) use draft::{AttemptEnd, Draft, Ending};

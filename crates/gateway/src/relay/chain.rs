@@ -1,0 +1,188 @@
+//! One reply's way through the state machines: upstream bytes in, client bytes out, no IO, no clock.
+
+use bytes::Bytes;
+use lingate_wire::sse::{Frame, SseError, SseParser};
+use lingate_wire::stage::{End, Note, Sink, Stage};
+use lingate_wire::turn::{Event, Failure, FailureKind, Reply, StopReason, Usage, fold};
+use lingate_wire::StreamEncoder;
+
+/// Decodes frames of an upstream's stream.
+pub(crate) type Decoder = Box<dyn Stage<In = Frame, Out = Event>>;
+/// Changes a stream of events.
+pub(crate) type EventStage = Box<dyn Stage<In = Event, Out = Event>>;
+
+/// What a reply amounted to, for the log, the record and the metrics.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    /// Token counts as far as told.
+    pub usage: Usage,
+    /// Why it ended.
+    pub stop: Option<StopReason>,
+    /// What the stages noticed.
+    pub notes: Vec<Note>,
+}
+
+/// Parser, decoder and stages of one reply.
+///
+/// Behind the last stage events are sequenced: one block at a time, nothing behind the end.
+pub(crate) struct Chain {
+    parser: SseParser,
+    frames: Vec<Frame>,
+    decoder: Decoder,
+    stages: Vec<EventStage>,
+    tally: Tally,
+    has_content: bool,
+    is_done: bool,
+    fault: Option<Failure>,
+}
+
+impl Chain {
+    /// A chain that decodes with `decoder` and ends in a sequencer as the last of `stages`.
+    pub(crate) fn new(decoder: Decoder, stages: Vec<EventStage>) -> Self {
+        Self {
+            parser: SseParser::default(),
+            frames: Vec::new(),
+            decoder,
+            stages,
+            tally: Tally::default(),
+            has_content: false,
+            is_done: false,
+            fault: None,
+        }
+    }
+
+    /// Takes a piece of the upstream's stream; appends sequenced events to `out`.
+    pub(crate) fn push(&mut self, chunk: Bytes, out: &mut Vec<Event>) {
+        if self.is_over() {
+            return;
+        }
+        let mut frames = std::mem::take(&mut self.frames);
+        if let Err(error) = self.parser.push(chunk, &mut frames) {
+            self.fault = Some(unreadable(error));
+        }
+        self.frames_in(&mut frames, out);
+        self.frames = frames;
+    }
+
+    /// Takes the end of the upstream's stream.
+    pub(crate) fn end(&mut self, end: &End, out: &mut Vec<Event>) {
+        if self.is_over() {
+            return;
+        }
+        let mut frames = std::mem::take(&mut self.frames);
+        if let Err(error) = self.parser.finish(&mut frames) {
+            self.fault = Some(unreadable(error));
+        }
+        self.frames_in(&mut frames, out);
+        if self.is_over() {
+            return;
+        }
+        let mut sink = Sink::new();
+        self.decoder.end(end.clone(), &mut sink);
+        self.through_stages(sink, out);
+        for at in 0..self.stages.len() {
+            if self.is_over() {
+                return;
+            }
+            let mut sink = Sink::new();
+            if let Some(stage) = self.stages.get_mut(at) {
+                stage.end(end.clone(), &mut sink);
+            }
+            self.through_stages_from(at + 1, sink, out);
+        }
+    }
+
+    /// Takes a whole reply that was not streamed.
+    pub(crate) fn whole(&mut self, events: Vec<Event>, out: &mut Vec<Event>) {
+        let mut sink = Sink::new();
+        sink.items = events;
+        self.through_stages(sink, out);
+    }
+
+    /// Whether content has come out: from here the reply is committed.
+    pub(crate) fn has_content(&self) -> bool {
+        self.has_content
+    }
+
+    /// Whether the reply is complete.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// What broke the reply, if anything did.
+    pub(crate) fn fault(&self) -> Option<&Failure> {
+        self.fault.as_ref()
+    }
+
+    /// What the reply amounted to so far.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Nothing that comes now counts.
+    fn is_over(&self) -> bool {
+        self.is_done || self.fault.is_some()
+    }
+
+    fn frames_in(&mut self, frames: &mut Vec<Frame>, out: &mut Vec<Event>) {
+        for frame in frames.drain(..) {
+            let mut sink = Sink::new();
+            self.decoder.on(frame, &mut sink);
+            self.through_stages(sink, out);
+        }
+    }
+
+    fn through_stages(&mut self, sink: Sink<Event>, out: &mut Vec<Event>) {
+        self.through_stages_from(0, sink, out);
+    }
+
+    /// Runs what `sink` holds through the stages from the `first` on. What was put out before a fault still counts.
+    fn through_stages_from(&mut self, first: usize, mut sink: Sink<Event>, out: &mut Vec<Event>) {
+        for stage in self.stages.iter_mut().skip(first) {
+            let mut next = Sink::new();
+            next.notes = std::mem::take(&mut sink.notes);
+            for event in sink.items.drain(..) {
+                stage.on(event, &mut next);
+            }
+            if let Some(failure) = sink.take_fault() {
+                next.fault(failure);
+            }
+            sink = next;
+        }
+        self.tally.notes.append(&mut sink.notes);
+        for event in sink.items.drain(..) {
+            self.observe(&event);
+            out.push(event);
+        }
+        if self.fault.is_none() && !self.is_done {
+            self.fault = sink.take_fault();
+        }
+    }
+
+    fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Open { .. } => self.has_content = true,
+            Event::Start(start) => self.tally.usage.update(&start.usage),
+            Event::Usage(usage) => self.tally.usage.update(usage),
+            Event::Stop(stop) => self.tally.stop = Some(stop.reason),
+            Event::Done => self.is_done = true,
+            Event::Delta { .. } | Event::Close { .. } | Event::Ping => {}
+        }
+    }
+}
+
+fn unreadable(error: SseError) -> Failure {
+    Failure::new(FailureKind::Malformed, format!("the upstream's stream cannot be read: {error}"))
+}
+
+/// Puts a whole reply together out of sequenced events.
+pub(crate) fn folded(events: Vec<Event>) -> Reply {
+    fold(events)
+}
+
+/// Writes events as a client's stream.
+pub(crate) fn encode(events: &mut Vec<Event>, encoder: &mut dyn StreamEncoder, out: &mut Vec<u8>) {
+    for event in events.drain(..) {
+        encoder.event(&event, out);
+    }
+}

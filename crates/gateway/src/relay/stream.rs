@@ -1,0 +1,267 @@
+//! A streamed answer's body: the commit stages as the client sees them.
+//!
+//! Stage 1: the head is out and nothing but keep-alives; whatever the attempts do is still invisible. Stage 2: content is
+//! out; from here the stream ends whole or in the wire's error event. Dropping the body (the client left) drops the
+//! upstream's.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Either, StreamBody};
+use hyper::body::Frame;
+use lingate_wire::bridge::{self, Lane};
+use lingate_wire::turn::{Failure, FailureKind};
+use lingate_wire::{ReplyContext, StreamEncoder, Wire};
+use tokio::time::{Instant, Sleep};
+
+use super::answer::Answer;
+use super::live::{Live, Next};
+use crate::clock;
+use crate::front::respond::Body;
+use crate::metrics::Metrics;
+use crate::record::{Draft, Ending};
+
+/// Silence towards the client after which a keep-alive is sent; Claude Code shows a banner after 20 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The attempts of an exchange, under way.
+pub(crate) type Attempts = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
+
+/// How the client's stream is written.
+#[derive(Clone)]
+pub(crate) struct ClientSide {
+    pub wire: Wire,
+    pub context: ReplyContext,
+    /// A Chat client asked for usage on its stream.
+    pub sends_usage: bool,
+}
+
+/// The body of a streamed answer.
+pub(crate) struct ClientStream {
+    state: State,
+    side: ClientSide,
+    encoder: Option<Box<dyn StreamEncoder>>,
+    draft: Arc<Draft>,
+    metrics: Arc<Metrics>,
+    keep_alive: Pin<Box<Sleep>>,
+    last_write: Instant,
+    /// Passthrough: the last byte written ended an event, so something may be put in.
+    is_at_boundary: bool,
+}
+
+enum State {
+    Waiting(Attempts),
+    Live(Box<Live>),
+    Over,
+}
+
+impl ClientStream {
+    /// A stream whose reply is there.
+    pub(crate) fn live(live: Box<Live>, side: ClientSide, draft: Arc<Draft>, metrics: Arc<Metrics>) -> Self {
+        let state = State::Live(live);
+        Self::new(state, side, draft, metrics)
+    }
+
+    /// A stream that is opened while the attempts go on.
+    pub(crate) fn waiting(attempts: Attempts, side: ClientSide, draft: Arc<Draft>, metrics: Arc<Metrics>) -> Self {
+        Self::new(State::Waiting(attempts), side, draft, metrics)
+    }
+
+    fn new(state: State, side: ClientSide, draft: Arc<Draft>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            state,
+            side,
+            encoder: None,
+            draft,
+            metrics,
+            keep_alive: Box::pin(tokio::time::sleep(KEEP_ALIVE)),
+            last_write: clock::now(),
+            is_at_boundary: true,
+        }
+    }
+
+    /// As a response's body.
+    pub(crate) fn into_body(mut self) -> Body {
+        let early = self.early();
+        let first = (!early.is_empty()).then_some(early);
+        let stream = futures_util::stream::unfold((self, first), |(mut stream, first)| async move {
+            let bytes = match first {
+                Some(bytes) => bytes,
+                None => stream.next().await?,
+            };
+            Some((Ok::<_, Infallible>(Frame::data(bytes)), (stream, None)))
+        });
+        Either::Right(StreamBody::new(stream).boxed_unsync())
+    }
+
+    /// What goes out with the head of a stream that waits.
+    fn early(&mut self) -> Bytes {
+        let mut out = Vec::new();
+        if matches!(self.state, State::Waiting(_)) {
+            self.write_keep_alive(&mut out);
+        }
+        out.into()
+    }
+
+    /// The next piece, never empty; `None` when the answer is over. A panic ends the stream with an error event.
+    async fn next(&mut self) -> Option<Bytes> {
+        match AssertUnwindSafe(self.piece()).catch_unwind().await {
+            Ok(piece) => piece,
+            Err(_panic) => {
+                self.metrics.panics.inc();
+                self.state = State::Over;
+                self.encoder = None;
+                let failure = Failure::new(FailureKind::Server, "a fault in the gateway ended this reply");
+                Some(self.broken(Vec::new(), failure))
+            }
+        }
+    }
+
+    async fn piece(&mut self) -> Option<Bytes> {
+        loop {
+            let next = match &mut self.state {
+                State::Over => return None,
+                State::Waiting(attempts) => {
+                    tokio::select! {
+                        biased;
+                        result = attempts => match result {
+                            Ok(Answer::Live(live)) => {
+                                self.draft.first_content();
+                                self.state = State::Live(live);
+                                continue;
+                            }
+                            // Too late for a status of its own.
+                            Ok(Answer::Refused(_, failure)) | Err(failure) => {
+                                self.state = State::Over;
+                                return Some(self.broken(Vec::new(), failure));
+                            }
+                            Ok(Answer::Whole(_)) => {
+                                self.state = State::Over;
+                                return Some(self.broken(Vec::new(), not_a_stream()));
+                            }
+                        },
+                        () = self.keep_alive.as_mut() => None,
+                    }
+                }
+                State::Live(live) => {
+                    if live.lane() == Lane::Translate && self.encoder.is_none() {
+                        self.encoder = Some(encoder(&self.side));
+                    }
+                    tokio::select! {
+                        biased;
+                        next = live.next(self.encoder.as_deref_mut()) => Some(next),
+                        () = self.keep_alive.as_mut() => None,
+                    }
+                }
+            };
+            let Some(next) = next else {
+                if let Some(bytes) = self.on_keep_alive() {
+                    return Some(bytes);
+                }
+                continue;
+            };
+            let bytes = self.on_next(next);
+            if !bytes.is_empty() {
+                self.last_write = clock::now();
+                self.is_at_boundary = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
+                return Some(bytes);
+            }
+        }
+    }
+
+    fn on_next(&mut self, next: Next) -> Bytes {
+        match next {
+            Next::Bytes(bytes) => bytes,
+            Next::Done(bytes) => {
+                self.tally();
+                self.draft.end(Ending::Answered, None);
+                self.state = State::Over;
+                bytes
+            }
+            Next::Broken(bytes, failure) => {
+                self.tally();
+                self.state = State::Over;
+                self.broken(bytes.into(), failure)
+            }
+            Next::Failed(bytes, failure) => {
+                self.tally();
+                self.state = State::Over;
+                self.draft.end(Ending::Broken, Some(failure));
+                bytes
+            }
+        }
+    }
+
+    /// The reply breaks off: what there is, and the wire's error event.
+    fn broken(&mut self, mut bytes: Vec<u8>, failure: Failure) -> Bytes {
+        if !self.is_at_boundary && !bytes.ends_with(b"\n\n") {
+            bytes.extend_from_slice(b"\n\n");
+        }
+        let mut encoder = self.encoder.take().unwrap_or_else(|| encoder(&self.side));
+        encoder.fail(&failure, &mut bytes);
+        tracing::warn!(
+            exchange.id = %self.draft.id,
+            reason = ?failure.kind,
+            "the answer broke off: {}",
+            failure.message,
+        );
+        self.draft.end(Ending::Broken, Some(failure));
+        bytes.into()
+    }
+
+    fn tally(&self) {
+        if let State::Live(live) = &self.state {
+            self.draft.tally(live.tally());
+        }
+    }
+
+    fn on_keep_alive(&mut self) -> Option<Bytes> {
+        let due = self.last_write + KEEP_ALIVE;
+        let now = clock::now();
+        if due > now {
+            self.keep_alive.as_mut().reset(due);
+            return None;
+        }
+        self.keep_alive.as_mut().reset(now + KEEP_ALIVE);
+        if !self.is_at_boundary {
+            return None;
+        }
+        let mut out = Vec::new();
+        self.write_keep_alive(&mut out);
+        self.last_write = now;
+        Some(out.into())
+    }
+
+    /// In lane 2 on the Anthropic wire `message_start` and pings; elsewhere comments, which every SSE reader skips.
+    fn write_keep_alive(&mut self, out: &mut Vec<u8>) {
+        let lane = match &self.state {
+            State::Live(live) => Some(live.lane()),
+            State::Waiting(_) | State::Over => self.draft.lane(),
+        };
+        if lane == Some(Lane::Translate) && self.side.wire == Wire::Anthropic {
+            let encoder = self.encoder.get_or_insert_with(|| {
+                let mut encoder = encoder(&self.side);
+                encoder.open(out);
+                encoder
+            });
+            encoder.keep_alive(out);
+        } else {
+            out.extend_from_slice(b": keep-alive\n\n");
+        }
+    }
+}
+
+fn encoder(side: &ClientSide) -> Box<dyn StreamEncoder> {
+    bridge::stream_encoder(side.wire, side.context.clone(), side.sends_usage)
+}
+
+/// Attempts for a streaming client give streams; this keeps the match total.
+fn not_a_stream() -> Failure {
+    Failure::new(FailureKind::Malformed, "the upstream's reply is not a stream")
+}

@@ -1,0 +1,23 @@
+//! What every connection of a gateway shares.
+
+use std::sync::Arc;
+
+use lingate_config::Config;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::front::control::Control;
+use crate::metrics::Metrics;
+use crate::upstream::client::Clients;
+
+/// State of one gateway process.
+pub(crate) struct Shared {
+    pub config: Arc<Config>,
+    pub clients: Clients,
+    pub metrics: Arc<Metrics>,
+    pub control: Control,
+    /// Every task is spawned here, so that a shutdown can wait for it.
+    pub tasks: TaskTracker,
+    /// Cancelled when the gateway is to end: no new connections, running exchanges go on.
+    pub stopping: CancellationToken,
+}

@@ -1,0 +1,63 @@
+//! How a key is shown to a provider.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use lingate_config::{Auth, Secret};
+use lingate_wire::Wire;
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const X_LINGATE_KEY: HeaderName = HeaderName::from_static("x-lingate-key");
+
+/// Every header in which a client may show a credential.
+pub(crate) const CREDENTIALS: [HeaderName; 4] = [AUTHORIZATION, X_API_KEY, X_GOOG_API_KEY, X_LINGATE_KEY];
+
+/// The key cannot be sent in a header.
+#[derive(Debug, thiserror::Error)]
+#[error("the key holds characters that a header cannot carry (a line break?)")]
+pub(crate) struct UnfitKey;
+
+/// Sets the headers that show `key`, or the caller's own credential with `auth = "client"`.
+pub(crate) fn apply(
+    headers: &mut HeaderMap,
+    auth: Auth,
+    key: Option<&Secret>,
+    client: &HeaderMap,
+    wire: Wire,
+) -> Result<(), UnfitKey> {
+    let shows = |text: String| {
+        let mut value = HeaderValue::try_from(text).map_err(|_| UnfitKey)?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    match (auth, key) {
+        (Auth::None, _) => {}
+        (Auth::Client, _) => {
+            for name in [AUTHORIZATION, X_API_KEY, X_GOOG_API_KEY] {
+                if let Some(value) = client.get(&name) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        (_, None) => {}
+        (Auth::Bearer, Some(key)) => {
+            headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
+        }
+        (Auth::XApiKey, Some(key)) => match wire {
+            Wire::Anthropic => {
+                headers.insert(X_API_KEY, shows(key.expose().to_owned())?);
+            }
+            Wire::Gemini => {
+                headers.insert(X_GOOG_API_KEY, shows(key.expose().to_owned())?);
+            }
+            Wire::Chat | Wire::Responses => {
+                headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
+            }
+        },
+        (Auth::Both, Some(key)) => {
+            headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
+            headers.insert(X_API_KEY, shows(key.expose().to_owned())?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! An upstream's body, read piece by piece or whole up to a cap.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use lingate_wire::turn::{Failure, FailureKind};
+use tokio::time::{Sleep, sleep};
+
+use super::demo::Step;
+
+/// Most bytes of a reply that is read whole.
+pub(crate) const WHOLE_CAP: usize = 64 * 1024 * 1024;
+
+/// Where the bytes of a reply come from.
+pub(crate) enum UpstreamBody {
+    /// A provider.
+    Http(Incoming),
+    /// The built-in demo.
+    Demo(DemoBody),
+    /// Nowhere: all of it has been read.
+    Empty,
+}
+
+/// A scripted body, at its own pace.
+pub(crate) struct DemoBody {
+    steps: VecDeque<Step>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl DemoBody {
+    pub(crate) fn new(steps: Vec<Step>) -> Self {
+        Self {
+            steps: steps.into(),
+            pause: None,
+        }
+    }
+
+    /// Cancel safe: a pause that was begun goes on at the next call.
+    async fn chunk(&mut self) -> Option<Bytes> {
+        let step = self.steps.front()?;
+        self.pause.get_or_insert_with(|| Box::pin(sleep(step.pause))).await;
+        self.pause = None;
+        self.steps.pop_front().map(|step| step.bytes)
+    }
+}
+
+impl UpstreamBody {
+    /// The next piece; `None` at the end. Cancel safe.
+    pub(crate) async fn chunk(&mut self) -> Option<Result<Bytes, Failure>> {
+        loop {
+            let frame = match self {
+                Self::Http(body) => body.frame().await?,
+                Self::Demo(body) => return body.chunk().await.map(Ok),
+                Self::Empty => return None,
+            };
+            match frame.map(hyper::body::Frame::into_data) {
+                Ok(Ok(data)) => return Some(Ok(data)),
+                // Trailers carry nothing that any wire uses.
+                Ok(Err(_trailers)) => {}
+                Err(error) => return Some(Err(cut(&error))),
+            }
+        }
+    }
+
+    /// Reads what is left, up to `cap` bytes.
+    pub(crate) async fn whole(&mut self, cap: usize) -> Result<Bytes, Failure> {
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(chunk) = self.chunk().await {
+            let chunk = chunk?;
+            if first.len() + rest.len() + chunk.len() > cap {
+                return Err(Failure::new(
+                    FailureKind::Malformed,
+                    format!("the upstream's reply is larger than {cap} bytes"),
+                ));
+            }
+            if first.is_empty() && rest.is_empty() {
+                first = chunk;
+            } else {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&std::mem::take(&mut first));
+                }
+                rest.extend_from_slice(&chunk);
+            }
+        }
+        Ok(if rest.is_empty() { first } else { rest.freeze() })
+    }
+}
+
+fn cut(error: &hyper::Error) -> Failure {
+    Failure::new(
+        FailureKind::Truncated,
+        format!("the connection to the upstream broke: {}", chain_of(error)),
+    )
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        cause = error.source();
+    }
+    text
+}

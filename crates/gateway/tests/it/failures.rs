@@ -1,0 +1,161 @@
+//! What a client of each wire is told when its upstream misbehaves.
+
+use lingate_testkit::{Misbehaviour as M, OverflowWords, Upstream};
+use lingate_wire::Wire;
+use serde_json::Value;
+
+use crate::harness::{Lingate, completions, events, messages, text_of};
+
+/// Before the commit: a status and a type.
+async fn check(misbehaviour: M, status: u16, kind: &str, should_retry: &str) -> Value {
+    let upstream = Upstream::start(misbehaviour).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let mut last = Value::Null;
+    for is_stream in [true, false] {
+        let what = format!("{misbehaviour:?}, stream: {is_stream}");
+        let response = lingate.post("/v1/messages", &messages(is_stream)).send().await;
+        assert_eq!(response.status, status, "{what}");
+        assert_eq!(response.header("content-type"), "application/json", "{what}");
+        assert_eq!(response.header("x-should-retry"), should_retry, "{what}");
+        last = response.json().await;
+        assert_eq!((&last["type"], &last["error"]["type"]), (&"error".into(), &kind.into()), "{what}: {last}");
+        assert!(!last.to_string().contains("sk-upstream"), "{what}: a key in {last}");
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_refused_key_of_ours_is_no_reason_to_log_in() {
+    let error = check(M::WrongKey, 502, "api_error", "false").await;
+    let message = error["error"]["message"].as_str().unwrap();
+    for part in ["`up`", "401", "lingate.toml:"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+}
+
+#[tokio::test]
+async fn upstream_errors_before_content() {
+    check(M::Overloaded, 529, "overloaded_error", "").await;
+    check(M::HtmlPage200, 502, "api_error", "").await;
+    check(M::EmptyStream, 502, "api_error", "").await;
+    check(M::NoContent, 502, "api_error", "").await;
+    check(M::CutBeforeContent, 502, "api_error", "").await;
+}
+
+#[tokio::test]
+async fn a_rate_limit_keeps_its_time() {
+    let upstream = Upstream::start(M::RateLimited(7)).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let response = lingate.post("/v1/messages", &messages(true)).send().await;
+    assert_eq!((response.status, response.header("retry-after")), (429, "7"));
+    assert_eq!(response.json().await["error"]["type"], "rate_limit_error");
+}
+
+#[tokio::test]
+async fn overflow_in_every_wording_is_what_claude_code_compacts_on() {
+    for words in [
+        OverflowWords::OpenAi,
+        OverflowWords::Moonshot,
+        OverflowWords::Anthropic,
+        OverflowWords::LlamaCpp,
+    ] {
+        let error = check(M::ContextOverflow(words), 400, "invalid_request_error", "false").await;
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains("prompt is too long"), "{words:?}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_as_the_first_event_is_an_error_status() {
+    let upstream = Upstream::start(M::ErrorInsideStream).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let response = lingate.post("/v1/messages", &messages(true)).send().await;
+    assert!(response.status >= 500, "{}", response.status);
+    assert_eq!(response.json().await["type"], "error");
+}
+
+#[tokio::test]
+async fn after_content_the_stream_ends_in_an_error_event() {
+    for misbehaviour in [M::ErrorAfterText, M::CutAfterText, M::ResetAfterText, M::TruncatedToolJson] {
+        let upstream = Upstream::start(misbehaviour).await;
+        let lingate = Lingate::to_chat(&upstream.url()).await;
+        let mut body = messages(true);
+        body["tools"] = serde_json::json!([{"name": "Bash", "input_schema": {"type": "object"}}]);
+        let response = lingate.post("/v1/messages", &body).send().await;
+        assert_eq!(response.status, 200);
+        let events = events(Wire::Anthropic, response).await;
+        let last = events.last().unwrap();
+        assert_eq!((last.name.as_str(), last.json()["type"].as_str()), ("error", Some("error")), "{misbehaviour:?}");
+        assert!(!events.iter().any(|event| event.name == "message_stop"), "{misbehaviour:?}");
+
+        let response = lingate.post("/v1/chat/completions", &completions(true)).send().await;
+        let events = crate::harness::events(Wire::Chat, response).await;
+        assert!(events.last().unwrap().json()["error"]["message"].is_string(), "{misbehaviour:?}");
+        assert!(!events.iter().any(|event| event.data == "[DONE]"), "{misbehaviour:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_cut_short_is_an_error_for_a_client_that_wants_it_whole() {
+    let upstream = Upstream::start(M::CutAfterText).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let response = lingate.post("/v1/messages", &messages(false)).send().await;
+    assert_eq!(response.status, 502);
+}
+
+#[tokio::test]
+async fn a_reply_without_content_is_asked_for_once_more() {
+    let upstream = Upstream::start(|request: &lingate_testkit::Received| match request.n {
+        0 => lingate_testkit::Reply::default().answer(request),
+        _ => lingate_testkit::Reply::text("Now.").answer(request),
+    })
+    .await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let response = lingate.post("/v1/messages", &messages(true)).send().await;
+    assert_eq!(response.header("x-lingate-attempts"), "2");
+    assert_eq!(text_of(&events(Wire::Anthropic, response).await), "Now.");
+}
+
+#[tokio::test]
+async fn nobody_there() {
+    let lingate = Lingate::to_chat("http://127.0.0.1:1").await;
+    let response = lingate.post("/v1/messages", &messages(true)).send().await;
+    assert_eq!(response.status, 502);
+    let error = response.json().await;
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("`up`") && message.contains("127.0.0.1:1"), "{message}");
+}
+
+#[tokio::test]
+async fn limits_on_silence_have_names() {
+    let cases = [
+        (M::NeverAnswers, "headers = \"200ms\"", "timeouts.headers"),
+        (M::StallsAfterHeaders, "first_content = \"200ms\"", "timeouts.first_content"),
+    ];
+    for (misbehaviour, limit, name) in cases {
+        let upstream = Upstream::start(misbehaviour).await;
+        let lingate = Lingate::start(&with_timeouts(&upstream.url(), limit)).await;
+        let response = lingate.post("/v1/messages", &messages(true)).send().await;
+        assert_eq!(response.status, 504, "{name}");
+        let error = response.json().await;
+        assert_eq!(error["error"]["type"], "timeout_error");
+        assert!(error["error"]["message"].as_str().unwrap().contains(name), "{error}");
+    }
+    let upstream = Upstream::start(M::StallsAfterText).await;
+    let lingate = Lingate::start(&with_timeouts(&upstream.url(), "idle = \"200ms\"")).await;
+    let response = lingate.post("/v1/messages", &messages(true)).send().await;
+    let events = events(Wire::Anthropic, response).await;
+    assert!(events.last().unwrap().data.contains("timeouts.idle"), "{events:?}");
+}
+
+fn with_timeouts(url: &str, limit: &str) -> String {
+    format!(
+        r#"
+        default = "up/m"
+        [providers.up]
+        base_url = "{url}"
+        speaks = ["chat"]
+        timeouts = {{ {limit} }}
+        "#
+    )
+}

@@ -1,0 +1,144 @@
+//! A gateway on a port of its own, in this process.
+
+use std::sync::Arc;
+
+use lingate_config::{Config, FixedEnvironment, LoadOptions};
+use lingate_gateway::{Gateway, Options};
+use lingate_testkit::client::{self, Event, Request, Response};
+use lingate_wire::{Wire, anthropic, chat};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+/// A running gateway; ends when dropped.
+pub(crate) struct Lingate {
+    pub url: String,
+    pub instance: String,
+    stop: CancellationToken,
+}
+
+impl Lingate {
+    /// Starts on the configuration given.
+    pub(crate) async fn start(config: &str) -> Self {
+        Self::start_with(config, &[]).await
+    }
+
+    /// Starts on the configuration and the environment given.
+    pub(crate) async fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
+        let environment = FixedEnvironment::new(environment.iter().copied());
+        let options = LoadOptions {
+            port: Some(0),
+            ..LoadOptions::default()
+        };
+        let config = match Config::from_text(Some("lingate.toml".into()), config, &options, &environment) {
+            Ok(config) => config,
+            Err(problems) => panic!("{problems}"),
+        };
+        let options = Options {
+            version: "0.0.0-test",
+            ..Options::default()
+        };
+        let gateway = Gateway::bind(Arc::new(config), options).await.expect("a free port");
+        let url = format!("http://{}", gateway.local_addr());
+        let instance = gateway.instance().to_owned();
+        let stop = CancellationToken::new();
+        tokio::spawn(gateway.run(stop.clone()));
+        Self { url, instance, stop }
+    }
+
+    /// Starts in front of one Chat upstream, which serves every name.
+    pub(crate) async fn to_chat(upstream: &str) -> Self {
+        Self::start(&to_one(upstream, "chat")).await
+    }
+
+    /// Starts in front of one Anthropic upstream, which serves every name.
+    pub(crate) async fn to_anthropic(upstream: &str) -> Self {
+        Self::start(&to_one(upstream, "anthropic")).await
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Request {
+        client::post(&format!("{}{path}", self.url), body)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Request {
+        client::get(&format!("{}{path}", self.url))
+    }
+}
+
+impl Drop for Lingate {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn to_one(upstream: &str, wire: &str) -> String {
+    format!(
+        r#"
+        default = "up/served-model"
+        [providers.up]
+        base_url = "{upstream}"
+        speaks = ["{wire}"]
+        api_key = "sk-upstream"
+        "#
+    )
+}
+
+/// A small Anthropic request.
+pub(crate) fn messages(is_stream: bool) -> Value {
+    json!({
+        "model": "claude-opus-5-5",
+        "max_tokens": 100,
+        "stream": is_stream,
+        "messages": [{"role": "user", "content": "hello"}],
+    })
+}
+
+/// A small Chat request.
+pub(crate) fn completions(is_stream: bool) -> Value {
+    json!({
+        "model": "gpt-x",
+        "stream": is_stream,
+        "messages": [{"role": "user", "content": "hello"}],
+    })
+}
+
+/// Reads a stream whole and has the wire's strict acceptor read it too.
+pub(crate) async fn events(wire: Wire, response: Response) -> Vec<Event> {
+    let mut events = response.events();
+    let all = events.all().await;
+    assert_eq!((events.broken(), events.rest()), (None, ""), "the body ends properly");
+    let mut bytes = String::new();
+    for event in all.iter().filter(|event| event.name != ":") {
+        if !event.name.is_empty() {
+            bytes.push_str(&format!("event: {}\n", event.name));
+        }
+        bytes.push_str(&format!("data: {}\n\n", event.data));
+    }
+    accept(wire, &bytes);
+    all
+}
+
+/// Fails the test if `stream` is not what its wire allows.
+pub(crate) fn accept(wire: Wire, stream: &str) {
+    let verdict = match wire {
+        Wire::Anthropic => {
+            let mut acceptor = anthropic::grammar::Acceptor::new();
+            acceptor.feed(stream.as_bytes()).and_then(|()| acceptor.finish()).map_err(|v| v.0)
+        }
+        Wire::Chat | Wire::Responses | Wire::Gemini => {
+            let mut acceptor = chat::grammar::Acceptor::new();
+            acceptor.feed(stream.as_bytes()).and_then(|()| acceptor.finish()).map_err(|v| v.0)
+        }
+    };
+    if let Err(violation) = verdict {
+        panic!("{violation}\n{stream}");
+    }
+}
+
+/// All text of an Anthropic stream.
+pub(crate) fn text_of(events: &[Event]) -> String {
+    events
+        .iter()
+        .map(Event::json)
+        .filter_map(|event| event["delta"]["text"].as_str().map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! Repairs, one file per quirk; `edit` is what they have in common.
+
+pub(crate) mod builtin_functions;
+pub(crate) mod edit;
+pub(crate) mod empty_content;
+pub(crate) mod k2_temperature;
+pub(crate) mod kimi_output_limit;
+pub(crate) mod kimi_sampling;
+pub(crate) mod kimi_thinking;
+pub(crate) mod no_content_filler;
+pub(crate) mod output_limit_retry;
+pub(crate) mod reasoning_history;
+pub(crate) mod tool_call_ids;
+pub(crate) mod tool_choice;
+pub(crate) mod tool_schema;
+
+/// Groups of hosts that serve Kimi's models: Moonshot's own, and others with explicit or implicit think tags.
+const KIMI_GROUPS: &[&str] = &["moonshot", "kimi-k2", "kimi-k2-implicit"];

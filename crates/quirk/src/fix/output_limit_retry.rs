@@ -1,0 +1,103 @@
+//! A host that refuses an output limit says which it takes.
+
+use lingate_wire::turn::{Failure, FailureKind};
+
+use crate::quirk::{Evidence, Quirk, Repair};
+use crate::state::State;
+
+/// Asks again with the limit the host named.
+pub(crate) const OUTPUT_LIMIT_RETRY: Quirk = Quirk {
+    name: "output-limit-retry",
+    groups: &[
+        "moonshot",
+        "kimi-k2",
+        "kimi-k2-implicit",
+        "openai",
+        "openrouter",
+        "groq",
+        "deepseek",
+        "zai",
+        "minimax",
+        "together",
+        "fireworks",
+        "vllm",
+    ],
+    summary: "Clients ask for more output than some hosts allow. The answer names the most that is allowed, and the \
+              request is made again with it, once.",
+    evidence: &[Evidence {
+        source: "400 `max_tokens must be less than or equal to 16384` (Groq), `supports at most 16384 completion \
+                 tokens` (OpenAI), `the valid range of max_tokens is [1, 8192]` (DeepSeek)",
+        date: "2026-11",
+    }],
+    on_failure: Some(repair),
+    ..Quirk::EMPTY
+};
+
+/// Words in front of the number.
+const NAMES_THE_MOST: &[&str] = &[
+    "at most ",
+    "less than or equal to ",
+    "<= ",
+    "[1, ",
+    "maximum value for ",
+];
+
+fn repair(failure: &Failure, state: &State) -> Option<Repair> {
+    if failure.kind != FailureKind::InvalidRequest {
+        return None;
+    }
+    let most = allowed(&failure.message)?;
+    let is_news = state.settings.max_output.is_none_or(|known| most < known);
+    is_news.then_some(Repair::OutputLimit(most))
+}
+
+/// The most output tokens that an error message allows.
+fn allowed(message: &str) -> Option<u64> {
+    let message = message.to_ascii_lowercase();
+    if !["max_tokens", "max_completion_tokens", "max_output_tokens"]
+        .iter()
+        .any(|field| message.contains(field))
+    {
+        return None;
+    }
+    NAMES_THE_MOST.iter().find_map(|words| {
+        let (_, behind) = message.split_once(words)?;
+        let number = behind.trim_start_matches(['`', '\'', '"', ' ']);
+        let digits: String = number
+            .chars()
+            .take_while(|letter| letter.is_ascii_digit() || *letter == ',')
+            .filter(char::is_ascii_digit)
+            .collect();
+        digits.parse().ok().filter(|most| *most > 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(message: &str, expected: Option<u64>) {
+        assert_eq!(allowed(message), expected, "{message}");
+    }
+
+    #[test]
+    fn the_number_is_read_from_every_known_wording() {
+        check(
+            "`max_tokens` must be less than or equal to `16384`, the maximum value for `max_tokens`",
+            Some(16384),
+        );
+        check(
+            "max_tokens is too large: 100000. This model supports at most 16384 completion tokens",
+            Some(16384),
+        );
+        check(
+            "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+            Some(8192),
+        );
+        check("max_completion_tokens should be <= 32,768", Some(32768));
+        check("messages must have at most 100 items", None);
+        check("max_tokens must be positive", None);
+        check("max_tokens: at most 0", None);
+    }
+}

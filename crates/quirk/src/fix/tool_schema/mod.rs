@@ -1,0 +1,76 @@
+//! Tool schemas: "Moonshot flavoured JSON Schema" is a subset, and everything outside it is a 400 for the whole request.
+//!
+//! A schema that is inside the subset keeps its bytes; another one is rewritten to say the same as far as the subset
+//! can. `tree` holds a schema with its numbers and strings as they were spelled; `root`, `node`,
+//! `union` and `values` hold the rules, `merge` says two schemas as one; `refs` resolves references.
+
+mod merge;
+mod node;
+mod refs;
+mod root;
+mod tree;
+mod union;
+mod values;
+
+use bytestring::ByteString;
+use lingate_wire::turn::{Params, Tool, Turn};
+
+use self::tree::Json;
+use super::KIMI_GROUPS;
+use crate::kimi::is_kimi;
+use crate::quirk::{Evidence, Quirk};
+use crate::state::State;
+
+/// Rewrites the schemas of tools.
+pub(crate) const TOOL_SCHEMA: Quirk = Quirk {
+    name: "tool-schema",
+    groups: KIMI_GROUPS,
+    summary: "Moonshot validates tool schemas against a subset of JSON Schema and refuses the whole request for one \
+              that is outside: a property without `type`, `type` beside `anyOf`, words beside `$ref`, `oneOf`, \
+              `pattern`, `format`, a `required` name that is no property. Schemas are rewritten into the subset.",
+    scope: "Kimi models",
+    evidence: &[
+        Evidence {
+            source: "github.com/MoonshotAI/walle, docs/mfjs-spec.md and docs/walle.md",
+            date: "2026-04-03",
+        },
+        Evidence {
+            source: "400 `tools.function.parameters is not a valid moonshot flavored json schema` \
+                     (MoonshotAI/kimi-cli issues 2061, 2531; kimi-code issues 1610, 2661)",
+            date: "2026-08-05",
+        },
+    ],
+    applies: is_kimi,
+    request: Some(rewrite),
+    ..Quirk::EMPTY
+};
+
+fn rewrite(turn: &mut Turn, _params: &mut Params, _state: &mut State) -> bool {
+    let mut has_changed = false;
+    for tool in &mut turn.tools {
+        let Tool::Function { input_schema, .. } = &**tool else {
+            continue;
+        };
+        let Some(schema) = sanitised(input_schema.as_ref()) else {
+            continue;
+        };
+        if let Tool::Function { input_schema, .. } = tool.edit() {
+            *input_schema = Some(schema);
+            has_changed = true;
+        }
+    }
+    has_changed
+}
+
+/// The schema inside the subset; `None` if it is there already, or is not JSON that could be read.
+fn sanitised(schema: Option<&ByteString>) -> Option<ByteString> {
+    let Some(schema) = schema else {
+        return Some(root::empty().to_text());
+    };
+    let before = Json::parse(schema)?;
+    let after = root::sanitise(&before);
+    (after != before).then(|| after.to_text())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! What a quirk is: a static description with hooks.
+
+use lingate_wire::Wire;
+use lingate_wire::chat::Dialect;
+use lingate_wire::stage::Stage;
+use lingate_wire::turn::{Event, Failure, Params, Turn};
+
+use crate::settings::{ReasoningHistory, Settings};
+use crate::state::State;
+
+/// A stage that changes the events of a reply.
+pub type EventStage = Box<dyn Stage<In = Event, Out = Event>>;
+
+/// One thing that a model or a host gets wrong or words its own way, and what is done about it.
+#[derive(Debug)]
+pub struct Quirk {
+    /// Its name in configuration, headers and records.
+    pub name: &'static str,
+    /// The groups it belongs to; a provider that declares one of them gets it for the models it is meant for.
+    pub groups: &'static [&'static str],
+    /// What is wrong and what is done, in one or two sentences.
+    pub summary: &'static str,
+    /// For which models, in words; `applies` is the same in code.
+    pub scope: &'static str,
+    /// Where it was seen.
+    pub evidence: &'static [Evidence],
+    /// The upstream wire it is about.
+    pub wire: Wire,
+    /// Whether a group brings it to this upstream. Not asked when a provider declares the quirk by its own name.
+    pub applies: fn(&Target<'_>) -> bool,
+    /// How the host words the Chat wire. It decides only how a translation is spelled, so it is no reason to
+    /// translate.
+    pub spelling: Option<fn(&mut Dialect, &Target<'_>)>,
+    /// Changes a request, through [`lingate_wire::turn::Node::edit`] and only where it must; tells whether it did.
+    pub request: Option<fn(&mut Turn, &mut Params, &mut State) -> bool>,
+    /// Changes the events of a reply.
+    pub stage: Option<fn(&State) -> EventStage>,
+    /// What one retry should do differently after this failure.
+    pub on_failure: Option<fn(&Failure, &State) -> Option<Repair>>,
+}
+
+impl Quirk {
+    /// A description without groups and hooks, to be completed with struct update syntax.
+    pub(crate) const EMPTY: Self = Self {
+        name: "",
+        groups: &[],
+        summary: "",
+        scope: "every model",
+        evidence: &[],
+        wire: Wire::Chat,
+        applies: |_| true,
+        spelling: None,
+        request: None,
+        stage: None,
+        on_failure: None,
+    };
+}
+
+/// Where a quirk was seen, and when. Facts about models and hosts age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// A page, an issue or an error message.
+    pub source: &'static str,
+    /// `YYYY-MM` or `YYYY-MM-DD`.
+    pub date: &'static str,
+}
+
+/// The upstream that quirks are selected for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The provider's id in the configuration.
+    pub provider: &'a str,
+    /// The host of its address, without port.
+    pub host: &'a str,
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// The wire spoken to it.
+    pub wire: Wire,
+}
+
+/// What an attempt changes for its one repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// Assistant turns without reasoning get a placeholder.
+    ReasoningPlaceholder,
+    /// The output limit goes down to this many tokens.
+    OutputLimit(u64),
+}
+
+impl Repair {
+    /// The settings the retry is made with, starting anew from the client's request.
+    pub const fn patch(self, settings: &mut Settings) {
+        match self {
+            Self::ReasoningPlaceholder => {
+                settings.reasoning_history = ReasoningHistory::Placeholder
+            }
+            Self::OutputLimit(tokens) => settings.max_output = Some(tokens),
+        }
+    }
+
+    /// Its name in the record of attempts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReasoningPlaceholder => "reasoning-placeholder",
+            Self::OutputLimit(_) => "output-limit",
+        }
+    }
+}

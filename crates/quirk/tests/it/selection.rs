@@ -1,0 +1,210 @@
+//! Which quirks which upstream gets, and what is documented about them.
+
+use std::collections::HashSet;
+
+use lingate_quirk::{
+    ReasoningHistory, Repair, Settings, Target, Temperature, all, markdown, names, select,
+};
+use lingate_wire::Wire;
+use lingate_wire::turn::{Failure, FailureKind};
+
+use crate::translate::Upstream;
+
+#[track_caller]
+fn check(declared: &str, model: &str, wire: Wire, expected: &[&str]) {
+    let declared: Vec<String> = declared.split_whitespace().map(str::to_owned).collect();
+    let target = Target {
+        provider: "p",
+        host: "api.example",
+        model,
+        wire,
+    };
+    let found: Vec<&str> = select(&declared, &target)
+        .quirks()
+        .map(|quirk| quirk.name)
+        .collect();
+    assert_eq!(found, expected, "{declared:?} {model} {wire}");
+}
+
+#[test]
+fn a_group_brings_what_is_meant_for_the_model() {
+    check(
+        "openrouter kimi-k2",
+        "moonshotai/kimi-k2-0905",
+        Wire::Chat,
+        &[
+            "openrouter-spelling",
+            "no-content-filler",
+            "empty-content",
+            "tool-call-ids",
+            "tool-schema",
+            "k2-temperature",
+            "kimi-output-limit",
+            "reasoning-history",
+            "output-limit-retry",
+        ],
+    );
+    check(
+        "openrouter kimi-k2",
+        "anthropic/claude-sonnet-5",
+        Wire::Chat,
+        &["openrouter-spelling", "output-limit-retry"],
+    );
+    check("moonshot", "kimi-k2.6", Wire::Anthropic, &[]);
+    check("", "kimi-k2.6", Wire::Chat, &[]);
+}
+
+#[test]
+fn a_quirk_by_its_own_name_comes_for_every_model() {
+    check(
+        "tool-call-ids",
+        "my-finetune",
+        Wire::Chat,
+        &["tool-call-ids"],
+    );
+    check("tool-call-ids", "my-finetune", Wire::Anthropic, &[]);
+}
+
+#[test]
+fn unknown_names_are_reported() {
+    let declared = ["moonshot", "mooonshot", "tool-schema"].map(str::to_owned);
+    let target = Target {
+        provider: "p",
+        host: "h",
+        model: "kimi-k3",
+        wire: Wire::Chat,
+    };
+    assert_eq!(select(&declared, &target).unknown(), ["mooonshot"]);
+}
+
+#[test]
+fn names_are_one_namespace() {
+    let all_names: Vec<&str> = names().collect();
+    let distinct: HashSet<&str> = all_names.iter().copied().collect();
+    assert_eq!(distinct.len(), all_names.len(), "{all_names:?}");
+    for group in [
+        "moonshot",
+        "kimi-k2",
+        "kimi-k2-implicit",
+        "openai",
+        "deepseek",
+        "vllm",
+        "llama-cpp",
+    ] {
+        assert!(distinct.contains(group), "{group}");
+    }
+}
+
+#[test]
+fn every_quirk_is_documented_and_does_something() {
+    for quirk in all() {
+        let name = quirk.name;
+        assert!(!quirk.groups.is_empty(), "{name}: nobody gets it");
+        assert!(
+            !quirk.summary.is_empty() && !quirk.evidence.is_empty(),
+            "{name}"
+        );
+        let n_hooks = [
+            quirk.spelling.is_some(),
+            quirk.request.is_some(),
+            quirk.stage.is_some(),
+            quirk.on_failure.is_some(),
+        ]
+        .into_iter()
+        .filter(|has_hook| *has_hook)
+        .count();
+        assert!(n_hooks > 0, "{name}");
+        for evidence in quirk.evidence {
+            assert!(
+                evidence.date.len() >= 7 && evidence.date.starts_with("202"),
+                "{name}: {}",
+                evidence.date
+            );
+        }
+    }
+}
+
+#[test]
+fn wording_alone_is_no_reason_to_translate() {
+    assert!(
+        !Upstream::new(&["openrouter"], "openai/gpt-6")
+            .selection()
+            .has_repairs()
+    );
+    assert!(Upstream::moonshot().selection().has_repairs());
+    assert!(!Settings::default().shape_requests());
+    assert!(
+        !Settings {
+            max_output: Some(32_000),
+            ..Settings::default()
+        }
+        .shape_requests()
+    );
+    assert!(
+        Settings {
+            temperature: Temperature::Omit,
+            ..Settings::default()
+        }
+        .shape_requests()
+    );
+}
+
+#[test]
+fn the_page_is_what_is_published() {
+    insta::assert_snapshot!(markdown());
+}
+
+const MISSING: &str = "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2";
+
+#[track_caller]
+fn check_repair(
+    upstream: &Upstream,
+    policy: ReasoningHistory,
+    message: &str,
+    expected: Option<Repair>,
+) {
+    let upstream = upstream.clone().with(Settings {
+        reasoning_history: policy,
+        ..Settings::default()
+    });
+    let failure = Failure::new(FailureKind::InvalidRequest, message).with_status(400);
+    let found = upstream.selection().on_failure(&failure, &upstream.state());
+    assert_eq!(found, expected, "{policy:?} {message}");
+}
+
+#[test]
+fn a_known_refusal_is_answered_once() {
+    use ReasoningHistory::{Auto, Omit, Placeholder, PlaceholderOn400};
+    let kimi = Upstream::moonshot();
+    let other = Upstream::new(&[], "some-model");
+    check_repair(&kimi, Auto, MISSING, Some(Repair::ReasoningPlaceholder));
+    check_repair(&kimi, Omit, MISSING, None);
+    check_repair(&kimi, Placeholder, MISSING, None);
+    check_repair(&other, Auto, MISSING, None);
+    check_repair(
+        &other,
+        PlaceholderOn400,
+        MISSING,
+        Some(Repair::ReasoningPlaceholder),
+    );
+    let too_many = "max_tokens must be less than or equal to `16384`";
+    check_repair(&kimi, Auto, too_many, Some(Repair::OutputLimit(16_384)));
+    check_repair(&other, Auto, too_many, None);
+    check_repair(&kimi, Auto, "no such model", None);
+}
+
+#[test]
+fn a_repair_does_not_ask_for_itself_again() {
+    for repair in [Repair::ReasoningPlaceholder, Repair::OutputLimit(16_384)] {
+        let mut settings = Settings::default();
+        repair.patch(&mut settings);
+        let upstream = Upstream::moonshot().with(settings);
+        for message in [MISSING, "max_tokens: at most 16384"] {
+            let failure = Failure::new(FailureKind::InvalidRequest, message);
+            assert_ne!(
+                upstream.selection().on_failure(&failure, &upstream.state()),
+                Some(repair)
+            );
+        }
+    }
+}

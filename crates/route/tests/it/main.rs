@@ -1,0 +1,14 @@
+//! Names to upstreams, over one table.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
+mod support;
+
+mod aliases;
+mod published;
+mod resolve;
+mod rules;

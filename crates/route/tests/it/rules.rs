@@ -1,0 +1,190 @@
+//! The first rule whose conditions all hold decides, before anything else.
+
+use lingate_route::{Ask, Class, Rule, When, resolve};
+
+use crate::support::{shown, table};
+
+fn check(when: When, ask: &Ask<'_>, matches: bool) {
+    let mut table = table();
+    table.rules = vec![
+        Rule {
+            when,
+            to: "b/ruled".to_owned(),
+        },
+        Rule {
+            when: When::default(),
+            to: "a/last".to_owned(),
+        },
+    ];
+    let expected = match matches {
+        true => "rule 1 -> b/ruled, provider `b` | b/ruled",
+        false => "rule 2 -> a/last, provider `a` | a/last",
+    };
+    assert_eq!(
+        shown(resolve(&table, ask)),
+        expected,
+        "{:?}",
+        table.rules[0].when
+    );
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn conditions() {
+    let headers = |name: &str| (name == "x-team").then_some("blue-1");
+    let tools = ["Read", "web_search_20250305"];
+    let ask = Ask {
+        profile: Some("team"),
+        class: Class::Subagent,
+        header: &headers,
+        image: true,
+        input_tokens: 1000,
+        tools: &tools,
+        ..Ask::plain("claude-opus-5-5")
+    };
+    let when = When::default;
+    let header = |name: &str, glob: &str| When {
+        headers: vec![(name.to_owned(), glob.to_owned())],
+        ..when()
+    };
+    for (when, matches) in [
+        (when(), true),
+        (
+            When {
+                class: Some(Class::Subagent),
+                ..when()
+            },
+            true,
+        ),
+        (
+            When {
+                class: Some(Class::Main),
+                ..when()
+            },
+            false,
+        ),
+        (
+            When {
+                model: text("claude-*"),
+                ..when()
+            },
+            true,
+        ),
+        (
+            When {
+                model: text("*-sonnet-*"),
+                ..when()
+            },
+            false,
+        ),
+        (
+            When {
+                tokens_over: Some(999),
+                ..when()
+            },
+            true,
+        ),
+        (
+            When {
+                tokens_over: Some(1000),
+                ..when()
+            },
+            false,
+        ),
+        (
+            When {
+                tool: text("web_search*"),
+                ..when()
+            },
+            true,
+        ),
+        (
+            When {
+                tool: text("web_fetch*"),
+                ..when()
+            },
+            false,
+        ),
+        (
+            When {
+                image: Some(true),
+                ..when()
+            },
+            true,
+        ),
+        (
+            When {
+                image: Some(false),
+                ..when()
+            },
+            false,
+        ),
+        (
+            When {
+                thinking: Some(false),
+                ..when()
+            },
+            true,
+        ),
+        (
+            When {
+                thinking: Some(true),
+                ..when()
+            },
+            false,
+        ),
+        (header("x-team", "blue-*"), true),
+        (header("x-team", "red-*"), false),
+        (header("x-none", "*"), false),
+        (
+            When {
+                profile: text("team"),
+                ..when()
+            },
+            true,
+        ),
+        (
+            When {
+                profile: text("other"),
+                ..when()
+            },
+            false,
+        ),
+        // All conditions must hold.
+        (
+            When {
+                class: Some(Class::Subagent),
+                image: Some(false),
+                ..when()
+            },
+            false,
+        ),
+    ] {
+        check(when, &ask, matches);
+    }
+}
+
+/// A rule comes before a model of the asked name and before `small`, and keeps the name for `provider/*`.
+#[test]
+fn rules_come_first() {
+    let mut table = table();
+    table.global.small = Some("a/small".to_owned());
+    table.rules = vec![Rule {
+        when: When {
+            model: text("kimi"),
+            ..When::default()
+        },
+        to: "b/*".to_owned(),
+    }];
+    let ask = Ask {
+        class: Class::Auxiliary,
+        ..Ask::plain("kimi")
+    };
+    assert_eq!(
+        shown(resolve(&table, &ask)),
+        "rule 1 -> b/*, provider `b` | b/kimi"
+    );
+}

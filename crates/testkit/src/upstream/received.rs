@@ -1,0 +1,94 @@
+//! One request as a provider saw it, and how its answer ended.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::wire::Wire;
+
+/// One recorded request.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Its number among this upstream's requests, from 0.
+    pub n: usize,
+    /// When its last byte arrived.
+    pub at: Instant,
+    /// `POST`.
+    pub method: String,
+    /// The target as sent, query included.
+    pub target: String,
+    /// Names in lower case, order of equal names kept.
+    pub headers: HeaderMap,
+    /// The body, with chunked framing taken off.
+    pub body: Bytes,
+    pub(crate) ending: watch::Sender<Option<Ending>>,
+}
+
+/// How an answer ended, seen from the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every byte of the script was handed to the system.
+    Sent,
+    /// The script ended the connection itself (cut or reset).
+    Broken,
+    /// The client closed the connection before the script was through.
+    HungUp {
+        /// When that was noticed.
+        at: Instant,
+        /// Body bytes written until then.
+        after_bytes: usize,
+    },
+}
+
+impl Received {
+    /// The path without the query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The body as JSON, or null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's value; empty where it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The wire this request speaks, by its path.
+    pub fn wire(&self) -> Wire {
+        Wire::of_path(self.path())
+    }
+
+    /// Whether the body asks for a stream.
+    pub fn streams(&self) -> bool {
+        self.json()["stream"] == true
+    }
+
+    /// Waits for the end of the answer.
+    ///
+    /// # Panics
+    /// When it has not ended within `limit`.
+    pub async fn ending(&self, limit: Duration) -> Ending {
+        let mut ending = self.ending.subscribe();
+        let ended = tokio::time::timeout(limit, ending.wait_for(Option::is_some)).await;
+        let ended =
+            ended.unwrap_or_else(|_| panic!("answer {} had not ended after {limit:?}", self.n));
+        ended
+            .ok()
+            .and_then(|ending| *ending)
+            .expect("an ending is set once, by the connection")
+    }
+}

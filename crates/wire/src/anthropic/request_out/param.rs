@@ -1,0 +1,256 @@
+//! Parameters.
+
+use bytestring::ByteString;
+
+use super::Encoder;
+use crate::Wire;
+use crate::turn::{Effort, OutputFormat, Params, ThinkingMode, Tool, ToolChoice, Turn};
+
+/// The output limit where the client sets none: this API asks for one, and agents need room for whole files.
+const DEFAULT_MAX_TOKENS: u64 = 32_000;
+
+/// The least that a thinking budget may be.
+const MIN_BUDGET: u64 = 1024;
+
+/// Objects whose members are parameters of the hub, so that what is left of them is in `extra` by path.
+const OBJECTS: [&str; 7] = [
+    "thinking.",
+    "output_config.",
+    "output_format.",
+    "tool_choice.",
+    "metadata.",
+    "cache_control.",
+    "system[",
+];
+
+impl Encoder<'_> {
+    /// Writes everything but the conversation. `has_lost_thinking`: the tool loop under way has lost its thinking.
+    pub(super) fn params(&mut self, turn: &Turn, params: &Params, has_lost_thinking: bool) {
+        self.tool_choice(turn, params);
+        self.metadata(params);
+        self.json
+            .key("max_tokens")
+            .u64(params.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS));
+        self.thinking_mode(params, has_lost_thinking);
+        self.others(turn, params);
+        self.output_config(params);
+        self.stop_sequences(params);
+        self.sampling(params);
+        if turn.cache.is_some() {
+            self.json
+                .key("cache_control")
+                .begin_object()
+                .key("type")
+                .str("ephemeral");
+            if turn.cache == Some(crate::turn::CacheHint::OneHour) {
+                self.json.key("ttl").str("1h");
+            }
+            self.below(params, "cache_control.", &[]);
+            self.json.end_object();
+        }
+        if params.stream {
+            self.json.key("stream").bool(true);
+        }
+    }
+
+    fn tool_choice(&mut self, turn: &Turn, params: &Params) {
+        let is_sayable = |tool: &Tool| match tool {
+            Tool::Hosted { declaration, .. } => declaration.wire == Wire::Anthropic,
+            Tool::Function { .. } | Tool::Freeform { .. } => true,
+        };
+        let is_serial = params.parallel_tool_calls == Some(false);
+        let choice = match &params.tool_choice {
+            Some(choice) => choice,
+            None if is_serial => &ToolChoice::Auto,
+            None => return,
+        };
+        if !turn.tools.iter().any(|tool| is_sayable(tool)) {
+            // Without tools there is nothing to choose from, and the API says so with an error.
+            return;
+        }
+        self.json.key("tool_choice").begin_object().key("type");
+        match choice {
+            ToolChoice::Auto => self.json.str("auto"),
+            ToolChoice::Required => self.json.str("any"),
+            ToolChoice::None => self.json.str("none"),
+            ToolChoice::Tool(name) => self.json.str("tool").key("name").text(name),
+        };
+        if is_serial && *choice != ToolChoice::None {
+            self.json.key("disable_parallel_tool_use").bool(true);
+        }
+        self.below(params, "tool_choice.", &[]);
+        self.json.end_object();
+    }
+
+    /// Some upstreams keep their prompt cache by the user's id, so a cache key stands in for it.
+    fn metadata(&mut self, params: &Params) {
+        if let (Some(_), Some(_)) = (&params.user, &params.cache_key) {
+            self.losses.add("prompt_cache_key");
+        }
+        let user = params.user.as_ref().or(params.cache_key.as_ref());
+        if user.is_none() && !self.has_below(params, "metadata.") {
+            return;
+        }
+        self.json.key("metadata").begin_object();
+        if let Some(user) = user {
+            self.json.key("user_id").text(user);
+        }
+        self.below(params, "metadata.", &[]);
+        self.json.end_object();
+    }
+
+    fn thinking_mode(&mut self, params: &Params, has_lost_thinking: bool) {
+        // A client of another wire asks by effort alone.
+        let effort = params
+            .effort
+            .filter(|_| !self.is_own)
+            .map(|effort| match effort {
+                Effort::None => ThinkingMode::Disabled,
+                _ => ThinkingMode::Adaptive,
+            });
+        let Some(mut mode) = params.thinking.or(effort) else {
+            return;
+        };
+        // With a budget the API wants a tool loop to begin with its thinking; where that is gone, thinking waits for the
+        // next turn.
+        if has_lost_thinking && matches!(mode, ThinkingMode::Enabled { .. }) {
+            self.losses.add("thinking");
+            mode = ThinkingMode::Disabled;
+        }
+        self.json.key("thinking").begin_object();
+        match mode {
+            ThinkingMode::Enabled { budget_tokens } => {
+                self.json.key("type").str("enabled");
+                let budget = budget_tokens
+                    .unwrap_or_else(|| params.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS) / 2);
+                self.json.key("budget_tokens").u64(budget.max(MIN_BUDGET));
+                self.below(params, "thinking.", &["type"]);
+            }
+            ThinkingMode::Adaptive => {
+                if !self.has_below(params, "thinking.type") {
+                    self.json.key("type").str("adaptive");
+                }
+                self.below(params, "thinking.", &[]);
+            }
+            ThinkingMode::Disabled => {
+                self.json.key("type").str("disabled");
+            }
+        }
+        self.json.end_object();
+    }
+
+    fn output_config(&mut self, params: &Params) {
+        let effort = params
+            .effort
+            .filter(|effort| self.is_own || *effort != Effort::None);
+        let schema = match &params.format {
+            Some(OutputFormat::JsonSchema { schema, strict, .. }) => {
+                if strict.is_some() && !self.is_own {
+                    self.losses.add("response_format.json_schema.strict");
+                }
+                Some(schema)
+            }
+            Some(OutputFormat::JsonObject) | None => None,
+        };
+        if effort.is_none() && schema.is_none() && !self.has_below(params, "output_config.") {
+            return;
+        }
+        self.json.key("output_config").begin_object();
+        if let Some(effort) = effort {
+            let name = match effort {
+                Effort::Minimal => Effort::Low.name(),
+                other => other.name(),
+            };
+            self.json.key("effort").str(name);
+        }
+        if let Some(schema) = schema {
+            self.json.key("format").begin_object();
+            self.json
+                .key("type")
+                .str("json_schema")
+                .key("schema")
+                .raw(schema);
+            self.json.end_object();
+        }
+        self.below(params, "output_config.", &[]);
+        self.json.end_object();
+    }
+
+    fn stop_sequences(&mut self, params: &Params) {
+        if params.stop.is_empty() {
+            return;
+        }
+        self.json.key("stop_sequences").begin_array();
+        for (nth, stop) in params.stop.iter().enumerate() {
+            // The API refuses white space as a stop sequence.
+            if !self.is_own && stop.is_blank() {
+                self.losses.add(format!("stop[{nth}]"));
+            } else {
+                self.json.text(stop);
+            }
+        }
+        self.json.end_array();
+    }
+
+    fn sampling(&mut self, params: &Params) {
+        for (key, value) in [
+            ("temperature", &params.temperature),
+            ("top_p", &params.top_p),
+            ("top_k", &params.top_k),
+        ] {
+            let Some(value) = value else { continue };
+            // Other wires go up to 2.
+            let is_too_high = key == "temperature"
+                && !self.is_own
+                && value.parse::<f64>().is_ok_and(|value| value > 1.0);
+            if is_too_high {
+                self.losses.add(key);
+            }
+            self.json
+                .key(key)
+                .raw(if is_too_high { "1" } else { value });
+        }
+    }
+
+    /// The body's other members: copied on this wire, lost from another.
+    fn others(&mut self, turn: &Turn, params: &Params) {
+        for (key, value) in &params.extra {
+            if !self.is_own {
+                self.losses.add(key.to_string());
+            } else if key.starts_with("system[") {
+                let nth = key
+                    .strip_prefix("system[")
+                    .and_then(|rest| rest.split_once(']')?.0.parse::<usize>().ok());
+                let block = nth.and_then(|nth| turn.system.get(nth));
+                if block.is_none_or(|block| block.raw(Wire::Anthropic).is_none()) {
+                    self.losses.add(key.to_string());
+                }
+            } else if !OBJECTS.iter().any(|object| key.starts_with(object)) {
+                self.json.key(key).raw(value);
+            }
+        }
+    }
+
+    /// Writes what is left of an object's members, except `known`, into the object that is open.
+    fn below(&mut self, params: &Params, object: &str, known: &[&str]) {
+        if self.is_own {
+            for (key, value) in below(&params.extra, object).filter(|(key, _)| !known.contains(key))
+            {
+                self.json.key(key).raw(value);
+            }
+        }
+    }
+
+    fn has_below(&self, params: &Params, object: &str) -> bool {
+        self.is_own && below(&params.extra, object).next().is_some()
+    }
+}
+
+fn below<'p>(
+    extra: &'p [(ByteString, ByteString)],
+    object: &str,
+) -> impl Iterator<Item = (&'p str, &'p ByteString)> {
+    extra
+        .iter()
+        .filter_map(move |(key, value)| Some((key.strip_prefix(object)?, value)))
+}

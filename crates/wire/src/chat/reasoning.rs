@@ -1,0 +1,208 @@
+//! Reasoning on the Chat wire: no standard has it, so hosts spell it in three members, sometimes in all of them at once.
+//!
+//! `reasoning_content` and `reasoning` are plain text. `reasoning_details` is a list of objects that some hosts want back
+//! exactly as they sent it, signatures and encrypted items included; [`Details`] puts it together out of a stream.
+
+use bytestring::ByteString;
+
+use crate::json::{Kind, Text, Value, Writer};
+
+/// The members that carry reasoning as plain text, the most trusted first. The same text may stand in several.
+pub(super) const TEXT_MEMBERS: [&str; 2] = ["reasoning_content", "reasoning"];
+
+/// The member that carries it as a list.
+pub(super) const DETAILS_MEMBER: &str = "reasoning_details";
+
+/// How far a source of reasoning is trusted: a lower rank wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank(usize);
+
+/// The reasoning text of a message or delta, from its most trusted member that has any.
+pub(super) fn text(delta: Value<'_>) -> Option<(Rank, Vec<Text>)> {
+    let plain = TEXT_MEMBERS
+        .into_iter()
+        .enumerate()
+        .find_map(|(rank, key)| {
+            let text = delta.get(key)?.text().filter(|text| !text.is_empty())?;
+            Some((Rank(rank), vec![text]))
+        });
+    plain.or_else(|| {
+        let texts: Vec<Text> = delta
+            .get(DETAILS_MEMBER)?
+            .items()
+            .filter_map(detail_text)
+            .collect();
+        (!texts.is_empty()).then_some((Rank(TEXT_MEMBERS.len()), texts))
+    })
+}
+
+/// The readable part of one item of `reasoning_details`.
+fn detail_text(detail: Value<'_>) -> Option<Text> {
+    ["text", "summary"]
+        .into_iter()
+        .find_map(|key| detail.get(key)?.text().filter(|text| !text.is_empty()))
+}
+
+/// Puts `reasoning_details` together: pieces of one item arrive in many chunks.
+#[derive(Debug, Default)]
+pub(super) struct Details {
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Default)]
+struct Item {
+    /// What tells the items of one reply apart: type and index, as received.
+    key: (ByteString, ByteString),
+    members: Vec<(ByteString, Member)>,
+}
+
+#[derive(Debug)]
+enum Member {
+    /// A string that grows from piece to piece.
+    Growing(String),
+    /// Anything else: the last one told counts.
+    Whole(ByteString),
+}
+
+/// Members whose pieces are put behind each other.
+const GROWING: [&str; 3] = ["text", "summary", "data"];
+/// Members that say more than the reasoning's text does, so that the list must be kept.
+const OPAQUE: [&str; 3] = ["signature", "data", "id"];
+
+impl Details {
+    /// Takes the items of one chunk.
+    pub(super) fn take(&mut self, delta: Value<'_>) {
+        for detail in delta.get(DETAILS_MEMBER).into_iter().flat_map(Value::items) {
+            if detail.kind() == Kind::Object {
+                self.take_item(detail);
+            }
+        }
+    }
+
+    fn take_item(&mut self, detail: Value<'_>) {
+        let raw = |key: &str| detail.get(key).map(Value::to_raw).unwrap_or_default();
+        let key = (raw("type"), raw("index"));
+        let known = self.items.iter().rposition(|item| item.key == key);
+        let at = known.unwrap_or_else(|| {
+            self.items.push(Item {
+                key,
+                members: Vec::new(),
+            });
+            self.items.len() - 1
+        });
+        if let Some(item) = self.items.get_mut(at) {
+            for (name, value) in detail.members() {
+                item.take(&name, value);
+            }
+        }
+    }
+
+    /// The list as JSON, if it holds something that its text alone does not say; starts afresh.
+    pub(super) fn finish(&mut self) -> Option<Text> {
+        let items = std::mem::take(&mut self.items);
+        let is_opaque = items.iter().any(|item| {
+            item.members
+                .iter()
+                .any(|(name, _)| OPAQUE.contains(&&**name))
+        });
+        if !is_opaque {
+            return None;
+        }
+        let mut w = Writer::default();
+        w.begin_array();
+        for item in &items {
+            w.begin_object();
+            for (name, member) in &item.members {
+                match member {
+                    Member::Growing(text) => w.key(name).str(text),
+                    Member::Whole(raw) => w.key(name).raw(raw),
+                };
+            }
+            w.end_object();
+        }
+        w.end_array();
+        ByteString::try_from(w.into_bytes()).ok().map(Text::plain)
+    }
+}
+
+impl Item {
+    fn take(&mut self, name: &str, value: Value<'_>) {
+        if value.is_null() {
+            return;
+        }
+        let piece = GROWING.contains(&name).then(|| value.str()).flatten();
+        match (self.members.iter_mut().find(|(own, _)| own == name), piece) {
+            (Some((_, Member::Growing(text))), Some(piece)) => text.push_str(&piece),
+            (Some((_, member)), _) => *member = Member::Whole(value.to_raw()),
+            (None, Some(piece)) => self
+                .members
+                .push((name.into(), Member::Growing(piece.into_owned()))),
+            (None, None) => self
+                .members
+                .push((name.into(), Member::Whole(value.to_raw()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::scan;
+
+    fn check_text(delta: &str, expected: &[&str]) {
+        let doc = scan(&delta.into()).unwrap();
+        let found = text(doc.root()).map(|(_, texts)| texts).unwrap_or_default();
+        assert_eq!(found, expected, "{delta}");
+    }
+
+    #[test]
+    fn the_most_trusted_member_speaks() {
+        check_text(
+            r#"{"reasoning_content":"a","reasoning":"b","reasoning_details":[{"text":"c"}]}"#,
+            &["a"],
+        );
+        check_text(r#"{"reasoning_content":null,"reasoning":"b"}"#, &["b"]);
+        check_text(
+            r#"{"reasoning_content":"","reasoning_details":[{"type":"reasoning.text","text":"c"},{"type":"reasoning.summary","summary":"d"}]}"#,
+            &["c", "d"],
+        );
+        check_text(
+            r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]}"#,
+            &[],
+        );
+        check_text(r#"{"reasoning":{"effort":"low"}}"#, &[]);
+    }
+
+    fn check_details(chunks: &[&str], expected: Option<&str>) {
+        let mut details = Details::default();
+        for chunk in chunks {
+            let body = format!(r#"{{"reasoning_details":{chunk}}}"#);
+            details.take(scan(&body.into()).unwrap().root());
+        }
+        assert_eq!(
+            details.finish().map(|text| text.to_string()).as_deref(),
+            expected
+        );
+        assert!(details.finish().is_none(), "starts afresh");
+    }
+
+    #[test]
+    fn pieces_of_an_item_are_put_together() {
+        check_details(
+            &[r#"[{"type":"reasoning.text","text":"a","index":0}]"#],
+            None,
+        );
+        check_details(
+            &[
+                r#"[{"type":"reasoning.text","text":"a","index":0,"signature":null}]"#,
+                r#"[{"type":"reasoning.text","text":"b","index":0}]"#,
+                r#"[{"type":"reasoning.text","signature":"S","index":0}]"#,
+                r#"[{"type":"reasoning.encrypted","data":"D","index":1,"id":"rs_1"}]"#,
+            ],
+            Some(
+                r#"[{"type":"reasoning.text","text":"ab","index":0,"signature":"S"},{"type":"reasoning.encrypted","data":"D","index":1,"id":"rs_1"}]"#,
+            ),
+        );
+        check_details(&["[7,\"x\"]"], None);
+    }
+}

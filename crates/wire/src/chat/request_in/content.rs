@@ -1,0 +1,135 @@
+//! Content: a string, a part, or a list of either.
+
+use bytestring::ByteString;
+
+use crate::Wire;
+use crate::json::{Kind, Text, Value};
+use crate::turn::{Block, CacheHint, Document, Foreign, Image, MediaSource, Node, Thinking};
+
+/// The blocks of a `content` member.
+pub(super) fn blocks(content: Option<Value<'_>>) -> Vec<Node<Block>> {
+    let Some(content) = content else {
+        return Vec::new();
+    };
+    match content.kind() {
+        Kind::String => vec![Node::new(Block::text(content.text().unwrap_or_default()))],
+        Kind::Array => content
+            .items()
+            .filter(|part| !part.is_null())
+            .map(part)
+            .collect(),
+        Kind::Object => vec![part(content)],
+        Kind::Null => Vec::new(),
+        Kind::Bool | Kind::Number => vec![Node::new(Block::text(Text::plain(content.to_raw())))],
+    }
+}
+
+fn part(part: Value<'_>) -> Node<Block> {
+    let kind = part.get("type").and_then(Value::str).unwrap_or_default();
+    let text = |key: &str| part.get(key).and_then(Value::text);
+    let block = match &*kind {
+        "text" | "input_text" | "output_text" | "" => {
+            part.text()
+                .or_else(|| text("text"))
+                .map(|text| Block::Text {
+                    text,
+                    citations: None,
+                    cache: cache_hint(part),
+                })
+        }
+        "refusal" => text("refusal").map(Block::Refusal),
+        "image_url" | "input_image" => image(part),
+        "file" | "input_file" => document(part),
+        "thinking" => text("thinking").map(|text| {
+            Block::Thinking(Thinking {
+                text,
+                ..Thinking::default()
+            })
+        }),
+        _ => None,
+    };
+    let foreign = || {
+        Block::Foreign(Foreign {
+            wire: Wire::Chat,
+            raw: part.to_raw(),
+        })
+    };
+    Node::received(block.unwrap_or_else(foreign), Wire::Chat, part.to_raw())
+}
+
+/// The hint on a part or tool, in either spelling.
+pub(super) fn cache_hint(part: Value<'_>) -> Option<CacheHint> {
+    if part
+        .get("prompt_cache_breakpoint")
+        .is_some_and(|hint| !hint.is_null())
+    {
+        return Some(CacheHint::Default);
+    }
+    let control = part
+        .get("cache_control")
+        .filter(|control| control.kind() == Kind::Object)?;
+    let is_long = control.get("ttl").is_some_and(|ttl| ttl.is_str("1h"));
+    Some(if is_long {
+        CacheHint::OneHour
+    } else {
+        CacheHint::Default
+    })
+}
+
+/// The address is a string or an object that has one; a data URI holds the picture itself.
+fn image(part: Value<'_>) -> Option<Block> {
+    let holder = part.get("image_url")?;
+    let url = holder.text().or_else(|| holder.get("url")?.text())?;
+    Some(Block::Image(Image {
+        source: source(&url),
+        detail: holder
+            .get("detail")
+            .or_else(|| part.get("detail"))
+            .and_then(Value::text),
+        cache: cache_hint(part),
+    }))
+}
+
+fn document(part: Value<'_>) -> Option<Block> {
+    let file = part.get("file").unwrap_or(part);
+    let source = match (
+        file.get("file_data").and_then(Value::text),
+        file.get("file_id").and_then(Value::text),
+    ) {
+        (Some(data), _) => source(&data),
+        (None, Some(id)) => MediaSource::File(id),
+        (None, None) => MediaSource::Url(file.get("file_url")?.text()?),
+    };
+    Some(Block::Document(Document {
+        source,
+        title: file.get("filename").and_then(Value::text),
+        context: None,
+        cache: cache_hint(part),
+        extra: Vec::new(),
+    }))
+}
+
+/// Takes a data URI apart; any other address stays one.
+fn source(url: &Text) -> MediaSource {
+    let plain = url.to_plain();
+    let in_body = |text: &str| Text::plain(plain.slice_ref(text));
+    let parts = plain
+        .strip_prefix("data:")
+        .and_then(|rest| rest.split_once(','));
+    match parts.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data))) {
+        Some((head, data)) => MediaSource::Base64 {
+            media_type: in_body(head.split(';').next().unwrap_or_default()),
+            data: in_body(data),
+        },
+        None => MediaSource::Url(url.clone()),
+    }
+}
+
+/// Makes a node of what was decoded from `raw`: without its bytes if they hold a seal of ours.
+pub(super) fn node<T>(value: T, raw: ByteString) -> Node<T> {
+    if memchr::memmem::find(raw.as_bytes(), crate::turn::SEAL_PREFIX.as_bytes()).is_some() {
+        Node::new(value)
+    } else {
+        Node::received(value, Wire::Chat, raw)
+    }
+}

@@ -1,0 +1,276 @@
+//! The model's own messages.
+
+use crate::Wire;
+use crate::json::{Text, scan};
+use crate::turn::{Block, Message, Seal, Thinking, ToolInput, ToolUse, opened};
+
+use super::super::dialect::ReasoningField;
+use super::super::reasoning;
+use super::Out;
+use super::content::Part;
+
+/// What an assistant message is made of.
+#[derive(Default)]
+struct Spoken<'a> {
+    texts: Vec<Part>,
+    thoughts: Vec<(&'a Thinking, String)>,
+    calls: Vec<&'a ToolUse>,
+}
+
+impl Out<'_> {
+    /// Writes an assistant message: one, with its text before its calls wherever it stood. Returns the calls' ids.
+    pub(super) fn assistant(&mut self, message: &Message, path: &str) -> Vec<Text> {
+        let mut spoken = Spoken::default();
+        let mut follows_text = false;
+        for (at, block) in message.blocks.iter().enumerate() {
+            let path = format!("{path}.content[{at}]");
+            let continues = std::mem::take(&mut follows_text);
+            match &**block {
+                Block::Text { .. } | Block::Refusal(_) => {
+                    follows_text = true;
+                    self.text(block, &path, continues, &mut spoken.texts);
+                }
+                Block::Thinking(thinking) => spoken.thoughts.push((thinking, path)),
+                Block::ToolUse(call) => {
+                    self.call_losses(call, &path);
+                    spoken.calls.push(call);
+                }
+                Block::Foreign(foreign) if foreign.wire == Wire::Chat => {
+                    self.part(block, &path, &mut spoken.texts)
+                }
+                Block::Document(_) | Block::Image(_) => self.losses.add(path),
+                Block::Foreign(_)
+                | Block::ServerTool(_)
+                | Block::ToolResult(_)
+                | Block::ToolReference { .. }
+                | Block::SearchResult(_) => self.losses.add(path),
+            }
+        }
+        if spoken.texts.is_empty() && spoken.calls.is_empty() {
+            // Reasoning alone is no message: hosts refuse an assistant turn that neither says nor calls anything.
+            for (_, path) in spoken.thoughts {
+                self.losses.add(path);
+            }
+            return Vec::new();
+        }
+        self.w.begin_object();
+        self.w.key("role").str("assistant");
+        if !spoken.texts.is_empty() {
+            self.content(spoken.texts, "\n\n");
+        }
+        self.reasoning(&spoken.thoughts, !spoken.calls.is_empty());
+        if !spoken.calls.is_empty() {
+            self.w.key("tool_calls").begin_array();
+            for call in &spoken.calls {
+                self.call(call);
+            }
+            self.w.end_array();
+        }
+        if self.is_same_wire() {
+            self.w.members(&message.extra);
+        }
+        self.w.end_object();
+        spoken.calls.iter().map(|call| call.id.clone()).collect()
+    }
+
+    /// Adjacent texts are one answer that citations or a continuation cut: they are put together again. Texts that
+    /// something stood between are kept apart.
+    fn text(
+        &mut self,
+        block: &crate::turn::Node<Block>,
+        path: &str,
+        continues: bool,
+        texts: &mut Vec<Part>,
+    ) {
+        let mut parts = Vec::new();
+        self.part(block, path, &mut parts);
+        for part in parts {
+            match (part.into_text(), texts.last_mut()) {
+                (Ok(pieces), Some(last)) if continues && !self.keeps_parts() => {
+                    for piece in pieces {
+                        last.wrap_back(piece);
+                    }
+                }
+                (Ok(pieces), _) => texts.push(Part::text(pieces)),
+                (Err(part), _) => texts.push(part),
+            }
+        }
+    }
+
+    fn call_losses(&mut self, call: &ToolUse, path: &str) {
+        if call.cache.is_some() {
+            self.losses.add(format!("{path}.cache_control"));
+        }
+        if call.signature.is_some() {
+            self.losses.add(format!("{path}.signature"));
+        }
+        if !self.is_same_wire() {
+            self.losses.add_members(path, &call.extra);
+        }
+    }
+
+    fn call(&mut self, call: &ToolUse) {
+        self.w.begin_object();
+        self.w.key("id").text(&call.id);
+        match &call.input {
+            ToolInput::Freeform(input) if self.is_same_wire() => {
+                self.w
+                    .key("type")
+                    .str("custom")
+                    .key("custom")
+                    .begin_object();
+                self.w.key("name").text(&call.name).key("input").text(input);
+            }
+            ToolInput::Freeform(input) => {
+                let mut arguments = crate::json::Writer::default();
+                arguments
+                    .begin_object()
+                    .key(super::tools::FREEFORM_MEMBER)
+                    .text(input)
+                    .end_object();
+                let arguments = String::from_utf8(arguments.into_bytes()).unwrap_or_default();
+                self.function(call, &arguments);
+            }
+            ToolInput::Json(arguments) => self.function(call, arguments),
+        }
+        self.w.end_object().end_object();
+    }
+
+    fn function(&mut self, call: &ToolUse, arguments: &str) {
+        self.w
+            .key("type")
+            .str("function")
+            .key("function")
+            .begin_object();
+        self.w.key("name").text(&call.name);
+        self.w.key("arguments").str(if arguments.is_empty() {
+            "{}"
+        } else {
+            arguments
+        });
+    }
+
+    /// Writes the reasoning of the message, where the host wants it back.
+    fn reasoning(&mut self, thoughts: &[(&Thinking, String)], has_calls: bool) {
+        match self.dialect.reasoning {
+            ReasoningField::ReasoningContent => {
+                self.reasoning_text("reasoning_content", thoughts, has_calls)
+            }
+            ReasoningField::Reasoning => self.reasoning_text("reasoning", thoughts, has_calls),
+            ReasoningField::ReasoningDetails => self.reasoning_details(thoughts, has_calls),
+            ReasoningField::None => {
+                for (_, path) in thoughts {
+                    self.losses.add(path.clone());
+                }
+            }
+        }
+    }
+
+    fn reasoning_text(&mut self, member: &str, thoughts: &[(&Thinking, String)], has_calls: bool) {
+        let newline = Text::from_static("\n");
+        let mut pieces: Vec<&Text> = Vec::new();
+        for (thinking, path) in thoughts {
+            if thinking.is_redacted || thinking.text.is_blank() {
+                self.losses.add(path.clone());
+                continue;
+            }
+            if self
+                .payload(thinking)
+                .is_none_or(|payload| !payload.is_empty())
+            {
+                self.losses.add(format!("{path}.signature"));
+            }
+            if !pieces.is_empty() {
+                pieces.push(&newline);
+            }
+            pieces.push(&thinking.text);
+        }
+        if !pieces.is_empty() {
+            self.w.key(member).text_parts(&pieces);
+        } else if let Some(placeholder) = self.placeholder(has_calls) {
+            self.w.key(member).str(placeholder);
+        }
+    }
+
+    /// What stands in for reasoning that is not there: only where calls were made while thinking is on.
+    fn placeholder(&self, has_calls: bool) -> Option<&'static str> {
+        let is_thinking = self
+            .decoded
+            .params
+            .thinking
+            .is_some_and(crate::turn::ThinkingMode::is_on);
+        self.dialect
+            .missing_reasoning
+            .filter(|_| has_calls && is_thinking)
+    }
+
+    /// The list goes back as the host sent it, where the seal kept it; else the text alone makes an item.
+    fn reasoning_details(&mut self, thoughts: &[(&Thinking, String)], has_calls: bool) {
+        let mut items: Vec<Item<'_>> = Vec::new();
+        for (thinking, path) in thoughts {
+            match self.payload(thinking).as_deref().map(details) {
+                Some(Some(kept)) => items.extend(kept.into_iter().map(Item::Kept)),
+                _ if thinking.is_redacted || thinking.text.is_blank() => {
+                    self.losses.add(path.clone())
+                }
+                known => {
+                    if known.is_none() {
+                        self.losses.add(format!("{path}.signature"));
+                    }
+                    items.push(Item::Text(&thinking.text));
+                }
+            }
+        }
+        let placeholder = self.placeholder(has_calls).map(Text::from_static);
+        if items.is_empty() {
+            items.extend(placeholder.as_ref().map(Item::Text));
+        }
+        if items.is_empty() {
+            return;
+        }
+        self.w.key(reasoning::DETAILS_MEMBER).begin_array();
+        for item in items {
+            match item {
+                Item::Kept(raw) => {
+                    self.w.raw(&raw);
+                }
+                Item::Text(text) => {
+                    self.w
+                        .begin_object()
+                        .key("type")
+                        .str("reasoning.text")
+                        .key("text")
+                        .text(text)
+                        .end_object();
+                }
+            }
+        }
+        self.w.end_array();
+    }
+
+    /// What this upstream sealed into a signature, empty where it signs nothing; `None` if the signature is another's.
+    fn payload(&self, thinking: &Thinking) -> Option<String> {
+        match thinking
+            .signature
+            .as_ref()
+            .map(|signature| opened(signature, self.upstream.seal))
+        {
+            None => Some(String::new()),
+            Some(Seal::Own(payload)) => Some(payload),
+            Some(Seal::Elsewhere | Seal::Native) => None,
+        }
+    }
+}
+
+/// An item of `reasoning_details`.
+enum Item<'a> {
+    Kept(bytestring::ByteString),
+    Text(&'a Text),
+}
+
+/// The items of a list that a seal kept.
+fn details(payload: &str) -> Option<Vec<bytestring::ByteString>> {
+    let doc = scan(&payload.into()).ok()?;
+    let items: Vec<_> = doc.root().items().map(crate::json::Value::to_raw).collect();
+    (!items.is_empty()).then_some(items)
+}

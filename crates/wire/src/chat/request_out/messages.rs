@@ -1,0 +1,194 @@
+//! The order of messages: what a Chat host accepts, made of what an Anthropic-shaped conversation holds.
+//!
+//! Results directly follow the message whose calls they answer, one `tool` message each, before anything the user says in
+//! the same turn; every call has one result. Messages are never merged over turns: a message that grew when the next one
+//! came would not be the same prefix any more.
+
+use crate::Wire;
+use crate::json::Text;
+use crate::turn::{Block, Message, Node, OutputFormat, Role, ToolResult};
+
+use super::Out;
+use super::content::Part;
+use super::results::Orphan;
+
+/// Claude Code's attribution block begins so. It changes with every session and names no instruction.
+const ATTRIBUTION: &str = "x-anthropic-billing-header:";
+
+/// A user message that waits until all results of the calls before it are there.
+struct Waiting(Vec<Part>);
+
+/// The walk through the conversation.
+#[derive(Default)]
+struct Walk {
+    /// Calls of the last assistant message that have no result yet.
+    unanswered: Vec<Text>,
+    waiting: Vec<Waiting>,
+}
+
+impl Out<'_> {
+    /// Writes the leading system prompt.
+    pub(super) fn system(&mut self) {
+        let turn = &self.decoded.turn;
+        if turn
+            .system
+            .iter()
+            .all(|block| block.raw(Wire::Chat).is_some())
+            && self.schema_instruction().is_none()
+        {
+            // Blocks behind the first of a received message have an empty origin: the first one's holds them.
+            for raw in turn
+                .system
+                .iter()
+                .filter_map(|block| block.raw(Wire::Chat))
+                .filter(|raw| !raw.is_empty())
+            {
+                self.w.raw(raw);
+            }
+            return;
+        }
+        let mut parts = Vec::new();
+        for (at, block) in turn.system.iter().enumerate() {
+            let path = format!("system[{at}]");
+            if is_attribution(block) {
+                self.losses.add(path);
+            } else {
+                self.part(block, &path, &mut parts);
+            }
+        }
+        parts.extend(self.schema_instruction().map(|text| Part::text(vec![text])));
+        self.message("system", parts);
+    }
+
+    /// Hosts without `json_schema` are told in words.
+    fn schema_instruction(&self) -> Option<Text> {
+        match &self.decoded.params.format {
+            Some(OutputFormat::JsonSchema { schema, .. }) if !self.dialect.has_json_schema => Some(
+                format!("Reply with one JSON object that follows this JSON Schema, and with nothing else:\n{schema}").into(),
+            ),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Writes the conversation.
+    pub(super) fn conversation(&mut self) {
+        let mut walk = Walk::default();
+        for (at, message) in self.decoded.turn.messages.iter().enumerate() {
+            let path = format!("messages[{at}]");
+            if let Some(raw) = message.raw(Wire::Chat) {
+                self.w.raw(raw);
+                continue;
+            }
+            match message.role {
+                Role::User => self.user(message, &path, &mut walk),
+                Role::Assistant => {
+                    self.settle(&mut walk);
+                    let calls = self.assistant(message, &path);
+                    // A client of this wire pairs calls and results itself.
+                    if !self.is_same_wire() {
+                        walk.unanswered = calls;
+                    }
+                }
+                Role::System => self.reminder(message, &path, &mut walk),
+            }
+            if !self.is_same_wire() {
+                self.losses.add_members(&path, &message.extra);
+            }
+        }
+        self.settle(&mut walk);
+    }
+
+    /// Instructions in the middle of a conversation stay where they are: at the top they would change the whole prefix.
+    /// Hosts take no system message there, so that they become a user's message, marked as what they are.
+    fn reminder(&mut self, message: &Message, path: &str, walk: &mut Walk) {
+        let mut parts = Vec::new();
+        for (at, block) in message.blocks.iter().enumerate() {
+            let path = format!("{path}.content[{at}]");
+            if is_attribution(block) {
+                self.losses.add(path);
+            } else {
+                self.part(block, &path, &mut parts);
+            }
+        }
+        if self.is_same_wire() {
+            return self.message("system", parts);
+        }
+        if let Some(first) = parts.first_mut() {
+            first.wrap_front(Text::from_static("<system-reminder>\n"));
+        }
+        if let Some(last) = parts.last_mut() {
+            last.wrap_back(Text::from_static("\n</system-reminder>"));
+        }
+        if walk.unanswered.is_empty() {
+            self.message("user", parts);
+        } else {
+            walk.waiting.push(Waiting(parts));
+        }
+    }
+
+    fn user(&mut self, message: &Message, path: &str, walk: &mut Walk) {
+        let mut attached = Vec::new();
+        let mut said = Vec::new();
+        for (at, block) in message.blocks.iter().enumerate() {
+            let path = format!("{path}.content[{at}]");
+            let Block::ToolResult(result) = &**block else {
+                self.part(block, &path, &mut said);
+                continue;
+            };
+            if self.is_same_wire() {
+                self.received_result(block, result, &path, &mut attached);
+            } else if let Some(at) = walk
+                .unanswered
+                .iter()
+                .position(|id| *id == result.tool_use_id)
+            {
+                walk.unanswered.remove(at);
+                self.result(result, &path, &mut attached);
+            } else {
+                self.orphan(&Orphan(result), &path, &mut said);
+            }
+        }
+        attached.append(&mut said);
+        if walk.unanswered.is_empty() {
+            self.release(walk);
+            self.message("user", attached);
+        } else if !attached.is_empty() {
+            walk.waiting.push(Waiting(attached));
+        }
+    }
+
+    /// A result from this wire: as received, unless a stage changed it.
+    fn received_result(
+        &mut self,
+        block: &Node<Block>,
+        result: &ToolResult,
+        path: &str,
+        attached: &mut Vec<Part>,
+    ) {
+        match block.raw(Wire::Chat) {
+            Some(raw) => {
+                self.w.raw(raw);
+            }
+            None => self.result(result, path, attached),
+        }
+    }
+
+    /// Before the model speaks again every call has its result. One that never came is said to have failed: hosts refuse
+    /// a call without.
+    fn settle(&mut self, walk: &mut Walk) {
+        for id in std::mem::take(&mut walk.unanswered) {
+            self.missing_result(&id);
+        }
+        self.release(walk);
+    }
+
+    fn release(&mut self, walk: &mut Walk) {
+        for Waiting(parts) in walk.waiting.drain(..) {
+            self.message("user", parts);
+        }
+    }
+}
+
+fn is_attribution(block: &Block) -> bool {
+    matches!(block, Block::Text { text, .. } if text.decode().starts_with(ATTRIBUTION))
+}

@@ -1,0 +1,171 @@
+//! Everything that is not conversation.
+
+use crate::json::Text;
+use crate::turn::OutputFormat;
+
+use super::super::dialect::{CacheSpelling, MaxTokens};
+use super::Out;
+use super::thinking;
+
+/// How many stop sequences the wire takes.
+const MAX_STOP: usize = 4;
+
+/// Members that are written from what they mean, though a client of this wire also finds them among its own.
+const STREAM_OPTIONS: &str = "stream_options";
+
+impl Out<'_> {
+    /// Writes the parameters.
+    pub(super) fn params(&mut self) {
+        self.max_tokens();
+        self.sampling();
+        self.stop();
+        self.format();
+        self.thinking();
+        self.identity();
+        self.cache();
+        self.stream();
+        self.extra();
+    }
+
+    fn max_tokens(&mut self) {
+        let Some(limit) = self.decoded.params.max_tokens else {
+            return;
+        };
+        if matches!(
+            self.dialect.max_tokens,
+            MaxTokens::MaxTokens | MaxTokens::Both
+        ) {
+            self.w.key("max_tokens").u64(limit);
+        }
+        if matches!(
+            self.dialect.max_tokens,
+            MaxTokens::MaxCompletionTokens | MaxTokens::Both
+        ) {
+            self.w.key("max_completion_tokens").u64(limit);
+        }
+    }
+
+    fn sampling(&mut self) {
+        let params = &self.decoded.params;
+        if let Some(temperature) = &params.temperature {
+            self.w.key("temperature").raw(temperature);
+        }
+        if let Some(top_p) = &params.top_p {
+            self.w.key("top_p").raw(top_p);
+        }
+        match &params.top_k {
+            Some(top_k) if self.dialect.has_top_k || self.is_same_wire() => {
+                self.w.key("top_k").raw(top_k);
+            }
+            Some(_) => self.losses.add("top_k"),
+            None => {}
+        }
+    }
+
+    fn stop(&mut self) {
+        let stop = &self.decoded.params.stop;
+        // White space alone would end most replies at once, and hosts refuse an empty sequence.
+        let (kept, left): (Vec<_>, Vec<_>) = stop
+            .iter()
+            .enumerate()
+            .filter(|(_, sequence)| !sequence.is_empty())
+            .partition(|(at, _)| *at < MAX_STOP || self.is_same_wire());
+        let member = if self.is_same_wire() {
+            "stop"
+        } else {
+            "stop_sequences"
+        };
+        for (at, _) in left {
+            self.losses.add(format!("{member}[{at}]"));
+        }
+        if !kept.is_empty() {
+            self.w.key("stop").begin_array();
+            for (_, sequence) in kept {
+                self.w.text(sequence);
+            }
+            self.w.end_array();
+        }
+    }
+
+    fn format(&mut self) {
+        let Some(format) = &self.decoded.params.format else {
+            return;
+        };
+        self.w.key("response_format").begin_object().key("type");
+        match format {
+            OutputFormat::JsonSchema {
+                name,
+                schema,
+                strict,
+            } if self.dialect.has_json_schema => {
+                self.w.str("json_schema").key("json_schema").begin_object();
+                self.w
+                    .key("name")
+                    .text(name.as_ref().unwrap_or(&Text::from_static("output")));
+                self.w.key("strict").bool(strict.unwrap_or(true));
+                self.w.key("schema").raw(schema).end_object();
+            }
+            // The schema stands in the system prompt.
+            OutputFormat::JsonSchema { .. } | OutputFormat::JsonObject => {
+                self.w.str("json_object");
+            }
+        }
+        self.w.end_object();
+    }
+
+    /// A user's id may be personal data: only a client that names it on this wire itself means the provider to have it.
+    fn identity(&mut self) {
+        let Some(user) = &self.decoded.params.user else {
+            return;
+        };
+        if self.is_same_wire() {
+            self.w.key("user").text(user);
+        } else {
+            self.losses.add("metadata.user_id");
+        }
+    }
+
+    fn cache(&mut self) {
+        if let Some(key) = &self.decoded.params.cache_key {
+            if self.dialect.has_cache_key {
+                self.w.key("prompt_cache_key").text(key);
+            } else if self.is_same_wire() {
+                self.losses.add("prompt_cache_key");
+            }
+        }
+        match (self.decoded.turn.cache, self.dialect.cache) {
+            // OpenAI finds the breakpoint itself unless told otherwise: that is what the hint asks for.
+            (None, _) | (Some(_), CacheSpelling::Breakpoint) => {}
+            (Some(hint), CacheSpelling::CacheControl) => self.cache_hint(hint),
+            (Some(_), CacheSpelling::None) => self.losses.add("cache_control"),
+        }
+    }
+
+    fn stream(&mut self) {
+        let params = &self.decoded.params;
+        if !params.stream {
+            return;
+        }
+        self.w.key("stream").bool(true);
+        if self.dialect.asks_usage {
+            self.w
+                .key(STREAM_OPTIONS)
+                .begin_object()
+                .key("include_usage")
+                .bool(true)
+                .end_object();
+        }
+    }
+
+    /// The client's own members: sent again on their own wire, lost on this one if they are another's.
+    fn extra(&mut self) {
+        let written = [STREAM_OPTIONS];
+        for (key, raw) in &self.decoded.params.extra {
+            if !self.is_same_wire() {
+                self.losses.add(key.to_string());
+            } else if !written.contains(&&**key) && !thinking::MEMBERS.contains(&&**key) {
+                self.w.key(key).raw(raw);
+            }
+        }
+    }
+}

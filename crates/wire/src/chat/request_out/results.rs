@@ -1,0 +1,111 @@
+//! Results of tool calls.
+
+use crate::json::Text;
+use crate::turn::ToolResult;
+
+use super::Out;
+use super::content::Part;
+
+/// A result whose call is not in the message before it: hosts refuse it as a `tool` message.
+pub(super) struct Orphan<'a>(pub(super) &'a ToolResult);
+
+impl Out<'_> {
+    /// Writes a `tool` message. It can hold nothing but text, so that pictures and files go into `attached`, for the user
+    /// message behind the batch, and a line says so.
+    pub(super) fn result(&mut self, result: &ToolResult, path: &str, attached: &mut Vec<Part>) {
+        let cache = self.carried_hint(result.cache, path);
+        let mut lines = self.lines(result, path, attached);
+        if result.is_error {
+            lines.insert(0, vec![Text::from_static("Error: ")]);
+        }
+        self.w.begin_object();
+        self.w.key("role").str("tool");
+        self.w.key("tool_call_id").text(&result.tool_use_id);
+        self.w.key("content");
+        let newline = Text::from_static("\n");
+        let empty = Text::from_static(self.dialect.empty_tool_result);
+        let mut pieces: Vec<&Text> = Vec::new();
+        for (at, line) in lines.iter().enumerate() {
+            // No line break behind the mark of an error.
+            if at > usize::from(result.is_error) {
+                pieces.push(&newline);
+            }
+            pieces.extend(line);
+        }
+        if lines.len() == usize::from(result.is_error) {
+            pieces.push(&empty);
+        }
+        match cache {
+            None => {
+                self.w.text_parts(&pieces);
+            }
+            Some(hint) => {
+                self.w.begin_array().begin_object().key("type").str("text");
+                self.w.key("text").text_parts(&pieces);
+                self.cache_hint(hint);
+                self.w.end_object().end_array();
+            }
+        }
+        self.w.end_object();
+    }
+
+    /// The text of a result, and the lines that announce what is attached.
+    fn lines(
+        &mut self,
+        result: &ToolResult,
+        path: &str,
+        attached: &mut Vec<Part>,
+    ) -> Vec<Vec<Text>> {
+        let mut parts = Vec::new();
+        for (at, block) in result.content.iter().enumerate() {
+            self.part(block, &format!("{path}.content[{at}]"), &mut parts);
+        }
+        let mut lines = Vec::new();
+        let (mut n_images, mut n_documents) = (0, 0);
+        for part in parts {
+            match part.into_text() {
+                Ok(text) => lines.push(text),
+                Err(media) => {
+                    n_images += usize::from(media.is_image());
+                    n_documents += usize::from(!media.is_image());
+                    attached.push(media);
+                }
+            }
+        }
+        for (n, what) in [(n_images, "image"), (n_documents, "document")] {
+            if n > 0 {
+                lines.push(vec![
+                    format!("[{n} {what}(s) attached in the next user message]").into(),
+                ]);
+            }
+        }
+        lines
+    }
+
+    /// Says in a user message what a result without its call says.
+    pub(super) fn orphan(&mut self, orphan: &Orphan<'_>, path: &str, said: &mut Vec<Part>) {
+        let mut attached = Vec::new();
+        let mut pieces = vec![Text::from_static(if orphan.0.is_error {
+            "[Result of an earlier tool call] Error:"
+        } else {
+            "[Result of an earlier tool call]"
+        })];
+        for line in self.lines(orphan.0, path, &mut attached) {
+            pieces.push(Text::from_static("\n"));
+            pieces.extend(line);
+        }
+        said.push(Part::text(pieces));
+        said.append(&mut attached);
+    }
+
+    /// Stands in for a result that never came.
+    pub(super) fn missing_result(&mut self, id: &Text) {
+        self.w.begin_object();
+        self.w.key("role").str("tool");
+        self.w.key("tool_call_id").text(id);
+        self.w
+            .key("content")
+            .str("Error: the tool call was not answered");
+        self.w.end_object();
+    }
+}

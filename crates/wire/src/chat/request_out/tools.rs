@@ -1,0 +1,272 @@
+//! The tools a request declares.
+//!
+//! Anthropic's deferred tools are known to the model by name only, until a search for them leaves a reference in the
+//! history; the client declares them in full all the same. Chat has no such thing, so a deferred tool is sent once the
+//! history refers to it or has called it, and left out before. That also leaves out Claude Code's placeholder,
+//! which is deferred, never referred to, and not to be called. Sent ones stand last, in the order they became known:
+//! the list only grows at its end, and the prompt cache keeps what stood before. Where the provider itself was
+//! to search (a hosted search tool, which is not carried), nothing could ever refer to them, and all are sent.
+
+use crate::Wire;
+use crate::json::Text;
+use crate::turn::{Block, Node, Tool, ToolChoice, Turn};
+
+use super::Out;
+
+/// The one member of a function's input that stands for a free-text tool's input.
+pub(super) const FREEFORM_MEMBER: &str = "input";
+
+/// The tool that makes a request impossible here, if one does: the request depends on tools that a provider runs itself, and
+/// nothing would be left to call. The model would answer as if it had searched.
+#[must_use]
+pub fn unservable_tools(turn: &Turn) -> Option<Text> {
+    if turn.origin == Wire::Chat {
+        return None;
+    }
+    let hosted = turn
+        .tools
+        .iter()
+        .find(|tool| matches!(&***tool, Tool::Hosted { .. }))?;
+    sent(turn).is_empty().then(|| hosted.name().clone())
+}
+
+/// The tools to send, with their places in the client's list.
+fn sent(turn: &Turn) -> Vec<(usize, &Node<Tool>)> {
+    let is_carried =
+        |tool: &Tool| turn.origin == Wire::Chat || !matches!(tool, Tool::Hosted { .. });
+    let tools = turn
+        .tools
+        .iter()
+        .enumerate()
+        .filter(|(_, tool)| is_carried(tool));
+    let (deferred, mut sent): (Vec<_>, Vec<_>) =
+        tools.partition(|(_, tool)| matches!(&***tool, Tool::Function { deferred: true, .. }));
+    if deferred.is_empty() {
+        return sent;
+    }
+    let is_search = |tool: &Node<Tool>| matches!(&**tool, Tool::Hosted { kind, .. } if kind.decode().starts_with("tool_search"));
+    if turn.tools.iter().any(is_search) {
+        sent.extend(deferred);
+        return sent;
+    }
+    let known = known_names(turn);
+    let mut loaded: Vec<_> = deferred
+        .into_iter()
+        .filter_map(|(at, tool)| {
+            Some((
+                known.iter().position(|name| *name == tool.name())?,
+                (at, tool),
+            ))
+        })
+        .collect();
+    loaded.sort_by_key(|(since, _)| *since);
+    sent.extend(loaded.into_iter().map(|(_, tool)| tool));
+    sent
+}
+
+/// Names the history refers to or calls, in the order of their first mention.
+fn known_names(turn: &Turn) -> Vec<&Text> {
+    let mut names: Vec<&Text> = Vec::new();
+    let mut know = |name| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    };
+    for block in turn.messages.iter().flat_map(|message| &message.blocks) {
+        match &**block {
+            Block::ToolUse(call) => know(&call.name),
+            Block::ToolReference { name } => know(name),
+            Block::ToolResult(result) => {
+                for inner in &result.content {
+                    if let Block::ToolReference { name } = &**inner {
+                        know(name);
+                    }
+                }
+            }
+            Block::Text { .. }
+            | Block::Thinking(_)
+            | Block::Image(_)
+            | Block::Document(_)
+            | Block::SearchResult(_)
+            | Block::ServerTool(_)
+            | Block::Refusal(_)
+            | Block::Foreign(_) => {}
+        }
+    }
+    names
+}
+
+impl Out<'_> {
+    /// Writes `tools`, `tool_choice` and `parallel_tool_calls`. Without tools none of them: hosts refuse a choice of nothing.
+    pub(super) fn tools(&mut self) {
+        let turn = &self.decoded.turn;
+        let sent = sent(turn);
+        for at in 0..turn.tools.len() {
+            if !sent.iter().any(|(kept, _)| *kept == at) {
+                self.losses.add(format!("tools[{at}]"));
+            }
+        }
+        if sent.is_empty() {
+            if self
+                .decoded
+                .params
+                .tool_choice
+                .as_ref()
+                .is_some_and(|choice| *choice != ToolChoice::None)
+            {
+                self.losses.add("tool_choice");
+            }
+            return;
+        }
+        self.w.key("tools").begin_array();
+        for (at, tool) in &sent {
+            self.tool(*at, tool);
+        }
+        self.w.end_array();
+        self.tool_choice(&sent);
+    }
+
+    fn tool(&mut self, at: usize, tool: &Node<Tool>) {
+        if let Some(raw) = tool.raw(Wire::Chat) {
+            self.w.raw(raw);
+            return;
+        }
+        let path = format!("tools[{at}]");
+        match &**tool {
+            Tool::Function {
+                name,
+                description,
+                input_schema,
+                strict,
+                deferred: _,
+                cache,
+                extra,
+            } => {
+                let schema = input_schema
+                    .as_deref()
+                    .unwrap_or(r#"{"type":"object","properties":{}}"#);
+                self.begin_function(name, description.as_ref(), schema);
+                match strict {
+                    Some(strict) if self.dialect.has_strict || self.is_same_wire() => {
+                        self.w.key("strict").bool(*strict);
+                    }
+                    Some(_) => self.losses.add(format!("{path}.strict")),
+                    None => {}
+                }
+                self.w.end_object();
+                if self.is_same_wire() {
+                    self.w.members(extra);
+                } else {
+                    self.losses.add_members(&path, extra);
+                }
+                if cache.is_some() {
+                    // Hosts that take hints take them on content only.
+                    self.losses.add(format!("{path}.cache_control"));
+                }
+                self.w.end_object();
+            }
+            Tool::Freeform {
+                name,
+                description,
+                format,
+            } if self.is_same_wire() => {
+                self.w
+                    .begin_object()
+                    .key("type")
+                    .str("custom")
+                    .key("custom")
+                    .begin_object();
+                self.w.key("name").text(name);
+                if let Some(description) = description {
+                    self.w.key("description").text(description);
+                }
+                if let Some(format) = format {
+                    self.w.key("format").raw(format);
+                }
+                self.w.end_object().end_object();
+            }
+            Tool::Freeform {
+                name,
+                description,
+                format,
+            } => {
+                let schema = format!(
+                    r#"{{"type":"object","properties":{{"{FREEFORM_MEMBER}":{{"type":"string"}}}},"required":["{FREEFORM_MEMBER}"],"additionalProperties":false}}"#
+                );
+                self.begin_function(name, description.as_ref(), &schema);
+                self.w.end_object().end_object();
+                if format.is_some() {
+                    self.losses.add(format!("{path}.format"));
+                }
+            }
+            Tool::Hosted { declaration, .. } => {
+                self.w.raw(&declaration.raw);
+            }
+        }
+    }
+
+    fn begin_function(&mut self, name: &Text, description: Option<&Text>, schema: &str) {
+        self.w
+            .begin_object()
+            .key("type")
+            .str("function")
+            .key("function")
+            .begin_object();
+        self.w.key("name").text(name);
+        if let Some(description) = description {
+            self.w.key("description").text(description);
+        }
+        self.w.key("parameters").raw(schema);
+    }
+
+    fn tool_choice(&mut self, sent: &[(usize, &Node<Tool>)]) {
+        match &self.decoded.params.tool_choice {
+            None => {}
+            Some(ToolChoice::Auto) => {
+                self.w.key("tool_choice").str("auto");
+            }
+            Some(ToolChoice::Required) => {
+                self.w.key("tool_choice").str("required");
+            }
+            Some(ToolChoice::None) => {
+                self.w.key("tool_choice").str("none");
+            }
+            Some(ToolChoice::Tool(name)) => match sent.iter().find(|(_, tool)| tool.name() == name)
+            {
+                Some((_, tool)) => {
+                    let kind = if self.is_same_wire() && matches!(&***tool, Tool::Freeform { .. }) {
+                        "custom"
+                    } else {
+                        "function"
+                    };
+                    self.w
+                        .key("tool_choice")
+                        .begin_object()
+                        .key("type")
+                        .str(kind);
+                    self.w
+                        .key(kind)
+                        .begin_object()
+                        .key("name")
+                        .text(name)
+                        .end_object()
+                        .end_object();
+                }
+                None => self.losses.add("tool_choice"),
+            },
+        }
+        match self.decoded.params.parallel_tool_calls {
+            Some(is_allowed) if self.dialect.has_parallel_tool_calls => {
+                // Several calls are the default; saying so is a member more that a strict host may refuse.
+                if !is_allowed || self.is_same_wire() {
+                    self.w.key("parallel_tool_calls").bool(is_allowed);
+                }
+            }
+            Some(false) if !self.is_same_wire() => {
+                self.losses.add("tool_choice.disable_parallel_tool_use")
+            }
+            Some(_) if self.is_same_wire() => self.losses.add("parallel_tool_calls"),
+            Some(_) | None => {}
+        }
+    }
+}

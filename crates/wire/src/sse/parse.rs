@@ -1,0 +1,208 @@
+//! The incremental parser.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+/// How large one event may be unless the caller says otherwise, in bytes.
+pub const DEFAULT_MAX_EVENT: usize = 16 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// One dispatched event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The `event:` name, if there was one.
+    pub event: Option<ByteString>,
+    /// The `data:` lines, joined with line feeds.
+    pub data: ByteString,
+}
+
+/// Why a body cannot be read on as an event stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SseError {
+    /// One event outgrew the limit.
+    #[error("one event of the stream is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// A line is not UTF-8, which the format prescribes.
+    #[error("the event stream is not valid UTF-8")]
+    NotUtf8,
+}
+
+/// Cuts a body into events.
+///
+/// Lines end in LF, CR or CRLF, wherever the pieces are cut; a byte order mark at the start is skipped; an event that the
+/// end of the body cuts off before its blank line still counts. An event whose data lies in one piece shares that
+/// piece's bytes; only what straddles two is copied.
+#[derive(Debug)]
+pub struct SseParser {
+    max_event: usize,
+    /// The unfinished line's bytes from earlier pieces.
+    line: Vec<u8>,
+    is_first_line: bool,
+    /// The last byte was a CR: a LF that follows belongs to it.
+    skips_lf: bool,
+    event: Option<ByteString>,
+    data: Data,
+    has_comment: bool,
+}
+
+#[derive(Debug, Default)]
+enum Data {
+    #[default]
+    None,
+    Line(ByteString),
+    Lines(String),
+}
+
+impl SseParser {
+    /// A parser that takes events of up to [`DEFAULT_MAX_EVENT`] bytes.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_max_event(DEFAULT_MAX_EVENT)
+    }
+
+    /// A parser that takes events of up to `max_event` bytes.
+    #[must_use]
+    pub const fn with_max_event(max_event: usize) -> Self {
+        Self {
+            max_event,
+            line: Vec::new(),
+            is_first_line: true,
+            skips_lf: false,
+            event: None,
+            data: Data::None,
+            has_comment: false,
+        }
+    }
+
+    /// Takes the next piece of the body and appends the events that it completes.
+    ///
+    /// # Errors
+    /// A line that is not UTF-8, or an event beyond the limit. The events before it have been appended; the parser must
+    /// not be used again.
+    pub fn push(&mut self, chunk: Bytes, frames: &mut Vec<Frame>) -> Result<(), SseError> {
+        let mut rest = chunk;
+        loop {
+            if std::mem::take(&mut self.skips_lf) {
+                match rest.first() {
+                    Some(b'\n') => drop(rest.split_to(1)),
+                    Some(_) => {}
+                    None => {
+                        self.skips_lf = true;
+                        return Ok(());
+                    }
+                }
+            }
+            let Some(end) = memchr::memchr2(b'\n', b'\r', &rest) else {
+                self.line.extend_from_slice(&rest);
+                return self.check_size();
+            };
+            let mut line = rest.split_to(end);
+            let terminator = rest.split_to(1);
+            self.skips_lf = terminator.first() == Some(&b'\r');
+            if !self.line.is_empty() {
+                let mut whole = std::mem::take(&mut self.line);
+                whole.extend_from_slice(&line);
+                line = whole.into();
+            }
+            self.take_line(line, frames)?;
+        }
+    }
+
+    /// Takes the end of the body and appends the event it cuts off, if there is one.
+    ///
+    /// # Errors
+    /// As [`SseParser::push`].
+    pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), SseError> {
+        if !self.line.is_empty() {
+            let line = std::mem::take(&mut self.line);
+            self.take_line(line.into(), frames)?;
+        }
+        self.dispatch(frames);
+        Ok(())
+    }
+
+    /// Whether a comment arrived since this was asked last: the peer is alive without saying anything.
+    pub fn take_comment(&mut self) -> bool {
+        std::mem::take(&mut self.has_comment)
+    }
+
+    fn take_line(&mut self, mut line: Bytes, frames: &mut Vec<Frame>) -> Result<(), SseError> {
+        if std::mem::take(&mut self.is_first_line) && line.starts_with(BYTE_ORDER_MARK) {
+            drop(line.split_to(BYTE_ORDER_MARK.len()));
+        }
+        if line.is_empty() {
+            self.dispatch(frames);
+            return Ok(());
+        }
+        if line.first() == Some(&b':') {
+            self.has_comment = true;
+            return Ok(());
+        }
+        let line = ByteString::try_from(line).map_err(|_| SseError::NotUtf8)?;
+        let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+        let value = line.slice_ref(value.strip_prefix(' ').unwrap_or(value));
+        match name {
+            "data" => self.data.push(value),
+            "event" => self.event = Some(value),
+            // `id` and `retry` are for browsers that reconnect; other fields do not exist.
+            _ => {}
+        }
+        self.check_size()
+    }
+
+    fn dispatch(&mut self, frames: &mut Vec<Frame>) {
+        let event = self.event.take();
+        if let Some(data) = std::mem::take(&mut self.data).joined() {
+            frames.push(Frame { event, data });
+        }
+    }
+
+    fn check_size(&self) -> Result<(), SseError> {
+        if self.line.len().saturating_add(self.data.len()) > self.max_event {
+            return Err(SseError::TooLarge {
+                limit: self.max_event,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Default for SseParser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Data {
+    fn push(&mut self, line: ByteString) {
+        *self = match std::mem::take(self) {
+            Self::None => Self::Line(line),
+            Self::Line(first) => Self::Lines(format!("{first}\n{line}")),
+            Self::Lines(mut lines) => {
+                lines.push('\n');
+                lines.push_str(&line);
+                Self::Lines(lines)
+            }
+        };
+    }
+
+    fn joined(self) -> Option<ByteString> {
+        match self {
+            Self::None => None,
+            Self::Line(line) => Some(line),
+            Self::Lines(lines) => Some(lines.into()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Line(line) => line.len(),
+            Self::Lines(lines) => lines.len(),
+        }
+    }
+}
