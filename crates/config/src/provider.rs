@@ -51,8 +51,8 @@ pub struct Provider {
     pub health: Health,
     /// HTTP version towards it.
     pub http: HttpVersion,
-    /// What becomes of `cache_control` on a foreign wire.
-    pub cache_hints: CacheHints,
+    /// What becomes of `cache_control` on a foreign wire; none leaves it to the host's quirks.
+    pub cache_hints: Option<CacheHints>,
     /// Added to every request; values are marked sensitive.
     pub headers: HeaderMap,
     /// Merged into every request body.

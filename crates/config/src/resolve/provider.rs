@@ -154,7 +154,7 @@ pub(super) fn provider(
                 .unwrap_or_else(|| HEALTH_PATH.to_owned()),
         },
         http: entry.http.or(base.http).unwrap_or_default(),
-        cache_hints: entry.cache_hints.or(base.cache_hints).unwrap_or_default(),
+        cache_hints: entry.cache_hints.or(base.cache_hints),
         headers: all_headers,
         body,
         models_url: speaks.first().and_then(|wire| bases.of(*wire)?.models()),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::HeaderMap;
-use lingate_quirk::CacheHints;
 use lingate_wire::Wire;
 
 use super::Inputs;
@@ -141,7 +140,7 @@ fn demo() -> Provider {
             path: super::provider::HEALTH_PATH.to_owned(),
         },
         http: HttpVersion::Auto,
-        cache_hints: CacheHints::None,
+        cache_hints: None,
         headers: HeaderMap::new(),
         body: serde_json::Map::new(),
         endpoints: BTreeMap::new(),

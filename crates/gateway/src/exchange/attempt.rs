@@ -28,6 +28,7 @@ use crate::shared::Shared;
 use crate::upstream::auth;
 use crate::upstream::body::{DemoBody, UpstreamBody, WHOLE_CAP, chain_of};
 use crate::upstream::client::Way;
+use crate::upstream::decoding::Decoding;
 use crate::upstream::{demo, headers};
 
 /// Most bytes of an error body that are read.
@@ -211,7 +212,8 @@ pub(crate) async fn send(
     })?;
     let sent = async { client.request(request).await.map_err(|error| unreachable_upstream(upstream, url, &error)) };
     let response = within(timeouts.headers, "headers", sent).await?;
-    Ok(response.map(UpstreamBody::Http))
+    let decoding = Decoding::of(response.headers())?;
+    Ok(response.map(|body| UpstreamBody::Http(body, decoding)))
 }
 
 fn request(

@@ -2,7 +2,7 @@
 
 use http::Uri;
 use lingate_config::{Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings};
-use lingate_quirk::{CacheHints, Selection, Settings, Target, select};
+use lingate_quirk::{Selection, Settings, Target, select};
 use lingate_route::{Ask, Candidate, Cause, Unresolved, resolve};
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::{Failure, FailureKind, Tool};
@@ -117,7 +117,7 @@ fn settings(provider: &Provider, model: Option<&ModelSettings>, name: &str) -> S
         thinking: settings.thinking,
         temperature: settings.temperature,
         max_tokens_field: settings.max_tokens_field,
-        cache_hints: (provider.cache_hints != CacheHints::None).then_some(provider.cache_hints),
+        cache_hints: provider.cache_hints,
         max_output: settings.max_output.or_else(|| facts.and_then(|facts| facts.max_output)),
         omits_images: settings.images == Images::Omit
             && input.is_some_and(|input| !input.contains(&Modality::Image)),

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
 use tokio::time::{Sleep, sleep};
 
+use super::decoding::Decoding;
 use super::demo::Step;
 
 /// Most bytes of a reply that is read whole.
@@ -17,7 +18,7 @@ pub(crate) const WHOLE_CAP: usize = 64 * 1024 * 1024;
 /// Where the bytes of a reply come from.
 pub(crate) enum UpstreamBody {
     /// A provider.
-    Http(Incoming),
+    Http(Incoming, Decoding),
     /// The built-in demo.
     Demo(DemoBody),
     /// Nowhere: all of it has been read.
@@ -52,16 +53,26 @@ impl UpstreamBody {
     pub(crate) async fn chunk(&mut self) -> Option<Result<Bytes, Failure>> {
         loop {
             let frame = match self {
-                Self::Http(body) => body.frame().await?,
+                Self::Http(body, _) => body.frame().await?,
                 Self::Demo(body) => return body.chunk().await.map(Ok),
                 Self::Empty => return None,
             };
             match frame.map(hyper::body::Frame::into_data) {
-                Ok(Ok(data)) => return Some(Ok(data)),
+                Ok(Ok(data)) => match self.decoded(data) {
+                    Ok(data) if data.is_empty() => {}
+                    result => return Some(result),
+                },
                 // Trailers carry nothing that any wire uses.
                 Ok(Err(_trailers)) => {}
                 Err(error) => return Some(Err(cut(&error))),
             }
+        }
+    }
+
+    fn decoded(&mut self, data: Bytes) -> Result<Bytes, Failure> {
+        match self {
+            Self::Http(_, decoding) => decoding.push(data),
+            Self::Demo(_) | Self::Empty => Ok(data),
         }
     }
 

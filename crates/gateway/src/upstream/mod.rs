@@ -3,5 +3,6 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod decoding;
 pub(crate) mod demo;
 pub(crate) mod headers;

@@ -54,9 +54,9 @@ async fn unknown_paths_and_methods_speak_the_wires_language() {
 #[tokio::test]
 async fn bad_requests_say_what_was_wrong() {
     let lingate = Lingate::start("").await;
-    let post = |body: &str| {
+    let post = |content_type: &str, body: &str| {
         Request::new("POST".parse().unwrap(), &format!("{}/v1/messages", lingate.url))
-            .header("content-type", "application/json")
+            .header("content-type", content_type)
             .body(body.to_owned())
     };
     let cases = [
@@ -68,13 +68,13 @@ async fn bad_requests_say_what_was_wrong() {
         (r#"{"model":7,"messages":[]}"#, "model"),
     ];
     for (body, part) in cases {
-        let response = post(body).send().await;
+        let response = post("application/json", body).send().await;
         assert_eq!((response.status, response.header("x-should-retry")), (400, "false"), "{body}");
         let error = response.json().await;
         assert_eq!(error["error"]["type"], "invalid_request_error", "{body}");
         assert!(error["error"]["message"].as_str().unwrap().contains(part), "{part} in {error}");
     }
-    let form = post("x=1").header("content-type", "text/plain").send().await;
+    let form = post("text/plain", "x=1").send().await;
     assert_eq!(form.status, 415);
 }
 

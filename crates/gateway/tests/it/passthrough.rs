@@ -77,6 +77,18 @@ async fn the_upstreams_own_error_goes_back_as_it_is() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_compressed_all_the_same_is_decoded() {
+    let upstream = Upstream::start(Misbehaviour::Gzip).await;
+    let lingate = Lingate::to_anthropic(&upstream.url()).await;
+    for body in [BODY.to_owned(), BODY.replace("true", "false")] {
+        let response = post(&lingate, &body).send().await;
+        assert_eq!(response.header("content-encoding"), "");
+        let text = response.text().await;
+        assert!(text.contains("Hello from the upstream."), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_cut_stream_is_ended_by_an_error_event() {
     let upstream = Upstream::start(Misbehaviour::CutAfterText).await;
     let lingate = Lingate::to_anthropic(&upstream.url()).await;
