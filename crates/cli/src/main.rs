@@ -1,2 +1,31 @@
-//! placeholder
-fn main() {}
+//! The `lingate` command.
+//!
+//! Thin: what a configuration means is in `lingate-config`, what the gateway does in `lingate-gateway`. Here are the
+//! command line, the background gateway of `run`, and how clients are pointed at it.
+
+mod args;
+mod background;
+mod child;
+mod client;
+mod commands;
+mod configuration;
+mod failure;
+mod output;
+mod port_owner;
+#[cfg(test)]
+mod scratch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::say(&format!("error: {failure}"));
+            failure.code()
+        }
+    }
+}

@@ -11,7 +11,8 @@ pub fn markdown() -> String {
     let mut page = String::from(
         "# Quirks\n\n\
          What models and hosts get wrong or word their own way, and what is done about it. A provider declares quirks \
-         or groups by name (`quirks = [...]`); a group brings those that are meant for the model. They run in this order.\n",
+         or groups by name (`quirks = [...]`); a group brings those that are meant for the model. They run in this \
+         order.\n",
     );
     for quirk in all() {
         section(&mut page, quirk);

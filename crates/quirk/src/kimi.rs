@@ -1,7 +1,7 @@
 //! What a model's name says about a Kimi model.
 //!
-//! The same model has many names: `kimi-k2.6`, `moonshotai/Kimi-K2-Instruct-0905`, `accounts/fireworks/models/kimi-k2p5`,
-//! `kimi-k2:1t-cloud`, `k3`, `kimi-for-coding`.
+//! The same model has many names: `kimi-k2.6`, `moonshotai/Kimi-K2-Instruct-0905`,
+//! `accounts/fireworks/models/kimi-k2p5`, `kimi-k2:1t-cloud`, `k3`, `kimi-for-coding`.
 
 use crate::quirk::Target;
 

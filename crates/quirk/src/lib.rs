@@ -10,6 +10,7 @@
 //! way) and add it to `list.rs`.
 
 mod docs;
+mod edit;
 mod fix;
 mod kimi;
 mod list;

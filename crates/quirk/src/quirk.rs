@@ -56,7 +56,7 @@ impl Quirk {
     };
 }
 
-/// Where a quirk was seen, and when. Facts about models and hosts age.
+/// Where a quirk was seen, and when it was reported or last read there. Facts about models and hosts age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
     /// A page, an issue or an error message.

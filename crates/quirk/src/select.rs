@@ -68,7 +68,7 @@ impl Selection {
         self.quirks.iter().copied()
     }
 
-    /// Whether any of them changes requests or replies, so that even a request on the upstream's own wire must be decoded.
+    /// Whether any of them changes requests or replies, so that even a request on the upstream's own wire is decoded.
     /// Spellings and retries after failures only matter to what is translated anyway.
     #[must_use]
     pub fn has_repairs(&self) -> bool {

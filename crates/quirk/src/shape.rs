@@ -4,7 +4,7 @@ use lingate_wire::chat::{CacheSpelling, MaxTokens};
 use lingate_wire::json::Text;
 use lingate_wire::turn::{Block, Effort, Params, ThinkingMode, Turn};
 
-use crate::fix::edit;
+use crate::edit;
 use crate::settings::{
     CacheHints, MaxTokensField, ReasoningHistory, Settings, Temperature, Thinking,
 };

@@ -71,7 +71,7 @@ impl Script for Misbehaviour {
     fn answer(&self, request: &Received) -> Answer {
         let wire = request.wire();
         let healthy = Reply::text("Hello from the upstream.");
-        let started = |frames: usize| healthy.answer(request).take(frames);
+        let started = |frames: usize| begun(healthy.answer(request), request.streams(), frames);
         match *self {
             Misbehaviour::Healthy => healthy.answer(request),
             Misbehaviour::WrongKey => {
@@ -94,19 +94,28 @@ impl Script for Misbehaviour {
             )
             .header("retry-after", &seconds.to_string()),
             Misbehaviour::ContextOverflow(words) => words.answer(),
-            Misbehaviour::ErrorInsideStream => Answer::sse([error_frame(wire)]),
-            Misbehaviour::ErrorAfterText => started(4).write(error_frame(wire)),
+            Misbehaviour::ErrorInsideStream if request.streams() => {
+                Answer::sse([error_frame(wire)])
+            }
+            Misbehaviour::ErrorInsideStream => error(wire, 200, "server_error", "The engine died"),
+            Misbehaviour::ErrorAfterText if request.streams() => {
+                started(4).write(error_frame(wire))
+            }
+            Misbehaviour::ErrorAfterText => error(wire, 500, "server_error", "The engine died"),
             Misbehaviour::HtmlPage200 => Answer::text(
                 200,
                 "text/html; charset=utf-8",
                 "<!doctype html><title>Sign in</title><p>Welcome to the network.",
             ),
-            Misbehaviour::EmptyStream => Answer::sse([] as [&str; 0]),
+            Misbehaviour::EmptyStream => nothing(request.streams()),
             Misbehaviour::NoContent => Reply::default().answer(request),
             Misbehaviour::CutBeforeContent => started(1).cut(),
             Misbehaviour::CutAfterText => started(4).cut(),
             Misbehaviour::ResetAfterText => started(4).pause(Duration::from_millis(50)).reset(),
-            Misbehaviour::StallsAfterHeaders => Answer::sse([] as [&str; 0]).stall(),
+            Misbehaviour::StallsAfterHeaders => match request.streams() {
+                true => nothing(true).stall(),
+                false => nothing(false).header("content-length", "400").stall(),
+            },
             Misbehaviour::StallsAfterText => started(4).stall(),
             Misbehaviour::NeverAnswers => Answer::silence(),
             Misbehaviour::TruncatedToolJson => {
@@ -131,15 +140,38 @@ impl Script for Misbehaviour {
             ),
             Misbehaviour::DripByte => healthy.answer(request).split_every(1),
             Misbehaviour::Gzip => healthy.answer(request).gzip(),
-            Misbehaviour::SlowStart(comments) => {
-                let comments = (0..comments).map(|_| ": keep-alive\n\n".to_owned());
-                let frames = match wire {
-                    Wire::Chat => chat::stream("scripted", &healthy),
-                    Wire::Anthropic => anthropic::stream("scripted", &healthy),
-                };
-                Answer::sse(comments.chain(frames)).paced(Duration::from_millis(50))
+            Misbehaviour::SlowStart(comments) if request.streams() => {
+                let pause = Duration::from_millis(50);
+                (0..comments)
+                    .fold(Answer::sse([] as [&str; 0]), |answer, _| {
+                        answer.write(": keep-alive\n\n").pause(pause)
+                    })
+                    .followed_by(healthy.answer(request))
             }
+            Misbehaviour::SlowStart(comments) => healthy
+                .answer(request)
+                .paced(Duration::from_millis(50) * comments),
         }
+    }
+}
+
+/// The first frames of a stream, or the first half of a body that claims its whole length.
+fn begun(answer: Answer, streams: bool, frames: usize) -> Answer {
+    let whole = answer.body().len();
+    match streams {
+        true => answer.take(frames),
+        false => answer
+            .split_at(&[whole / 2])
+            .take(1)
+            .header("content-length", &whole.to_string()),
+    }
+}
+
+/// Success without a body.
+fn nothing(streams: bool) -> Answer {
+    match streams {
+        true => Answer::sse([] as [&str; 0]),
+        false => Answer::text(200, "application/json", ""),
     }
 }
 

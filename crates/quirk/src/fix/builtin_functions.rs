@@ -11,7 +11,8 @@ use crate::state::State;
 pub(crate) const BUILTIN_FUNCTIONS: Quirk = Quirk {
     name: "builtin-functions",
     groups: &["moonshot"],
-    summary: "A tool such as `$web_search` runs at Moonshot and must be declared as `builtin_function`, by its name alone.",
+    summary: "A tool such as `$web_search` runs at Moonshot and must be declared as `builtin_function`, by its \
+              name alone.",
     scope: "every model, for tools whose name begins with `$`",
     evidence: &[Evidence {
         source: "MoonshotAI/kimi-cli; platform.kimi.ai/docs, web search",

@@ -1,12 +1,12 @@
-//! Repairs, one file per quirk; `edit` is what they have in common.
+//! Repairs, one file per quirk or per pair of quirks that share their rules.
 
 pub(crate) mod builtin_functions;
-pub(crate) mod edit;
 pub(crate) mod empty_content;
 pub(crate) mod k2_temperature;
+pub(crate) mod kimi_always_thinks;
 pub(crate) mod kimi_output_limit;
 pub(crate) mod kimi_sampling;
-pub(crate) mod kimi_thinking;
+pub(crate) mod moonshot_effort;
 pub(crate) mod no_content_filler;
 pub(crate) mod output_limit_retry;
 pub(crate) mod reasoning_history;

@@ -15,8 +15,9 @@ const FILLER: &str = "(no content)";
 pub(crate) const NO_CONTENT_FILLER: Quirk = Quirk {
     name: "no-content-filler",
     groups: KIMI_GROUPS,
-    summary: "Clients write `(no content)` for an assistant message without text, and the model takes it for its own \
-              words and repeats it at the head of its replies. It is left out at the head of the history's assistant texts.",
+    summary: "Clients write `(no content)` for an assistant message without text, and the model takes it for \
+              its own words and repeats it at the head of its replies. It is left out at the head of the \
+              history's assistant texts.",
     scope: "Kimi models",
     evidence: &[Evidence {
         source: "abcpro1/kimi-proxy, README and tests",

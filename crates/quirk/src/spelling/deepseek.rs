@@ -9,8 +9,9 @@ use crate::quirk::{Evidence, Quirk};
 pub(crate) const DEEPSEEK: Quirk = Quirk {
     name: "deepseek-spelling",
     groups: &["deepseek", "mimo"],
-    summary: "DeepSeek thinks by default and answers 400 to a tool-calling turn without its reasoning, so a blank \
-              stands in where there is none. It switches thinking with `thinking.type` and knows `json_object` only.",
+    summary: "DeepSeek thinks by default and answers 400 to a tool-calling turn without its reasoning, so a \
+              blank stands in where there is none. It switches thinking with `thinking.type` and knows \
+              `json_object` only.",
     evidence: &[Evidence {
         source: "400 `The reasoning_content in the thinking mode must be passed back to the API.` (DeepSeek V4)",
         date: "2026-11",

@@ -10,9 +10,9 @@ pub(crate) const MOONSHOT: Quirk = Quirk {
     name: "moonshot-spelling",
     groups: &["moonshot"],
     summary: "Moonshot takes the output limit as `max_completion_tokens`, a `prompt_cache_key`, reasoning as \
-              `reasoning_content`, and pictures only inline. Thinking is switched with `thinking.type` on K2.5 and \
-              K2.6, graded with `reasoning_effort` `low`, `high`, `max` on K3, and not asked for on models that always \
-              think or never do. `json_schema` output exists from K3 on.",
+              `reasoning_content`, and pictures only inline. Thinking is switched with `thinking.type` on K2.5 \
+              and K2.6, graded with `reasoning_effort` `low`, `high`, `max` on K3, and not asked for on models \
+              that always think or never do. `json_schema` output exists from K3 on.",
     evidence: &[
         Evidence {
             source: "platform.kimi.ai/docs/api/chat and /docs/api/models-overview",

@@ -8,7 +8,8 @@ use crate::quirk::{Evidence, Quirk};
 pub(crate) const OLLAMA: Quirk = Quirk {
     name: "ollama-spelling",
     groups: &["ollama"],
-    summary: "Ollama's Chat endpoint names reasoning `reasoning`, asks for it with `reasoning_effort`, and takes pictures only inline.",
+    summary: "Ollama's Chat endpoint names reasoning `reasoning`, asks for it with `reasoning_effort`, and \
+              takes pictures only inline.",
     evidence: &[Evidence {
         source: "Ollama documentation, OpenAI compatibility",
         date: "2026-11",

@@ -8,7 +8,8 @@ use crate::quirk::{Evidence, Quirk};
 pub(crate) const OPENAI: Quirk = Quirk {
     name: "openai-spelling",
     groups: &["openai"],
-    summary: "OpenAI takes the output limit as `max_completion_tokens` alone, effort as `reasoning_effort`, and no reasoning in the history.",
+    summary: "OpenAI takes the output limit as `max_completion_tokens` alone, effort as `reasoning_effort`, \
+              and no reasoning in the history.",
     evidence: &[Evidence {
         source: "types of the official SDKs (openai-python 3.52, openai-node 6.49)",
         date: "2026-11",

@@ -8,7 +8,8 @@ use crate::quirk::{Evidence, Quirk};
 pub(crate) const OPENROUTER: Quirk = Quirk {
     name: "openrouter-spelling",
     groups: &["openrouter"],
-    summary: "OpenRouter asks for thinking with a `reasoning` object, wants `reasoning_details` back unmodified, and keeps `cache_control` for the providers that read it.",
+    summary: "OpenRouter asks for thinking with a `reasoning` object, wants `reasoning_details` back \
+              unmodified, and keeps `cache_control` for the providers that read it.",
     evidence: &[Evidence {
         source: "openrouter.ai documentation: reasoning tokens, prompt caching",
         date: "2026-11",

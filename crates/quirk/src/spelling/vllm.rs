@@ -8,7 +8,8 @@ use crate::quirk::{Evidence, Quirk};
 pub(crate) const VLLM: Quirk = Quirk {
     name: "vllm-spelling",
     groups: &["vllm"],
-    summary: "vLLM and SGLang hand switches to the model's prompt template with `chat_template_kwargs`; newer vLLM names reasoning `reasoning`.",
+    summary: "vLLM and SGLang hand switches to the model's prompt template with `chat_template_kwargs`; newer \
+              vLLM names reasoning `reasoning`.",
     evidence: &[Evidence {
         source: "vLLM documentation, reasoning outputs",
         date: "2026-11",

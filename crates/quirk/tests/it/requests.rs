@@ -97,6 +97,28 @@ fn output_limits_are_stated_clamped_and_spelled() {
     );
     check_chat(&moonshot("kimi-k2.6"), "", &names, json!([null, 32000]));
     check_chat(&moonshot("kimi-k3"), "", &names, json!([null, null]));
+    check(
+        &moonshot("kimi-k2.6"),
+        json!({ "max_tokens": 128000 }),
+        &names,
+        json!([null, 32000]),
+    );
+    check(
+        &moonshot("kimi-k3"),
+        json!({ "max_tokens": 128000 }),
+        &names,
+        json!([null, 128000]),
+    );
+    let large = moonshot("kimi-k2.6").with(Settings {
+        max_output: Some(65_536),
+        ..Settings::default()
+    });
+    check(
+        &large,
+        json!({ "max_tokens": 128000 }),
+        &names,
+        json!([null, 65536]),
+    );
     let small = Upstream::third_party().with(Settings {
         max_output: Some(16_384),
         ..Settings::default()
@@ -155,6 +177,24 @@ fn thinking_is_asked_for_as_the_model_takes_it() {
         off.clone(),
         &names,
         json!([null, "low"]),
+    );
+    check_chat(
+        &moonshot("kimi-k2.7-code"),
+        r#","reasoning_effort":"high","thinking":{"type":"disabled"}"#,
+        &names,
+        json!([null, null]),
+    );
+    check_chat(
+        &moonshot("kimi-k3"),
+        r#","thinking":{"type":"enabled"}"#,
+        &names,
+        json!([null, null]),
+    );
+    check(
+        &Upstream::new(&["openrouter", "kimi-k2"], "moonshotai/kimi-k3"),
+        json!({ "thinking": { "type": "disabled" } }),
+        &["reasoning"],
+        json!([{ "effort": "low" }]),
     );
     check_chat(
         &moonshot("kimi-k2.6"),
@@ -322,4 +362,26 @@ fn cache_hints_follow_host_and_settings() {
         cache_hints: Some(CacheHints::None),
         ..Settings::default()
     })));
+}
+
+#[test]
+fn schemas_of_replies_are_rewritten_where_the_model_knows_any() {
+    let wants = |schema: Value| json!({ "output_config": { "format": { "type": "json_schema", "schema": schema } } });
+    let sent = |upstream: &Upstream, schema: Value| {
+        let body = upstream.send(&ask(wants(schema))).json();
+        body["response_format"]["json_schema"]["schema"].clone()
+    };
+    let outside =
+        json!({ "type": "object", "properties": { "a": { "format": "uri" } }, "required": ["a"] });
+    let inside =
+        json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] });
+    let list = json!({ "type": "array", "items": { "pattern": "x" } });
+    assert_eq!(sent(&moonshot("kimi-k3"), outside.clone()), inside);
+    assert_eq!(sent(&moonshot("kimi-k3"), list.clone()), list);
+    assert_eq!(
+        sent(&moonshot("kimi-k2.6"), outside.clone()),
+        Value::Null,
+        "told in words"
+    );
+    assert_eq!(sent(&Upstream::third_party(), outside.clone()), outside);
 }

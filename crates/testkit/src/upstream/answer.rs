@@ -163,6 +163,12 @@ impl Answer {
         self.then(Act::Write(piece.into()))
     }
 
+    /// Then the body of another answer, as that one would send it.
+    pub fn followed_by(mut self, other: Answer) -> Answer {
+        self.acts.extend(other.acts);
+        self
+    }
+
     /// Then nothing, with the connection open.
     pub fn stall(self) -> Answer {
         self.then(Act::Stall)

@@ -127,18 +127,21 @@ fn try_peek(socket: &TcpStream, probe: &mut [u8]) -> io::Result<usize> {
 fn head(status: u16, headers: &[(String, String)], chunked: bool, length: usize) -> String {
     let reason = http::StatusCode::from_u16(status)
         .ok()
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or("-");
-    let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
+        .and_then(|status| status.canonical_reason());
+    let mut head = format!("HTTP/1.1 {status} {}\r\n", reason.unwrap_or("-"));
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");
     }
-    let framing = if chunked {
-        "transfer-encoding: chunked".to_owned()
-    } else {
-        format!("content-length: {length}")
-    };
-    head + &framing + "\r\n\r\n"
+    // A script may claim another length than it keeps to.
+    let claimed = headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    if chunked {
+        head.push_str("transfer-encoding: chunked\r\n");
+    } else if !claimed {
+        let _ = write!(head, "content-length: {length}\r\n");
+    }
+    head + "\r\n"
 }
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {

@@ -118,6 +118,41 @@ async fn each_does_what_its_name_says() {
     check(Gzip, chat, 200, "", false).await;
 }
 
+/// Clients fall back to one whole body: what is wrong with a stream is wrong with that too.
+#[tokio::test]
+async fn whole_bodies_are_as_bad() {
+    use Misbehaviour::*;
+    let cases = [
+        (Healthy, 200, "Hello from the upstream.", true),
+        (ErrorInsideStream, 200, "The engine died", true),
+        (ErrorAfterText, 500, "The engine died", true),
+        (CutAfterText, 200, "", false),
+        (ResetAfterText, 200, "", false),
+        (EmptyStream, 200, "", true),
+        (SlowStart(2), 200, "Hello from the upstream.", true),
+    ];
+    for (misbehaviour, status, holds, whole) in cases {
+        let upstream = Upstream::start(misbehaviour).await;
+        let url = format!("{}/v1/chat/completions", upstream.url());
+        let mut answer = post(&url, &json!({"model": "m"})).send().await;
+        let mut body = Vec::new();
+        let broke = loop {
+            match answer.piece().await {
+                Some(Ok(piece)) => body.extend_from_slice(&piece),
+                Some(Err(_)) => break true,
+                None => break false,
+            }
+        };
+        let body = String::from_utf8(body).unwrap();
+        assert_eq!(
+            (answer.status, !broke),
+            (status, whole),
+            "{misbehaviour:?}: {body}"
+        );
+        assert!(body.contains(holds), "{misbehaviour:?}: {body}");
+    }
+}
+
 #[tokio::test]
 async fn headers_tell_the_same() {
     let (_upstream, answer) = ask(Misbehaviour::RateLimited(7), "/v1/chat/completions").await;

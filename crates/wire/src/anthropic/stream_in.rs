@@ -44,7 +44,11 @@ impl StreamIn {
         Self::default()
     }
 
+    /// Ends the reply; blocks that never stopped are complete, for what was kept of them must not be lost.
     fn done(&mut self, sink: &mut Sink<Event>) {
+        while let Some(slot) = self.open.first().map(|block| block.slot) {
+            self.close(slot, sink);
+        }
         self.is_done = true;
         sink.event(Event::Done);
     }

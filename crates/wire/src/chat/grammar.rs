@@ -230,7 +230,7 @@ impl Acceptor {
             require(self.calls.iter().all(|other| other.id != id), || {
                 format!("two calls have the id {id}")
             })?;
-            require(body.get("name").and_then(Value::str).is_some(), || {
+            require(body.get("name").and_then(Value::str).is_some_and(|name| !name.is_empty()), || {
                 format!("call {id} begins without a name")
             })?;
             require(call.get("type").is_some(), || {

@@ -20,7 +20,9 @@ pub(crate) fn read(pieces: &[&[u8]], end: End) -> Outcome {
     let mut parser = SseParser::new();
     let mut frames = Vec::new();
     for piece in pieces {
-        parser.push(Bytes::copy_from_slice(piece), &mut frames).unwrap();
+        parser
+            .push(Bytes::copy_from_slice(piece), &mut frames)
+            .unwrap();
     }
     parser.finish(&mut frames).unwrap();
     let mut stage = StreamIn::new();
@@ -85,6 +87,11 @@ pub(crate) fn written(outcome: &Outcome) -> String {
 pub(crate) fn stream_of(events: &[serde_json::Value]) -> String {
     events
         .iter()
-        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+        .map(|event| {
+            format!(
+                "event: {}\ndata: {event}\n\n",
+                event["type"].as_str().unwrap()
+            )
+        })
         .collect()
 }

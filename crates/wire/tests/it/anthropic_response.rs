@@ -1,8 +1,10 @@
 //! Whole replies, in and out.
 
-use lingate_wire::anthropic::{decode_response, encode_response};
-use lingate_wire::turn::{Block, FailureKind, Foreign, Reply, Stop, StopReason, Thinking, ToolInput, ToolUse, Usage, fold};
 use lingate_wire::Wire;
+use lingate_wire::anthropic::{decode_response, encode_response};
+use lingate_wire::turn::{
+    Block, FailureKind, Foreign, Reply, Stop, StopReason, Thinking, ToolInput, ToolUse, Usage, fold,
+};
 use serde_json::{Value, json};
 
 use crate::anthropic_chain::{context, sequenced};
@@ -40,22 +42,53 @@ fn a_reply_of_this_wire_comes_out_as_it_came_but_for_id_and_model() {
 fn inputs_keep_their_spelling() {
     let body = include_str!("../../testdata/anthropic/everything.json");
     let out = String::from_utf8(encode_response(&reply(body), &context())).unwrap();
-    assert!(out.contains(r#""input":{"file_path": "/tmp/ü", "limit": 1.0}"#), "{out}");
+    assert!(
+        out.contains(r#""input":{"file_path": "/tmp/ü", "limit": 1.0}"#),
+        "{out}"
+    );
 }
 
 #[test]
 fn what_is_no_reply_is_a_failure() {
     for (body, kind, message) in [
-        ("<html>", FailureKind::Malformed, "the upstream's reply is not a message: invalid JSON at byte 0"),
-        ("{}", FailureKind::Malformed, "the upstream's reply is not a message: it has no `content` array"),
-        (r#"{"choices":[]}"#, FailureKind::Malformed, "the upstream's reply is not a message: it has no"),
-        (r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#, FailureKind::Overloaded, "busy"),
-        (r#"{"error":{"message":"boom"}}"#, FailureKind::Server, "boom"),
-        (r#"{"base_resp":{"status_code":1008,"status_msg":"no balance"}}"#, FailureKind::Billing, "no balance"),
+        (
+            "<html>",
+            FailureKind::Malformed,
+            "the upstream's reply is not a message: invalid JSON at byte 0",
+        ),
+        (
+            "{}",
+            FailureKind::Malformed,
+            "the upstream's reply is not a message: it has no `content` array",
+        ),
+        (
+            r#"{"choices":[]}"#,
+            FailureKind::Malformed,
+            "the upstream's reply is not a message: it has no",
+        ),
+        (
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#,
+            FailureKind::Overloaded,
+            "busy",
+        ),
+        (
+            r#"{"error":{"message":"boom"}}"#,
+            FailureKind::Server,
+            "boom",
+        ),
+        (
+            r#"{"base_resp":{"status_code":1008,"status_msg":"no balance"}}"#,
+            FailureKind::Billing,
+            "no balance",
+        ),
     ] {
         let failure = decode_response(&body.into()).unwrap_err();
         assert_eq!(failure.kind, kind, "{body}");
-        assert!(failure.message.starts_with(message), "{body}: {}", failure.message);
+        assert!(
+            failure.message.starts_with(message),
+            "{body}: {}",
+            failure.message
+        );
     }
 }
 
@@ -72,11 +105,22 @@ fn blocks_of_other_wires() {
             extra: vec![],
         })
     };
-    let foreign = |wire: Wire, raw: &'static str| Block::Foreign(Foreign { wire, raw: raw.into() });
+    let foreign = |wire: Wire, raw: &'static str| {
+        Block::Foreign(Foreign {
+            wire,
+            raw: raw.into(),
+        })
+    };
     for (block, expected) in [
-        (Block::Refusal("No.".into()), json!([{"type": "text", "text": "No."}])),
         (
-            Block::Thinking(Thinking { text: "t".into(), ..Thinking::default() }),
+            Block::Refusal("No.".into()),
+            json!([{"type": "text", "text": "No."}]),
+        ),
+        (
+            Block::Thinking(Thinking {
+                text: "t".into(),
+                ..Thinking::default()
+            }),
             json!([{"type": "thinking", "thinking": "t", "signature": ""}]),
         ),
         (
@@ -87,7 +131,10 @@ fn blocks_of_other_wires() {
             call(ToolInput::Freeform("x\"".into())),
             json!([{"type": "tool_use", "id": "a", "name": "f", "input": {"input": "x\""}}]),
         ),
-        (foreign(Wire::Anthropic, r#"{"type":"container_upload"}"#), json!([{"type": "container_upload"}])),
+        (
+            foreign(Wire::Anthropic, r#"{"type":"container_upload"}"#),
+            json!([{"type": "container_upload"}]),
+        ),
         (foreign(Wire::Responses, "{}"), json!([])),
     ] {
         let reply = Reply {

@@ -5,6 +5,8 @@ mod anthropic_chain;
 #[cfg(test)]
 mod anthropic_grammar;
 #[cfg(test)]
+mod anthropic_request_foreign;
+#[cfg(test)]
 mod anthropic_request_in;
 #[cfg(test)]
 mod anthropic_request_out;
@@ -13,4 +15,16 @@ mod anthropic_response;
 #[cfg(test)]
 mod anthropic_stream;
 #[cfg(test)]
+mod byte_stability;
+#[cfg(test)]
+mod chat_chain;
+#[cfg(test)]
+mod chat_properties;
+#[cfg(test)]
+mod chat_streams;
+#[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod sse;
+#[cfg(test)]
+mod vectors_stream;

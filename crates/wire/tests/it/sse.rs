@@ -17,7 +17,10 @@ fn parse(pieces: &[&[u8]]) -> Result<Vec<Frame>, SseError> {
 #[track_caller]
 fn check(body: &[u8], expected: &[(Option<&str>, &str)]) {
     let whole = parse(&[body]).unwrap();
-    let got: Vec<_> = whole.iter().map(|frame| (frame.event.as_deref(), &*frame.data)).collect();
+    let got: Vec<_> = whole
+        .iter()
+        .map(|frame| (frame.event.as_deref(), &*frame.data))
+        .collect();
     assert_eq!(got, expected);
     for cut in 0..=body.len() {
         let (head, tail) = body.split_at(cut);
@@ -39,7 +42,10 @@ fn line_ends() {
 #[test]
 fn fields() {
     check(b"data: 1\nevent: late\n\n", &[(Some("late"), "1")]);
-    check(b"data:1\n\ndata:  1\n\ndata\n\n", &[(None, "1"), (None, " 1"), (None, "")]);
+    check(
+        b"data:1\n\ndata:  1\n\ndata\n\n",
+        &[(None, "1"), (None, " 1"), (None, "")],
+    );
     check(b"data: a\ndata:\ndata: b\n\n", &[(None, "a\n\nb")]);
     check(b"id: 7\nretry: 5\nother: x\ndata: 1\n\n", &[(None, "1")]);
     check(b"event: lost\n\ndata: 1\n\n", &[(None, "1")]);
@@ -61,9 +67,13 @@ fn comments_mean_nothing_but_are_noticed() {
     check(b": hi\n\ndata: 1\n: between\n\n:\n", &[(None, "1")]);
     let mut parser = SseParser::new();
     let mut frames = Vec::new();
-    parser.push(Bytes::from_static(b": PROCESSING\n\n"), &mut frames).unwrap();
+    parser
+        .push(Bytes::from_static(b": PROCESSING\n\n"), &mut frames)
+        .unwrap();
     assert!(parser.take_comment());
-    parser.push(Bytes::from_static(b"data: 1\n\n"), &mut frames).unwrap();
+    parser
+        .push(Bytes::from_static(b"data: 1\n\n"), &mut frames)
+        .unwrap();
     assert!(!parser.take_comment());
     assert_eq!(frames.len(), 1);
 }
@@ -72,17 +82,30 @@ fn comments_mean_nothing_but_are_noticed() {
 fn text_that_is_not_utf8_and_endless_events_are_errors() {
     assert_eq!(parse(&[b"data: \xff\n\n"]), Err(SseError::NotUtf8));
     assert_eq!(parse(&[b"data: \xf0\x9f\n\n"]), Err(SseError::NotUtf8));
-    for body in ["data: 123456789\n\n", "data: 12345\ndata: 12345\n\n", "123456789012345678"] {
+    for body in [
+        "data: 123456789\n\n",
+        "data: 12345\ndata: 12345\n\n",
+        "123456789012345678",
+    ] {
         let mut parser = SseParser::with_max_event(8);
         let mut frames = Vec::new();
-        let pushed = body.as_bytes().chunks(1).try_for_each(|piece| parser.push(Bytes::copy_from_slice(piece), &mut frames));
+        let pushed = body
+            .as_bytes()
+            .chunks(1)
+            .try_for_each(|piece| parser.push(Bytes::copy_from_slice(piece), &mut frames));
         assert_eq!(pushed, Err(SseError::TooLarge { limit: 8 }), "{body}");
         assert_eq!(frames, []);
     }
     let mut parser = SseParser::with_max_event(8);
     let mut frames = Vec::new();
-    parser.push(Bytes::from("data: 1\n\n".repeat(100)), &mut frames).unwrap();
-    assert_eq!(frames.len(), 100, "the limit is for one event, not for the body");
+    parser
+        .push(Bytes::from("data: 1\n\n".repeat(100)), &mut frames)
+        .unwrap();
+    assert_eq!(
+        frames.len(),
+        100,
+        "the limit is for one event, not for the body"
+    );
 }
 
 #[test]

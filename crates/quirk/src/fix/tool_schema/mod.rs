@@ -13,11 +13,11 @@ mod union;
 mod values;
 
 use bytestring::ByteString;
-use lingate_wire::turn::{Params, Tool, Turn};
+use lingate_wire::turn::{OutputFormat, Params, Tool, Turn};
 
 use self::tree::Json;
 use super::KIMI_GROUPS;
-use crate::kimi::is_kimi;
+use crate::kimi::{Kimi, is_kimi};
 use crate::quirk::{Evidence, Quirk};
 use crate::state::State;
 
@@ -60,6 +60,36 @@ fn rewrite(turn: &mut Turn, _params: &mut Params, _state: &mut State) -> bool {
         }
     }
     has_changed
+}
+
+/// Rewrites the schema that a reply is to follow.
+pub(crate) const OUTPUT_SCHEMA: Quirk = Quirk {
+    name: "output-schema",
+    groups: &["moonshot"],
+    summary: "The schema of `response_format` is held to the same subset as those of tools.",
+    scope: "Kimi K3 and later, which know `json_schema`",
+    evidence: &[Evidence {
+        source: "github.com/MoonshotAI/walle, docs/mfjs-spec.md",
+        date: "2026-04-03",
+    }],
+    applies: |target| Kimi::matches(target.model, Kimi::is_k3),
+    request: Some(rewrite_output),
+    ..Quirk::EMPTY
+};
+
+fn rewrite_output(_turn: &mut Turn, params: &mut Params, _state: &mut State) -> bool {
+    let Some(OutputFormat::JsonSchema { schema, .. }) = &mut params.format else {
+        return false;
+    };
+    // A reply that is no object cannot be made one.
+    let is_object = Json::parse(schema).is_some_and(|schema| root::is_object(&schema));
+    match sanitised(Some(schema)).filter(|_| is_object) {
+        Some(rewritten) => {
+            *schema = rewritten;
+            true
+        }
+        None => false,
+    }
 }
 
 /// The schema inside the subset; `None` if it is there already, or is not JSON that could be read.

@@ -20,6 +20,11 @@ pub(super) fn empty() -> Json {
     ]))
 }
 
+/// Whether a schema is one of objects, or could be.
+pub(super) fn is_object(schema: &Json) -> bool {
+    schema.as_members().is_some_and(may_be_object)
+}
+
 /// The schema inside the subset.
 pub(super) fn sanitise(schema: &Json) -> Json {
     let Some(root) = schema.as_members().filter(|root| may_be_object(root)) else {

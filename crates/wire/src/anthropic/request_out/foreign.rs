@@ -48,7 +48,10 @@ impl Encoder<'_> {
         }
         for group in &groups {
             self.json.begin_object();
-            self.json.key("role").str(role_name(group.role)).key("content");
+            self.json
+                .key("role")
+                .str(role_name(group.role))
+                .key("content");
             self.parts(&group.parts);
             self.json.end_object();
         }
@@ -69,7 +72,11 @@ impl Encoder<'_> {
                     ordered.push(group);
                 }
                 Role::User | Role::System => {
-                    let parts = group.parts.into_iter().filter(|part| self.is_expected(part, &mut calls)).collect();
+                    let parts = group
+                        .parts
+                        .into_iter()
+                        .filter(|part| self.is_expected(part, &mut calls))
+                        .collect();
                     ordered.extend(answered(&mut calls, parts));
                 }
             }
@@ -83,7 +90,10 @@ impl Encoder<'_> {
         let Some(id) = result_id(part) else {
             return true;
         };
-        if let Some(call) = calls.iter_mut().find(|call| call.id == id && !call.is_answered) {
+        if let Some(call) = calls
+            .iter_mut()
+            .find(|call| call.id == id && !call.is_answered)
+        {
             call.is_answered = true;
             return true;
         }
@@ -102,7 +112,9 @@ struct OpenCall<'t> {
 
 /// The user message behind an assistant message: results, also for the calls that got none, then the rest.
 fn answered<'t>(calls: &mut Vec<OpenCall<'t>>, parts: Vec<Part<'t>>) -> Option<Group<'t>> {
-    let (mut ordered, rest): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| result_id(part).is_some());
+    let (mut ordered, rest): (Vec<_>, Vec<_>) = parts
+        .into_iter()
+        .partition(|part| result_id(part).is_some());
     let missing = calls.drain(..).filter(|call| !call.is_answered);
     ordered.extend(missing.map(|call| Part {
         fit: Fit::MissingResult {

@@ -2,7 +2,8 @@
 
 use lingate_wire::turn::{Block, Node, Turn};
 
-/// Replaces the blocks for which `replacement` gives another one, inside tool results too; tells whether there were any.
+/// Replaces the blocks for which `replacement` gives another one, inside tool results too; tells whether there were
+/// any.
 pub(crate) fn replace_blocks(
     turn: &mut Turn,
     replacement: &dyn Fn(&Block) -> Option<Block>,

@@ -1,0 +1,71 @@
+# Needs Rust (rust-toolchain.toml) and, for tests with real clients, Node 20. `make` alone lists the targets.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+# The crate of `make quick`.
+CRATE ?= lingate-wire
+# Arguments of `make run`.
+ARGS ?=
+# Rounds of `make soak`.
+ROUNDS ?= 20
+
+# One profile for clippy, build and tests, so that each dependency is compiled once.
+PROFILE := ci
+ALL := --workspace --all-targets --features lingate-e2e/agents
+
+# cargo-nextest runs each test in a process of its own and is quicker; without it the tests are the same.
+ifneq ($(shell command -v cargo-nextest 2>/dev/null),)
+RUN_TESTS := $(CARGO) nextest run --profile ci --cargo-profile $(PROFILE)
+RUN_QUICK := $(CARGO) nextest run --no-tests pass
+else
+RUN_TESTS := $(CARGO) test --profile $(PROFILE) --no-fail-fast
+RUN_QUICK := $(CARGO) test
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-clients clients fmt lint quick soak
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+run: ## build and serve on what is found in the environment (ARGS="--port 9000")
+	@# Unoptimised: ready a good deal sooner than a release build, and quick enough for one person.
+	@$(CARGO) run --quiet --package lingate -- serve $(ARGS)
+
+test: lint clients ## everything that must hold, Claude Code included (15 minutes or less on two cores)
+	$(CARGO) test --profile $(PROFILE) --workspace --doc --quiet
+	$(CARGO) build --profile $(PROFILE) --workspace --bins
+	@rm -f e2e/clients/skipped
+	$(RUN_TESTS) --workspace
+	@$(COUNT_SKIPPED)
+
+test-clients: ## the other agents, and a real model
+	@echo "clients: Claude Code on llama.cpp with SmolLM2"
+	@e2e/install npm python
+	$(CARGO) build --profile $(PROFILE) --workspace --bins
+	@rm -f e2e/clients/skipped
+	$(RUN_TESTS) --package lingate-e2e --features agents --test agents
+	@$(COUNT_SKIPPED)
+
+COUNT_SKIPPED = if [ -s e2e/clients/skipped ]; then \
+	  echo "skipped: $$(wc -l < e2e/clients/skipped)"; sort e2e/clients/skipped; fi
+
+clients: ## install the clients of `make test`, from the cache if they are there
+	@e2e/install npm
+
+fmt: ## format everything
+	$(CARGO) fmt --all
+
+lint: ## formatting, clippy, and licences where cargo-deny is installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --profile $(PROFILE) $(ALL) --quiet -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check licenses bans sources; fi
+
+quick: ## the inner loop: check and test one crate (CRATE=lingate-wire)
+	$(CARGO) check --quiet --package $(CRATE) --all-targets
+	$(RUN_QUICK) --package $(CRATE)
+
+soak: clients ## the sessions again and again (ROUNDS=20): flaky tests, leaks and left-over processes show
+	$(CARGO) build --profile $(PROFILE) --workspace --bins
+	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
+	  $(RUN_TESTS) --package lingate-e2e || exit; done

@@ -1,0 +1,257 @@
+//! The command line: names, options and their help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::client::{Client, Shell};
+
+/// A gateway that lets every coding agent speak to every model.
+#[derive(Parser)]
+#[command(
+    name = "lingate",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Begin with `lingate run -- claude`, or `lingate serve` and, in another terminal, \
+    `eval \"$(lingate env)\"`.\n\nExit codes: 0 ok, 1 found problems, 2 wrong usage or configuration."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway in the foreground
+    Serve(Serve),
+    /// Run a client through the gateway, which is started if none runs
+    Run(Run),
+    /// Print the variables that point a client at the gateway
+    Env(Env),
+    /// Validate the configuration, without any network, and show what it leads to
+    Check(Report),
+    /// Write a commented configuration from the keys in the environment
+    Init(Init),
+    /// Show which gateways run, since when and with which configuration
+    Status(Report),
+    /// End the gateway after its sessions
+    Stop(Stop),
+    /// List the providers
+    Providers(Report),
+    /// List the models that can be asked for
+    Models(Models),
+    /// List the repairs of what models and hosts get wrong
+    Quirks(Format),
+    /// Tell about the configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+/// Which configuration.
+#[derive(Args)]
+pub(crate) struct ConfigFile {
+    /// Configuration file; else $LINGATE_CONFIG, else lingate/lingate.toml under $XDG_CONFIG_HOME or ~/.config
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// For whom output is written.
+#[derive(Args)]
+pub(crate) struct Format {
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A command that reads the configuration and prints.
+#[derive(Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Address to listen on, instead of the configured one
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) listen: Option<String>,
+    /// Port to listen on, instead of the address's; 0 takes any free one
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// Started by `run`: leaves the terminal, takes another port if the configured one is busy, ends after its
+    /// last session
+    #[arg(long, hide = true)]
+    pub(crate) background: bool,
+    /// Where standard error goes, for `status` to say
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "The exit code is the client's own; 128 and the signal's number if a signal ended it, 127 if \
+    there is no such command."
+)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Use the models of this profile
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Model the client asks for
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Model the client asks for in background work
+    #[arg(long, value_name = "NAME")]
+    pub(crate) small: Option<String>,
+    /// The client and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct Env {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Whose variables
+    #[arg(long, value_enum, default_value_t = EnvClient::Claude)]
+    pub(crate) client: EnvClient,
+    /// Shell to print for; else the one $SHELL names
+    #[arg(long, value_enum)]
+    pub(crate) shell: Option<Shell>,
+    /// Use the models of this profile
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Say what each variable is for
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Print what removes the variables again
+    #[arg(long)]
+    pub(crate) unset: bool,
+}
+
+/// The clients that variables are enough for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EnvClient {
+    /// Claude Code
+    Claude,
+    /// Codex
+    Codex,
+    /// Clients of the OpenAI SDKs, aider
+    Openai,
+    /// Gemini CLI
+    Gemini,
+}
+
+impl From<EnvClient> for Client {
+    fn from(client: EnvClient) -> Self {
+        match client {
+            EnvClient::Claude => Self::Claude,
+            EnvClient::Codex => Self::Codex,
+            EnvClient::Openai => Self::Openai,
+            EnvClient::Gemini => Self::Gemini,
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// File to write; else the one that `serve` and `run` look for
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print it instead
+    #[arg(long, conflicts_with_all = ["config", "force"])]
+    pub(crate) stdout: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Stop {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Do not wait for sessions, only for the requests under way
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// End every gateway of yours, whatever its configuration
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Models {
+    #[command(flatten)]
+    pub(crate) report: Report,
+    /// List the models of this profile
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// Shell to print for
+    #[arg(value_enum, action = ArgAction::Set)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_client_is_the_clients() {
+        let check = |line: &str, model: Option<&str>, command: &[&str]| {
+            let cli =
+                Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"));
+            let Command::Run(run) = cli.command else {
+                panic!("{line}");
+            };
+            assert_eq!(run.model.as_deref(), model, "{line}");
+            assert_eq!(run.command, command, "{line}");
+        };
+        check("lingate run claude", None, &["claude"]);
+        check("lingate run -- claude -p hi", None, &["claude", "-p", "hi"]);
+        check(
+            "lingate run --model kimi -- claude --model x",
+            Some("kimi"),
+            &["claude", "--model", "x"],
+        );
+        check(
+            "lingate run -m kimi claude --model x --",
+            Some("kimi"),
+            &["claude", "--model", "x", "--"],
+        );
+        assert!(Cli::try_parse_from(["lingate", "run"]).is_err());
+    }
+}

@@ -1,0 +1,237 @@
+//! Requests to a gateway of our own: its health, its end, and the lease of a session.
+//!
+//! HTTP as plain as it gets: one request a connection, small answers, every wait bounded.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::registry::{Entry, reachable};
+
+/// Longer than a busy gateway takes, shorter than a person waits.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Our answers are a few hundred bytes.
+const MAX_ANSWER: u64 = 64 << 10;
+
+/// What a gateway says of itself now.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Health {
+    /// `ok`, or why not.
+    pub(crate) status: String,
+    /// Always `lingate`: tells it from whatever else may have taken its address.
+    pub(crate) service: String,
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// When it began to accept, RFC 3339, UTC.
+    pub(crate) since: String,
+    /// Open leases.
+    #[serde(default)]
+    pub(crate) sessions: u64,
+    /// Requests under way.
+    #[serde(default)]
+    pub(crate) active: u64,
+    /// Requests for a reply so far.
+    #[serde(default)]
+    pub(crate) exchanges: u64,
+}
+
+/// Keeps a gateway that `run` started from ending.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    /// The gateway.
+    pub(crate) entry: Entry,
+    /// Open for as long as the session lasts; nothing is sent on it.
+    _connection: TcpStream,
+}
+
+/// Asks a gateway how it is. An error if another process has its address now.
+pub(crate) async fn health(entry: &Entry) -> io::Result<Health> {
+    let (status, body) = exchange(entry, "GET", "/health").await?;
+    if status != 200 {
+        return Err(refused(status));
+    }
+    let health: Health = serde_json::from_slice(&body)?;
+    if health.service != "lingate" || health.pid != entry.pid {
+        return Err(io::Error::other("another process answers at its address"));
+    }
+    Ok(health)
+}
+
+/// Tells a gateway to take no more requests and to end when those it has are done.
+pub(crate) async fn stop(entry: &Entry) -> io::Result<()> {
+    let (status, _) = exchange(entry, "POST", "/api/stop").await?;
+    if (200..300).contains(&status) {
+        Ok(())
+    } else {
+        Err(refused(status))
+    }
+}
+
+impl Lease {
+    /// Takes a lease on a gateway; an error if it is about to end, or gone.
+    pub(crate) async fn take(entry: Entry) -> io::Result<Self> {
+        let request = request(&entry, "GET", "/api/lease", "HTTP/1.1");
+        let taken = timeout(PATIENCE, async {
+            let mut connection = connect(entry.address).await?;
+            connection.write_all(request.as_bytes()).await?;
+            let mut head = Vec::new();
+            // A byte at a time: what follows the head is the gateway's to send and ours to leave unread.
+            while !head.ends_with(b"\r\n\r\n") && (head.len() as u64) < MAX_ANSWER {
+                head.push(connection.read_u8().await?);
+            }
+            match status(&head)? {
+                200 => Ok(connection),
+                status => Err(refused(status)),
+            }
+        });
+        Ok(Self {
+            _connection: taken.await??,
+            entry,
+        })
+    }
+}
+
+async fn exchange(entry: &Entry, method: &str, path: &str) -> io::Result<(u16, Vec<u8>)> {
+    // Version 1.0 because its answers end with the connection: no chunks to take apart.
+    let request = request(entry, method, path, "HTTP/1.0");
+    let answer = timeout(PATIENCE, async {
+        let mut connection = connect(entry.address).await?;
+        connection.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        connection.take(MAX_ANSWER).read_to_end(&mut answer).await?;
+        Ok::<_, io::Error>(answer)
+    });
+    let answer = answer.await??;
+    let status = status(&answer)?;
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n");
+    let body = head
+        .and_then(|end| answer.get(end + 4..))
+        .unwrap_or_default();
+    Ok((status, body.to_vec()))
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect(reachable(address)).await
+}
+
+fn request(entry: &Entry, method: &str, path: &str, version: &str) -> String {
+    format!(
+        "{method} {path} {version}\r\nhost: {}\r\nx-lingate-instance: {}\r\n\
+         content-type: application/json\r\ncontent-length: 0\r\n\r\n",
+        reachable(entry.address),
+        entry.instance
+    )
+}
+
+fn status(answer: &[u8]) -> io::Result<u16> {
+    let line = answer
+        .split(|byte| *byte == b'\r')
+        .next()
+        .unwrap_or_default();
+    let line = std::str::from_utf8(line).unwrap_or_default();
+    let status = line
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.split(' ').nth(1));
+    let status = status.and_then(|status| status.parse().ok());
+    status.ok_or_else(|| io::Error::other("no HTTP answer"))
+}
+
+fn refused(status: u16) -> io::Error {
+    io::Error::other(format!("it answered {status}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::super::registry::tests::entry;
+    use super::*;
+
+    /// A listener that answers one connection with `answer` and gives back what it was asked.
+    fn answering(answer: &'static str) -> (Entry, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") {
+                assert_eq!(connection.read(&mut byte).unwrap(), 1);
+                request.extend(byte);
+            }
+            connection.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        (
+            Entry {
+                address,
+                ..entry("me")
+            },
+            asked,
+        )
+    }
+
+    const HEALTHY: &str = "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n\
+        {\"status\":\"ok\",\"service\":\"lingate\",\"pid\":1,\"since\":\"2026-11-21T00:00:00Z\",\"sessions\":2,\"active\":1}";
+
+    #[tokio::test]
+    async fn health_is_the_gateways_own() {
+        let (entry, asked) = answering(HEALTHY);
+        let health = health(&entry).await.unwrap();
+        assert_eq!(
+            (health.sessions, health.active, health.exchanges),
+            (2, 1, 0)
+        );
+        let asked = asked.join().unwrap();
+        assert!(
+            asked.starts_with("GET /health HTTP/1.0\r\nhost: 127.0.0.1:"),
+            "{asked}"
+        );
+    }
+
+    #[tokio::test]
+    async fn whoever_took_the_address_since_is_no_gateway_of_ours() {
+        let (entry, _) = answering(HEALTHY);
+        let other = Entry { pid: 2, ..entry };
+        assert!(health(&other).await.is_err());
+        for answer in [
+            "HTTP/1.1 404 Not Found\r\n\r\n",
+            "SSH-2.0-x\r\n",
+            "",
+            "HTTP/1.1 200 OK\r\n\r\nhello",
+        ] {
+            let (entry, _) = answering(answer);
+            assert!(health(&entry).await.is_err(), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_shows_the_instance() {
+        let (entry, asked) = answering("HTTP/1.0 202 Accepted\r\n\r\n");
+        stop(&entry).await.unwrap();
+        let asked = asked.join().unwrap();
+        assert!(asked.starts_with("POST /api/stop "), "{asked}");
+        assert!(asked.contains("\r\nx-lingate-instance: me\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_held_or_refused() {
+        let (entry, _) = answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        assert!(Lease::take(entry).await.is_ok());
+        let (entry, _) = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        assert_eq!(
+            Lease::take(entry).await.unwrap_err().to_string(),
+            "it answered 503"
+        );
+        let (entry, _) = answering("");
+        assert!(Lease::take(entry).await.is_err());
+    }
+}

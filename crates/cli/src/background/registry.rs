@@ -1,0 +1,231 @@
+//! The state files of running gateways.
+//!
+//! A gateway writes its file under a name of its own, locks it, and only then gives it the name that others look for.
+//! So whoever finds a file that is not locked has found what a dead process left, and removes it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::{StateDirectory, private};
+
+const PREFIX: &str = "gateway-";
+const SUFFIX: &str = ".json";
+
+/// What a running gateway says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Tells this process from every other; shown with control requests.
+    pub(crate) instance: String,
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The version it was built as.
+    pub(crate) version: String,
+    /// What it runs on, see [`crate::configuration`].
+    pub(crate) fingerprint: String,
+    /// The configuration file, if it has one.
+    pub(crate) config: Option<PathBuf>,
+    /// Whether `run` started it, so that it ends after its last session.
+    pub(crate) background: bool,
+    /// Its log file; none if it logs to standard error.
+    pub(crate) log: Option<PathBuf>,
+}
+
+impl Entry {
+    /// The URL that clients on this machine reach it at.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", reachable(self.address))
+    }
+}
+
+/// The address that reaches a listener: for one that listens on every address, the loopback.
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// A gateway's own entry. Dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    path: PathBuf,
+    /// Keeps the lock.
+    _file: File,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // What cannot be removed is unlocked all the same, and whoever looks next removes it.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Enters a gateway.
+pub(crate) fn register(directory: &StateDirectory, entry: &Entry) -> io::Result<Registration> {
+    directory.create()?;
+    let path = path(directory, entry);
+    let unnamed = path.with_extension("new");
+    let mut file = private(OpenOptions::new().write(true).create_new(true), &unnamed)?;
+    file.write_all(&serde_json::to_vec(entry)?)?;
+    file.lock()?;
+    std::fs::rename(&unnamed, &path)?;
+    Ok(Registration { path, _file: file })
+}
+
+/// The gateways that run, the oldest first. Removes what dead ones left.
+pub(crate) fn running(directory: &StateDirectory) -> io::Result<Vec<Entry>> {
+    let listing = match std::fs::read_dir(directory.path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing?,
+    };
+    let mut found = Vec::new();
+    for item in listing {
+        let path = item?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            found.extend(read(&path)?);
+        }
+    }
+    // Instances begin with their time.
+    found.sort_by(|left, right| left.instance.cmp(&right.instance));
+    Ok(found)
+}
+
+/// Waits for a gateway to end, for `limit` at most; whether it did.
+pub(crate) async fn ended(directory: &StateDirectory, entry: &Entry, limit: Duration) -> bool {
+    let Ok(file) = File::open(path(directory, entry)) else {
+        return true;
+    };
+    // Its lock is ours once it is gone.
+    let waited = tokio::task::spawn_blocking(move || file.lock_shared());
+    matches!(tokio::time::timeout(limit, waited).await, Ok(Ok(Ok(()))))
+}
+
+fn path(directory: &StateDirectory, entry: &Entry) -> PathBuf {
+    directory.file(&format!("{PREFIX}{}{SUFFIX}", entry.instance))
+}
+
+/// The entry at `path`, if its gateway lives.
+fn read(path: &Path) -> io::Result<Option<Entry>> {
+    let mut file = match File::open(path) {
+        // Its gateway ended since the directory was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+        Ok(()) => {
+            let _ = std::fs::remove_file(path);
+            return Ok(None);
+        }
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    // An entry we cannot read is a newer version's: it runs, but is nothing we could join.
+    Ok(serde_json::from_str(&text).ok())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    pub(crate) fn entry(instance: &str) -> Entry {
+        Entry {
+            instance: instance.to_owned(),
+            pid: 1,
+            address: "127.0.0.1:1".parse().unwrap(),
+            version: "0".to_owned(),
+            fingerprint: "f".to_owned(),
+            config: None,
+            background: true,
+            log: None,
+        }
+    }
+
+    fn instances(directory: &StateDirectory) -> Vec<String> {
+        let entries = running(directory).unwrap();
+        entries.into_iter().map(|entry| entry.instance).collect()
+    }
+
+    #[test]
+    fn an_entry_lasts_as_long_as_its_registration() {
+        let scratch = Scratch::new();
+        let directory = StateDirectory::at(&scratch.path().join("state"));
+        assert!(instances(&directory).is_empty());
+        let second = register(&directory, &entry("2")).unwrap();
+        let _first = register(&directory, &entry("1")).unwrap();
+        assert_eq!(running(&directory).unwrap()[0], entry("1"));
+        assert_eq!(instances(&directory), ["1", "2"]);
+        drop(second);
+        assert_eq!(instances(&directory), ["1"]);
+    }
+
+    #[tokio::test]
+    async fn an_end_is_waited_for() {
+        let scratch = Scratch::new();
+        let directory = StateDirectory::at(scratch.path());
+        let registration = register(&directory, &entry("1")).unwrap();
+        let entry = entry("1");
+        assert!(!ended(&directory, &entry, Duration::from_millis(20)).await);
+        let (ended, ()) = tokio::join!(ended(&directory, &entry, Duration::from_secs(20)), async {
+            tokio::task::yield_now().await;
+            drop(registration);
+        });
+        assert!(ended);
+    }
+
+    #[test]
+    fn what_a_dead_gateway_left_is_removed() {
+        let scratch = Scratch::new();
+        let directory = StateDirectory::at(scratch.path());
+        let left = directory.file("gateway-9.json");
+        std::fs::write(&left, serde_json::to_vec(&entry("9")).unwrap()).unwrap();
+        assert!(instances(&directory).is_empty());
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn other_files_are_left_alone() {
+        let scratch = Scratch::new();
+        let directory = StateDirectory::at(scratch.path());
+        for name in ["launch-f.lock", "gateway-f.log", "notes.json"] {
+            std::fs::write(directory.file(name), "{}").unwrap();
+        }
+        assert!(instances(&directory).is_empty());
+        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn clients_reach_a_listener_on_every_address_at_the_loopback() {
+        let check = |listen: &str, expected: &str| {
+            let address = listen.parse().unwrap();
+            assert_eq!(
+                Entry {
+                    address,
+                    ..entry("1")
+                }
+                .url(),
+                expected
+            );
+        };
+        check("127.0.0.1:8484", "http://127.0.0.1:8484");
+        check("0.0.0.0:80", "http://127.0.0.1:80");
+        check("[::]:80", "http://[::1]:80");
+        check("192.168.0.2:80", "http://192.168.0.2:80");
+    }
+}

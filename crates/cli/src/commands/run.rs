@@ -1,0 +1,233 @@
+//! `lingate run -- claude ...`: a client, pointed at a gateway that is there for it.
+
+use std::cell::Cell;
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lingate_config::{Config, Environment, Secret, SystemEnvironment};
+use tokio::process::Command;
+
+use super::session::{self, Wishes};
+use super::{VERSION, state_directory};
+use crate::args::Run;
+use crate::background::{self, Entry, StateDirectory, Wanted};
+use crate::client::{Arguments, Client, Files, KEY_VARIABLE, Setup, arguments, quoted, setup};
+use crate::configuration::{Listen, load};
+use crate::failure::Failure;
+use crate::{child, output};
+
+/// A client that has not called by then probably calls somebody else.
+const CALLS_WITHIN: Duration = Duration::from_secs(15);
+
+/// Runs the client; its exit code is ours.
+pub(crate) async fn run(args: Run, environment: &SystemEnvironment) -> Result<ExitCode, Failure> {
+    let Some((command, given)) = args.command.split_first() else {
+        return Err(Failure::usage("there is no command to run"));
+    };
+    let client = Client::of(command);
+    let program = program(command, client, environment)?;
+    let loaded = load(args.file.config.as_deref(), Listen::default(), environment)?;
+    let key = key(&loaded.config, environment)?;
+    let wishes = Wishes {
+        profile: args.profile.as_deref(),
+        model: args.model.as_deref(),
+        small: args.small.as_deref(),
+    };
+    // Before a gateway is started for nothing: what is wished for must exist.
+    session::target(&loaded.config, "", &wishes)?;
+
+    let directory = state_directory(environment)?;
+    let wanted = Wanted {
+        fingerprint: &loaded.fingerprint,
+        version: VERSION,
+        config: args.file.config.as_deref(),
+    };
+    let lease = background::join_or_start(&directory, &wanted).await?;
+    let target = session::target(&loaded.config, &lease.entry.url(), &wishes)?;
+    let setup = setup(client, &target, &|name| environment.var(name));
+    let kept = Kept::new(&directory);
+    let files = Files {
+        read: &|path| environment.read(Path::new(path)),
+        keep: &|text| kept.write(text),
+    };
+    let arguments = arguments(
+        client,
+        &target,
+        &setup,
+        key.as_ref(),
+        given.to_vec(),
+        &files,
+    )
+    .map_err(|error| Failure::usage(error.to_string()))?;
+    announce(&loaded.config, &lease.entry, command, &arguments);
+
+    let mut process = Command::new(&program);
+    process.args(&arguments.all);
+    apply(&mut process, &setup, key.as_ref());
+    let calls = Calls::before(&lease.entry).await;
+    let code = child::run(process, calls.watch(command)).await;
+    calls.look_back(command).await;
+    code.map_err(|error| Failure::problem(format!("cannot run `{}`: {error}", program.display())))
+}
+
+fn program(
+    command: &OsStr,
+    client: Client,
+    environment: &dyn Environment,
+) -> Result<PathBuf, Failure> {
+    child::find(command, environment.var("PATH").as_deref()).ok_or_else(|| {
+        let name = command.to_string_lossy();
+        let failure = Failure::no_command(format!("there is no command `{name}`"));
+        match client.install() {
+            Some(install) => failure.hint(format!("`{install}` installs it")),
+            None => failure.hint("is it installed, and in a directory of `PATH`?"),
+        }
+    })
+}
+
+/// The user's key, where the gateway asks for one.
+fn key(config: &Config, environment: &dyn Environment) -> Result<Option<Secret>, Failure> {
+    if !session::asks_for_key(config) {
+        return Ok(None);
+    }
+    let key = environment.var(KEY_VARIABLE).ok_or_else(session::no_key)?;
+    Ok(Some(Secret::new(key)))
+}
+
+fn apply(process: &mut Command, setup: &Setup, key: Option<&Secret>) {
+    for removal in &setup.unset {
+        process.env_remove(removal.name);
+    }
+    for variable in &setup.set {
+        process.env(variable.name, variable.value.expose(key));
+    }
+}
+
+/// Says what is about to happen, before the client takes the screen.
+fn announce(config: &Config, gateway: &Entry, command: &OsStr, arguments: &Arguments) {
+    let answers = config
+        .routes
+        .global
+        .default
+        .as_deref()
+        .unwrap_or("nothing but the models it lists");
+    output::say(&format!(
+        "{} is the gateway, {answers} the default",
+        gateway.url()
+    ));
+    if config.sources.keys.is_empty() && answers == lingate_config::DEMO {
+        output::say(
+            "no provider key found: the built-in demo answers; `lingate providers` lists what a key can be for",
+        );
+    }
+    if let Some(log) = &gateway.log {
+        output::say(&format!("its log is {}", log.display()));
+    }
+    if let Some(added) = &arguments.added {
+        output::say(&format!(
+            "added to the command line: {} {added}",
+            quoted(&command.to_string_lossy())
+        ));
+    }
+}
+
+/// Whether the client calls the gateway at all.
+struct Calls<'a> {
+    gateway: &'a Entry,
+    /// Exchanges before it ran; none if the gateway did not say.
+    before: Option<u64>,
+    /// A client that draws on this screen: nothing may be written over it, and its user may just be thinking.
+    interactive: bool,
+    /// Whether it has run for long enough to have called.
+    due: Cell<bool>,
+}
+
+impl<'a> Calls<'a> {
+    async fn before(gateway: &'a Entry) -> Self {
+        let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        Self {
+            before: exchanges(gateway).await,
+            due: Cell::new(false),
+            interactive: terminal && io::stderr().is_terminal(),
+            gateway,
+        }
+    }
+
+    /// Says after a while that the client has not called.
+    async fn watch(&self, command: &OsStr) {
+        tokio::time::sleep(CALLS_WITHIN).await;
+        self.due.set(true);
+        if !self.interactive && self.none_came().await {
+            let command = command.to_string_lossy();
+            self.explain(&format!(
+                "`{command}` has not called the gateway for {} s",
+                CALLS_WITHIN.as_secs()
+            ));
+        }
+    }
+
+    /// Says it once the screen is free again.
+    async fn look_back(&self, command: &OsStr) {
+        if self.interactive && self.due.get() && self.none_came().await {
+            self.explain(&format!(
+                "`{}` never called the gateway",
+                command.to_string_lossy()
+            ));
+        }
+    }
+
+    async fn none_came(&self) -> bool {
+        self.before.is_some() && exchanges(self.gateway).await == self.before
+    }
+
+    fn explain(&self, what: &str) {
+        output::say(what);
+        output::say(
+            "  it may wait for input, or managed settings or a profile of its own point it elsewhere,",
+        );
+        output::say(&format!(
+            "  or a proxy does not except {}",
+            self.gateway.address.ip()
+        ));
+        if let Some(log) = &self.gateway.log {
+            output::say(&format!("  what the gateway saw is in {}", log.display()));
+        }
+    }
+}
+
+async fn exchanges(gateway: &Entry) -> Option<u64> {
+    let health = background::health(gateway).await.ok()?;
+    Some(health.exchanges)
+}
+
+/// A file that holds the client's settings for as long as it runs.
+struct Kept {
+    path: PathBuf,
+}
+
+impl Kept {
+    fn new(directory: &StateDirectory) -> Self {
+        Self {
+            path: directory.file(&format!("settings-{}.json", std::process::id())),
+        }
+    }
+
+    fn write(&self, text: &str) -> io::Result<PathBuf> {
+        // One that a dead process of our id left may have been made by nobody but us.
+        let _ = std::fs::remove_file(&self.path);
+        let mut file =
+            background::private(OpenOptions::new().write(true).create_new(true), &self.path)?;
+        file.write_all(text.as_bytes())?;
+        Ok(self.path.clone())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,198 @@
+//! Loading the configuration for a command, with a fingerprint of everything it was read from.
+//!
+//! Two commands whose fingerprints agree would build the same gateway: the same file, the same files it names, the
+//! same variables. Keys go into it, so a new key is a new configuration; the hash gives none of them away.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lingate_config::{Config, Environment, LoadOptions, Problems};
+use sha2::{Digest, Sha256};
+
+use crate::failure::Failure;
+
+/// A configuration and where it came from.
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// Names everything it was read from; 16 hexadecimal digits.
+    pub(crate) fingerprint: String,
+}
+
+/// What the command line says about the listener; it overrides the file's word.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listen {
+    pub(crate) address: Option<String>,
+    pub(crate) port: Option<u16>,
+}
+
+/// Loads the configuration at `path`, or the one that is found without.
+pub(crate) fn load(
+    path: Option<&Path>,
+    listen: Listen,
+    environment: &dyn Environment,
+) -> Result<Loaded, Failure> {
+    try_load(path, listen, environment).map_err(|problems| Failure::usage(problems.to_string()))
+}
+
+/// As [`load`], with each problem by itself.
+pub(crate) fn try_load(
+    path: Option<&Path>,
+    listen: Listen,
+    environment: &dyn Environment,
+) -> Result<Loaded, Problems> {
+    let witness = Witness::new(environment);
+    let quirks: Vec<&str> = lingate_quirk::names().collect();
+    let options = LoadOptions {
+        path: path.map(absolute),
+        listen: listen.address,
+        port: listen.port,
+        quirks: &quirks,
+    };
+    let config = Config::load(&options, &witness)?;
+    Ok(Loaded {
+        config,
+        fingerprint: witness.fingerprint(),
+    })
+}
+
+/// Independent of the directory a command was given in.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// An environment that remembers what it was asked for.
+struct Witness<'e> {
+    inner: &'e dyn Environment,
+    asked: RefCell<BTreeMap<String, Option<String>>>,
+}
+
+impl<'e> Witness<'e> {
+    fn new(inner: &'e dyn Environment) -> Self {
+        Self {
+            inner,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// Where a gateway listens does not change what it does.
+    fn is_listener(name: &str) -> bool {
+        matches!(name, "LINGATE_LISTEN" | "LINGATE_PORT")
+    }
+
+    fn note(&self, kind: &str, name: &str, answer: Option<&str>) {
+        let answer = answer.map(str::to_owned);
+        self.asked
+            .borrow_mut()
+            .insert(format!("{kind} {name}"), answer);
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for (asked, answer) in &*self.asked.borrow() {
+            // Lengths keep neighbours apart.
+            let answer = answer.as_deref();
+            let head = format!("{}:{asked} {:?}:", asked.len(), answer.map(str::len));
+            hash.update(head.as_bytes());
+            hash.update(answer.unwrap_or_default().as_bytes());
+        }
+        let digest = hash.finalize();
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+impl Environment for Witness<'_> {
+    fn var(&self, name: &str) -> Option<String> {
+        let value = self.inner.var(name);
+        if !Self::is_listener(name) {
+            self.note("variable", name, value.as_deref());
+        }
+        value
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let text = self.inner.read(path);
+        self.note("file", &path.to_string_lossy(), text.as_deref().ok());
+        text
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        let home = self.inner.home();
+        self.note("home", "", home.as_deref().and_then(Path::to_str));
+        home
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lingate_config::FixedEnvironment;
+
+    use super::*;
+
+    const KEY: (&str, &str) = ("MOONSHOT_API_KEY", "sk-one");
+    const HOME: (&str, &str) = ("HOME", "/home/u");
+
+    fn fingerprint(environment: &FixedEnvironment, path: Option<&str>) -> String {
+        let loaded = load(path.map(Path::new), Listen::default(), environment);
+        loaded
+            .unwrap_or_else(|failure| panic!("{failure}"))
+            .fingerprint
+    }
+
+    #[test]
+    fn what_is_read_decides_the_fingerprint() {
+        let base = FixedEnvironment::new([KEY, HOME]);
+        let first = fingerprint(&base, None);
+        assert_eq!(first.len(), 16);
+        assert_eq!(fingerprint(&base, None), first);
+
+        let unrelated = FixedEnvironment::new([KEY, HOME, ("EDITOR", "vi")]);
+        assert_eq!(
+            fingerprint(&unrelated, None),
+            first,
+            "a variable nobody asks for"
+        );
+
+        let other_key = FixedEnvironment::new([("MOONSHOT_API_KEY", "sk-two"), HOME]);
+        assert_ne!(fingerprint(&other_key, None), first, "another key");
+
+        let file = |text: &str| base.clone().with_file("/c.toml", text);
+        let with_file = fingerprint(&file("from_env = true"), Some("/c.toml"));
+        assert_ne!(with_file, first, "a file");
+        assert_ne!(
+            fingerprint(&file("from_env = true\n"), Some("/c.toml")),
+            with_file,
+            "another text"
+        );
+    }
+
+    #[test]
+    fn the_listener_is_no_part_of_it() {
+        let environment = FixedEnvironment::new([KEY, HOME]);
+        let listen = Listen {
+            address: None,
+            port: Some(0),
+        };
+        let loaded = load(None, listen, &environment).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(loaded.config.server.listen.port(), 0);
+        assert_eq!(loaded.fingerprint, fingerprint(&environment, None));
+    }
+
+    #[test]
+    fn a_wrong_file_is_wrong_usage() {
+        let environment = FixedEnvironment::new([HOME]).with_file("/c.toml", "defualt = 1");
+        let failure = load(Some(Path::new("/c.toml")), Listen::default(), &environment)
+            .err()
+            .unwrap();
+        assert_eq!(failure.code(), std::process::ExitCode::from(2));
+        assert!(
+            failure.to_string().contains("did you mean `default`"),
+            "{failure}"
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! What goes to standard output: lines, tables for people, one JSON object a line for programs.
+//!
+//! Nothing here is coloured, so that output reads the same on a terminal, in a pipe and in a log. A reader that
+//! went away (`lingate models | head -1`) is no failure.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Writes one line to standard output.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    write(&format!("{text}\n"))
+}
+
+/// Writes `text` to standard output as it is.
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::problem(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Tells the person something that is no result; a standard error that is gone is nobody to tell.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "lingate: {text}");
+}
+
+/// Writes one object a line.
+pub(crate) fn json_lines<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+    for item in items {
+        line(&to_json(&item)?)?;
+    }
+    Ok(())
+}
+
+/// Writes a table: columns as wide as their widest cell, two spaces between them.
+pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
+    write(&render(head, rows))
+}
+
+fn to_json(item: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(item)
+        .map_err(|error| Failure::problem(format!("cannot write JSON: {error}")))
+}
+
+fn render<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let head = head.map(str::to_owned);
+    let mut widths = [0; N];
+    for row in [&head].into_iter().chain(rows) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in [&head].into_iter().chain(rows) {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_end_with_their_text() {
+        let rows = [
+            ["a".to_owned(), "1".to_owned()],
+            ["longer".to_owned(), String::new()],
+            ["ümläut".to_owned(), "3".to_owned()],
+        ];
+        assert_eq!(
+            render(["name", "n"], &rows),
+            "name    n\na       1\nlonger\nümläut  3\n"
+        );
+    }
+}

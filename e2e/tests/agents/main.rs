@@ -1,0 +1,3 @@
+//! Every client and backend but Claude Code on scripted providers: `make test-clients`.
+
+mod llama_cpp;

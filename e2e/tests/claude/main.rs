@@ -1,0 +1,9 @@
+//! Claude Code, unmodified, on a provider of the Chat wire.
+
+mod expect;
+mod failures;
+mod interactive;
+mod media;
+mod session;
+mod subagent;
+mod tool_search;
