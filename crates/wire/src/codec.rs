@@ -70,6 +70,12 @@ pub trait StreamEncoder: Send {
     /// Writes something that keeps the connection alive and changes nothing.
     fn keep_alive(&mut self, out: &mut Vec<u8>);
 
+    /// Writes something that changes nothing, but that the client's parser takes for an event of the reply where the
+    /// grammar has such a thing: some clients' watchdogs do not count pings.
+    fn nudge(&mut self, out: &mut Vec<u8>) {
+        self.keep_alive(out);
+    }
+
     /// Writes one event of a sequenced reply.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 

@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<KeyHash, FormatError> {
     let error = || FormatError {
         message: "is not `sha256:` and 64 hexadecimal digits".to_owned(),
         hint: Some(
-            "`lingate keys add NAME` makes a key and prints the line for this file".to_owned(),
+            "`printf %s KEY | sha256sum` prints the digits".to_owned(),
         ),
         shows_value: false,
     };

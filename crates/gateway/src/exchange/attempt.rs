@@ -19,7 +19,7 @@ use lingate_wire::Wire;
 use super::asked::Asked;
 use super::upstream::Upstream;
 use crate::clock;
-use crate::lane::{Prepared, passthrough, translate};
+use crate::lane::{Prepared, estimate, passthrough, translate};
 use crate::record::Draft;
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Chain, Tally, folded};
@@ -69,7 +69,10 @@ pub(crate) async fn run(
     draft.attempt(&upstream.provider.id, &upstream.model, upstream.wire, lane);
     let prepared = match lane {
         Lane::Passthrough => passthrough::prepare(asked, upstream),
-        Lane::Translate => translate::prepare(asked, upstream, settings, &draft.id.to_string())?,
+        Lane::Translate => {
+            draft.set_input_estimate(estimate::input_tokens(asked.decoded()?));
+            translate::prepare(asked, upstream, settings, &draft.id.to_string())?
+        }
     };
     draft.translated(&prepared.hits, prepared.losses.iter().cloned());
     let Prepared {
@@ -212,7 +215,7 @@ pub(crate) async fn send(
     })?;
     let sent = async { client.request(request).await.map_err(|error| unreachable_upstream(upstream, url, &error)) };
     let response = within(timeouts.headers, "headers", sent).await?;
-    let decoding = Decoding::of(response.headers())?;
+    let decoding = Box::new(Decoding::of(response.headers())?);
     Ok(response.map(|body| UpstreamBody::Http(body, decoding)))
 }
 

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use lingate_quirk::Settings;
 use lingate_wire::turn::{Failure, FailureKind};
 use lingate_wire::bridge::Lane;
-use lingate_wire::{ReplyContext, Wire, anthropic, bridge};
+use lingate_wire::{Wire, anthropic, bridge};
 
 use tokio::time::Instant;
 
@@ -22,7 +22,6 @@ use super::upstream::{Upstream, candidates};
 use crate::front::keys::Caller;
 use crate::front::respond::{self, Body, LINGATE_ID, REQUEST_ID, set};
 use crate::front::body;
-use crate::lane::estimate;
 use crate::record::{AttemptEnd, Draft, Ending};
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::Tally;
@@ -77,7 +76,7 @@ async fn answer(shared: &Arc<Shared>, call: Call, draft: &Arc<Draft>) -> Result<
     draft.asked(&asked.peek.model.decode(), asked.session().as_deref());
     call.caller.may_ask(&asked.peek.model.decode())?;
 
-    let side = client_side(&asked, draft);
+    let side = client_side(&asked);
     let is_stream = asked.peek.stream;
     if !is_stream {
         let answer = attempts(shared, &asked, draft).await?;
@@ -212,17 +211,11 @@ impl Retries {
     }
 }
 
-fn client_side(asked: &Asked, draft: &Draft) -> ClientSide {
-    let estimate = asked.decoded().map_or(0, estimate::input_tokens);
-    let created = u64::try_from(clock::wall().as_second()).unwrap_or(0);
+fn client_side(asked: &Asked) -> ClientSide {
     ClientSide {
         wire: asked.wire,
-        context: ReplyContext {
-            exchange: draft.id.to_string(),
-            model: asked.peek.model.clone(),
-            created,
-            input_estimate: estimate,
-        },
+        model: asked.peek.model.clone(),
+        created: u64::try_from(clock::wall().as_second()).unwrap_or(0),
         sends_usage: asked.wants_stream_usage(),
     }
 }
@@ -232,7 +225,7 @@ fn whole_response(answer: Answer, side: &ClientSide, draft: &Draft) -> Response<
         Answer::Whole(whole) => whole,
         Answer::Refused(whole, failure) => {
             draft.end(Ending::Answered, Some(failure));
-            return written(*whole, side);
+            return written(*whole, side, draft);
         }
         // A request that is not streamed is never answered by a stream.
         Answer::Live(_) => return respond::empty(StatusCode::INTERNAL_SERVER_ERROR),
@@ -240,13 +233,16 @@ fn whole_response(answer: Answer, side: &ClientSide, draft: &Draft) -> Response<
     draft.first_content();
     draft.tally(&whole.tally);
     draft.end(Ending::Answered, None);
-    written(*whole, side)
+    written(*whole, side, draft)
 }
 
-fn written(whole: Whole, side: &ClientSide) -> Response<Body> {
+fn written(whole: Whole, side: &ClientSide, draft: &Draft) -> Response<Body> {
     let (bytes, is_verbatim) = match whole.body {
         WholeBody::Verbatim(bytes) => (bytes, true),
-        WholeBody::Reply(reply) => (bridge::encode_response(side.wire, &reply, &side.context).into(), false),
+        WholeBody::Reply(reply) => {
+            let bytes = bridge::encode_response(side.wire, &reply, &side.reply_context(draft));
+            (bytes.into(), false)
+        }
     };
     let mut response = respond::json(whole.status, bytes);
     for (name, value) in &whole.headers {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use lingate_quirk::{Settings, State, Target};
 use lingate_wire::bridge;
-use lingate_wire::turn::{Block, EmptyReply, Failure, SealKey, SealStage, Sequencer, ToolIdStage, Turn};
-use lingate_wire::UpstreamContext;
+use lingate_wire::turn::{Block, EmptyReply, Failure, FailureKind, SealKey, SealStage, Sequencer, ToolIdStage, Turn};
+use lingate_wire::{UpstreamContext, Wire, chat};
 
 use super::Prepared;
 use super::merge::merged;
@@ -31,6 +31,11 @@ pub(crate) fn prepare(
     let call_ids = call_ids(&decoded.turn);
     selection.apply(&mut decoded.turn, &mut decoded.params, &mut state);
 
+    if upstream.wire == Wire::Chat
+        && let Some(tool) = chat::unservable_tools(&decoded.turn)
+    {
+        return Err(unservable(&tool.decode(), &upstream.provider.id));
+    }
     let seal = SealKey::new(&upstream.provider.id, upstream.account(), &upstream.model);
     let context = UpstreamContext {
         model: &upstream.model,
@@ -53,6 +58,14 @@ pub(crate) fn prepare(
         losses: encoded.losses.iter().map(|loss| loss.path.clone()).collect(),
         repair: Some((selection, state)),
     })
+}
+
+/// Nothing but tools the provider would have to run: an answer without them would pass for one with them.
+fn unservable(tool: &str, provider: &str) -> Failure {
+    Failure::new(
+        FailureKind::InvalidRequest,
+        format!("tool `{tool}` runs at its own provider; `{provider}` does not have it, and the request has no other tool"),
+    )
 }
 
 /// The ids of all calls in the history, as the client knows them.

@@ -39,6 +39,7 @@ struct Details {
     attempts: u32,
     quirks: Vec<String>,
     losses: Vec<String>,
+    input_estimate: u64,
     overhead: Option<Duration>,
     ttft: Option<Duration>,
     status: Option<u16>,
@@ -168,6 +169,16 @@ impl Draft {
         let mut details = self.details();
         details.ending = ending;
         details.failure = failure;
+    }
+
+    /// Input tokens as estimated before the upstream tells.
+    pub(crate) fn set_input_estimate(&self, tokens: u64) {
+        self.details().input_estimate = tokens;
+    }
+
+    /// Input tokens as estimated before the upstream tells; 0 for a passthrough, which tells itself.
+    pub(crate) fn input_estimate(&self) -> u64 {
+        self.details().input_estimate
     }
 
     /// Attempts so far.

@@ -16,6 +16,7 @@ use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Either, StreamBody};
 use hyper::body::Frame;
 use lingate_wire::bridge::{self, Lane};
+use lingate_wire::json::Text;
 use lingate_wire::turn::{Failure, FailureKind};
 use lingate_wire::{ReplyContext, StreamEncoder, Wire};
 use tokio::time::{Instant, Sleep};
@@ -30,6 +31,9 @@ use crate::record::{Draft, Ending};
 /// Silence towards the client after which a keep-alive is sent; Claude Code shows a banner after 20 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Time without an event after which one that changes nothing is sent: Claude Code's event watchdog fires at 300 s.
+const NUDGE: Duration = Duration::from_secs(240);
+
 /// The attempts of an exchange, under way.
 pub(crate) type Attempts = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
 
@@ -37,9 +41,24 @@ pub(crate) type Attempts = Pin<Box<dyn Future<Output = Result<Answer, Failure>> 
 #[derive(Clone)]
 pub(crate) struct ClientSide {
     pub wire: Wire,
-    pub context: ReplyContext,
+    /// The model as asked.
+    pub model: Text,
+    /// When the exchange began, in seconds since 1970.
+    pub created: u64,
     /// A Chat client asked for usage on its stream.
     pub sends_usage: bool,
+}
+
+impl ClientSide {
+    /// What an encoder of the reply must know.
+    pub(crate) fn reply_context(&self, draft: &Draft) -> ReplyContext {
+        ReplyContext {
+            exchange: draft.id.to_string(),
+            model: self.model.clone(),
+            created: self.created,
+            input_estimate: draft.input_estimate(),
+        }
+    }
 }
 
 /// The body of a streamed answer.
@@ -51,6 +70,8 @@ pub(crate) struct ClientStream {
     metrics: Arc<Metrics>,
     keep_alive: Pin<Box<Sleep>>,
     last_write: Instant,
+    /// When something other than a keep-alive was last written.
+    last_event: Instant,
     /// Passthrough: the last byte written ended an event, so something may be put in.
     is_at_boundary: bool,
 }
@@ -82,6 +103,7 @@ impl ClientStream {
             metrics,
             keep_alive: Box::pin(tokio::time::sleep(KEEP_ALIVE)),
             last_write: clock::now(),
+            last_event: clock::now(),
             is_at_boundary: true,
         }
     }
@@ -151,7 +173,7 @@ impl ClientStream {
                 }
                 State::Live(live) => {
                     if live.lane() == Lane::Translate && self.encoder.is_none() {
-                        self.encoder = Some(encoder(&self.side));
+                        self.encoder = Some(encoder(&self.side, &self.draft));
                     }
                     tokio::select! {
                         biased;
@@ -169,6 +191,7 @@ impl ClientStream {
             let bytes = self.on_next(next);
             if !bytes.is_empty() {
                 self.last_write = clock::now();
+                self.last_event = self.last_write;
                 self.is_at_boundary = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
                 return Some(bytes);
             }
@@ -203,7 +226,7 @@ impl ClientStream {
         if !self.is_at_boundary && !bytes.ends_with(b"\n\n") {
             bytes.extend_from_slice(b"\n\n");
         }
-        let mut encoder = self.encoder.take().unwrap_or_else(|| encoder(&self.side));
+        let mut encoder = self.encoder.take().unwrap_or_else(|| encoder(&self.side, &self.draft));
         encoder.fail(&failure, &mut bytes);
         tracing::warn!(
             exchange.id = %self.draft.id,
@@ -246,19 +269,24 @@ impl ClientStream {
         };
         if lane == Some(Lane::Translate) && self.side.wire == Wire::Anthropic {
             let encoder = self.encoder.get_or_insert_with(|| {
-                let mut encoder = encoder(&self.side);
+                let mut encoder = encoder(&self.side, &self.draft);
                 encoder.open(out);
                 encoder
             });
-            encoder.keep_alive(out);
+            if clock::now() - self.last_event >= NUDGE {
+                self.last_event = clock::now();
+                encoder.nudge(out);
+            } else {
+                encoder.keep_alive(out);
+            }
         } else {
             out.extend_from_slice(b": keep-alive\n\n");
         }
     }
 }
 
-fn encoder(side: &ClientSide) -> Box<dyn StreamEncoder> {
-    bridge::stream_encoder(side.wire, side.context.clone(), side.sends_usage)
+fn encoder(side: &ClientSide, draft: &Draft) -> Box<dyn StreamEncoder> {
+    bridge::stream_encoder(side.wire, side.reply_context(draft), side.sends_usage)
 }
 
 /// Attempts for a streaming client give streams; this keeps the match total.

@@ -18,7 +18,7 @@ pub(crate) const WHOLE_CAP: usize = 64 * 1024 * 1024;
 /// Where the bytes of a reply come from.
 pub(crate) enum UpstreamBody {
     /// A provider.
-    Http(Incoming, Decoding),
+    Http(Incoming, Box<Decoding>),
     /// The built-in demo.
     Demo(DemoBody),
     /// Nowhere: all of it has been read.

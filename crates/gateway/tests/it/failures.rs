@@ -89,6 +89,7 @@ async fn after_content_the_stream_ends_in_an_error_event() {
         assert_eq!((last.name.as_str(), last.json()["type"].as_str()), ("error", Some("error")), "{misbehaviour:?}");
         assert!(!events.iter().any(|event| event.name == "message_stop"), "{misbehaviour:?}");
 
+        let lingate = Lingate::to_anthropic(&upstream.url()).await;
         let response = lingate.post("/v1/chat/completions", &completions(true)).send().await;
         let events = crate::harness::events(Wire::Chat, response).await;
         assert!(events.last().unwrap().json()["error"]["message"].is_string(), "{misbehaviour:?}");

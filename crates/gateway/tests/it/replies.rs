@@ -202,3 +202,44 @@ async fn tokens_are_counted_and_the_count_is_marked_as_ours() {
     assert_eq!(large - small, 1_000);
     assert!(upstream.requests().is_empty());
 }
+
+#[tokio::test]
+async fn a_tool_that_only_its_own_provider_has_is_named_in_an_error() {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let mut body = messages(true);
+    body["tools"] = json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": 8}]);
+    let response = lingate.post("/v1/messages", &body).send().await;
+    assert_eq!(response.status, 400);
+    let error = response.json().await;
+    assert!(error["error"]["message"].as_str().unwrap().contains("`web_search`"), "{error}");
+    assert!(upstream.requests().is_empty());
+    // Beside another tool it is left out.
+    body["tools"].as_array_mut().unwrap().push(json!({"name": "Read", "input_schema": {"type": "object"}}));
+    let response = lingate.post("/v1/messages", &body).send().await;
+    assert_eq!(response.status, 200);
+    assert_eq!(upstream.requests()[0].json()["tools"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn reasoning_goes_back_to_where_it_came_from() {
+    let upstream = Upstream::start(|request: &_| rich().answer(request)).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let first = lingate.post("/v1/messages", &asks_with_tools(false)).send().await.json().await;
+    let mut body = asks_with_tools(false);
+    let calls: Vec<&Value> =
+        first["content"].as_array().unwrap().iter().filter(|block| block["type"] == "tool_use").collect();
+    let results: Vec<Value> = calls
+        .iter()
+        .map(|call| json!({"type": "tool_result", "tool_use_id": call["id"], "content": "ok"}))
+        .collect();
+    let history = body["messages"].as_array_mut().unwrap();
+    history.push(json!({"role": "assistant", "content": first["content"]}));
+    history.push(json!({"role": "user", "content": results}));
+    lingate.post("/v1/messages", &body).send().await.json().await;
+    let sent = upstream.requests()[1].json();
+    assert_eq!(sent["messages"][1]["reasoning_content"], "Let me look.");
+    assert!(!sent.to_string().contains("lg1."), "no provider sees a seal: {sent}");
+    let ids: Vec<&Value> = sent["messages"].as_array().unwrap().iter().map(|message| &message["tool_call_id"]).collect();
+    assert_eq!(ids[2], &sent["messages"][1]["tool_calls"][0]["id"]);
+}

@@ -30,6 +30,7 @@ struct OpenBlock {
     slot: Slot,
     index: u64,
     kind: OpenKind,
+    is_text: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -136,7 +137,13 @@ impl StreamOut {
             }
         };
         self.next_index += 1;
-        self.current = Some(OpenBlock { slot, index, kind });
+        let is_text = matches!(opening, Opening::Text | Opening::Refusal);
+        self.current = Some(OpenBlock {
+            slot,
+            index,
+            kind,
+            is_text,
+        });
     }
 
     /// A block as it was received; a server tool's input goes as a delta, which is where clients look for it.
@@ -253,6 +260,25 @@ impl StreamEncoder for StreamOut {
 
     fn keep_alive(&mut self, out: &mut Vec<u8>) {
         write_event(out, "ping", |_| {});
+    }
+
+    /// An empty delta of the open block. Claude Code's event watchdog counts pings for five minutes only.
+    fn nudge(&mut self, out: &mut Vec<u8>) {
+        match &self.current {
+            Some(open) if matches!(open.kind, OpenKind::Thinking { is_signed: false }) => {
+                write_text(
+                    out,
+                    open.index,
+                    "thinking_delta",
+                    "thinking",
+                    &Text::default(),
+                );
+            }
+            Some(open) if open.is_text => {
+                write_text(out, open.index, "text_delta", "text", &Text::default())
+            }
+            Some(_) | None => self.keep_alive(out),
+        }
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {

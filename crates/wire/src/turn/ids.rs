@@ -110,16 +110,16 @@ mod tests {
         assert_eq!(id("call_0"), "call_0");
         assert_eq!(
             id("call_0"),
-            "toolu_3d47abc8def0123456789ab00",
+            "toolu_d47abc8def0123456789ab00",
             "twice in one reply"
         );
         assert_eq!(
             id("call_1"),
-            "toolu_3d47abc8def0123456789ab01",
+            "toolu_d47abc8def0123456789ab01",
             "in the history already"
         );
-        assert_eq!(id("functions.ls:0"), "toolu_3d47abc8def0123456789ab02");
-        assert_eq!(id(""), "toolu_3d47abc8def0123456789ab03");
-        assert_eq!(id(&"x".repeat(65)), "toolu_3d47abc8def0123456789ab04");
+        assert_eq!(id("functions.ls:0"), "toolu_d47abc8def0123456789ab02");
+        assert_eq!(id(""), "toolu_d47abc8def0123456789ab03");
+        assert_eq!(id(&"x".repeat(65)), "toolu_d47abc8def0123456789ab04");
     }
 }

@@ -88,7 +88,10 @@ impl Sequencer {
     fn open(&mut self, source: Slot, opening: Opening, sink: &mut Sink<Event>) {
         // Quirks have had their chance to name it; no client can run a call of nothing.
         if matches!(&opening, Opening::ToolUse { name, .. } if name.is_blank()) {
-            return sink.fault(Failure::new(FailureKind::BrokenToolCall, "upstream tool call has no name"));
+            return sink.fault(Failure::new(
+                FailureKind::BrokenToolCall,
+                "upstream tool call has no name",
+            ));
         }
         let follows_call = self
             .waiting
