@@ -5,7 +5,10 @@
 use tokio::time::Instant;
 
 /// A monotonic instant, for limits and durations.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock"
+)]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -66,16 +66,22 @@ impl Gateway {
     pub async fn bind(config: Arc<Config>, options: Options) -> Result<Self, BindError> {
         let listen = options.listen.unwrap_or(config.server.listen);
         let refused = |source| BindError::Listen { listen, source };
-        let clients = Clients::new(config.providers.iter().filter(|p| p.enabled && p.kind == Kind::Upstream).map(
-            |provider| Way {
-                connect: provider.timeouts.connect,
-                is_http1_only: provider.http == HttpVersion::One,
-                ca_file: provider.ca_file.clone(),
-            },
-        ))?;
+        let clients = Clients::new(
+            config
+                .providers
+                .iter()
+                .filter(|p| p.enabled && p.kind == Kind::Upstream)
+                .map(|provider| Way {
+                    connect: provider.timeouts.connect,
+                    is_http1_only: provider.http == HttpVersion::One,
+                    ca_file: provider.ca_file.clone(),
+                }),
+        )?;
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        config.refuse_own_listener(address).map_err(BindError::OwnListener)?;
+        config
+            .refuse_own_listener(address)
+            .map_err(BindError::OwnListener)?;
         let shared = Arc::new(Shared {
             config,
             clients,
@@ -117,7 +123,10 @@ impl Gateway {
         drop(self.listener);
         self.shared.tasks.close();
         let drain = self.shared.config.server.drain;
-        if tokio::time::timeout(drain, self.shared.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(drain, self.shared.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("ending with exchanges under way: `server.drain` is over");
         }
     }

@@ -115,19 +115,70 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("requests", "Exchanges, by how they were answered", self.requests.clone());
-        registry.register("attempts", "Tries of an upstream, by how they ended", self.attempts.clone());
-        registry.register("other_requests", "Requests that are no exchange", self.other_requests.clone());
-        registry.register("unknown_endpoints", "Requests for paths nobody knows", self.unknown_endpoints.clone());
-        registry.register("refused_sources", "Requests for foreign hosts or from web pages", self.refused_sources.clone());
-        registry.register("panics", "Exchanges ended by a fault of the gateway", self.panics.clone());
+        registry.register(
+            "requests",
+            "Exchanges, by how they were answered",
+            self.requests.clone(),
+        );
+        registry.register(
+            "attempts",
+            "Tries of an upstream, by how they ended",
+            self.attempts.clone(),
+        );
+        registry.register(
+            "other_requests",
+            "Requests that are no exchange",
+            self.other_requests.clone(),
+        );
+        registry.register(
+            "unknown_endpoints",
+            "Requests for paths nobody knows",
+            self.unknown_endpoints.clone(),
+        );
+        registry.register(
+            "refused_sources",
+            "Requests for foreign hosts or from web pages",
+            self.refused_sources.clone(),
+        );
+        registry.register(
+            "panics",
+            "Exchanges ended by a fault of the gateway",
+            self.panics.clone(),
+        );
         registry.register("in_flight", "Exchanges under way", self.in_flight.clone());
-        registry.register_with_unit("request_duration", "Accept to last byte", Unit::Seconds, self.duration.clone());
-        registry.register_with_unit("ttft", "Accept to first content", Unit::Seconds, self.ttft.clone());
-        registry.register_with_unit("overhead", "Accept to upstream call", Unit::Seconds, self.overhead.clone());
-        registry.register("tokens", "Tokens, by kind, as upstreams told them", self.tokens.clone());
-        registry.register("quirk_hits", "Repairs that changed something", self.quirk_hits.clone());
-        registry.register("losses", "Things a translation could not carry", self.losses.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "Accept to last byte",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        registry.register_with_unit(
+            "ttft",
+            "Accept to first content",
+            Unit::Seconds,
+            self.ttft.clone(),
+        );
+        registry.register_with_unit(
+            "overhead",
+            "Accept to upstream call",
+            Unit::Seconds,
+            self.overhead.clone(),
+        );
+        registry.register(
+            "tokens",
+            "Tokens, by kind, as upstreams told them",
+            self.tokens.clone(),
+        );
+        registry.register(
+            "quirk_hits",
+            "Repairs that changed something",
+            self.quirk_hits.clone(),
+        );
+        registry.register(
+            "losses",
+            "Things a translation could not carry",
+            self.losses.clone(),
+        );
     }
 }
 

@@ -34,7 +34,12 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// Reads a request.
-    pub(crate) fn read(wire: Wire, profile: Option<String>, parts: Parts, body: &ByteString) -> Result<Self, Failure> {
+    pub(crate) fn read(
+        wire: Wire,
+        profile: Option<String>,
+        parts: Parts,
+        body: &ByteString,
+    ) -> Result<Self, Failure> {
         let doc = bridge::scan_request(wire, body)?;
         let peek = bridge::peek(wire, &doc)?;
         Ok(Self {
@@ -59,8 +64,12 @@ impl Asked {
 
     /// The client's session: its header, else what the body says.
     pub(crate) fn session(&self) -> Option<String> {
-        let header = self.header(SESSION_HEADER).or_else(|| self.header("x-session-id"));
-        header.map(str::to_owned).or_else(|| self.peek.session.as_ref().map(ToString::to_string))
+        let header = self
+            .header(SESSION_HEADER)
+            .or_else(|| self.header("x-session-id"));
+        header
+            .map(str::to_owned)
+            .or_else(|| self.peek.session.as_ref().map(ToString::to_string))
     }
 
     /// What the client says the request is for.
@@ -75,7 +84,13 @@ impl Asked {
 
     /// Whether anybody is shown a picture.
     pub(crate) fn has_image(&self) -> bool {
-        self.decoded().is_ok_and(|decoded| decoded.turn.messages.iter().any(|message| any_image(&message.blocks)))
+        self.decoded().is_ok_and(|decoded| {
+            decoded
+                .turn
+                .messages
+                .iter()
+                .any(|message| any_image(&message.blocks))
+        })
     }
 
     /// Whether it continues a conversation that its provider keeps.

@@ -11,10 +11,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use lingate_config::{Auth, HttpVersion};
 use lingate_quirk::Settings;
+use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
 use lingate_wire::stage::End;
 use lingate_wire::turn::{Failure, FailureKind};
-use lingate_wire::Wire;
 
 use super::asked::Asked;
 use super::upstream::Upstream;
@@ -76,7 +76,10 @@ pub(crate) async fn run(
     };
     draft.translated(&prepared.hits, prepared.losses.iter().cloned());
     let Prepared {
-        body, chain, repair, ..
+        body,
+        chain,
+        repair,
+        ..
     } = prepared;
     let response = send(shared, asked, upstream, lane, body).await?;
     if !response.status().is_success() {
@@ -108,7 +111,12 @@ pub(crate) async fn run(
         limits,
     };
     let read = answered.read(body, chain, asked.peek.stream);
-    let answer = within(upstream.provider.timeouts.first_content, "first_content", read).await?;
+    let answer = within(
+        upstream.provider.timeouts.first_content,
+        "first_content",
+        read,
+    )
+    .await?;
     Ok(answer)
 }
 
@@ -138,9 +146,17 @@ impl Answered {
                 Ok(Answer::Live(Box::new(live)))
             }
             (true, false) => {
-                let live = Live::new(self.headers.clone(), Lane::Translate, body, chain, self.limits);
+                let live = Live::new(
+                    self.headers.clone(),
+                    Lane::Translate,
+                    body,
+                    chain,
+                    self.limits,
+                );
                 let (events, tally) = live.read_to_end().await?;
-                Ok(Answer::Whole(Box::new(self.whole(WholeBody::Reply(Box::new(folded(events))), tally))))
+                Ok(Answer::Whole(Box::new(
+                    self.whole(WholeBody::Reply(Box::new(folded(events))), tally),
+                )))
             }
             (false, wants_stream) => {
                 let bytes = body.whole(WHOLE_CAP).await?;
@@ -156,7 +172,10 @@ impl Answered {
         wants_stream: bool,
     ) -> Result<Answer, Failure> {
         let text = ByteString::try_from(bytes.clone()).map_err(|_| {
-            Failure::new(FailureKind::Malformed, "the upstream's reply is not valid UTF-8")
+            Failure::new(
+                FailureKind::Malformed,
+                "the upstream's reply is not valid UTF-8",
+            )
         })?;
         let reply = bridge::decode_response(self.wire, &text)?;
         if wants_stream {
@@ -210,10 +229,16 @@ pub(crate) async fn send(
         is_http1_only: upstream.provider.http == HttpVersion::One,
         ca_file: upstream.provider.ca_file.clone(),
     };
-    let client = shared.clients.get(&way).ok_or_else(|| {
-        Failure::new(FailureKind::Server, "no connection pool for this provider")
-    })?;
-    let sent = async { client.request(request).await.map_err(|error| unreachable_upstream(upstream, url, &error)) };
+    let client = shared
+        .clients
+        .get(&way)
+        .ok_or_else(|| Failure::new(FailureKind::Server, "no connection pool for this provider"))?;
+    let sent = async {
+        client
+            .request(request)
+            .await
+            .map_err(|error| unreachable_upstream(upstream, url, &error))
+    };
     let response = within(timeouts.headers, "headers", sent).await?;
     let decoding = Box::new(Decoding::of(response.headers())?);
     Ok(response.map(|body| UpstreamBody::Http(body, decoding)))
@@ -231,13 +256,28 @@ fn request(
         Lane::Translate => translated_headers(asked, upstream.wire),
     };
     let configured = upstream.target.map(|target| &target.headers);
-    for (name, value) in upstream.provider.headers.iter().chain(configured.into_iter().flatten()) {
+    for (name, value) in upstream
+        .provider
+        .headers
+        .iter()
+        .chain(configured.into_iter().flatten())
+    {
         headers.insert(name, value.clone());
     }
     let key = upstream.key.map(|key| &key.secret);
-    auth::apply(&mut headers, upstream.provider.auth, key, &asked.headers, upstream.wire).map_err(|error| {
+    auth::apply(
+        &mut headers,
+        upstream.provider.auth,
+        key,
+        &asked.headers,
+        upstream.wire,
+    )
+    .map_err(|error| {
         let origin = upstream.key.map_or("", |key| &key.origin);
-        credential(upstream, format!("the key from {origin} cannot be used: {error}"))
+        credential(
+            upstream,
+            format!("the key from {origin} cannot be used: {error}"),
+        )
     })?;
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = Method::POST;
@@ -256,7 +296,11 @@ fn translated_headers(asked: &Asked, upstream: Wire) -> HeaderMap {
     if upstream == Wire::Anthropic {
         headers.insert("anthropic-version", ANTHROPIC_VERSION);
         if asked.wire == Wire::Anthropic {
-            for (name, value) in asked.headers.iter().filter(|(name, _)| name.as_str().starts_with("anthropic-")) {
+            for (name, value) in asked
+                .headers
+                .iter()
+                .filter(|(name, _)| name.as_str().starts_with("anthropic-"))
+            {
                 headers.insert(name, value.clone());
             }
         }
@@ -266,7 +310,10 @@ fn translated_headers(asked: &Asked, upstream: Wire) -> HeaderMap {
 
 /// The client's query without `key`, in which Gemini clients show their credential.
 fn forwarded_query(query: Option<&str>) -> Option<String> {
-    let kept: Vec<&str> = query?.split('&').filter(|pair| *pair != "key" && !pair.starts_with("key=")).collect();
+    let kept: Vec<&str> = query?
+        .split('&')
+        .filter(|pair| *pair != "key" && !pair.starts_with("key="))
+        .collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }
 
@@ -285,8 +332,14 @@ fn with_query(url: &Uri, query: &str) -> Uri {
 
 fn demo_answer(body: &[u8], is_stream: bool) -> Response<UpstreamBody> {
     let mut response = Response::new(UpstreamBody::Demo(DemoBody::new(demo::reply(body))));
-    let content_type = if is_stream { "text/event-stream" } else { "application/json" };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let content_type = if is_stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -299,21 +352,41 @@ async fn refused(
 ) -> Failed {
     let (head, mut body) = response.into_parts();
     let read = async { body.whole(ERROR_CAP).await };
-    let bytes = within(Some(Duration::from_secs(10)), "headers", read).await.unwrap_or_default();
+    let bytes = within(Some(Duration::from_secs(10)), "headers", read)
+        .await
+        .unwrap_or_default();
     let mut failure = bridge::decode_error(upstream.wire, head.status.as_u16(), &bytes);
-    failure.retry_after = failure.retry_after.or_else(|| headers::retry_after(&head.headers, clock::wall()));
+    failure.retry_after = failure
+        .retry_after
+        .or_else(|| headers::retry_after(&head.headers, clock::wall()));
     if upstream.provider.auth != Auth::Client
-        && matches!(failure.kind, FailureKind::Authentication | FailureKind::Permission)
+        && matches!(
+            failure.kind,
+            FailureKind::Authentication | FailureKind::Permission
+        )
     {
         let origin = upstream.key.map_or("no key configured", |key| &key.origin);
-        let words = format!("HTTP {}: {} (key: {origin})", head.status.as_u16(), failure.message);
-        return credential(upstream, words).with_status(head.status.as_u16()).into();
+        let words = format!(
+            "HTTP {}: {} (key: {origin})",
+            head.status.as_u16(),
+            failure.message
+        );
+        return credential(upstream, words)
+            .with_status(head.status.as_u16())
+            .into();
     }
     if head.status.is_redirection() {
-        let to = head.headers.get(http::header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+        let to = head
+            .headers
+            .get(http::header::LOCATION)
+            .and_then(|to| to.to_str().ok())
+            .unwrap_or("nowhere");
         failure = Failure::new(
             FailureKind::Server,
-            format!("provider `{}` redirects to {to}; redirects are never followed: set its `base_url`", upstream.provider.id),
+            format!(
+                "provider `{}` redirects to {to}; redirects are never followed: set its `base_url`",
+                upstream.provider.id
+            ),
         )
         .with_status(head.status.as_u16());
         return failure.into();
@@ -338,15 +411,28 @@ async fn refused(
 fn credential(upstream: &Upstream<'_>, words: String) -> Failure {
     Failure::new(
         FailureKind::UpstreamCredential,
-        format!("provider `{}` refuses the gateway's credential: {words}", upstream.provider.id),
+        format!(
+            "provider `{}` refuses the gateway's credential: {words}",
+            upstream.provider.id
+        ),
     )
 }
 
-fn unreachable_upstream(upstream: &Upstream<'_>, url: &Uri, error: &(dyn std::error::Error + 'static)) -> Failure {
-    let host = url.authority().map_or_else(String::new, ToString::to_string);
+fn unreachable_upstream(
+    upstream: &Upstream<'_>,
+    url: &Uri,
+    error: &(dyn std::error::Error + 'static),
+) -> Failure {
+    let host = url
+        .authority()
+        .map_or_else(String::new, ToString::to_string);
     Failure::new(
         FailureKind::Server,
-        format!("provider `{}` at {host} cannot be reached: {}", upstream.provider.id, chain_of(error)),
+        format!(
+            "provider `{}` at {host} cannot be reached: {}",
+            upstream.provider.id,
+            chain_of(error)
+        ),
     )
 }
 
@@ -354,7 +440,12 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+        .is_some_and(|value| {
+            value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("text/event-stream")
+        })
 }
 
 /// Awaits within a named limit.
@@ -365,11 +456,16 @@ async fn within<T>(
 ) -> Result<T, Failure> {
     match limit {
         None => work.await,
-        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_elapsed| {
-            Err(Failure::new(
-                FailureKind::Timeout,
-                format!("the upstream did not answer within {} s (`timeouts.{name}`)", limit.as_secs_f64()),
-            ))
-        }),
+        Some(limit) => tokio::time::timeout(limit, work)
+            .await
+            .unwrap_or_else(|_elapsed| {
+                Err(Failure::new(
+                    FailureKind::Timeout,
+                    format!(
+                        "the upstream did not answer within {} s (`timeouts.{name}`)",
+                        limit.as_secs_f64()
+                    ),
+                ))
+            }),
     }
 }

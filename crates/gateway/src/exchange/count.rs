@@ -22,8 +22,9 @@ const ESTIMATE: HeaderName = HeaderName::from_static("x-lingate-estimate");
 pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     let wire = call.wire;
     let id = crate::ids::exchange().to_string();
-    let mut response =
-        answer(&shared, call).await.unwrap_or_else(|failure| respond::failure(&failure, wire, &id));
+    let mut response = answer(&shared, call)
+        .await
+        .unwrap_or_else(|failure| respond::failure(&failure, wire, &id));
     respond::set(response.headers_mut(), respond::LINGATE_ID, &id);
     response
 }
@@ -38,7 +39,11 @@ async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> 
     }
     let tokens = estimate::input_tokens(asked.decoded()?);
     let mut writer = Writer::default();
-    writer.begin_object().key("input_tokens").u64(tokens).end_object();
+    writer
+        .begin_object()
+        .key("input_tokens")
+        .u64(tokens)
+        .end_object();
     let mut response = respond::json(StatusCode::OK, writer.into_bytes());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -10,8 +10,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use lingate_quirk::Settings;
-use lingate_wire::turn::{Failure, FailureKind};
 use lingate_wire::bridge::Lane;
+use lingate_wire::turn::{Failure, FailureKind};
 use lingate_wire::{Wire, anthropic, bridge};
 
 use tokio::time::Instant;
@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use super::asked::Asked;
 use super::attempt::{self, Failed};
 use super::upstream::{Upstream, candidates};
+use crate::front::body;
 use crate::front::keys::Caller;
 use crate::front::respond::{self, Body, LINGATE_ID, REQUEST_ID, set};
-use crate::front::body;
 use crate::record::{AttemptEnd, Draft, Ending};
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::Tally;
@@ -54,10 +54,15 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         Arc::clone(&shared.metrics),
     ));
     let wire = call.wire;
-    let answered = AssertUnwindSafe(answer(&shared, call, &draft)).catch_unwind().await;
+    let answered = AssertUnwindSafe(answer(&shared, call, &draft))
+        .catch_unwind()
+        .await;
     let result = answered.unwrap_or_else(|_panic| {
         shared.metrics.panics.inc();
-        Err(Failure::new(FailureKind::Server, "a fault in the gateway ended this request"))
+        Err(Failure::new(
+            FailureKind::Server,
+            "a fault in the gateway ended this request",
+        ))
     });
     let mut response = result.unwrap_or_else(|failure| {
         let response = respond::failure(&failure, wire, &draft.id.to_string());
@@ -70,7 +75,11 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
 }
 
 /// ① read · ② resolve · ③ attempts · ④ answer, early if they take long.
-async fn answer(shared: &Arc<Shared>, call: Call, draft: &Arc<Draft>) -> Result<Response<Body>, Failure> {
+async fn answer(
+    shared: &Arc<Shared>,
+    call: Call,
+    draft: &Arc<Draft>,
+) -> Result<Response<Body>, Failure> {
     let body = body::read(call.body, shared.config.server.max_body).await?;
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     draft.asked(&asked.peek.model.decode(), asked.session().as_deref());
@@ -84,7 +93,8 @@ async fn answer(shared: &Arc<Shared>, call: Call, draft: &Arc<Draft>) -> Result<
     }
 
     let (task_shared, task_draft) = (Arc::clone(shared), Arc::clone(draft));
-    let mut attempts: Attempts = Box::pin(async move { attempts(&task_shared, &asked, &task_draft).await });
+    let mut attempts: Attempts =
+        Box::pin(async move { attempts(&task_shared, &asked, &task_draft).await });
     let (stream, headers) = tokio::select! {
         biased;
         outcome = &mut attempts => {
@@ -103,7 +113,10 @@ async fn answer(shared: &Arc<Shared>, call: Call, draft: &Arc<Draft>) -> Result<
     let mut response = Response::new(stream.into_body());
     *response.headers_mut() = headers;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
@@ -114,18 +127,26 @@ async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<
     let candidates = candidates(&shared.config, asked)?;
     // Resolution never gives an empty list.
     let Some(candidate) = candidates.first() else {
-        return Err(Failure::new(FailureKind::NotFound, "nothing serves this model"));
+        return Err(Failure::new(
+            FailureKind::NotFound,
+            "nothing serves this model",
+        ));
     };
     let upstream = Upstream::of(&shared.config, candidate, asked.wire)?;
     if asked.is_thread() && upstream.lane(asked) == Lane::Translate {
         return Ok(thread_refused(draft));
     }
     let attempts = attempts_at(shared, asked, &upstream, draft);
-    let deadline = shared.config.failover.deadline.filter(|_| upstream.provider.has_deadline);
+    let deadline = shared
+        .config
+        .failover
+        .deadline
+        .filter(|_| upstream.provider.has_deadline);
     match deadline {
         None => attempts.await,
-        Some(deadline) => {
-            tokio::time::timeout_at(draft.accepted + deadline, attempts).await.unwrap_or_else(|_elapsed| {
+        Some(deadline) => tokio::time::timeout_at(draft.accepted + deadline, attempts)
+            .await
+            .unwrap_or_else(|_elapsed| {
                 Err(Failure::new(
                     FailureKind::Timeout,
                     format!(
@@ -134,8 +155,7 @@ async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<
                         deadline.as_secs()
                     ),
                 ))
-            })
-        }
+            }),
     }
 }
 
@@ -144,11 +164,17 @@ fn thread_refused(draft: &Draft) -> Answer {
     let (status, body) = anthropic::encode_thread_unsupported(&draft.id.to_string());
     let whole = Whole {
         status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+        headers: HeaderMap::from_iter([(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )]),
         body: WholeBody::Verbatim(body.into()),
         tally: Tally::default(),
     };
-    let failure = Failure::new(FailureKind::InvalidRequest, "message threads are not kept here");
+    let failure = Failure::new(
+        FailureKind::InvalidRequest,
+        "message threads are not kept here",
+    );
     Answer::Refused(Box::new(whole), failure)
 }
 
@@ -265,12 +291,20 @@ fn describe(headers: &mut HeaderMap, draft: &Draft) {
         set(headers, name("x-lingate-lane"), lane.name());
         set(headers, name("x-lingate-provider"), &draft.provider());
     }
-    set(headers, name("x-lingate-attempts"), &draft.attempts().to_string());
+    set(
+        headers,
+        name("x-lingate-attempts"),
+        &draft.attempts().to_string(),
+    );
     let quirks = draft.quirks();
     if !quirks.is_empty() {
         set(headers, name("x-lingate-quirks"), &quirks.join(","));
     }
     if let Some(overhead) = draft.overhead() {
-        set(headers, name("x-lingate-overhead-us"), &overhead.as_micros().to_string());
+        set(
+            headers,
+            name("x-lingate-overhead-us"),
+            &overhead.as_micros().to_string(),
+        );
     }
 }

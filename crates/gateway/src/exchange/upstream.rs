@@ -1,7 +1,9 @@
 //! Who may serve a request: candidates of the route, resolved to provider, model, key, wire and address.
 
 use http::Uri;
-use lingate_config::{Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings};
+use lingate_config::{
+    Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
+};
 use lingate_quirk::{Selection, Settings, Target, select};
 use lingate_route::{Ask, Candidate, Cause, Unresolved, resolve};
 use lingate_wire::bridge::Lane;
@@ -27,8 +29,14 @@ pub(crate) struct Upstream<'c> {
 
 impl<'c> Upstream<'c> {
     /// Resolves a candidate for a client of `wire`.
-    pub(crate) fn of(config: &'c Config, candidate: &Candidate, client: Wire) -> Result<Self, Failure> {
-        let provider = config.provider(&candidate.provider).ok_or_else(|| gone(&candidate.provider))?;
+    pub(crate) fn of(
+        config: &'c Config,
+        candidate: &Candidate,
+        client: Wire,
+    ) -> Result<Self, Failure> {
+        let provider = config
+            .provider(&candidate.provider)
+            .ok_or_else(|| gone(&candidate.provider))?;
         let wire = provider.wire_for(client);
         if !bridge::is_served(wire) {
             return Err(unserved(provider, wire));
@@ -89,10 +97,16 @@ pub(crate) fn candidates(config: &Config, asked: &Asked) -> Result<Vec<Candidate
         header: &|name| asked.header(name),
         image: looks && asked.has_image(),
         thinking: asked.peek.has_thinking,
-        input_tokens: if looks { asked.decoded().map_or(0, estimate::input_tokens) } else { 0 },
+        input_tokens: if looks {
+            asked.decoded().map_or(0, estimate::input_tokens)
+        } else {
+            0
+        },
         tools: &tools,
     };
-    resolve(&config.routes, &ask).map(|resolution| resolution.candidates).map_err(|error| unknown_model(&error))
+    resolve(&config.routes, &ask)
+        .map(|resolution| resolution.candidates)
+        .map_err(|error| unknown_model(&error))
 }
 
 fn tool_names(asked: &Asked) -> Vec<String> {
@@ -111,14 +125,20 @@ fn settings(provider: &Provider, model: Option<&ModelSettings>, name: &str) -> S
     let facts = provider.model_facts(name);
     let own = ModelSettings::default();
     let settings = model.unwrap_or(&own);
-    let input = settings.input.as_deref().or_else(|| facts.map(|facts| &*facts.input).filter(|input| !input.is_empty()));
+    let input = settings.input.as_deref().or_else(|| {
+        facts
+            .map(|facts| &*facts.input)
+            .filter(|input| !input.is_empty())
+    });
     Settings {
         reasoning_history: settings.reasoning_history,
         thinking: settings.thinking,
         temperature: settings.temperature,
         max_tokens_field: settings.max_tokens_field,
         cache_hints: provider.cache_hints,
-        max_output: settings.max_output.or_else(|| facts.and_then(|facts| facts.max_output)),
+        max_output: settings
+            .max_output
+            .or_else(|| facts.and_then(|facts| facts.max_output)),
         omits_images: settings.images == Images::Omit
             && input.is_some_and(|input| !input.contains(&Modality::Image)),
     }
@@ -127,8 +147,14 @@ fn settings(provider: &Provider, model: Option<&ModelSettings>, name: &str) -> S
 fn unknown_model(error: &Unresolved) -> Failure {
     let mut message = match &error.cause {
         Cause::Unknown => format!("model: {} is not configured", error.asked),
-        Cause::Disabled => format!("model: {} is served by disabled providers only", error.asked),
-        Cause::DeadEnd(name) => format!("model: {} leads to `{name}`, which nothing serves", error.asked),
+        Cause::Disabled => format!(
+            "model: {} is served by disabled providers only",
+            error.asked
+        ),
+        Cause::DeadEnd(name) => format!(
+            "model: {} leads to `{name}`, which nothing serves",
+            error.asked
+        ),
         Cause::Loop(name) => format!("model: {} leads in circles through `{name}`", error.asked),
     };
     if !error.nearest.is_empty() {
@@ -141,12 +167,18 @@ fn unknown_model(error: &Unresolved) -> Failure {
 }
 
 fn gone(provider: &str) -> Failure {
-    Failure::new(FailureKind::Server, format!("provider `{provider}` has no address for this request"))
+    Failure::new(
+        FailureKind::Server,
+        format!("provider `{provider}` has no address for this request"),
+    )
 }
 
 fn unserved(provider: &Provider, wire: Wire) -> Failure {
     Failure::new(
         FailureKind::InvalidRequest,
-        format!("provider `{}` speaks {wire}, which this version does not; anthropic and chat are", provider.id),
+        format!(
+            "provider `{}` speaks {wire}, which this version does not; anthropic and chat are",
+            provider.id
+        ),
     )
 }

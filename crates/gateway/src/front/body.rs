@@ -17,9 +17,14 @@ pub(crate) async fn read(mut body: Incoming, cap: u64) -> Result<ByteString, Fai
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            Failure::new(FailureKind::InvalidRequest, format!("the body could not be read: {error}"))
+            Failure::new(
+                FailureKind::InvalidRequest,
+                format!("the body could not be read: {error}"),
+            )
         })?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         if (first.len() + rest.len() + data.len()) as u64 > cap {
             return Err(too_large(cap));
         }
@@ -35,7 +40,11 @@ pub(crate) async fn read(mut body: Incoming, cap: u64) -> Result<ByteString, Fai
             rest.extend_from_slice(&data);
         }
     }
-    let whole = if rest.is_empty() { first } else { rest.freeze() };
+    let whole = if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    };
     ByteString::try_from(whole)
         .map_err(|_| Failure::new(FailureKind::InvalidRequest, "the body is not valid UTF-8"))
 }

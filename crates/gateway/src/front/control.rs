@@ -36,7 +36,11 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn new(version: &'static str, config_hash: String, instance: Option<String>) -> Self {
+    pub(crate) fn new(
+        version: &'static str,
+        config_hash: String,
+        instance: Option<String>,
+    ) -> Self {
         Self {
             instance: instance.unwrap_or_else(ids::instance),
             version,
@@ -54,7 +58,9 @@ impl Control {
 
     /// Refuses who does not know the instance id.
     pub(crate) fn check_owner(&self, headers: &HeaderMap) -> Result<(), Failure> {
-        let shown = headers.get(INSTANCE_HEADER).map_or(&[][..], http::HeaderValue::as_bytes);
+        let shown = headers
+            .get(INSTANCE_HEADER)
+            .map_or(&[][..], http::HeaderValue::as_bytes);
         if bool::from(shown.ct_eq(self.instance.as_bytes())) {
             return Ok(());
         }
@@ -107,10 +113,17 @@ pub(crate) fn lease(shared: &Arc<Shared>) -> Response<Body> {
                 () = lease.shared.stopping.cancelled() => return None,
             }
         }
-        Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"held\n"))), (lease, false)))
+        Some((
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"held\n"))),
+            (lease, false),
+        ))
     });
     let mut response = Response::new(Either::Right(StreamBody::new(stream).boxed_unsync()));
-    respond::set(response.headers_mut(), http::header::CONTENT_TYPE, "text/plain");
+    respond::set(
+        response.headers_mut(),
+        http::header::CONTENT_TYPE,
+        "text/plain",
+    );
     response
 }
 
@@ -121,6 +134,9 @@ struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.shared.control.leases.send_modify(|count| *count = count.saturating_sub(1));
+        self.shared
+            .control
+            .leases
+            .send_modify(|count| *count = count.saturating_sub(1));
     }
 }

@@ -12,16 +12,24 @@ use lingate_wire::turn::{Failure, FailureKind};
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Refuses requests for foreign hosts and from foreign pages.
-pub(crate) fn check_source(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> Result<(), Failure> {
+pub(crate) fn check_source(
+    headers: &HeaderMap,
+    uri: &Uri,
+    hosts: &[String],
+) -> Result<(), Failure> {
     let host = asked_host(headers, uri)?;
     let is_ours = |name: &str| {
-        LOOPBACK_NAMES.iter().any(|own| own.eq_ignore_ascii_case(name))
+        LOOPBACK_NAMES
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(name))
             || hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
     };
     if !is_ours(name_of(&host)) && !hosts.iter().any(|own| own.eq_ignore_ascii_case(&host)) {
         return Err(Failure::new(
             FailureKind::MisdirectedRequest,
-            format!("this gateway is not `{host}`; names it may be asked for go into `server.hosts`"),
+            format!(
+                "this gateway is not `{host}`; names it may be asked for go into `server.hosts`"
+            ),
         ));
     }
     for origin in headers.get_all(ORIGIN) {
@@ -37,7 +45,9 @@ pub(crate) fn check_source(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> 
     if let Some(site) = headers.get("sec-fetch-site")
         && !matches!(site.as_bytes(), b"same-origin" | b"none")
     {
-        return Err(foreign_page("`Sec-Fetch-Site` says that another site sent it"));
+        return Err(foreign_page(
+            "`Sec-Fetch-Site` says that another site sent it",
+        ));
     }
     Ok(())
 }
@@ -47,14 +57,19 @@ pub(crate) fn check_content_type(method: &Method, headers: &HeaderMap) -> Result
     if method != Method::POST {
         return Ok(());
     }
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let media_type = content_type.split(';').next().unwrap_or("").trim();
     if media_type.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
     Err(Failure::new(
         FailureKind::UnsupportedMediaType,
-        format!("content type `{media_type}` is not read here; send `content-type: application/json`"),
+        format!(
+            "content type `{media_type}` is not read here; send `content-type: application/json`"
+        ),
     ))
 }
 
@@ -79,7 +94,11 @@ fn asked_host(headers: &HeaderMap, uri: &Uri) -> Result<String, Failure> {
 /// A host without its port.
 fn name_of(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => host,
     }
 }
@@ -107,14 +126,25 @@ mod tests {
                 value.parse().unwrap(),
             );
         }
-        check_source(&map, &Uri::from_static("/v1/messages"), &["gate.example".to_owned()])
-            .err()
-            .map(|failure| failure.kind)
+        check_source(
+            &map,
+            &Uri::from_static("/v1/messages"),
+            &["gate.example".to_owned()],
+        )
+        .err()
+        .map(|failure| failure.kind)
     }
 
     #[test]
     fn hosts() {
-        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8484", "[::1]:80", "gate.example", "gate.example:443"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1:8484",
+            "[::1]:80",
+            "gate.example",
+            "gate.example:443",
+        ] {
             assert_eq!(check(&[("host", host)]), None, "{host}");
         }
         for host in [
@@ -128,7 +158,11 @@ mod tests {
             "127.0.0.2",
             "[::1",
         ] {
-            assert_eq!(check(&[("host", host)]), Some(FailureKind::MisdirectedRequest), "{host}");
+            assert_eq!(
+                check(&[("host", host)]),
+                Some(FailureKind::MisdirectedRequest),
+                "{host}"
+            );
         }
         assert_eq!(check(&[]), Some(FailureKind::MisdirectedRequest));
         assert_eq!(
@@ -142,13 +176,25 @@ mod tests {
         let host = ("host", "localhost:8484");
         let cases = [
             (("origin", "http://localhost:8484"), None),
-            (("origin", "https://evil.test"), Some(FailureKind::Permission)),
+            (
+                ("origin", "https://evil.test"),
+                Some(FailureKind::Permission),
+            ),
             (("origin", "null"), Some(FailureKind::Permission)),
-            (("origin", "http://localhost:9999"), Some(FailureKind::Permission)),
+            (
+                ("origin", "http://localhost:9999"),
+                Some(FailureKind::Permission),
+            ),
             (("sec-fetch-site", "none"), None),
             (("sec-fetch-site", "same-origin"), None),
-            (("sec-fetch-site", "same-site"), Some(FailureKind::Permission)),
-            (("sec-fetch-site", "cross-site"), Some(FailureKind::Permission)),
+            (
+                ("sec-fetch-site", "same-site"),
+                Some(FailureKind::Permission),
+            ),
+            (
+                ("sec-fetch-site", "cross-site"),
+                Some(FailureKind::Permission),
+            ),
         ];
         for (header, expected) in cases {
             assert_eq!(check(&[host, header]), expected, "{header:?}");

@@ -22,7 +22,10 @@ impl Caller {
         match self {
             Self::Key(key) if !key.allows(model) => Err(Failure::new(
                 FailureKind::Permission,
-                format!("key `{}` may not ask for model `{model}` (`keys.{}.models`)", key.name, key.name),
+                format!(
+                    "key `{}` may not ask for model `{model}` (`keys.{}.models`)",
+                    key.name, key.name
+                ),
             )),
             Self::Anybody | Self::Key(_) => Ok(()),
         }
@@ -49,17 +52,27 @@ pub(crate) fn caller(config: &Config, headers: &HeaderMap) -> Result<Caller, Fai
             return Ok(Caller::Key(Box::new(key.clone())));
         }
     }
-    let what = if is_any_shown { "this key is not known here" } else { "no key was shown" };
+    let what = if is_any_shown {
+        "this key is not known here"
+    } else {
+        "no key was shown"
+    };
     Err(Failure::new(
         FailureKind::Authentication,
-        format!("{what}; send a gateway key as `x-lingate-key`, `x-api-key` or `Authorization: Bearer`"),
+        format!(
+            "{what}; send a gateway key as `x-lingate-key`, `x-api-key` or `Authorization: Bearer`"
+        ),
     ))
 }
 
 fn shown(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let plain = ["x-lingate-key", "x-api-key", "x-goog-api-key"];
-    let plain = plain.into_iter().filter_map(|name| headers.get(name)?.to_str().ok());
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let plain = plain
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok());
+    let bearer = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let bearer = bearer.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

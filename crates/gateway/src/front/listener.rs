@@ -34,7 +34,9 @@ pub(crate) async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                shared.tasks.spawn(connection(Arc::clone(shared), stream, peer));
+                shared
+                    .tasks
+                    .spawn(connection(Arc::clone(shared), stream, peer));
             }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");

@@ -17,7 +17,10 @@ const WINDOW_SUFFIX: &str = "[1m]";
 
 /// The whole list.
 pub(crate) fn list(shared: &Shared, profile: Option<&str>, caller: &Caller) -> Response<Body> {
-    let models: Vec<Value> = visible(shared, profile, caller).iter().map(|model| object(model, &model.id)).collect();
+    let models: Vec<Value> = visible(shared, profile, caller)
+        .iter()
+        .map(|model| object(model, &model.id))
+        .collect();
     let id = |model: Option<&Value>| model.map_or(Value::Null, |model| model["id"].clone());
     let body = json!({
         "object": "list",
@@ -40,11 +43,12 @@ pub(crate) fn one(
 ) -> Response<Body> {
     let models = visible(shared, profile, caller);
     let name = id.strip_suffix(WINDOW_SUFFIX).unwrap_or(id);
-    let found = models.iter().find(|model| model.id == id).or_else(|| models.iter().find(|model| model.id == name));
+    let found = models
+        .iter()
+        .find(|model| model.id == id)
+        .or_else(|| models.iter().find(|model| model.id == name));
     match found {
-        Some(model) => {
-            respond::json(StatusCode::OK, object(model, id).to_string())
-        }
+        Some(model) => respond::json(StatusCode::OK, object(model, id).to_string()),
         None => {
             let failure = Failure::new(
                 FailureKind::NotFound,

@@ -21,10 +21,16 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// A whole response.
-pub(crate) fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+pub(crate) fn whole(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
     let mut response = Response::new(Either::Left(Full::new(body.into())));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -51,7 +57,11 @@ pub(crate) fn failure(failure: &Failure, wire: Wire, request_id: &str) -> Respon
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if let Some(should_retry) = failure.should_retry.or_else(|| should_retry(failure.kind)) {
-        set(headers, SHOULD_RETRY, if should_retry { "true" } else { "false" });
+        set(
+            headers,
+            SHOULD_RETRY,
+            if should_retry { "true" } else { "false" },
+        );
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

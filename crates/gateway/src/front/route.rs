@@ -52,8 +52,12 @@ impl Route {
     /// The methods that it answers.
     pub(crate) const fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Reply(_) | Self::CountTokens(_) | Self::EventLogging | Self::Stop => &[Method::POST],
-            Self::Models | Self::Model(_) | Self::Probe | Self::Health => &[Method::GET, Method::HEAD],
+            Self::Reply(_) | Self::CountTokens(_) | Self::EventLogging | Self::Stop => {
+                &[Method::POST]
+            }
+            Self::Models | Self::Model(_) | Self::Probe | Self::Health => {
+                &[Method::GET, Method::HEAD]
+            }
             Self::Metrics | Self::Lease => &[Method::GET],
         }
     }
@@ -129,7 +133,9 @@ fn plain(path: &str) -> Option<Route> {
         "/api/stop" => Route::Stop,
         "/api/lease" => Route::Lease,
         _ => {
-            let id = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?;
+            let id = path
+                .strip_prefix("/v1/models/")
+                .filter(|id| !id.is_empty())?;
             Route::Model(percent_decoded(id))
         }
     })
@@ -152,7 +158,11 @@ fn percent_decoded(id: &str) -> String {
     let mut rest = id.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         let decoded = (byte == b'%')
-            .then(|| std::str::from_utf8(tail.get(..2)?).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()))
+            .then(|| {
+                std::str::from_utf8(tail.get(..2)?)
+                    .ok()
+                    .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            })
             .flatten();
         match decoded {
             Some(value) => {
@@ -178,10 +188,19 @@ mod tests {
 
     #[test]
     fn every_documented_path_has_its_route() {
-        for path in ["/v1/messages", "/messages", "/v1/v1/messages", "/team/v1/messages"] {
+        for path in [
+            "/v1/messages",
+            "/messages",
+            "/v1/v1/messages",
+            "/team/v1/messages",
+        ] {
             assert_eq!(route(path), Some(Route::Reply(Wire::Anthropic)), "{path}");
         }
-        for path in ["/v1/chat/completions", "/chat/completions", "/team/v1/chat/completions"] {
+        for path in [
+            "/v1/chat/completions",
+            "/chat/completions",
+            "/team/v1/chat/completions",
+        ] {
             assert_eq!(route(path), Some(Route::Reply(Wire::Chat)), "{path}");
         }
         for path in ["/", "/api/hello"] {
@@ -202,8 +221,19 @@ mod tests {
 
     #[test]
     fn a_profile_leads_to_inference_only_and_must_exist() {
-        assert_eq!(matched("/team/v1/messages", |n| n == "team").profile.as_deref(), Some("team"));
-        for path in ["/other/v1/messages", "/team/health", "/team/api/stop", "/nothing", "/v1/models/"] {
+        assert_eq!(
+            matched("/team/v1/messages", |n| n == "team")
+                .profile
+                .as_deref(),
+            Some("team")
+        );
+        for path in [
+            "/other/v1/messages",
+            "/team/health",
+            "/team/api/stop",
+            "/nothing",
+            "/v1/models/",
+        ] {
             assert_eq!(route(path), None, "{path}");
         }
     }

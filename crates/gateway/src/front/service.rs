@@ -19,7 +19,10 @@ use crate::shared::Shared;
 use crate::{clock, ids};
 
 /// Answers one request; never fails.
-pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let profiles = &shared.config.routes.profiles;
     let matched = matched(request.uri().path(), |name| profiles.contains_key(name));
     let is_head = request.method() == Method::HEAD;
@@ -48,7 +51,10 @@ struct Refused {
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        Self { failure, allow: None }
+        Self {
+            failure,
+            allow: None,
+        }
     }
 }
 
@@ -58,10 +64,12 @@ async fn dispatch(
     matched: Matched,
 ) -> Result<Response<Body>, Refused> {
     let (parts, body) = request.into_parts();
-    guard::check_source(&parts.headers, &parts.uri, &shared.config.server.hosts).inspect_err(|failure| {
-        shared.metrics.refused_sources.inc();
-        tracing::warn!(path = parts.uri.path(), "refused: {}", failure.message);
-    })?;
+    guard::check_source(&parts.headers, &parts.uri, &shared.config.server.hosts).inspect_err(
+        |failure| {
+            shared.metrics.refused_sources.inc();
+            tracing::warn!(path = parts.uri.path(), "refused: {}", failure.message);
+        },
+    )?;
     if parts.method == Method::OPTIONS {
         let mut response = respond::empty(StatusCode::NO_CONTENT);
         if let Some(route) = &matched.route {
@@ -86,7 +94,13 @@ async fn dispatch(
     if matches!(route, Route::Reply(_) | Route::CountTokens(_)) {
         guard::check_content_type(&parts.method, &parts.headers)?;
     } else {
-        shared.metrics.other_requests.get_or_create(&RouteLabels { route: route.name() }).inc();
+        shared
+            .metrics
+            .other_requests
+            .get_or_create(&RouteLabels {
+                route: route.name(),
+            })
+            .inc();
     }
     let call = |wire: Wire, caller: Caller| Call {
         wire,
@@ -105,7 +119,14 @@ async fn dispatch(
         Route::Models => models::list(&shared, matched.profile.as_deref(), &caller),
         Route::Model(id) => {
             let request_id = ids::exchange().to_string();
-            models::one(&shared, matched.profile.as_deref(), &caller, &id, matched.wire, &request_id)
+            models::one(
+                &shared,
+                matched.profile.as_deref(),
+                &caller,
+                &id,
+                matched.wire,
+                &request_id,
+            )
         }
         Route::Probe => respond::empty(StatusCode::OK),
         Route::EventLogging => respond::json(StatusCode::OK, "{}"),
@@ -133,7 +154,10 @@ fn wrong_method(method: &Method, route: &Route) -> Refused {
     Refused {
         failure: Failure::new(
             FailureKind::MethodNotAllowed,
-            format!("{method} is not served on this path; {} is", names.join(" or ")),
+            format!(
+                "{method} is not served on this path; {} is",
+                names.join(" or ")
+            ),
         ),
         allow: Some(route.methods()),
     }

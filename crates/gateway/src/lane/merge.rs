@@ -10,7 +10,9 @@ pub(crate) fn merged(body: Bytes, members: &Map<String, Value>) -> Bytes {
     if members.is_empty() {
         return body;
     }
-    let doc = ByteString::try_from(body.clone()).ok().and_then(|text| scan(&text).ok());
+    let doc = ByteString::try_from(body.clone())
+        .ok()
+        .and_then(|text| scan(&text).ok());
     let Some(doc) = doc else {
         // Unreachable: bodies come from our own encoders. The provider will say what is wrong with it.
         return body;
@@ -57,7 +59,11 @@ mod tests {
             assert_eq!(out, expected);
         };
         check(r#"{"a": 1.50}"#, "{}", r#"{"a": 1.50}"#);
-        check(r#"{"a": 1.50, "b":[ 1 ]}"#, r#"{"c":{"d":1}}"#, r#"{"a":1.50,"b":[ 1 ],"c":{"d":1}}"#);
+        check(
+            r#"{"a": 1.50, "b":[ 1 ]}"#,
+            r#"{"c":{"d":1}}"#,
+            r#"{"a":1.50,"b":[ 1 ],"c":{"d":1}}"#,
+        );
         check(
             r#"{"provider":{"order":["x"],"only":["y"]},"n":1}"#,
             r#"{"provider":{"order":["z"]},"n":2}"#,

@@ -28,7 +28,12 @@ pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
 /// The received body with the model's name replaced; the very same bytes if it stays.
 fn spliced(asked: &Asked, model: &str) -> Bytes {
     let body = asked.doc.body();
-    let Some(span) = asked.peek.model_span.clone().filter(|_| asked.peek.model != *model) else {
+    let Some(span) = asked
+        .peek
+        .model_span
+        .clone()
+        .filter(|_| asked.peek.model != *model)
+    else {
         return body.as_bytes().clone();
     };
     let bytes = body.as_bytes();

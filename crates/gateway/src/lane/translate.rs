@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use lingate_quirk::{Settings, State, Target};
 use lingate_wire::bridge;
-use lingate_wire::turn::{Block, EmptyReply, Failure, FailureKind, SealKey, SealStage, Sequencer, ToolIdStage, Turn};
+use lingate_wire::turn::{
+    Block, EmptyReply, Failure, FailureKind, SealKey, SealStage, Sequencer, ToolIdStage, Turn,
+};
 use lingate_wire::{UpstreamContext, Wire, chat};
 
 use super::Prepared;
@@ -55,7 +57,11 @@ pub(crate) fn prepare(
         body,
         chain: Chain::new(bridge::stream_decoder(upstream.wire), stages),
         hits: state.hits.clone(),
-        losses: encoded.losses.iter().map(|loss| loss.path.clone()).collect(),
+        losses: encoded
+            .losses
+            .iter()
+            .map(|loss| loss.path.clone())
+            .collect(),
         repair: Some((selection, state)),
     })
 }
@@ -64,7 +70,9 @@ pub(crate) fn prepare(
 fn unservable(tool: &str, provider: &str) -> Failure {
     Failure::new(
         FailureKind::InvalidRequest,
-        format!("tool `{tool}` runs at its own provider; `{provider}` does not have it, and the request has no other tool"),
+        format!(
+            "tool `{tool}` runs at its own provider; `{provider}` does not have it, and the request has no other tool"
+        ),
     )
 }
 

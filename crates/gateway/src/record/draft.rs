@@ -6,16 +6,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lingate_wire::bridge::Lane;
 use lingate_wire::Wire;
+use lingate_wire::bridge::Lane;
 use lingate_wire::stage::Note;
 use lingate_wire::turn::{Failure, Usage};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clock;
+use crate::metrics::{
+    AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels,
+};
 use crate::relay::chain::Tally;
-use crate::metrics::{AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels};
 
 /// One exchange, as it becomes known.
 pub(crate) struct Draft {
@@ -70,7 +72,12 @@ pub(crate) enum AttemptEnd {
 }
 
 impl Draft {
-    pub(crate) fn open(id: Uuid, accepted: Instant, client_wire: Wire, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn open(
+        id: Uuid,
+        accepted: Instant,
+        client_wire: Wire,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         metrics.in_flight.inc();
         Self {
             id,
@@ -100,7 +107,11 @@ impl Draft {
     }
 
     /// The attempt's request is ready to go out.
-    pub(crate) fn translated(&self, quirks: &[&'static str], losses: impl IntoIterator<Item = String>) {
+    pub(crate) fn translated(
+        &self,
+        quirks: &[&'static str],
+        losses: impl IntoIterator<Item = String>,
+    ) {
         let mut details = self.details();
         details.quirks = quirks.iter().map(|&name| name.to_owned()).collect();
         details.losses = losses.into_iter().collect();
@@ -225,15 +236,24 @@ impl Draft {
             outcome: outcome(details),
         };
         metrics.requests.get_or_create(&labels).inc();
-        metrics.duration.get_or_create(&provider()).observe(total.as_secs_f64());
+        metrics
+            .duration
+            .get_or_create(&provider())
+            .observe(total.as_secs_f64());
         if let Some(ttft) = details.ttft {
-            metrics.ttft.get_or_create(&provider()).observe(ttft.as_secs_f64());
+            metrics
+                .ttft
+                .get_or_create(&provider())
+                .observe(ttft.as_secs_f64());
         }
         if let Some(overhead) = details.overhead {
             metrics.overhead.observe(overhead.as_secs_f64());
         }
         if !details.losses.is_empty() {
-            metrics.losses.get_or_create(&provider()).inc_by(details.losses.len() as u64);
+            metrics
+                .losses
+                .get_or_create(&provider())
+                .inc_by(details.losses.len() as u64);
         }
         for quirk in &details.quirks {
             let labels = QuirkLabels {

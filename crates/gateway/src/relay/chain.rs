@@ -1,10 +1,10 @@
 //! One reply's way through the state machines: upstream bytes in, client bytes out, no IO, no clock.
 
 use bytes::Bytes;
+use lingate_wire::StreamEncoder;
 use lingate_wire::sse::{Frame, SseError, SseParser};
 use lingate_wire::stage::{End, Note, Sink, Stage};
 use lingate_wire::turn::{Event, Failure, FailureKind, Reply, StopReason, Usage, fold};
-use lingate_wire::StreamEncoder;
 
 /// Decodes frames of an upstream's stream.
 pub(crate) type Decoder = Box<dyn Stage<In = Frame, Out = Event>>;
@@ -172,7 +172,10 @@ impl Chain {
 }
 
 fn unreadable(error: SseError) -> Failure {
-    Failure::new(FailureKind::Malformed, format!("the upstream's stream cannot be read: {error}"))
+    Failure::new(
+        FailureKind::Malformed,
+        format!("the upstream's stream cannot be read: {error}"),
+    )
 }
 
 /// Puts a whole reply together out of sequenced events.

@@ -59,7 +59,13 @@ pub(crate) enum Next {
 }
 
 impl Live {
-    pub(crate) fn new(headers: HeaderMap, lane: Lane, body: UpstreamBody, chain: Chain, limits: Limits) -> Self {
+    pub(crate) fn new(
+        headers: HeaderMap,
+        lane: Lane,
+        body: UpstreamBody,
+        chain: Chain,
+        limits: Limits,
+    ) -> Self {
         let now = clock::now();
         Self {
             headers,
@@ -77,7 +83,12 @@ impl Live {
     }
 
     /// A reply that was read whole, as a stream.
-    pub(crate) fn of_whole(headers: HeaderMap, mut chain: Chain, reply: Vec<Event>, limits: Limits) -> Self {
+    pub(crate) fn of_whole(
+        headers: HeaderMap,
+        mut chain: Chain,
+        reply: Vec<Event>,
+        limits: Limits,
+    ) -> Self {
         let mut events = Vec::new();
         chain.whole(reply, &mut events);
         let mut live = Self::new(headers, Lane::Translate, UpstreamBody::Empty, chain, limits);
@@ -117,7 +128,10 @@ impl Live {
     }
 
     /// The next bytes for the client. Cancel safe: what was read stays.
-    pub(crate) async fn next(&mut self, encoder: Option<&mut (dyn StreamEncoder + 'static)>) -> Next {
+    pub(crate) async fn next(
+        &mut self,
+        encoder: Option<&mut (dyn StreamEncoder + 'static)>,
+    ) -> Next {
         while !self.has_output() && !self.is_over() {
             match self.read().await {
                 Some(chunk) => self.take(chunk),
@@ -153,8 +167,14 @@ impl Live {
 
     /// One more piece, within the limits; `None` once the chain has been given its end.
     async fn read(&mut self) -> Option<Bytes> {
-        let idle = self.limits.idle.map(|limit| (self.last_byte + limit, "idle", limit));
-        let progress = self.limits.progress.map(|limit| (self.last_event + limit, "progress", limit));
+        let idle = self
+            .limits
+            .idle
+            .map(|limit| (self.last_byte + limit, "idle", limit));
+        let progress = self
+            .limits
+            .progress
+            .map(|limit| (self.last_event + limit, "progress", limit));
         let nearest = idle.into_iter().chain(progress).min_by_key(|(at, ..)| *at);
         let chunk = match nearest {
             Some((at, name, limit)) => tokio::time::timeout_at(at, self.body.chunk())
@@ -194,7 +214,12 @@ impl Live {
             }
             Lane::Translate => self.chain.push(chunk, &mut self.events),
         }
-        if self.events.iter().skip(before).any(|event| !matches!(event, Event::Ping)) {
+        if self
+            .events
+            .iter()
+            .skip(before)
+            .any(|event| !matches!(event, Event::Ping))
+        {
             self.last_event = self.last_byte;
         }
         self.has_said_failure = self.chain.fault().is_some();
@@ -238,6 +263,9 @@ impl Live {
 fn timed_out(limit: &str, after: Duration) -> Failure {
     Failure::new(
         FailureKind::Timeout,
-        format!("the upstream sent nothing for {} s (`timeouts.{limit}`)", after.as_secs()),
+        format!(
+            "the upstream sent nothing for {} s (`timeouts.{limit}`)",
+            after.as_secs()
+        ),
     )
 }

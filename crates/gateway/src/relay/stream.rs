@@ -84,13 +84,23 @@ enum State {
 
 impl ClientStream {
     /// A stream whose reply is there.
-    pub(crate) fn live(live: Box<Live>, side: ClientSide, draft: Arc<Draft>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn live(
+        live: Box<Live>,
+        side: ClientSide,
+        draft: Arc<Draft>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let state = State::Live(live);
         Self::new(state, side, draft, metrics)
     }
 
     /// A stream that is opened while the attempts go on.
-    pub(crate) fn waiting(attempts: Attempts, side: ClientSide, draft: Arc<Draft>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn waiting(
+        attempts: Attempts,
+        side: ClientSide,
+        draft: Arc<Draft>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self::new(State::Waiting(attempts), side, draft, metrics)
     }
 
@@ -112,13 +122,14 @@ impl ClientStream {
     pub(crate) fn into_body(mut self) -> Body {
         let early = self.early();
         let first = (!early.is_empty()).then_some(early);
-        let stream = futures_util::stream::unfold((self, first), |(mut stream, first)| async move {
-            let bytes = match first {
-                Some(bytes) => bytes,
-                None => stream.next().await?,
-            };
-            Some((Ok::<_, Infallible>(Frame::data(bytes)), (stream, None)))
-        });
+        let stream =
+            futures_util::stream::unfold((self, first), |(mut stream, first)| async move {
+                let bytes = match first {
+                    Some(bytes) => bytes,
+                    None => stream.next().await?,
+                };
+                Some((Ok::<_, Infallible>(Frame::data(bytes)), (stream, None)))
+            });
         Either::Right(StreamBody::new(stream).boxed_unsync())
     }
 
@@ -139,7 +150,10 @@ impl ClientStream {
                 self.metrics.panics.inc();
                 self.state = State::Over;
                 self.encoder = None;
-                let failure = Failure::new(FailureKind::Server, "a fault in the gateway ended this reply");
+                let failure = Failure::new(
+                    FailureKind::Server,
+                    "a fault in the gateway ended this reply",
+                );
                 Some(self.broken(Vec::new(), failure))
             }
         }
@@ -226,7 +240,10 @@ impl ClientStream {
         if !self.is_at_boundary && !bytes.ends_with(b"\n\n") {
             bytes.extend_from_slice(b"\n\n");
         }
-        let mut encoder = self.encoder.take().unwrap_or_else(|| encoder(&self.side, &self.draft));
+        let mut encoder = self
+            .encoder
+            .take()
+            .unwrap_or_else(|| encoder(&self.side, &self.draft));
         encoder.fail(&failure, &mut bytes);
         tracing::warn!(
             exchange.id = %self.draft.id,
@@ -291,5 +308,8 @@ fn encoder(side: &ClientSide, draft: &Draft) -> Box<dyn StreamEncoder> {
 
 /// Attempts for a streaming client give streams; this keeps the match total.
 fn not_a_stream() -> Failure {
-    Failure::new(FailureKind::Malformed, "the upstream's reply is not a stream")
+    Failure::new(
+        FailureKind::Malformed,
+        "the upstream's reply is not a stream",
+    )
 }

@@ -10,7 +10,8 @@ const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const X_LINGATE_KEY: HeaderName = HeaderName::from_static("x-lingate-key");
 
 /// Every header in which a client may show a credential.
-pub(crate) const CREDENTIALS: [HeaderName; 4] = [AUTHORIZATION, X_API_KEY, X_GOOG_API_KEY, X_LINGATE_KEY];
+pub(crate) const CREDENTIALS: [HeaderName; 4] =
+    [AUTHORIZATION, X_API_KEY, X_GOOG_API_KEY, X_LINGATE_KEY];
 
 /// The key cannot be sent in a header.
 #[derive(Debug, thiserror::Error)]

@@ -42,7 +42,9 @@ impl DemoBody {
     /// Cancel safe: a pause that was begun goes on at the next call.
     async fn chunk(&mut self) -> Option<Bytes> {
         let step = self.steps.front()?;
-        self.pause.get_or_insert_with(|| Box::pin(sleep(step.pause))).await;
+        self.pause
+            .get_or_insert_with(|| Box::pin(sleep(step.pause)))
+            .await;
         self.pause = None;
         self.steps.pop_front().map(|step| step.bytes)
     }
@@ -97,7 +99,11 @@ impl UpstreamBody {
                 rest.extend_from_slice(&chunk);
             }
         }
-        Ok(if rest.is_empty() { first } else { rest.freeze() })
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            rest.freeze()
+        })
     }
 }
 

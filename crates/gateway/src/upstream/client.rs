@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper_rustls::ConfigBuilderExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_rustls::ConfigBuilderExt as _;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -80,7 +80,9 @@ fn client(way: &Way) -> Result<HttpClient, TlsError> {
     http.set_nodelay(true);
     http.set_connect_timeout(Some(way.connect));
     http.set_keepalive(Some(Duration::from_secs(60)));
-    let tls = HttpsConnectorBuilder::new().with_tls_config(tls_config(way)?).https_or_http();
+    let tls = HttpsConnectorBuilder::new()
+        .with_tls_config(tls_config(way)?)
+        .https_or_http();
     let connector = if way.is_http1_only {
         tls.enable_http1().wrap_connector(http)
     } else {
@@ -99,16 +101,25 @@ fn client(way: &Way) -> Result<HttpClient, TlsError> {
 /// (a bare container) gets Mozilla's.
 fn tls_config(way: &Way) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = || ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let builder = || {
+        ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+    };
     if let Some(path) = &way.ca_file {
-        return Ok(builder()?.with_root_certificates(roots_of(path)?).with_no_client_auth());
+        return Ok(builder()?
+            .with_root_certificates(roots_of(path)?)
+            .with_no_client_auth());
     }
     match builder()?.try_with_platform_verifier() {
         Ok(builder) => Ok(builder.with_no_client_auth()),
         Err(error) => {
-            tracing::warn!("no certificate authorities on this machine ({error}); using Mozilla's bundled list");
+            tracing::warn!(
+                "no certificate authorities on this machine ({error}); using Mozilla's bundled list"
+            );
             let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            Ok(builder()?.with_root_certificates(roots).with_no_client_auth())
+            Ok(builder()?
+                .with_root_certificates(roots)
+                .with_no_client_auth())
         }
     }
 }
@@ -119,10 +130,13 @@ fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
         reason,
     };
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
+    let certificates =
+        CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| fail(error.to_string()))?;
-        roots.add(certificate).map_err(|error| fail(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| fail(error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(fail("holds no certificate in PEM form".to_owned()));

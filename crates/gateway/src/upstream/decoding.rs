@@ -23,17 +23,31 @@ pub(crate) enum Decoding {
 impl Decoding {
     /// The decoding that a head asks for.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
-        let encoding = headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes).unwrap_or_default();
+        let encoding = headers
+            .get(CONTENT_ENCODING)
+            .map(http::HeaderValue::as_bytes)
+            .unwrap_or_default();
         Ok(match encoding.to_ascii_lowercase().as_slice() {
             b"" | b"identity" => Self::Identity,
-            b"gzip" | b"x-gzip" => Self::Gzip(flate2::write::MultiGzDecoder::new(Capped::default())),
+            b"gzip" | b"x-gzip" => {
+                Self::Gzip(flate2::write::MultiGzDecoder::new(Capped::default()))
+            }
             b"deflate" => Self::Deflate(flate2::write::ZlibDecoder::new(Capped::default())),
-            b"zstd" => Self::Zstd(zstd::stream::write::Decoder::new(Capped::default()).map_err(|error| broken(&error))?),
-            b"br" => Self::Brotli(Box::new(brotli::DecompressorWriter::new(Capped::default(), 4096))),
+            b"zstd" => Self::Zstd(
+                zstd::stream::write::Decoder::new(Capped::default())
+                    .map_err(|error| broken(&error))?,
+            ),
+            b"br" => Self::Brotli(Box::new(brotli::DecompressorWriter::new(
+                Capped::default(),
+                4096,
+            ))),
             other => {
                 return Err(Failure::new(
                     FailureKind::Malformed,
-                    format!("the upstream's content encoding `{}` is not known", other.escape_ascii()),
+                    format!(
+                        "the upstream's content encoding `{}` is not known",
+                        other.escape_ascii()
+                    ),
                 ));
             }
         })
@@ -52,8 +66,15 @@ impl Decoding {
 }
 
 /// Everything that can be decoded comes out at once: an event must not wait for the next one.
-fn through<D: Write>(decoder: &mut D, chunk: &[u8], out: impl Fn(&mut D) -> &mut Capped) -> Result<Bytes, Failure> {
-    decoder.write_all(chunk).and_then(|()| decoder.flush()).map_err(|error| broken(&error))?;
+fn through<D: Write>(
+    decoder: &mut D,
+    chunk: &[u8],
+    out: impl Fn(&mut D) -> &mut Capped,
+) -> Result<Bytes, Failure> {
+    decoder
+        .write_all(chunk)
+        .and_then(|()| decoder.flush())
+        .map_err(|error| broken(&error))?;
     Ok(std::mem::take(&mut out(decoder).0).into())
 }
 
@@ -91,19 +112,26 @@ mod tests {
     fn encoded(encoding: &str) -> Vec<u8> {
         match encoding {
             "gzip" => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                let mut encoder =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
                 encoder.write_all(TEXT).unwrap();
                 encoder.finish().unwrap()
             }
             "deflate" => {
-                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+                let mut encoder =
+                    flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
                 encoder.write_all(TEXT).unwrap();
                 encoder.finish().unwrap()
             }
             "zstd" => zstd::encode_all(TEXT, 1).unwrap(),
             "br" => {
                 let mut out = Vec::new();
-                brotli::BrotliCompress(&mut &*TEXT, &mut out, &brotli::enc::BrotliEncoderParams::default()).unwrap();
+                brotli::BrotliCompress(
+                    &mut &*TEXT,
+                    &mut out,
+                    &brotli::enc::BrotliEncoderParams::default(),
+                )
+                .unwrap();
                 out
             }
             _ => TEXT.to_vec(),
@@ -111,7 +139,10 @@ mod tests {
     }
 
     fn decoding(encoding: &str) -> Result<Decoding, Failure> {
-        Decoding::of(&HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())]))
+        Decoding::of(&HeaderMap::from_iter([(
+            CONTENT_ENCODING,
+            encoding.parse().unwrap(),
+        )]))
     }
 
     #[test]
@@ -134,7 +165,13 @@ mod tests {
         let bomb = zstd::encode_all(&*vec![0_u8; PIECE_CAP + 1], 1).unwrap();
         assert!(decoding("zstd").unwrap().push(bomb.into()).is_err());
         for encoding in ["gzip", "zstd"] {
-            assert!(decoding(encoding).unwrap().push(Bytes::from_static(&[b'x'; 64])).is_err(), "{encoding}");
+            assert!(
+                decoding(encoding)
+                    .unwrap()
+                    .push(Bytes::from_static(&[b'x'; 64]))
+                    .is_err(),
+                "{encoding}"
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Which headers cross the gateway, in either direction and lane.
 
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    USER_AGENT,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED,
+    HOST, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -53,7 +53,11 @@ pub(crate) fn translated_request(client: &HeaderMap, is_stream: bool) -> HeaderM
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(
         http::header::ACCEPT,
-        HeaderValue::from_static(if is_stream { "text/event-stream" } else { "application/json" }),
+        HeaderValue::from_static(if is_stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        }),
     );
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(agent) = client.get(USER_AGENT) {
@@ -111,7 +115,9 @@ pub(crate) fn retry_after(upstream: &HeaderMap, now: jiff::Timestamp) -> Option<
     if let Ok(seconds) = value.parse::<f64>() {
         return whole_seconds(seconds);
     }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(value)
+        .ok()?;
     u64::try_from(date.as_second() - now.as_second()).ok()
 }
 
@@ -142,7 +148,12 @@ mod tests {
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         headers
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
             .collect()
     }
 
@@ -210,7 +221,11 @@ mod tests {
             ("retry-after", "-1", None),
         ];
         for (name, value, seconds) in cases {
-            assert_eq!(retry_after(&map(&[(name, value)]), now), seconds, "{name}: {value}");
+            assert_eq!(
+                retry_after(&map(&[(name, value)]), now),
+                seconds,
+                "{name}: {value}"
+            );
         }
     }
 }

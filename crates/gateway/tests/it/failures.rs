@@ -13,13 +13,27 @@ async fn check(misbehaviour: M, status: u16, kind: &str, should_retry: &str) -> 
     let mut last = Value::Null;
     for is_stream in [true, false] {
         let what = format!("{misbehaviour:?}, stream: {is_stream}");
-        let response = lingate.post("/v1/messages", &messages(is_stream)).send().await;
+        let response = lingate
+            .post("/v1/messages", &messages(is_stream))
+            .send()
+            .await;
         assert_eq!(response.status, status, "{what}");
-        assert_eq!(response.header("content-type"), "application/json", "{what}");
+        assert_eq!(
+            response.header("content-type"),
+            "application/json",
+            "{what}"
+        );
         assert_eq!(response.header("x-should-retry"), should_retry, "{what}");
         last = response.json().await;
-        assert_eq!((&last["type"], &last["error"]["type"]), (&"error".into(), &kind.into()), "{what}: {last}");
-        assert!(!last.to_string().contains("sk-upstream"), "{what}: a key in {last}");
+        assert_eq!(
+            (&last["type"], &last["error"]["type"]),
+            (&"error".into(), &kind.into()),
+            "{what}: {last}"
+        );
+        assert!(
+            !last.to_string().contains("sk-upstream"),
+            "{what}: a key in {last}"
+        );
     }
     last
 }
@@ -46,7 +60,10 @@ async fn a_rate_limit_keeps_its_time() {
     let upstream = Upstream::start(M::RateLimited(7)).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
     let response = lingate.post("/v1/messages", &messages(true)).send().await;
-    assert_eq!((response.status, response.header("retry-after")), (429, "7"));
+    assert_eq!(
+        (response.status, response.header("retry-after")),
+        (429, "7")
+    );
     assert_eq!(response.json().await["error"]["type"], "rate_limit_error");
 }
 
@@ -58,9 +75,18 @@ async fn overflow_in_every_wording_is_what_claude_code_compacts_on() {
         OverflowWords::Anthropic,
         OverflowWords::LlamaCpp,
     ] {
-        let error = check(M::ContextOverflow(words), 400, "invalid_request_error", "false").await;
+        let error = check(
+            M::ContextOverflow(words),
+            400,
+            "invalid_request_error",
+            "false",
+        )
+        .await;
         let message = error["error"]["message"].as_str().unwrap();
-        assert!(message.contains("prompt is too long"), "{words:?}: {message}");
+        assert!(
+            message.contains("prompt is too long"),
+            "{words:?}: {message}"
+        );
     }
 }
 
@@ -70,14 +96,23 @@ async fn a_failure_before_the_first_content_is_an_error_status() {
         let upstream = Upstream::start(misbehaviour).await;
         let lingate = Lingate::to_chat(&upstream.url()).await;
         let response = lingate.post("/v1/messages", &messages(true)).send().await;
-        assert!(response.status >= 500, "{misbehaviour:?}: {}", response.status);
+        assert!(
+            response.status >= 500,
+            "{misbehaviour:?}: {}",
+            response.status
+        );
         assert_eq!(response.json().await["type"], "error");
     }
 }
 
 #[tokio::test]
 async fn after_content_the_stream_ends_in_an_error_event() {
-    for misbehaviour in [M::ErrorAfterText, M::CutAfterText, M::ResetAfterText, M::TruncatedToolJson] {
+    for misbehaviour in [
+        M::ErrorAfterText,
+        M::CutAfterText,
+        M::ResetAfterText,
+        M::TruncatedToolJson,
+    ] {
         let upstream = Upstream::start(misbehaviour).await;
         let lingate = Lingate::to_chat(&upstream.url()).await;
         let mut body = messages(true);
@@ -86,14 +121,30 @@ async fn after_content_the_stream_ends_in_an_error_event() {
         assert_eq!(response.status, 200);
         let events = events(Wire::Anthropic, response).await;
         let last = events.last().unwrap();
-        assert_eq!((last.name.as_str(), last.json()["type"].as_str()), ("error", Some("error")), "{misbehaviour:?}");
-        assert!(!events.iter().any(|event| event.name == "message_stop"), "{misbehaviour:?}");
+        assert_eq!(
+            (last.name.as_str(), last.json()["type"].as_str()),
+            ("error", Some("error")),
+            "{misbehaviour:?}"
+        );
+        assert!(
+            !events.iter().any(|event| event.name == "message_stop"),
+            "{misbehaviour:?}"
+        );
 
         let lingate = Lingate::to_anthropic(&upstream.url()).await;
-        let response = lingate.post("/v1/chat/completions", &completions(true)).send().await;
+        let response = lingate
+            .post("/v1/chat/completions", &completions(true))
+            .send()
+            .await;
         let events = crate::harness::events(Wire::Chat, response).await;
-        assert!(events.last().unwrap().json()["error"]["message"].is_string(), "{misbehaviour:?}");
-        assert!(!events.iter().any(|event| event.data == "[DONE]"), "{misbehaviour:?}");
+        assert!(
+            events.last().unwrap().json()["error"]["message"].is_string(),
+            "{misbehaviour:?}"
+        );
+        assert!(
+            !events.iter().any(|event| event.data == "[DONE]"),
+            "{misbehaviour:?}"
+        );
     }
 }
 
@@ -126,14 +177,21 @@ async fn nobody_there() {
     assert_eq!(response.status, 502);
     let error = response.json().await;
     let message = error["error"]["message"].as_str().unwrap();
-    assert!(message.contains("`up`") && message.contains("127.0.0.1:1"), "{message}");
+    assert!(
+        message.contains("`up`") && message.contains("127.0.0.1:1"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn limits_on_silence_have_names() {
     let cases = [
         (M::NeverAnswers, "headers = \"200ms\"", "timeouts.headers"),
-        (M::StallsAfterHeaders, "first_content = \"200ms\"", "timeouts.first_content"),
+        (
+            M::StallsAfterHeaders,
+            "first_content = \"200ms\"",
+            "timeouts.first_content",
+        ),
     ];
     for (misbehaviour, limit, name) in cases {
         let upstream = Upstream::start(misbehaviour).await;
@@ -142,13 +200,19 @@ async fn limits_on_silence_have_names() {
         assert_eq!(response.status, 504, "{name}");
         let error = response.json().await;
         assert_eq!(error["error"]["type"], "timeout_error");
-        assert!(error["error"]["message"].as_str().unwrap().contains(name), "{error}");
+        assert!(
+            error["error"]["message"].as_str().unwrap().contains(name),
+            "{error}"
+        );
     }
     let upstream = Upstream::start(M::StallsAfterText).await;
     let lingate = Lingate::start(&with_timeouts(&upstream.url(), "idle = \"200ms\"")).await;
     let response = lingate.post("/v1/messages", &messages(true)).send().await;
     let events = events(Wire::Anthropic, response).await;
-    assert!(events.last().unwrap().data.contains("timeouts.idle"), "{events:?}");
+    assert!(
+        events.last().unwrap().data.contains("timeouts.idle"),
+        "{events:?}"
+    );
 }
 
 fn with_timeouts(url: &str, limit: &str) -> String {

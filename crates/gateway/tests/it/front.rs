@@ -26,13 +26,22 @@ async fn probes_are_answered_without_cors_headers() {
         let response = request.send().await;
         assert_eq!(response.status, status, "{method} {path}");
         for (name, _) in &response.headers {
-            assert!(!name.as_str().starts_with("access-control-"), "{method} {path}: {name}");
+            assert!(
+                !name.as_str().starts_with("access-control-"),
+                "{method} {path}: {name}"
+            );
         }
     }
-    let batch = lingate.post("/api/event_logging/batch", &json!({"events": []})).send().await;
+    let batch = lingate
+        .post("/api/event_logging/batch", &json!({"events": []}))
+        .send()
+        .await;
     assert_eq!((batch.status, batch.text().await.as_str()), (200, "{}"));
     let health = lingate.get("/health").send().await.json().await;
-    assert_eq!((&health["status"], &health["service"]), (&"ok".into(), &"lingate".into()));
+    assert_eq!(
+        (&health["status"], &health["service"]),
+        (&"ok".into(), &"lingate".into())
+    );
 }
 
 #[tokio::test]
@@ -48,31 +57,47 @@ async fn unknown_paths_and_methods_speak_the_wires_language() {
     assert_eq!((response.status, response.header("allow")), (405, "POST"));
     assert_eq!(response.json().await["type"], "error");
     let metrics = lingate.get("/metrics").send().await.text().await;
-    assert!(metrics.contains("lingate_unknown_endpoints_total 2"), "{metrics}");
+    assert!(
+        metrics.contains("lingate_unknown_endpoints_total 2"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
 async fn bad_requests_say_what_was_wrong() {
     let lingate = Lingate::start("").await;
     let post = |content_type: &str, body: &str| {
-        Request::new("POST".parse().unwrap(), &format!("{}/v1/messages", lingate.url))
-            .header("content-type", content_type)
-            .body(body.to_owned())
+        Request::new(
+            "POST".parse().unwrap(),
+            &format!("{}/v1/messages", lingate.url),
+        )
+        .header("content-type", content_type)
+        .body(body.to_owned())
     };
     let cases = [
         ("", "JSON"),
         ("{", "JSON"),
-        (r#"{"model":"a","model":"b","messages":[]}"#, "`model` occurs twice"),
+        (
+            r#"{"model":"a","model":"b","messages":[]}"#,
+            "`model` occurs twice",
+        ),
         (r#"{"messages":[]}"#, "model"),
         (r#"{"model":"m"}"#, "messages"),
         (r#"{"model":7,"messages":[]}"#, "model"),
     ];
     for (body, part) in cases {
         let response = post("application/json", body).send().await;
-        assert_eq!((response.status, response.header("x-should-retry")), (400, "false"), "{body}");
+        assert_eq!(
+            (response.status, response.header("x-should-retry")),
+            (400, "false"),
+            "{body}"
+        );
         let error = response.json().await;
         assert_eq!(error["error"]["type"], "invalid_request_error", "{body}");
-        assert!(error["error"]["message"].as_str().unwrap().contains(part), "{part} in {error}");
+        assert!(
+            error["error"]["message"].as_str().unwrap().contains(part),
+            "{part} in {error}"
+        );
     }
     let form = post("text/plain", "x=1").send().await;
     assert_eq!(form.status, 415);
@@ -96,7 +121,13 @@ async fn an_unknown_model_names_the_nearest() {
     assert_eq!(response.status, 404);
     let error = response.json().await;
     assert_eq!(error["error"]["type"], "not_found_error");
-    assert!(error["error"]["message"].as_str().unwrap().contains("kimi-latest"), "{error}");
+    assert!(
+        error["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("kimi-latest"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -111,14 +142,28 @@ async fn foreign_hosts_and_pages_reach_nothing() {
         ("sec-fetch-site", "cross-site", 403),
     ];
     for (name, value, status) in cases {
-        for path in ["/v1/messages", "/v1/models", "/health", "/metrics", "/", "/nothing"] {
+        for path in [
+            "/v1/messages",
+            "/v1/models",
+            "/health",
+            "/metrics",
+            "/",
+            "/nothing",
+        ] {
             let request = lingate.post(path, &messages(false)).header(name, value);
-            assert_eq!(request.send().await.status, status, "{path} with {name}: {value}");
+            assert_eq!(
+                request.send().await.status,
+                status,
+                "{path} with {name}: {value}"
+            );
         }
     }
     assert!(upstream.requests().is_empty());
     let metrics = lingate.get("/metrics").send().await.text().await;
-    assert!(metrics.contains("lingate_refused_sources_total 30"), "{metrics}");
+    assert!(
+        metrics.contains("lingate_refused_sources_total 30"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -139,10 +184,17 @@ async fn client_keys_are_asked_once_configured() {
         LET_ME_IN
     ))
     .await;
-    let ask = |name: &str, value: &str| lingate.post("/v1/messages", &messages(false)).header(name, value);
+    let ask = |name: &str, value: &str| {
+        lingate
+            .post("/v1/messages", &messages(false))
+            .header(name, value)
+    };
     let response = lingate.post("/v1/messages", &messages(false)).send().await;
     assert_eq!(response.status, 401);
-    assert_eq!(response.json().await["error"]["type"], "authentication_error");
+    assert_eq!(
+        response.json().await["error"]["type"],
+        "authentication_error"
+    );
     assert_eq!(ask("x-api-key", "wrong").send().await.status, 401);
     for (name, value) in [
         ("x-api-key", "let-me-in"),
@@ -154,7 +206,11 @@ async fn client_keys_are_asked_once_configured() {
     }
     let mut body = messages(false);
     body["model"] = "gpt-5".into();
-    let response = lingate.post("/v1/messages", &body).header("x-api-key", "let-me-in").send().await;
+    let response = lingate
+        .post("/v1/messages", &body)
+        .header("x-api-key", "let-me-in")
+        .send()
+        .await;
     assert_eq!(response.status, 403);
     assert_eq!(lingate.get("/v1/models").send().await.status, 401);
     assert_eq!(lingate.get("/health").send().await.status, 200);
@@ -178,14 +234,25 @@ async fn too_large_a_body_is_refused_before_it_is_read() {
     let head = "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 content-length: 99999999\r\n\r\n";
     let answer = client::raw(address, head.as_bytes(), std::time::Duration::from_secs(2)).await;
-    assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", answer.escape_ascii());
+    assert!(
+        answer.starts_with(b"HTTP/1.1 413"),
+        "{}",
+        answer.escape_ascii()
+    );
 }
 
 #[tokio::test]
 async fn only_the_owner_ends_the_gateway() {
     let lingate = Lingate::start("").await;
-    let stop = |instance: &str| lingate.post("/api/stop", &json!({})).header("x-lingate-instance", instance);
-    assert_eq!(lingate.post("/api/stop", &json!({})).send().await.status, 403);
+    let stop = |instance: &str| {
+        lingate
+            .post("/api/stop", &json!({}))
+            .header("x-lingate-instance", instance)
+    };
+    assert_eq!(
+        lingate.post("/api/stop", &json!({})).send().await.status,
+        403
+    );
     assert_eq!(stop("guess").send().await.status, 403);
     assert_eq!(lingate.get("/health").send().await.status, 200);
     let answer: Value = stop(&lingate.instance).send().await.json().await;

@@ -29,20 +29,27 @@ impl Lingate {
             port: Some(0),
             ..LoadOptions::default()
         };
-        let config = match Config::from_text(Some("lingate.toml".into()), config, &options, &environment) {
-            Ok(config) => config,
-            Err(problems) => panic!("{problems}"),
-        };
+        let config =
+            match Config::from_text(Some("lingate.toml".into()), config, &options, &environment) {
+                Ok(config) => config,
+                Err(problems) => panic!("{problems}"),
+            };
         let options = Options {
             version: "0.0.0-test",
             ..Options::default()
         };
-        let gateway = Gateway::bind(Arc::new(config), options).await.expect("a free port");
+        let gateway = Gateway::bind(Arc::new(config), options)
+            .await
+            .expect("a free port");
         let url = format!("http://{}", gateway.local_addr());
         let instance = gateway.instance().to_owned();
         let stop = CancellationToken::new();
         tokio::spawn(gateway.run(stop.clone()));
-        Self { url, instance, stop }
+        Self {
+            url,
+            instance,
+            stop,
+        }
     }
 
     /// Starts in front of one Chat upstream, which serves every name.
@@ -105,7 +112,11 @@ pub(crate) fn completions(is_stream: bool) -> Value {
 pub(crate) async fn events(wire: Wire, response: Response) -> Vec<Event> {
     let mut events = response.events();
     let all = events.all().await;
-    assert_eq!((events.broken(), events.rest()), (None, ""), "the body ends properly");
+    assert_eq!(
+        (events.broken(), events.rest()),
+        (None, ""),
+        "the body ends properly"
+    );
     let mut bytes = String::new();
     for event in all.iter().filter(|event| event.name != ":") {
         if !event.name.is_empty() {
@@ -122,11 +133,17 @@ pub(crate) fn accept(wire: Wire, stream: &str) {
     let verdict = match wire {
         Wire::Anthropic => {
             let mut acceptor = anthropic::grammar::Acceptor::new();
-            acceptor.feed(stream.as_bytes()).and_then(|()| acceptor.finish()).map_err(|v| v.0)
+            acceptor
+                .feed(stream.as_bytes())
+                .and_then(|()| acceptor.finish())
+                .map_err(|v| v.0)
         }
         Wire::Chat | Wire::Responses | Wire::Gemini => {
             let mut acceptor = chat::grammar::Acceptor::new();
-            acceptor.feed(stream.as_bytes()).and_then(|()| acceptor.finish()).map_err(|v| v.0)
+            acceptor
+                .feed(stream.as_bytes())
+                .and_then(|()| acceptor.finish())
+                .map_err(|v| v.0)
         }
     };
     if let Err(violation) = verdict {

@@ -11,12 +11,15 @@ const BODY: &str = "{ \"stream\":true,\"max_tokens\" : 1e2,\n \"model\":\"claude
                     \"messages\":[{\"role\":\"user\",\"content\":\"caf\\u00e9\"}]}";
 
 fn post(lingate: &Lingate, body: &str) -> Request {
-    Request::new("POST".parse().unwrap(), &format!("{}/v1/messages?beta=true&key=x", lingate.url))
-        .header("content-type", "application/json")
-        .header("anthropic-version", "2023-06-01")
-        .header("anthropic-beta", "a-2026,b-2026")
-        .header("x-api-key", "client-key")
-        .body(body.to_owned())
+    Request::new(
+        "POST".parse().unwrap(),
+        &format!("{}/v1/messages?beta=true&key=x", lingate.url),
+    )
+    .header("content-type", "application/json")
+    .header("anthropic-version", "2023-06-01")
+    .header("anthropic-beta", "a-2026,b-2026")
+    .header("x-api-key", "client-key")
+    .body(body.to_owned())
 }
 
 #[tokio::test]
@@ -27,8 +30,15 @@ async fn only_the_models_name_changes_on_the_way_up() {
     assert_eq!(response.header("x-lingate-lane"), "passthrough");
     response.bytes().await;
     let request = &upstream.requests()[0];
-    assert_eq!(request.text(), BODY.replace("claude-opus-5-5", "served-model"));
-    assert!(request.path().ends_with("/v1/messages"), "{}", request.path());
+    assert_eq!(
+        request.text(),
+        BODY.replace("claude-opus-5-5", "served-model")
+    );
+    assert!(
+        request.path().ends_with("/v1/messages"),
+        "{}",
+        request.path()
+    );
     assert_eq!(request.header("anthropic-beta"), "a-2026,b-2026");
     assert_eq!(request.header("x-api-key"), "sk-upstream");
     assert_eq!(request.header("accept-encoding"), "identity");
@@ -36,11 +46,19 @@ async fn only_the_models_name_changes_on_the_way_up() {
 
 #[tokio::test]
 async fn the_answer_is_the_upstreams_byte_for_byte() {
-    let reply = Reply::default().think("hm").say("Hello").call("toolu_1", "Bash", &serde_json::json!({"command": "ls"}));
+    let reply = Reply::default().think("hm").say("Hello").call(
+        "toolu_1",
+        "Bash",
+        &serde_json::json!({"command": "ls"}),
+    );
     for size in [1, 7, 100_000] {
         let reply = reply.clone();
         let upstream = Upstream::start(move |request: &_| {
-            reply.answer(request).header("x-custom", "kept").header("set-cookie", "a=b").split_every(size)
+            reply
+                .answer(request)
+                .header("x-custom", "kept")
+                .header("set-cookie", "a=b")
+                .split_every(size)
         })
         .await;
         let lingate = Lingate::to_anthropic(&upstream.url()).await;
@@ -60,19 +78,28 @@ async fn the_answer_is_the_upstreams_byte_for_byte() {
     }
 
     fn reply_of(request: &lingate_testkit::Received) -> Vec<u8> {
-        let reply =
-            Reply::default().think("hm").say("Hello").call("toolu_1", "Bash", &serde_json::json!({"command": "ls"}));
+        let reply = Reply::default().think("hm").say("Hello").call(
+            "toolu_1",
+            "Bash",
+            &serde_json::json!({"command": "ls"}),
+        );
         reply.answer(request).body()
     }
 }
 
 #[tokio::test]
 async fn the_upstreams_own_error_goes_back_as_it_is() {
-    let error = anthropic::error("invalid_request_error", "messages.0: thinking blocks cannot be modified");
+    let error = anthropic::error(
+        "invalid_request_error",
+        "messages.0: thinking blocks cannot be modified",
+    );
     let upstream = Upstream::start(Answer::json(400, &error).header("request-id", "req_up")).await;
     let lingate = Lingate::to_anthropic(&upstream.url()).await;
     let response = post(&lingate, BODY).send().await;
-    assert_eq!((response.status, response.header("request-id")), (400, "req_up"));
+    assert_eq!(
+        (response.status, response.header("request-id")),
+        (400, "req_up")
+    );
     assert_eq!(response.json().await, error);
 }
 
@@ -110,5 +137,9 @@ async fn the_callers_own_credential_reaches_this_provider_only() {
     assert_eq!(response.status, 401, "as it is: the caller can log in");
     let request = &upstream.requests()[0];
     assert_eq!(request.header("x-api-key"), "client-key");
-    assert_eq!(request.text(), BODY, "the name was kept, so the bytes are the same");
+    assert_eq!(
+        request.text(),
+        BODY,
+        "the name was kept, so the bytes are the same"
+    );
 }

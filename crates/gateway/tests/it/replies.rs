@@ -12,14 +12,19 @@ fn rich() -> Reply {
         ..Reply::default()
             .think("Let me look.")
             .say("I will read it.")
-            .call("functions.Read:0", "Read", &json!({"file_path": "/tmp/a", "limit": 3}))
+            .call(
+                "functions.Read:0",
+                "Read",
+                &json!({"file_path": "/tmp/a", "limit": 3}),
+            )
             .call("functions.Read:1", "Read", &json!({}))
     }
 }
 
 fn asks_with_tools(is_stream: bool) -> Value {
     let mut body = messages(is_stream);
-    body["tools"] = json!([{"name": "Read", "description": "reads", "input_schema": {"type": "object"}}]);
+    body["tools"] =
+        json!([{"name": "Read", "description": "reads", "input_schema": {"type": "object"}}]);
     body
 }
 
@@ -27,10 +32,20 @@ fn asks_with_tools(is_stream: bool) -> Value {
 async fn a_stream_with_thinking_text_and_two_calls() {
     let upstream = Upstream::start(|request: &_| rich().answer(request)).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    let response = lingate.post("/v1/messages?beta=true", &asks_with_tools(true)).send().await;
+    let response = lingate
+        .post("/v1/messages?beta=true", &asks_with_tools(true))
+        .send()
+        .await;
     assert_eq!(response.status, 200);
-    assert_eq!(response.header("content-type"), "text/event-stream; charset=utf-8");
-    let events: Vec<Value> = events(Wire::Anthropic, response).await.iter().map(|event| event.json()).collect();
+    assert_eq!(
+        response.header("content-type"),
+        "text/event-stream; charset=utf-8"
+    );
+    let events: Vec<Value> = events(Wire::Anthropic, response)
+        .await
+        .iter()
+        .map(|event| event.json())
+        .collect();
     let kinds: Vec<&str> = events
         .iter()
         .filter_map(|event| event["content_block"]["type"].as_str())
@@ -39,15 +54,31 @@ async fn a_stream_with_thinking_text_and_two_calls() {
     assert_eq!(events[0]["message"]["model"], "claude-opus-5-5", "as asked");
     let arguments = |index: u64| -> String {
         let of_block = events.iter().filter(|event| event["index"] == index);
-        of_block.filter_map(|event| event["delta"]["partial_json"].as_str()).collect()
+        of_block
+            .filter_map(|event| event["delta"]["partial_json"].as_str())
+            .collect()
     };
     assert_eq!(arguments(2), r#"{"file_path":"/tmp/a","limit":3}"#);
     assert_eq!(arguments(3), "{}");
-    let ids: Vec<&str> = events.iter().filter_map(|event| event["content_block"]["id"].as_str()).collect();
-    assert!(ids.iter().all(|id| id.starts_with("toolu_")) && ids[0] != ids[1], "{ids:?}");
-    let signature = events.iter().find_map(|event| event["delta"]["signature"].as_str());
-    assert!(signature.is_some_and(|signature| signature.starts_with("lg1.")), "{signature:?}");
-    let end = events.iter().find(|event| event["type"] == "message_delta").unwrap();
+    let ids: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event["content_block"]["id"].as_str())
+        .collect();
+    assert!(
+        ids.iter().all(|id| id.starts_with("toolu_")) && ids[0] != ids[1],
+        "{ids:?}"
+    );
+    let signature = events
+        .iter()
+        .find_map(|event| event["delta"]["signature"].as_str());
+    assert!(
+        signature.is_some_and(|signature| signature.starts_with("lg1.")),
+        "{signature:?}"
+    );
+    let end = events
+        .iter()
+        .find(|event| event["type"] == "message_delta")
+        .unwrap();
     assert_eq!(end["delta"]["stop_reason"], "tool_use");
 }
 
@@ -55,28 +86,52 @@ async fn a_stream_with_thinking_text_and_two_calls() {
 async fn whole_and_streamed_replies_say_the_same() {
     let upstream = Upstream::start(|request: &_| rich().answer(request)).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    let whole = lingate.post("/v1/messages", &asks_with_tools(false)).send().await.json().await;
+    let whole = lingate
+        .post("/v1/messages", &asks_with_tools(false))
+        .send()
+        .await
+        .json()
+        .await;
     assert_eq!(whole["type"], "message");
     assert_eq!(whole["model"], "claude-opus-5-5");
     assert_eq!(whole["stop_reason"], "tool_use");
     assert_eq!(whole["content"][0]["thinking"], "Let me look.");
     assert_eq!(whole["content"][1]["text"], "I will read it.");
-    assert_eq!(whole["content"][2]["input"], json!({"file_path": "/tmp/a", "limit": 3}));
+    assert_eq!(
+        whole["content"][2]["input"],
+        json!({"file_path": "/tmp/a", "limit": 3})
+    );
     assert_eq!(whole["content"][3]["input"], json!({}));
 
-    let response = lingate.post("/v1/messages", &asks_with_tools(true)).send().await;
+    let response = lingate
+        .post("/v1/messages", &asks_with_tools(true))
+        .send()
+        .await;
     let streamed = events(Wire::Anthropic, response).await;
     assert_eq!(text_of(&streamed), "I will read it.");
-    let usage = streamed.iter().map(|event| event.json()).find(|event| event["type"] == "message_delta").unwrap();
-    assert_eq!(usage["usage"]["output_tokens"], whole["usage"]["output_tokens"]);
-    assert_eq!(usage["usage"]["input_tokens"], whole["usage"]["input_tokens"]);
+    let usage = streamed
+        .iter()
+        .map(|event| event.json())
+        .find(|event| event["type"] == "message_delta")
+        .unwrap();
+    assert_eq!(
+        usage["usage"]["output_tokens"],
+        whole["usage"]["output_tokens"]
+    );
+    assert_eq!(
+        usage["usage"]["input_tokens"],
+        whole["usage"]["input_tokens"]
+    );
 }
 
 #[tokio::test]
 async fn the_upstream_gets_its_own_wire_key_and_model() {
     let upstream = Upstream::start(Misbehaviour::Healthy).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    for (name, value) in [("x-api-key", "client-key"), ("authorization", "Bearer client-key")] {
+    for (name, value) in [
+        ("x-api-key", "client-key"),
+        ("authorization", "Bearer client-key"),
+    ] {
         for version in ["2023-06-01", "2026-10-21"] {
             let response = lingate
                 .post("/v1/messages", &messages(true))
@@ -87,18 +142,27 @@ async fn the_upstream_gets_its_own_wire_key_and_model() {
                 .header("cookie", "a=b")
                 .send()
                 .await;
-            assert_eq!(text_of(&events(Wire::Anthropic, response).await), "Hello from the upstream.");
+            assert_eq!(
+                text_of(&events(Wire::Anthropic, response).await),
+                "Hello from the upstream."
+            );
         }
     }
     for request in upstream.requests() {
         assert_eq!(request.path(), "/v1/chat/completions");
         assert_eq!(request.header("authorization"), "Bearer sk-upstream");
-        assert_eq!(request.header("user-agent"), "claude-cli/2.1.329 (external, sdk-cli)");
+        assert_eq!(
+            request.header("user-agent"),
+            "claude-cli/2.1.329 (external, sdk-cli)"
+        );
         for absent in ["x-api-key", "cookie", "anthropic-version", "anthropic-beta"] {
             assert_eq!(request.header(absent), "", "{absent}");
         }
         assert_eq!(request.json()["model"], "served-model");
-        assert_eq!(request.json()["messages"], json!([{"role": "user", "content": "hello"}]));
+        assert_eq!(
+            request.json()["messages"],
+            json!([{"role": "user", "content": "hello"}])
+        );
         assert!(!request.text().contains("client-key"));
     }
 }
@@ -108,13 +172,21 @@ async fn every_reply_says_what_happened_to_it() {
     let upstream = Upstream::start(Misbehaviour::Healthy).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
     for is_stream in [true, false] {
-        let response = lingate.post("/v1/messages", &messages(is_stream)).send().await;
+        let response = lingate
+            .post("/v1/messages", &messages(is_stream))
+            .send()
+            .await;
         assert_eq!(response.header("x-lingate-lane"), "translated");
         assert_eq!(response.header("x-lingate-provider"), "up");
         assert_eq!(response.header("x-lingate-attempts"), "1");
         assert_eq!(response.header("x-lingate-id").len(), 36);
         assert!(!response.header("request-id").is_empty());
-        assert!(response.header("x-lingate-overhead-us").parse::<u64>().is_ok());
+        assert!(
+            response
+                .header("x-lingate-overhead-us")
+                .parse::<u64>()
+                .is_ok()
+        );
         assert_eq!(response.header("access-control-allow-origin"), "");
     }
 }
@@ -123,8 +195,14 @@ async fn every_reply_says_what_happened_to_it() {
 async fn bytes_may_arrive_in_any_pieces() {
     let upstream = Upstream::start(|request: &_| rich().answer(request).split_every(1)).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    let response = lingate.post("/v1/messages", &asks_with_tools(true)).send().await;
-    assert_eq!(text_of(&events(Wire::Anthropic, response).await), "I will read it.");
+    let response = lingate
+        .post("/v1/messages", &asks_with_tools(true))
+        .send()
+        .await;
+    assert_eq!(
+        text_of(&events(Wire::Anthropic, response).await),
+        "I will read it."
+    );
 }
 
 #[tokio::test]
@@ -141,7 +219,12 @@ async fn a_host_that_answers_in_the_other_mode_is_understood() {
     let lingate = Lingate::to_chat(&upstream.url()).await;
     let response = lingate.post("/v1/messages", &messages(true)).send().await;
     assert_eq!(text_of(&events(Wire::Anthropic, response).await), "Hello.");
-    let whole = lingate.post("/v1/messages", &messages(false)).send().await.json().await;
+    let whole = lingate
+        .post("/v1/messages", &messages(false))
+        .send()
+        .await
+        .json()
+        .await;
     assert_eq!(whole["content"][0]["text"], "Hello.");
 }
 
@@ -162,7 +245,12 @@ async fn configured_members_reach_the_body_and_headers() {
         upstream.url()
     ))
     .await;
-    lingate.post("/v1/messages", &messages(false)).send().await.json().await;
+    lingate
+        .post("/v1/messages", &messages(false))
+        .send()
+        .await
+        .json()
+        .await;
     let request = &upstream.requests()[0];
     assert_eq!(request.header("x-team"), "blue");
     assert_eq!(request.json()["model"], "moonshotai/kimi");
@@ -179,7 +267,10 @@ async fn a_thread_is_refused_in_the_form_that_makes_sdks_send_the_history() {
     let response = lingate.post("/v1/messages", &body).send().await;
     assert_eq!(response.status, 400);
     let error = response.json().await;
-    assert_eq!(error["error"]["details"]["error_code"], "thread_unsupported_request");
+    assert_eq!(
+        error["error"]["details"]["error_code"],
+        "thread_unsupported_request"
+    );
     assert!(upstream.requests().is_empty());
 }
 
@@ -192,7 +283,10 @@ async fn tokens_are_counted_and_the_count_is_marked_as_ours() {
         let request = lingate.post("/v1/messages/count_tokens?beta=true", &body);
         async move {
             let response = request.send().await;
-            assert_eq!((response.status, response.header("x-lingate-estimate")), (200, "true"));
+            assert_eq!(
+                (response.status, response.header("x-lingate-estimate")),
+                (200, "true")
+            );
             response.json().await["input_tokens"].as_u64().unwrap()
         }
     };
@@ -212,23 +306,47 @@ async fn a_tool_that_only_its_own_provider_has_is_named_in_an_error() {
     let response = lingate.post("/v1/messages", &body).send().await;
     assert_eq!(response.status, 400);
     let error = response.json().await;
-    assert!(error["error"]["message"].as_str().unwrap().contains("`web_search`"), "{error}");
+    assert!(
+        error["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("`web_search`"),
+        "{error}"
+    );
     assert!(upstream.requests().is_empty());
     // Beside another tool it is left out.
-    body["tools"].as_array_mut().unwrap().push(json!({"name": "Read", "input_schema": {"type": "object"}}));
+    body["tools"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "Read", "input_schema": {"type": "object"}}));
     let response = lingate.post("/v1/messages", &body).send().await;
     assert_eq!(response.status, 200);
-    assert_eq!(upstream.requests()[0].json()["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        upstream.requests()[0].json()["tools"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
 async fn reasoning_goes_back_to_where_it_came_from() {
     let upstream = Upstream::start(|request: &_| rich().answer(request)).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    let first = lingate.post("/v1/messages", &asks_with_tools(false)).send().await.json().await;
+    let first = lingate
+        .post("/v1/messages", &asks_with_tools(false))
+        .send()
+        .await
+        .json()
+        .await;
     let mut body = asks_with_tools(false);
-    let calls: Vec<&Value> =
-        first["content"].as_array().unwrap().iter().filter(|block| block["type"] == "tool_use").collect();
+    let calls: Vec<&Value> = first["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|block| block["type"] == "tool_use")
+        .collect();
     let results: Vec<Value> = calls
         .iter()
         .map(|call| json!({"type": "tool_result", "tool_use_id": call["id"], "content": "ok"}))
@@ -236,10 +354,23 @@ async fn reasoning_goes_back_to_where_it_came_from() {
     let history = body["messages"].as_array_mut().unwrap();
     history.push(json!({"role": "assistant", "content": first["content"]}));
     history.push(json!({"role": "user", "content": results}));
-    lingate.post("/v1/messages", &body).send().await.json().await;
+    lingate
+        .post("/v1/messages", &body)
+        .send()
+        .await
+        .json()
+        .await;
     let sent = upstream.requests()[1].json();
     assert_eq!(sent["messages"][1]["reasoning_content"], "Let me look.");
-    assert!(!sent.to_string().contains("lg1."), "no provider sees a seal: {sent}");
-    let ids: Vec<&Value> = sent["messages"].as_array().unwrap().iter().map(|message| &message["tool_call_id"]).collect();
+    assert!(
+        !sent.to_string().contains("lg1."),
+        "no provider sees a seal: {sent}"
+    );
+    let ids: Vec<&Value> = sent["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| &message["tool_call_id"])
+        .collect();
     assert_eq!(ids[2], &sent["messages"][1]["tool_calls"][0]["id"]);
 }

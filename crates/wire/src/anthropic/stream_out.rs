@@ -346,3 +346,40 @@ fn write_text(out: &mut Vec<u8>, index: u64, kind: &str, key: &str, text: &Text)
 fn write_input(out: &mut Vec<u8>, index: u64, piece: &Text) {
     write_text(out, index, "input_json_delta", "partial_json", piece);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anthropic::grammar::Acceptor;
+    use crate::turn::StopReason;
+
+    #[test]
+    fn a_nudge_is_an_event_of_the_open_block_and_changes_nothing() {
+        let mut encoder = StreamOut::new(ReplyContext {
+            exchange: "0193a1b2-c3d4-7abc-8def-0123456789ab".to_owned(),
+            model: "m".into(),
+            created: 0,
+            input_estimate: 1,
+        });
+        let mut out = Vec::new();
+        let slots = [(Slot(0), Opening::Thinking), (Slot(1), Opening::Text)];
+        encoder.open(&mut out);
+        encoder.nudge(&mut out);
+        for (slot, block) in slots {
+            encoder.event(&Event::Open { slot, block }, &mut out);
+            let before = out.len();
+            encoder.nudge(&mut out);
+            let nudge = std::str::from_utf8(&out[before..]).unwrap().to_owned();
+            assert!(nudge.starts_with("event: content_block_delta\n"), "{nudge}");
+            assert!(nudge.contains(":\"\"}"), "empty: {nudge}");
+            encoder.event(&Event::Close { slot }, &mut out);
+        }
+        encoder.event(&Event::Stop(Stop::new(StopReason::EndTurn)), &mut out);
+        encoder.event(&Event::Done, &mut out);
+        let mut acceptor = Acceptor::new();
+        acceptor
+            .feed(&out)
+            .and_then(|()| acceptor.finish())
+            .unwrap();
+    }
+}

@@ -230,13 +230,15 @@ impl Acceptor {
             require(self.calls.iter().all(|other| other.id != id), || {
                 format!("two calls have the id {id}")
             })?;
-            require(body.get("name").and_then(Value::str).is_some_and(|name| !name.is_empty()), || {
-                format!("call {id} begins without a name")
-            })?;
+            require(
+                body.get("name")
+                    .and_then(Value::str)
+                    .is_some_and(|name| !name.is_empty()),
+                || format!("call {id} begins without a name"),
+            )?;
             require(call.get("type").is_some(), || {
                 format!("call {id} begins without a type")
             })?;
-            self.whole_arguments()?;
             self.calls.push(Call {
                 id,
                 is_freeform,
@@ -261,10 +263,12 @@ impl Acceptor {
         Ok(())
     }
 
-    /// The last call's arguments are complete.
+    /// Every call's arguments are complete.
     fn whole_arguments(&self) -> Checked {
-        match self.calls.last() {
-            Some(call) if !call.is_freeform => {
+        self.calls
+            .iter()
+            .filter(|call| !call.is_freeform)
+            .try_for_each(|call| {
                 let is_object = scan(&call.input.as_str().into())
                     .is_ok_and(|doc| doc.root().kind() == Kind::Object);
                 require(is_object, || {
@@ -273,9 +277,7 @@ impl Acceptor {
                         call.id, call.input
                     )
                 })
-            }
-            Some(_) | None => Ok(()),
-        }
+            })
     }
 
     fn finished(&mut self, word: &str) -> Checked {

@@ -5,7 +5,8 @@ use bytestring::ByteString;
 use super::error;
 use super::stream_in::StreamIn;
 use crate::json::{Kind, scan_with_opaque};
-use crate::stage::Sink;
+use crate::sse::{SseError, SseParser};
+use crate::stage::{End, Sink, Stage};
 use crate::turn::{Event, Failure, FailureKind};
 
 /// Decodes the body of a reply with a success status.
@@ -21,6 +22,7 @@ pub fn decode_response(body: &ByteString) -> Result<Vec<Event>, Failure> {
                 "the upstream answered with an HTML page instead of a reply",
             ));
         }
+        Err(_) if body.trim_start().starts_with("data:") => return streamed(body),
         Err(error) => {
             return Err(malformed(&format!(
                 "the upstream's reply is not JSON: {error}"
@@ -45,6 +47,29 @@ pub fn decode_response(body: &ByteString) -> Result<Vec<Event>, Failure> {
     machine.chunk(root, &mut sink);
     if !sink.has_fault() {
         machine.done(&mut sink);
+    }
+    match sink.take_fault() {
+        Some(failure) => Err(failure),
+        None => Ok(sink.items),
+    }
+}
+
+/// Some hosts stream although they were not asked to.
+fn streamed(body: &ByteString) -> Result<Vec<Event>, Failure> {
+    let unreadable = |error: SseError| malformed(&error.to_string());
+    let mut parser = SseParser::new();
+    let mut frames = Vec::new();
+    parser
+        .push(body.clone().into_bytes(), &mut frames)
+        .map_err(unreadable)?;
+    parser.finish(&mut frames).map_err(unreadable)?;
+    let mut machine = StreamIn::default();
+    let mut sink = Sink::new();
+    for frame in frames {
+        machine.on(frame, &mut sink);
+    }
+    if !sink.has_fault() {
+        machine.end(End::Clean, &mut sink);
     }
     match sink.take_fault() {
         Some(failure) => Err(failure),
@@ -157,6 +182,8 @@ mod tests {
         for (body, kind) in cases {
             assert_eq!(reply(body).unwrap_err().0, kind, "{body}");
         }
+        let streamed = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        assert!(reply(streamed).is_ok(), "a stream that nobody asked for");
         assert!(
             reply("\n\n \n{\"choices\":[{\"message\":{\"content\":\"x\"}}]}").is_ok(),
             "keep-alive lines before the body"

@@ -23,12 +23,18 @@ pub(crate) fn fixtures(folder: &str) -> Vec<(String, String)> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    names.into_iter().map(|name| (name.clone(), fixture(&format!("{folder}/{name}")))).collect()
+    names
+        .into_iter()
+        .map(|name| (name.clone(), fixture(&format!("{folder}/{name}"))))
+        .collect()
 }
 
 /// The lines of a fixture as JSON.
 pub(crate) fn lines(path: &str) -> Vec<serde_json::Value> {
-    fixture(path).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    fixture(path)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn root() -> PathBuf {
@@ -68,7 +74,9 @@ fn read(pieces: &[&[u8]], decoder: &mut dyn Stage<In = Frame, Out = Event>) -> R
     let mut parser = SseParser::new();
     let mut frames = Vec::new();
     for piece in pieces {
-        parser.push(Bytes::copy_from_slice(piece), &mut frames).unwrap();
+        parser
+            .push(Bytes::copy_from_slice(piece), &mut frames)
+            .unwrap();
     }
     parser.finish(&mut frames).unwrap();
     let mut sink = Sink::new();
@@ -114,7 +122,9 @@ pub(crate) fn write_anthropic(read: &Read) -> String {
 pub(crate) fn to_anthropic(read: &Read) -> String {
     let mut acceptor = anthropic::grammar::Acceptor::new();
     let text = write_anthropic(read);
-    let accepted = acceptor.feed(text.as_bytes()).and_then(|()| acceptor.finish());
+    let accepted = acceptor
+        .feed(text.as_bytes())
+        .and_then(|()| acceptor.finish());
     assert_eq!(accepted, Ok(()), "{text}");
     text
 }
@@ -124,7 +134,9 @@ pub(crate) fn to_anthropic(read: &Read) -> String {
 pub(crate) fn to_chat(read: &Read) -> String {
     let mut acceptor = chat::grammar::Acceptor::new();
     let text = write(read, &mut chat::StreamOut::new(context(), true));
-    let accepted = acceptor.feed(text.as_bytes()).and_then(|()| acceptor.finish());
+    let accepted = acceptor
+        .feed(text.as_bytes())
+        .and_then(|()| acceptor.finish());
     assert_eq!(accepted, Ok(()), "{text}");
     text
 }
@@ -142,8 +154,12 @@ fn write(read: &Read, encoder: &mut dyn StreamEncoder) -> String {
 
 /// The JSON events of a stream that was written; `[DONE]` is left out.
 pub(crate) fn data(stream: &str) -> Vec<serde_json::Value> {
-    let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
-    data.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
+    let data = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
+    data.filter(|data| *data != "[DONE]")
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect()
 }
 
 /// Translates an Anthropic client's request; gives the body and the losses.
@@ -154,14 +170,22 @@ pub(crate) fn translated(body: &str, dialect: &chat::Dialect) -> (String, Vec<St
 }
 
 /// Encodes a request for a Chat host.
-pub(crate) fn encoded(decoded: &lingate_wire::Decoded, dialect: &chat::Dialect) -> (String, Vec<String>) {
+pub(crate) fn encoded(
+    decoded: &lingate_wire::Decoded,
+    dialect: &chat::Dialect,
+) -> (String, Vec<String>) {
     let upstream = lingate_wire::UpstreamContext {
         model: "upstream-model",
         seal: &seal_key(),
     };
     let encoded = chat::encode_request(decoded, &upstream, dialect);
-    let losses = encoded.losses.iter().map(|loss| loss.path.clone()).collect();
+    let losses = encoded
+        .losses
+        .iter()
+        .map(|loss| loss.path.clone())
+        .collect();
     let body = String::from_utf8(encoded.body).unwrap();
-    serde_json::from_str::<serde_json::Value>(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+    serde_json::from_str::<serde_json::Value>(&body)
+        .unwrap_or_else(|error| panic!("{error}: {body}"));
     (body, losses)
 }

@@ -70,15 +70,32 @@ fn check_order(messages: &[Value]) {
     let mut unanswered: HashSet<&str> = HashSet::new();
     for message in messages {
         let role = message["role"].as_str().unwrap();
-        let has_content = message["content"].as_str().is_some_and(|text| !text.trim().is_empty()) || message["content"].is_array();
-        assert!(has_content || message.get("tool_calls").is_some(), "{message} is empty");
+        let has_content = message["content"]
+            .as_str()
+            .is_some_and(|text| !text.trim().is_empty())
+            || message["content"].is_array();
+        assert!(
+            has_content || message.get("tool_calls").is_some(),
+            "{message} is empty"
+        );
         if role == "tool" {
-            assert!(unanswered.remove(message["tool_call_id"].as_str().unwrap()), "{message} answers nothing");
+            assert!(
+                unanswered.remove(message["tool_call_id"].as_str().unwrap()),
+                "{message} answers nothing"
+            );
         } else {
-            assert!(unanswered.is_empty(), "{message} stands between calls and results");
+            assert!(
+                unanswered.is_empty(),
+                "{message} stands between calls and results"
+            );
         }
         let calls = message["tool_calls"].as_array();
-        unanswered.extend(calls.into_iter().flatten().map(|call| call["id"].as_str().unwrap()));
+        unanswered.extend(
+            calls
+                .into_iter()
+                .flatten()
+                .map(|call| call["id"].as_str().unwrap()),
+        );
     }
     assert!(unanswered.is_empty(), "calls without results at the end");
 }

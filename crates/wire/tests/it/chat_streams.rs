@@ -2,7 +2,9 @@
 
 use lingate_wire::turn::{Block, fold, replay};
 
-use crate::chat_chain::{fixtures, lines, read_chat, through, to_anthropic, to_chat, write_anthropic};
+use crate::chat_chain::{
+    fixtures, lines, read_chat, through, to_anthropic, to_chat, write_anthropic,
+};
 use crate::vectors_stream::chat_stream;
 
 /// Characters of every length, in text, reasoning and arguments, and the comments and blank lines hosts keep alive with.
@@ -16,9 +18,18 @@ const MANY_BYTES: &str = concat!(
 /// Every stream fixture: the recorded ones, and those of the vectors.
 fn streams() -> Vec<(String, String)> {
     let vectors = lines("vectors/stream.jsonl");
-    let vectors = vectors.iter().map(|vector| (vector["id"].to_string(), chat_stream(vector["chunks"].as_array().unwrap())));
+    let vectors = vectors.iter().map(|vector| {
+        (
+            vector["id"].to_string(),
+            chat_stream(vector["chunks"].as_array().unwrap()),
+        )
+    });
     let own = [("many bytes".to_owned(), MANY_BYTES.to_owned())];
-    fixtures("chat/streams").into_iter().chain(vectors).chain(own).collect()
+    fixtures("chat/streams")
+        .into_iter()
+        .chain(vectors)
+        .chain(own)
+        .collect()
 }
 
 #[test]
@@ -28,12 +39,24 @@ fn where_a_stream_is_cut_changes_nothing() {
         let whole = to_anthropic(&read_chat(&[bytes]));
         for at in 0..bytes.len() {
             let (head, tail) = bytes.split_at(at);
-            assert_eq!(write_anthropic(&read_chat(&[head, tail])), whole, "{name} cut at {at}");
+            assert_eq!(
+                write_anthropic(&read_chat(&[head, tail])),
+                whole,
+                "{name} cut at {at}"
+            );
         }
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        assert_eq!(write_anthropic(&read_chat(&single)), whole, "{name} in single bytes");
+        assert_eq!(
+            write_anthropic(&read_chat(&single)),
+            whole,
+            "{name} in single bytes"
+        );
         let windows = stream.replace('\n', "\r\n");
-        assert_eq!(write_anthropic(&read_chat(&[windows.as_bytes()])), whole, "{name} with CRLF");
+        assert_eq!(
+            write_anthropic(&read_chat(&[windows.as_bytes()])),
+            whole,
+            "{name} with CRLF"
+        );
     }
 }
 
@@ -58,7 +81,13 @@ fn recorded_streams_read_well() {
                 })
                 .collect();
             let usage = reply.usage;
-            format!("{name}: {} | {end} | {:?} {:?} {:?}", blocks.join(" "), usage.input, usage.cache_read, usage.output)
+            format!(
+                "{name}: {} | {end} | {:?} {:?} {:?}",
+                blocks.join(" "),
+                usage.input,
+                usage.cache_read,
+                usage.output
+            )
         })
         .collect();
     insta::assert_snapshot!(found.join("\n"));
@@ -75,14 +104,29 @@ fn a_reply_is_the_same_as_a_stream_and_as_a_whole() {
         assert_eq!(fold(replay(&reply)), reply, "{name}");
         let whole = lingate_wire::chat::encode_response(&reply, &crate::chat_chain::context());
         let whole = String::from_utf8(whole).unwrap();
-        let read = through(lingate_wire::chat::decode_response(&whole.as_str().into()).unwrap_or_default());
+        let read = through(
+            lingate_wire::chat::decode_response(&whole.as_str().into()).unwrap_or_default(),
+        );
         let again = fold(read.events);
         assert_eq!(again.stop, reply.stop, "{name} {whole}");
-        assert_eq!(again.usage.total_input(), reply.usage.total_input().or(Some(0)), "{name} {whole}");
+        assert_eq!(
+            again.usage.total_input(),
+            reply.usage.total_input().or(Some(0)),
+            "{name} {whole}"
+        );
         let calls = |reply: &lingate_wire::turn::Reply| -> Vec<String> {
-            reply.blocks.iter().filter(|block| matches!(&***block, Block::ToolUse(_))).map(|block| format!("{:?}", **block)).collect()
+            reply
+                .blocks
+                .iter()
+                .filter(|block| matches!(&***block, Block::ToolUse(_)))
+                .map(|block| format!("{:?}", **block))
+                .collect()
         };
-        if reply.stop.as_ref().is_some_and(|stop| stop.reason != lingate_wire::turn::StopReason::MaxTokens) {
+        if reply
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.reason != lingate_wire::turn::StopReason::MaxTokens)
+        {
             assert_eq!(calls(&again), calls(&reply), "{name} {whole}");
         }
     }

@@ -38,16 +38,23 @@ fn review(body: &str, losses: &[String]) -> String {
     let body: Value = serde_json::from_str(body).unwrap();
     let mut out = String::new();
     for (key, value) in body.as_object().unwrap() {
-        match value.as_array().filter(|_| key == "messages" || key == "tools") {
+        match value
+            .as_array()
+            .filter(|_| key == "messages" || key == "tools")
+        {
             Some(items) => {
                 out.push_str(&format!("{key}:\n"));
-                items.iter().for_each(|item| out.push_str(&format!("  {item}\n")));
+                items
+                    .iter()
+                    .for_each(|item| out.push_str(&format!("  {item}\n")));
             }
             None => out.push_str(&format!("{key}: {value}\n")),
         }
     }
     out.push_str("losses:\n");
-    losses.iter().for_each(|loss| out.push_str(&format!("  {loss}\n")));
+    losses
+        .iter()
+        .for_each(|loss| out.push_str(&format!("  {loss}\n")));
     out
 }
 
@@ -73,9 +80,27 @@ fn request_vectors() {
 /// Puts the client's ids back, call by call in order.
 fn with_client_ids(messages: Value, client: &Value) -> Value {
     let parts = |message: &Value| message["content"].as_array().cloned().unwrap_or_default();
-    let own: Vec<Value> = client.as_array().unwrap().iter().flat_map(parts).filter(|part| part["type"] == "tool_use").map(|part| part["id"].clone()).collect();
-    let calls = |message: &Value| message["tool_calls"].as_array().cloned().unwrap_or_default();
-    let theirs: Vec<Value> = messages.as_array().unwrap().iter().flat_map(calls).map(|call| call["id"].clone()).collect();
+    let own: Vec<Value> = client
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(parts)
+        .filter(|part| part["type"] == "tool_use")
+        .map(|part| part["id"].clone())
+        .collect();
+    let calls = |message: &Value| {
+        message["tool_calls"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    };
+    let theirs: Vec<Value> = messages
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(calls)
+        .map(|call| call["id"].clone())
+        .collect();
     let mut text = messages.to_string();
     for (own, theirs) in own.iter().zip(&theirs) {
         text = text.replace(&theirs.to_string(), &own.to_string());
@@ -88,9 +113,24 @@ fn with_client_ids(messages: Value, client: &Value) -> Value {
 fn hosted_tools_alone_cannot_be_served() {
     let unservable = |body: &str| {
         let doc = anthropic::scan_request(&ByteString::from(body)).unwrap();
-        chat::unservable_tools(&anthropic::decode_request(&doc).unwrap().turn).map(|name| name.to_string())
+        chat::unservable_tools(&anthropic::decode_request(&doc).unwrap().turn)
+            .map(|name| name.to_string())
     };
-    assert_eq!(unservable(fixture("chat/claude-code/websearch.jsonl").trim()).as_deref(), Some("web_search"));
-    assert_eq!(unservable(fixture("chat/claude-code/steps.jsonl").lines().next().unwrap()), None);
-    assert_eq!(unservable(r#"{"model":"m","max_tokens":1,"messages":[]}"#), None);
+    assert_eq!(
+        unservable(fixture("chat/claude-code/websearch.jsonl").trim()).as_deref(),
+        Some("web_search")
+    );
+    assert_eq!(
+        unservable(
+            fixture("chat/claude-code/steps.jsonl")
+                .lines()
+                .next()
+                .unwrap()
+        ),
+        None
+    );
+    assert_eq!(
+        unservable(r#"{"model":"m","max_tokens":1,"messages":[]}"#),
+        None
+    );
 }

@@ -43,6 +43,11 @@ pub(super) fn in_reply(root: Value<'_>) -> Option<Failure> {
     is_error.then(|| with_advice(of_json(None, root)))
 }
 
+/// Reads the data of an event that is named as an error.
+pub(super) fn in_event(root: Value<'_>) -> Failure {
+    with_advice(of_json(None, root))
+}
+
 /// Reads a JSON body that is known to be an error.
 fn of_json(status: Option<u16>, root: Value<'_>) -> Failure {
     let root = match root.kind() {

@@ -7,6 +7,7 @@
 
 mod assistant;
 mod content;
+mod media;
 mod messages;
 mod params;
 mod results;

@@ -10,7 +10,7 @@ use super::thinking;
 /// How many stop sequences the wire takes.
 const MAX_STOP: usize = 4;
 
-/// Members that are written from what they mean, though a client of this wire also finds them among its own.
+/// Written from what the host needs to be asked, whatever the client asked.
 const STREAM_OPTIONS: &str = "stream_options";
 
 impl Out<'_> {
@@ -147,23 +147,21 @@ impl Out<'_> {
             return;
         }
         self.w.key("stream").bool(true);
+        let own = params.extra.iter().find(|(key, _)| *key == STREAM_OPTIONS);
         if self.dialect.asks_usage {
-            self.w
-                .key(STREAM_OPTIONS)
-                .begin_object()
-                .key("include_usage")
-                .bool(true)
-                .end_object();
+            self.w.key(STREAM_OPTIONS).begin_object();
+            self.w.key("include_usage").bool(true).end_object();
+        } else if let Some((key, raw)) = own.filter(|_| self.is_same_wire()) {
+            self.w.key(key).raw(raw);
         }
     }
 
     /// The client's own members: sent again on their own wire, lost on this one if they are another's.
     fn extra(&mut self) {
-        let written = [STREAM_OPTIONS];
         for (key, raw) in &self.decoded.params.extra {
             if !self.is_same_wire() {
                 self.losses.add(key.to_string());
-            } else if !written.contains(&&**key) && !thinking::MEMBERS.contains(&&**key) {
+            } else if *key != STREAM_OPTIONS && !thinking::MEMBERS.contains(&&**key) {
                 self.w.key(key).raw(raw);
             }
         }

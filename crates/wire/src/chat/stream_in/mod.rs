@@ -68,6 +68,10 @@ impl Stage for StreamIn {
             return self.done(sink);
         }
         match scan_with_opaque(&frame.data, &OPAQUE) {
+            Ok(doc) if frame.event.as_deref() == Some("error") => {
+                self.is_over = true;
+                sink.fault(error::in_event(doc.root()));
+            }
             Ok(doc) if doc.root().kind() == Kind::Object => self.chunk(doc.root(), sink),
             _ => {
                 self.has_garbage = true;

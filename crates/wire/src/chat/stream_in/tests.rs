@@ -80,27 +80,67 @@ fn check(deltas: &[&str], blocks: &[&str]) {
 /// The same for the entries of `tool_calls` of each delta.
 #[track_caller]
 fn check_calls(entries: &[&str], blocks: &[&str]) {
-    let deltas: Vec<String> = entries.iter().map(|list| format!(r#"{{"tool_calls":[{list}]}}"#)).collect();
+    let deltas: Vec<String> = entries
+        .iter()
+        .map(|list| format!(r#"{{"tool_calls":[{list}]}}"#))
+        .collect();
     let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
     check(&deltas, blocks);
 }
 
 #[test]
 fn text_reasoning_and_refusals() {
-    check(&[r#"{"role":"assistant","content":null}"#, r#"{"content":"Hi"}"#], &["text Hi"]);
-    check(&[r#"{"reasoning":"a"}"#, r#"{"content":"","reasoning":"b"}"#, r#"{"content":"c"}"#], &["think ab", "text c"]);
-    check(&[r#"{"reasoning_content":"a","content":"b"}"#], &["think a", "text b"]);
-    check(&[r#"{"content":"a"}"#, r#"{"refusal":"no"}"#], &["text a", "refuse no"]);
-    check(&[r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"a"}]},{"type":"text","text":"b"}]}"#], &["think a", "text b"]);
-    check(&[r#"{"content":[{"type":"thinking","thinking":"a"}]}"#], &["think a"]);
+    check(
+        &[
+            r#"{"role":"assistant","content":null}"#,
+            r#"{"content":"Hi"}"#,
+        ],
+        &["text Hi"],
+    );
+    check(
+        &[
+            r#"{"reasoning":"a"}"#,
+            r#"{"content":"","reasoning":"b"}"#,
+            r#"{"content":"c"}"#,
+        ],
+        &["think ab", "text c"],
+    );
+    check(
+        &[r#"{"reasoning_content":"a","content":"b"}"#],
+        &["think a", "text b"],
+    );
+    check(
+        &[r#"{"content":"a"}"#, r#"{"refusal":"no"}"#],
+        &["text a", "refuse no"],
+    );
+    check(
+        &[
+            r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"a"}]},{"type":"text","text":"b"}]}"#,
+        ],
+        &["think a", "text b"],
+    );
+    check(
+        &[r#"{"content":[{"type":"thinking","thinking":"a"}]}"#],
+        &["think a"],
+    );
 }
 
 #[test]
 fn reasoning_said_twice_is_heard_once() {
-    let both = r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#;
+    let both =
+        r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#;
     check(&[both, both], &["think aa"]);
-    check(&[r#"{"reasoning_content":"a","reasoning":"a"}"#, r#"{"reasoning":"b"}"#], &["think a"]);
-    check(&[r#"{"reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#], &["think a"]);
+    check(
+        &[
+            r#"{"reasoning_content":"a","reasoning":"a"}"#,
+            r#"{"reasoning":"b"}"#,
+        ],
+        &["think a"],
+    );
+    check(
+        &[r#"{"reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#],
+        &["think a"],
+    );
 }
 
 #[test]
@@ -111,11 +151,20 @@ fn what_details_hold_beyond_text_is_kept() {
             r#"{"reasoning_details":[{"type":"reasoning.text","signature":"S","index":0}]}"#,
             r#"{"content":"b"}"#,
         ],
-        &[r#"think a sealed [{"type":"reasoning.text","text":"a","index":0,"signature":"S"}]"#, "text b"],
+        &[
+            r#"think a sealed [{"type":"reasoning.text","text":"a","index":0,"signature":"S"}]"#,
+            "text b",
+        ],
     );
     check(
-        &[r#"{"content":"b"}"#, r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"D"}]}"#],
-        &["text b", r#"think  sealed [{"type":"reasoning.encrypted","data":"D"}]"#],
+        &[
+            r#"{"content":"b"}"#,
+            r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"D"}]}"#,
+        ],
+        &[
+            "text b",
+            r#"think  sealed [{"type":"reasoning.encrypted","data":"D"}]"#,
+        ],
     );
 }
 
@@ -134,29 +183,49 @@ fn calls_by_the_book() {
 
 #[test]
 fn calls_without_index_or_with_one_index_for_two() {
-    let two = [r#"{"id":"a","function":{"name":"f","arguments":"{}"}}"#, r#"{"id":"b","function":{"name":"g","arguments":"{}"}}"#];
+    let two = [
+        r#"{"id":"a","function":{"name":"f","arguments":"{}"}}"#,
+        r#"{"id":"b","function":{"name":"g","arguments":"{}"}}"#,
+    ];
     check_calls(&two, &["call a f {}", "call b g {}"]);
     check_calls(&[&two.join(",")], &["call a f {}", "call b g {}"]);
     check_calls(
-        &[r#"{"function":{"name":"f","arguments":"{}"}},{"function":{"name":"g","arguments":"{}"}}"#],
+        &[
+            r#"{"function":{"name":"f","arguments":"{}"}},{"function":{"name":"g","arguments":"{}"}}"#,
+        ],
         &["call  f {}", "call  g {}"],
     );
     check_calls(
-        &[r#"{"function":{"name":"f","arguments":"{\"x\":"}}"#, r#"{"function":{"arguments":"1}"}}"#, r#"{"function":{"name":"g","arguments":"{}"}}"#],
+        &[
+            r#"{"function":{"name":"f","arguments":"{\"x\":"}}"#,
+            r#"{"function":{"arguments":"1}"}}"#,
+            r#"{"function":{"name":"g","arguments":"{}"}}"#,
+        ],
         &[r#"call  f {"x":1}"#, "call  g {}"],
     );
     let same_index = two.map(|entry| entry.replace("{\"id\"", "{\"index\":0,\"id\""));
-    check_calls(&[&same_index[0], &same_index[1]], &["call a f {}", "call b g {}"]);
     check_calls(
-        &[r#"{"index":0,"id":"a","function":{"name":"f","arguments":""}}"#, r#"{"index":0,"id":"b","function":{"name":"g","arguments":""}}"#],
+        &[&same_index[0], &same_index[1]],
+        &["call a f {}", "call b g {}"],
+    );
+    check_calls(
+        &[
+            r#"{"index":0,"id":"a","function":{"name":"f","arguments":""}}"#,
+            r#"{"index":0,"id":"b","function":{"name":"g","arguments":""}}"#,
+        ],
         &["call a f {}", "call b g {}"],
     );
 }
 
 #[test]
 fn ids_and_names_repeated_or_in_pieces() {
-    let repeated = |piece: &str| format!(r#"{{"index":0,"id":"a","function":{{"name":"f","arguments":"{piece}"}}}}"#);
-    check_calls(&[&repeated(""), &repeated("{"), &repeated("}")], &["call a f {}"]);
+    let repeated = |piece: &str| {
+        format!(r#"{{"index":0,"id":"a","function":{{"name":"f","arguments":"{piece}"}}}}"#)
+    };
+    check_calls(
+        &[&repeated(""), &repeated("{"), &repeated("}")],
+        &["call a f {}"],
+    );
     check_calls(
         &[
             r#"{"index":0,"id":"a","function":{"name":"get_"}}"#,
@@ -166,20 +235,34 @@ fn ids_and_names_repeated_or_in_pieces() {
         &["call a get_weather {}"],
     );
     check_calls(
-        &[r#"{"index":0,"id":"a","function":{"name":"get_"}}"#, r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":"{}"}}"#],
+        &[
+            r#"{"index":0,"id":"a","function":{"name":"get_"}}"#,
+            r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":"{}"}}"#,
+        ],
         &["call a get_weather {}"],
     );
-    check_calls(&[r#"{"index":0,"id":7,"function":{"name":15,"arguments":"{}"}}"#], &["call 7 15 {}"]);
+    check_calls(
+        &[r#"{"index":0,"id":7,"function":{"name":15,"arguments":"{}"}}"#],
+        &["call 7 15 {}"],
+    );
 }
 
 #[test]
 fn arguments_before_the_name_as_an_object_or_behind_a_placeholder() {
     check_calls(
-        &[r#"{"index":0,"id":"a","function":{"arguments":"{\"x\":"}}"#, r#"{"index":0,"function":{"name":"f","arguments":"1}"}}"#],
+        &[
+            r#"{"index":0,"id":"a","function":{"arguments":"{\"x\":"}}"#,
+            r#"{"index":0,"function":{"name":"f","arguments":"1}"}}"#,
+        ],
         &[r#"call a f {"x":1}"#],
     );
-    check_calls(&[r#"{"id":"a","function":{"name":"f","arguments":{"x": 1.50}}}"#], &[r#"call a f {"x": 1.50}"#]);
-    let placeholder = |first: &str| format!(r#"{{"index":0,"id":"a","function":{{"name":"f","arguments":{first}}}}}"#);
+    check_calls(
+        &[r#"{"id":"a","function":{"name":"f","arguments":{"x": 1.50}}}"#],
+        &[r#"call a f {"x": 1.50}"#],
+    );
+    let placeholder = |first: &str| {
+        format!(r#"{{"index":0,"id":"a","function":{{"name":"f","arguments":{first}}}}}"#)
+    };
     let real = r#"{"index":0,"function":{"arguments":"{\"x\":1}"}}"#;
     check_calls(&[&placeholder("\"{}\""), real], &[r#"call a f {"x":1}"#]);
     check_calls(&[&placeholder("{}"), real], &[r#"call a f {"x":1}"#]);
@@ -190,14 +273,20 @@ fn arguments_before_the_name_as_an_object_or_behind_a_placeholder() {
 #[test]
 fn legacy_and_free_text_calls() {
     let old = r#"{"function_call":{"name":"f","arguments":"{\"x\":"}}"#;
-    check(&[old, r#"{"function_call":{"arguments":"1}"}}"#], &[r#"call  f {"x":1}"#]);
+    check(
+        &[old, r#"{"function_call":{"arguments":"1}"}}"#],
+        &[r#"call  f {"x":1}"#],
+    );
     let both = |piece: &str| {
         format!(
             r#"{{"function_call":{{"name":"f","arguments":"{piece}"}},"tool_calls":[{{"index":0,"id":"a","function":{{"name":"f","arguments":"{piece}"}}}}]}}"#
         )
     };
     check(&[&both("{"), &both("}")], &["call a f {}"]);
-    check_calls(&[r#"{"index":0,"id":"a","type":"custom","custom":{"name":"p","input":"*** x"}}"#], &["free a p *** x"]);
+    check_calls(
+        &[r#"{"index":0,"id":"a","type":"custom","custom":{"name":"p","input":"*** x"}}"#],
+        &["free a p *** x"],
+    );
 }
 
 #[test]
@@ -225,10 +314,22 @@ fn every_way_to_end() {
         (&[&text, stop], End::Truncated, "EndTurn"),
         (&[&text, stop], broken(), "EndTurn"),
         (&[&text, "[DONE]"], End::Clean, "EndTurn"),
-        (&[&text], End::Clean, "Truncated: the upstream's stream ended early"),
-        (&[], End::Clean, "Truncated: the upstream's stream ended early"),
+        (
+            &[&text],
+            End::Clean,
+            "Truncated: the upstream's stream ended early",
+        ),
+        (
+            &[],
+            End::Clean,
+            "Truncated: the upstream's stream ended early",
+        ),
         (&[&text], broken(), "Server: reset"),
-        (&["<html>"], End::Clean, "Malformed: the upstream's stream is not one of chat completion chunks"),
+        (
+            &["<html>"],
+            End::Clean,
+            "Malformed: the upstream's stream is not one of chat completion chunks",
+        ),
         (&["{broken", &text, stop], End::Clean, "EndTurn"),
     ];
     for (lines, end, expected) in cases {
@@ -240,15 +341,52 @@ fn every_way_to_end() {
 fn errors_inside_a_stream() {
     let text = delta(r#"{"content":"partial"}"#);
     let cases = [
-        (r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#, "Server: Provider disconnected"),
-        (r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#, "Server: the upstream failed while it was answering"),
-        (r#"{"error":{"message":"slow down","type":"rate_limit_error"}}"#, "RateLimit: slow down"),
-        (r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#, "Billing: insufficient balance"),
+        (
+            r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#,
+            "Server: Provider disconnected",
+        ),
+        (
+            r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#,
+            "Server: the upstream failed while it was answering",
+        ),
+        (
+            r#"{"error":{"message":"slow down","type":"rate_limit_error"}}"#,
+            "RateLimit: slow down",
+        ),
+        (
+            r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+            "Billing: insufficient balance",
+        ),
     ];
     for (chunk, end) in cases {
         let outcome = run(&[&text, chunk, "[DONE]"], End::Clean);
-        assert_eq!((outcome.end.as_str(), outcome.blocks.len()), (end, 0), "the text block did not close");
+        assert_eq!(
+            (outcome.end.as_str(), outcome.blocks.len()),
+            (end, 0),
+            "the text block did not close"
+        );
     }
+}
+
+#[test]
+fn an_event_named_error_and_a_call_without_a_name() {
+    let mut decoder = StreamIn::default();
+    let mut sink = Sink::new();
+    let frame = Frame {
+        event: Some("error".into()),
+        data: r#"{"message":"boom","code":503}"#.into(),
+    };
+    decoder.on(frame, &mut sink);
+    let failure = sink.take_fault().unwrap();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Overloaded, "boom")
+    );
+    let nameless = delta(r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{}"}}]}"#);
+    assert_eq!(
+        run(&[&nameless, "[DONE]"], End::Clean).end,
+        "BrokenToolCall: upstream tool call has no name"
+    );
 }
 
 #[test]
@@ -257,14 +395,24 @@ fn usage_wherever_it_stands() {
     let count = r#"{"prompt_tokens":100,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":60}}"#;
     let early = r#"{"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":1}}"#;
     let cases = [
-        vec![stop.to_owned(), format!(r#"{{"choices":[],"usage":{count}}}"#)],
+        vec![
+            stop.to_owned(),
+            format!(r#"{{"choices":[],"usage":{count}}}"#),
+        ],
         vec![stop.replace("\"stop\"}", &format!("\"stop\",\"usage\":{count}}}"))],
-        vec![early.to_owned(), stop.replace("]}", &format!("],\"usage\":{count}}}"))],
+        vec![
+            early.to_owned(),
+            stop.replace("]}", &format!("],\"usage\":{count}}}")),
+        ],
     ];
     for lines in cases {
         let lines: Vec<&str> = lines.iter().map(String::as_str).chain(["[DONE]"]).collect();
         let usage = run(&lines, End::Clean).usage;
-        assert_eq!((usage.input, usage.cache_read, usage.output), (Some(40), Some(60), Some(7)), "{lines:?}");
+        assert_eq!(
+            (usage.input, usage.cache_read, usage.output),
+            (Some(40), Some(60), Some(7)),
+            "{lines:?}"
+        );
     }
 }
 
@@ -273,8 +421,22 @@ fn oddities_are_noted() {
     let notes = |chunk: &str| run(&[chunk, "[DONE]"], End::Clean).notes;
     let diag = |name| vec![Note::Diag(name), Note::Diag("no_finish_reason")];
     assert_eq!(notes("not json"), diag("malformed_chunk"));
-    assert_eq!(notes(r#"{"choices":[{"delta":{},"finish_reason":"new_word"}]}"#), [Note::Diag("unknown_finish_reason")]);
-    let lost = notes(r#"{"choices":[{"delta":{"annotations":[{"type":"url_citation"}]},"finish_reason":"stop"}]}"#);
-    assert_eq!(lost, [Note::Loss(Loss { path: "choices[0].annotations".into() })]);
-    assert_eq!(notes(r#"{"choices":[{"index":1,"delta":{"content":"x"},"finish_reason":"stop"}]}"#).len(), 1, "other choices are not read");
+    assert_eq!(
+        notes(r#"{"choices":[{"delta":{},"finish_reason":"new_word"}]}"#),
+        [Note::Diag("unknown_finish_reason")]
+    );
+    let lost = notes(
+        r#"{"choices":[{"delta":{"annotations":[{"type":"url_citation"}]},"finish_reason":"stop"}]}"#,
+    );
+    assert_eq!(
+        lost,
+        [Note::Loss(Loss {
+            path: "choices[0].annotations".into()
+        })]
+    );
+    assert_eq!(
+        notes(r#"{"choices":[{"index":1,"delta":{"content":"x"},"finish_reason":"stop"}]}"#).len(),
+        1,
+        "other choices are not read"
+    );
 }

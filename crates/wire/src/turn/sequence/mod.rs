@@ -429,3 +429,6 @@ fn broken_call(what: &str) -> Failure {
         format!("upstream tool call arguments {what}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Pictures, documents and found passages, as parts of a message.
+//!
+//! What a host cannot take is named in a line of text, so that the model knows that something was there.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::json::Text;
+use crate::turn::{CacheHint, Document, Image, MediaSource, SearchResult};
+
+use super::Out;
+use super::content::{Part, PartKind};
+
+impl Out<'_> {
+    pub(super) fn image(&mut self, image: &Image, path: &str, parts: &mut Vec<Part>) {
+        let cache = self.carried_hint(image.cache, path);
+        let url = match &image.source {
+            MediaSource::Base64 { media_type, data } => data_uri(media_type, data),
+            MediaSource::Url(url) if self.dialect.has_image_urls => vec![url.clone()],
+            MediaSource::Url(url) => {
+                self.losses.add(path);
+                return parts.push(Part::text(vec![
+                    Text::from_static("[Image: "),
+                    url.clone(),
+                    Text::from_static("]"),
+                ]));
+            }
+            MediaSource::File(_) | MediaSource::Text(_) | MediaSource::Blocks(_) => {
+                self.losses.add(path);
+                return parts.push(Part::text(vec![Text::from_static(
+                    "[Image left out: it is stored with another provider]",
+                )]));
+            }
+        };
+        parts.push(Part {
+            kind: PartKind::Image {
+                url,
+                detail: image.detail.clone(),
+            },
+            cache,
+        });
+    }
+
+    /// Text goes in as text, everything else as a file.
+    pub(super) fn document(&mut self, document: &Document, path: &str, parts: &mut Vec<Part>) {
+        let cache = self.carried_hint(document.cache, path);
+        self.losses.add_members(path, &document.extra);
+        let name = document
+            .title
+            .clone()
+            .unwrap_or(Text::from_static("document.pdf"));
+        match &document.source {
+            MediaSource::Text(text) => parts.push(titled(document, text.clone(), cache)),
+            MediaSource::Base64 { media_type, data } => match plain_text(media_type, data) {
+                Some(text) => parts.push(titled(document, text, cache)),
+                None if self.dialect.has_files => {
+                    if let Some(context) = &document.context {
+                        parts.push(Part::text(vec![context.clone()]));
+                    }
+                    parts.push(Part {
+                        kind: PartKind::File {
+                            name,
+                            data: data_uri(media_type, data),
+                        },
+                        cache,
+                    });
+                }
+                None => {
+                    self.losses.add(path);
+                    parts.push(Part::text(vec![
+                        Text::from_static("["),
+                        name,
+                        Text::from_static(" left out: this provider takes no files]"),
+                    ]));
+                }
+            },
+            MediaSource::Url(url) => {
+                self.losses.add(path);
+                parts.push(Part::text(vec![
+                    Text::from_static("[Document: "),
+                    url.clone(),
+                    Text::from_static("]"),
+                ]));
+            }
+            MediaSource::File(id) if self.is_same_wire() => parts.push(Part {
+                kind: PartKind::FileId(id.clone()),
+                cache,
+            }),
+            MediaSource::File(_) => {
+                self.losses.add(path);
+                parts.push(Part::text(vec![Text::from_static(
+                    "[Document left out: it is stored with another provider]",
+                )]));
+            }
+            MediaSource::Blocks(blocks) => {
+                let mut head = heading(document);
+                if !head.is_empty() {
+                    head.pop();
+                    parts.push(Part::text(head));
+                }
+                for (at, block) in blocks.iter().enumerate() {
+                    self.part(block, &format!("{path}.source.content[{at}]"), parts);
+                }
+            }
+        }
+    }
+
+    pub(super) fn search_result(
+        &mut self,
+        result: &SearchResult,
+        path: &str,
+        parts: &mut Vec<Part>,
+    ) {
+        let newline = || Text::from_static("\n");
+        parts.push(Part::text(vec![
+            result.title.clone(),
+            newline(),
+            result.source.clone(),
+        ]));
+        for (at, block) in result.content.iter().enumerate() {
+            self.part(block, &format!("{path}.content[{at}]"), parts);
+        }
+        self.losses.add_members(path, &result.extra);
+    }
+}
+
+fn data_uri(media_type: &Text, data: &Text) -> Vec<Text> {
+    vec![
+        Text::from_static("data:"),
+        media_type.clone(),
+        Text::from_static(";base64,"),
+        data.clone(),
+    ]
+}
+
+/// The text of a document that is text, though it came as base64.
+fn plain_text(media_type: &Text, data: &Text) -> Option<Text> {
+    if !media_type.decode().starts_with("text/") {
+        return None;
+    }
+    let bytes = STANDARD.decode(data.decode().as_bytes()).ok()?;
+    String::from_utf8(bytes).ok().map(Text::from)
+}
+
+fn titled(document: &Document, text: Text, cache: Option<CacheHint>) -> Part {
+    let mut pieces = heading(document);
+    pieces.push(text);
+    Part {
+        kind: PartKind::Text(pieces),
+        cache,
+    }
+}
+
+/// A document's title and context, each on a line of its own.
+fn heading(document: &Document) -> Vec<Text> {
+    let newline = || Text::from_static("\n");
+    let mut pieces = Vec::new();
+    if let Some(title) = &document.title {
+        pieces.extend([Text::from_static("Document: "), title.clone(), newline()]);
+    }
+    if let Some(context) = &document.context {
+        pieces.extend([context.clone(), newline()]);
+    }
+    pieces
+}
