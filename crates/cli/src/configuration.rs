@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lingate_config::{Config, Environment, LoadOptions, Problems};
+use lingate_config::{Config, Environment, LOCAL_TOKEN_PREFIX, LoadOptions, Problems};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -110,7 +110,9 @@ impl Environment for Witness<'_> {
     fn var(&self, name: &str) -> Option<String> {
         let value = self.inner.var(name);
         if !Self::is_listener(name) {
-            self.note("variable", name, value.as_deref());
+            // Our own token is no key: after `eval "$(lingate env)"` it is still the same configuration.
+            let counts = |value: &&str| !value.starts_with(LOCAL_TOKEN_PREFIX);
+            self.note("variable", name, value.as_deref().filter(counts));
         }
         value
     }
@@ -157,6 +159,9 @@ mod tests {
             first,
             "a variable nobody asks for"
         );
+
+        let after_env = FixedEnvironment::new([KEY, HOME, ("ANTHROPIC_API_KEY", "lingate-local")]);
+        assert_eq!(fingerprint(&after_env, None), first, "our own token");
 
         let other_key = FixedEnvironment::new([("MOONSHOT_API_KEY", "sk-two"), HOME]);
         assert_ne!(fingerprint(&other_key, None), first, "another key");

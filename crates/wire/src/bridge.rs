@@ -146,6 +146,17 @@ pub fn stream_encoder(
     }
 }
 
+/// What a complete stream still needs when its upstream closed without the wire's last word. The official Anthropic SDKs
+/// throw a stream away without it; Chat clients take a clean end of the body for it.
+#[must_use]
+pub const fn missing_last_word(wire: Wire, is_clean_end: bool) -> &'static [u8] {
+    match (wire, is_clean_end) {
+        (Wire::Anthropic, _) => b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        (Wire::Chat, false) => b"data: [DONE]\n\n",
+        (Wire::Chat, true) | (Wire::Responses | Wire::Gemini, _) => b"",
+    }
+}
+
 /// Reads an upstream's error body.
 #[must_use]
 pub fn decode_error(wire: Wire, status: u16, body: &[u8]) -> Failure {

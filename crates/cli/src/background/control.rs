@@ -46,8 +46,17 @@ pub(crate) struct Health {
 pub(crate) struct Lease {
     /// The gateway.
     pub(crate) entry: Entry,
-    /// Open for as long as the session lasts; nothing is sent on it.
-    _connection: TcpStream,
+    /// Open for as long as the session lasts; the gateway sends a sign of life now and then.
+    connection: TcpStream,
+}
+
+/// How a lease came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The gateway was told to end.
+    Stopped,
+    /// It is gone without a word.
+    Died,
 }
 
 /// Asks a gateway how it is. An error if another process has its address now.
@@ -91,9 +100,26 @@ impl Lease {
             }
         });
         Ok(Self {
-            _connection: taken.await??,
+            connection: taken.await??,
             entry,
         })
+    }
+
+    /// Waits until the gateway is gone.
+    pub(crate) async fn lost(&mut self) -> Loss {
+        /// What ends a body that was meant to end.
+        const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+        let mut tail = Vec::new();
+        let mut read = [0; 256];
+        while let Ok(length @ 1..) = self.connection.read(&mut read).await {
+            tail.extend_from_slice(read.get(..length).unwrap_or_default());
+            tail.drain(..tail.len().saturating_sub(LAST_CHUNK.len()));
+        }
+        if tail == LAST_CHUNK {
+            Loss::Stopped
+        } else {
+            Loss::Died
+        }
     }
 }
 
@@ -224,8 +250,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_lease_is_held_or_refused() {
-        let (entry, _) = answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-        assert!(Lease::take(entry).await.is_ok());
+        for (body, loss) in [
+            ("", Loss::Died),
+            ("5\r\nheld\n\r\n", Loss::Died),
+            ("5\r\nheld\n\r\n0\r\n\r\n", Loss::Stopped),
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{body}");
+            let (entry, _) = answering(answer.leak());
+            let mut lease = Lease::take(entry).await.unwrap();
+            assert_eq!(lease.lost().await, loss, "{body:?}");
+        }
         let (entry, _) = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n");
         assert_eq!(
             Lease::take(entry).await.unwrap_err().to_string(),

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -13,10 +14,11 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::control::Lease;
+use super::control::{Lease, Loss};
 use super::directory::StateDirectory;
 use super::registry::{self, Entry};
 use crate::failure::Failure;
+use crate::output;
 
 /// A gateway is ready within a fraction of a second; a loaded machine may take some.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -35,6 +37,31 @@ pub(crate) struct Wanted<'a> {
     pub(crate) version: &'a str,
     /// The configuration file that was named, to be handed on.
     pub(crate) config: Option<&'a Path>,
+    /// Where it should listen; where its configuration says if none.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// Keeps a session's gateway there: one that died is started again, at the address the client knows. One that was
+/// told to end stays ended.
+pub(crate) async fn keep(mut lease: Lease, directory: &StateDirectory, wanted: &Wanted<'_>) {
+    while lease.lost().await == Loss::Died {
+        let address = lease.entry.address;
+        let wanted = Wanted {
+            listen: Some(address),
+            ..*wanted
+        };
+        match join_or_start(directory, &wanted).await {
+            Ok(renewed) if renewed.entry.address == address => lease = renewed,
+            Ok(_) => {
+                return output::say(&format!("the gateway died, and {address} was taken since"));
+            }
+            Err(failure) => {
+                return output::say(&format!(
+                    "the gateway died and cannot be started again: {failure}"
+                ));
+            }
+        }
+    }
 }
 
 /// A lease on the gateway wanted: on one that runs, or else on a new one.
@@ -122,6 +149,10 @@ fn spawn(wanted: &Wanted<'_>, log: &Log) -> io::Result<Child> {
         .arg(&log.path);
     if let Some(config) = wanted.config {
         command.arg("--config").arg(config);
+    }
+    if let Some(listen) = wanted.listen {
+        command.arg("--listen").arg(listen.ip().to_string());
+        command.arg("--port").arg(listen.port().to_string());
     }
     command
         .stdin(Stdio::null())
@@ -231,6 +262,7 @@ mod tests {
             fingerprint,
             version,
             config: None,
+            listen: None,
         };
         assert!(
             join(&directory, &wanted("other", "0"))

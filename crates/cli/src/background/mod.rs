@@ -11,5 +11,5 @@ mod registry;
 
 pub(crate) use control::{Health, health, stop};
 pub(crate) use directory::{StateDirectory, private};
-pub(crate) use launch::{Wanted, join_or_start};
+pub(crate) use launch::{Wanted, join_or_start, keep};
 pub(crate) use registry::{Entry, Registration, ended, reachable, register, running};

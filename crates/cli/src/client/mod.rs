@@ -15,7 +15,7 @@ mod variables;
 use std::ffi::OsStr;
 use std::path::Path;
 
-use lingate_config::Secret;
+use lingate_config::{LOCAL_TOKEN_PREFIX, Secret};
 
 pub(crate) use arguments::{Arguments, Files, arguments};
 pub(crate) use shell::{Shell, quoted};
@@ -25,7 +25,7 @@ pub(crate) use variables::{Setup, setup};
 pub(crate) const KEY_VARIABLE: &str = "LINGATE_KEY";
 
 /// What a client shows where no key is asked for: clients refuse to start without one.
-pub(crate) const LOCAL_TOKEN: &str = "lingate-local";
+pub(crate) const LOCAL_TOKEN: &str = LOCAL_TOKEN_PREFIX;
 
 /// A client, by what it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Run, environment: &SystemEnvironment) -> Result<Ex
         fingerprint: &loaded.fingerprint,
         version: VERSION,
         config: args.file.config.as_deref(),
+        listen: None,
     };
     let lease = background::join_or_start(&directory, &wanted).await?;
     let target = session::target(&loaded.config, &lease.entry.url(), &wishes)?;
@@ -68,8 +69,15 @@ pub(crate) async fn run(args: Run, environment: &SystemEnvironment) -> Result<Ex
     let mut process = Command::new(&program);
     process.args(&arguments.all);
     apply(&mut process, &setup, key.as_ref());
-    let calls = Calls::before(&lease.entry).await;
-    let code = child::run(process, calls.watch(command)).await;
+    let gateway = lease.entry.clone();
+    let calls = Calls::before(&gateway).await;
+    let beside = async {
+        tokio::join!(
+            calls.watch(command),
+            background::keep(lease, &directory, &wanted)
+        );
+    };
+    let code = child::run(process, beside).await;
     calls.look_back(command).await;
     code.map_err(|error| Failure::problem(format!("cannot run `{}`: {error}", program.display())))
 }
@@ -217,7 +225,7 @@ impl Kept {
     }
 
     fn write(&self, text: &str) -> io::Result<PathBuf> {
-        // One that a dead process of our id left may have been made by nobody but us.
+        // A process of our id that was killed may have left one.
         let _ = std::fs::remove_file(&self.path);
         let mut file =
             background::private(OpenOptions::new().write(true).create_new(true), &self.path)?;

@@ -293,6 +293,40 @@ fn a_stop_now_waits_for_nobody() {
 }
 
 #[test]
+fn a_gateway_that_dies_comes_back_at_its_address() {
+    let user = User::new();
+    user.install("client", "echo \"$ANTHROPIC_BASE_URL\"\nread -r line");
+    let mut command = user.command(&["run", "--", "client"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    let first = user.gateways()[0]["pid"].as_u64().unwrap();
+    signal(first.try_into().unwrap(), "KILL");
+    let mut looks = 0;
+    let second = loop {
+        let listed = user.gateways();
+        if let Some(gateway) = listed
+            .iter()
+            .find(|gateway| gateway["pid"] != first && gateway["sessions"] == 1)
+        {
+            break gateway.clone();
+        }
+        looks += 1;
+        assert!(looks < 1000, "{listed:?}");
+    };
+    assert_eq!(second["url"], url.trim());
+    drop(child.stdin.take());
+    finish(child);
+}
+
+#[test]
 fn a_client_that_does_not_call_is_explained() {
     let user = User::new();
     user.install("client", "sleep 17");

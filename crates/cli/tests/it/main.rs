@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod docs;
 mod harness;
 mod launch;
 mod serve;

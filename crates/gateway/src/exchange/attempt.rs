@@ -141,7 +141,8 @@ impl Answered {
     ) -> Result<Answer, Failure> {
         match (self.is_event_stream, wants_stream) {
             (true, true) => {
-                let mut live = Live::new(self.headers, self.lane, body, chain, self.limits);
+                let mut live =
+                    Live::new(self.headers, self.lane, self.wire, body, chain, self.limits);
                 live.until_content().await?;
                 Ok(Answer::Live(Box::new(live)))
             }
@@ -149,6 +150,7 @@ impl Answered {
                 let live = Live::new(
                     self.headers.clone(),
                     Lane::Translate,
+                    self.wire,
                     body,
                     chain,
                     self.limits,
@@ -181,7 +183,7 @@ impl Answered {
         if wants_stream {
             let mut headers = self.headers;
             headers.remove(CONTENT_TYPE);
-            let live = Live::of_whole(headers, chain, reply, self.limits);
+            let live = Live::of_whole(headers, self.wire, chain, reply, self.limits);
             return match live.fault() {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(Answer::Live(Box::new(live))),

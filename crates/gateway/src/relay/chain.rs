@@ -64,8 +64,8 @@ impl Chain {
         self.frames = frames;
     }
 
-    /// Takes the end of the upstream's stream.
-    pub(crate) fn end(&mut self, end: &End, out: &mut Vec<Event>) {
+    /// Reads an event whose last blank line never came.
+    pub(crate) fn flush(&mut self, out: &mut Vec<Event>) {
         if self.is_over() {
             return;
         }
@@ -74,6 +74,11 @@ impl Chain {
             self.fault = Some(unreadable(error));
         }
         self.frames_in(&mut frames, out);
+    }
+
+    /// Takes the end of the upstream's stream.
+    pub(crate) fn end(&mut self, end: &End, out: &mut Vec<Event>) {
+        self.flush(out);
         if self.is_over() {
             return;
         }

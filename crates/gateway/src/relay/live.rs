@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use lingate_wire::StreamEncoder;
-use lingate_wire::bridge::Lane;
+use lingate_wire::bridge::{self, Lane};
 use lingate_wire::stage::End;
 use lingate_wire::turn::{Event, Failure, FailureKind};
+use lingate_wire::{StreamEncoder, Wire};
 use tokio::time::Instant;
 
 use super::chain::{Chain, Tally, encode};
@@ -31,19 +31,21 @@ pub(crate) struct Live {
     /// The upstream's headers as the client is to see them.
     pub headers: HeaderMap,
     lane: Lane,
+    /// The upstream's.
+    wire: Wire,
     body: UpstreamBody,
     chain: Chain,
     limits: Limits,
     /// Translated: events not yet written. Passthrough: the observer's, thrown away.
     events: Vec<Event>,
-    /// Passthrough: bytes not yet written.
+    /// Passthrough: whole events not yet written.
     raw: BytesMut,
+    /// Passthrough: the event that is still arriving.
+    tail: BytesMut,
     last_byte: Instant,
     last_event: Instant,
     /// The body has ended.
     is_ended: bool,
-    /// The upstream itself said that the reply failed, inside the stream.
-    has_said_failure: bool,
 }
 
 /// What a [`Live`] gives next.
@@ -62,6 +64,7 @@ impl Live {
     pub(crate) fn new(
         headers: HeaderMap,
         lane: Lane,
+        wire: Wire,
         body: UpstreamBody,
         chain: Chain,
         limits: Limits,
@@ -70,28 +73,37 @@ impl Live {
         Self {
             headers,
             lane,
+            wire,
             body,
             chain,
             limits,
             events: Vec::new(),
             raw: BytesMut::new(),
+            tail: BytesMut::new(),
             last_byte: now,
             last_event: now,
             is_ended: false,
-            has_said_failure: false,
         }
     }
 
     /// A reply that was read whole, as a stream.
     pub(crate) fn of_whole(
         headers: HeaderMap,
+        wire: Wire,
         mut chain: Chain,
         reply: Vec<Event>,
         limits: Limits,
     ) -> Self {
         let mut events = Vec::new();
         chain.whole(reply, &mut events);
-        let mut live = Self::new(headers, Lane::Translate, UpstreamBody::Empty, chain, limits);
+        let mut live = Self::new(
+            headers,
+            Lane::Translate,
+            wire,
+            UpstreamBody::Empty,
+            chain,
+            limits,
+        );
         live.events = events;
         live
     }
@@ -142,7 +154,7 @@ impl Live {
         let bytes = self.output(encoder);
         match self.chain.fault() {
             _ if !self.is_over() => Next::Bytes(bytes),
-            Some(failure) if self.has_said_failure && self.lane == Lane::Passthrough => {
+            Some(failure) if self.lane == Lane::Passthrough && is_said(failure) => {
                 Next::Failed(bytes, failure.clone())
             }
             Some(failure) => Next::Broken(bytes, failure.clone()),
@@ -208,10 +220,7 @@ impl Live {
         self.last_byte = clock::now();
         let before = self.events.len();
         match self.lane {
-            Lane::Passthrough => {
-                self.raw.extend_from_slice(&chunk);
-                self.chain.push(chunk, &mut self.events);
-            }
+            Lane::Passthrough => self.pass(&chunk),
             Lane::Translate => self.chain.push(chunk, &mut self.events),
         }
         if self
@@ -222,17 +231,53 @@ impl Live {
         {
             self.last_event = self.last_byte;
         }
-        self.has_said_failure = self.chain.fault().is_some();
         if self.lane == Lane::Passthrough {
             self.events.clear();
         }
     }
 
+    /// Passes on whole events, each after the observer has read it: a stream that is cut inside one, or that would end a
+    /// broken call normally, can then still be ended properly.
+    fn pass(&mut self, chunk: &[u8]) {
+        self.tail.extend_from_slice(chunk);
+        while !self.is_withheld() {
+            let Some(end) = event_end(&self.tail) else {
+                break;
+            };
+            let event = self.tail.split_to(end).freeze();
+            if !self.chain.is_done() {
+                self.chain.push(event.clone(), &mut self.events);
+            }
+            if !self.is_withheld() {
+                self.raw.extend_from_slice(&event);
+            }
+        }
+    }
+
+    /// The observer found a fault that the upstream does not know of: nothing of what comes now may reach the client.
+    fn is_withheld(&self) -> bool {
+        self.chain.fault().is_some_and(|failure| !is_said(failure))
+    }
+
     fn finish(&mut self, end: &End) {
         self.is_ended = true;
+        if self.lane == Lane::Translate {
+            return self.chain.end(end, &mut self.events);
+        }
+        let rest = self.tail.split().freeze();
+        self.chain.push(rest.clone(), &mut self.events);
+        self.chain.flush(&mut self.events);
+        let has_said_end = self.chain.is_done();
         self.chain.end(end, &mut self.events);
-        if self.lane == Lane::Passthrough {
-            self.events.clear();
+        self.events.clear();
+        if has_said_end {
+            // An upstream may leave out the last blank line.
+            self.raw.extend_from_slice(&rest);
+        } else if self.chain.is_done() {
+            // Everything is there but the wire's last word.
+            let is_clean = *end == End::Clean && rest.is_empty();
+            self.raw
+                .extend_from_slice(bridge::missing_last_word(self.wire, is_clean));
         }
     }
 
@@ -244,7 +289,7 @@ impl Live {
     fn is_over(&self) -> bool {
         match self.lane {
             Lane::Translate => self.chain.is_done() || self.chain.fault().is_some(),
-            Lane::Passthrough => self.is_ended,
+            Lane::Passthrough => self.is_ended || self.is_withheld(),
         }
     }
 
@@ -258,6 +303,27 @@ impl Live {
             Some(_) | None => self.raw.split().freeze(),
         }
     }
+}
+
+/// Whether a failure of a stream was said by the upstream, in the stream; the others were found by us.
+const fn is_said(failure: &Failure) -> bool {
+    !matches!(
+        failure.kind,
+        FailureKind::BrokenToolCall
+            | FailureKind::EmptyReply
+            | FailureKind::Malformed
+            | FailureKind::Truncated
+            | FailureKind::Timeout
+    )
+}
+
+/// Where the first event ends: behind its blank line.
+fn event_end(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr2_iter(b'\n', b'\r', bytes).find_map(|at| match bytes.get(at..)? {
+        [b'\n', b'\n', ..] | [b'\r', b'\r', ..] => Some(at + 2),
+        [b'\n', b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
 }
 
 fn timed_out(limit: &str, after: Duration) -> Failure {

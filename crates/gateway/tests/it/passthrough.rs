@@ -116,13 +116,62 @@ async fn an_answer_that_is_compressed_all_the_same_is_decoded() {
 }
 
 #[tokio::test]
-async fn a_cut_stream_is_ended_by_an_error_event() {
-    let upstream = Upstream::start(Misbehaviour::CutAfterText).await;
+async fn a_broken_stream_is_ended_by_an_error_event() {
+    for misbehaviour in [
+        Misbehaviour::CutAfterText,
+        Misbehaviour::ResetAfterText,
+        Misbehaviour::TruncatedToolJson,
+    ] {
+        let upstream = Upstream::start(misbehaviour).await;
+        let lingate = Lingate::to_anthropic(&upstream.url()).await;
+        let body = BODY.replace(
+            "\"new\"",
+            "\"tools\":[{\"name\":\"Bash\",\"input_schema\":{\"type\":\"object\"}}],\"new\"",
+        );
+        let text = post(&lingate, &body).send().await.text().await;
+        accept(Wire::Anthropic, &text);
+        assert!(text.contains("event: error\n"), "{misbehaviour:?}: {text}");
+        assert!(!text.contains("message_stop"), "{misbehaviour:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_cut_at_any_byte_is_still_legal() {
+    let reply = Reply::text("Hello there");
+    let whole = anthropic::stream("m", &reply).concat();
+    for cut in (400..whole.len() - 1).step_by(13) {
+        let part = whole[..cut].to_owned();
+        let upstream =
+            Upstream::start(move |_: &lingate_testkit::Received| Answer::sse([part.clone()]).cut())
+                .await;
+        let lingate = Lingate::to_anthropic(&upstream.url()).await;
+        let response = post(&lingate, BODY).send().await;
+        if response.status == 200 {
+            let text = response.text().await;
+            accept(Wire::Anthropic, &text);
+            // Behind the stop reason everything is there but the last word, which is supplied.
+            let is_whole = text.contains("event: message_delta\n");
+            assert_eq!(
+                text.contains("event: message_stop\n"),
+                is_whole,
+                "cut at {cut}: {text}"
+            );
+            assert_eq!(
+                text.contains("event: error\n"),
+                !is_whole,
+                "cut at {cut}: {text}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_upstreams_own_error_event_is_the_only_one() {
+    let upstream = Upstream::start(Misbehaviour::ErrorAfterText).await;
     let lingate = Lingate::to_anthropic(&upstream.url()).await;
     let text = post(&lingate, BODY).send().await.text().await;
     accept(Wire::Anthropic, &text);
-    assert!(text.contains("event: error\n"), "{text}");
-    assert!(!text.contains("message_stop"), "{text}");
+    assert_eq!(text.matches("event: error\n").count(), 1, "{text}");
 }
 
 #[tokio::test]

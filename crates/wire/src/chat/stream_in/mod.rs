@@ -108,10 +108,11 @@ impl StreamIn {
         self.has_chunk = true;
         if let Some(choice) = first_choice(root) {
             self.start(root, sink);
-            for key in ["delta", "message"] {
-                if let Some(delta) = choice.get(key).filter(|delta| delta.kind() == Kind::Object) {
-                    self.delta(delta, sink);
-                }
+            let object = |key: &str| choice.get(key).filter(|body| body.kind() == Kind::Object);
+            // A host may send the whole message once more behind its deltas.
+            let whole = || object("message").filter(|_| !self.has_output());
+            if let Some(delta) = object("delta").or_else(whole) {
+                self.delta(delta, sink);
             }
             if choice
                 .get("logprobs")
@@ -156,6 +157,10 @@ impl StreamIn {
         }
         sink.event(Event::Stop(stop));
         sink.event(Event::Done);
+    }
+
+    const fn has_output(&self) -> bool {
+        self.slots.0 > 0
     }
 
     fn start(&mut self, root: Value<'_>, sink: &mut Sink<Event>) {

@@ -417,6 +417,17 @@ fn usage_wherever_it_stands() {
 }
 
 #[test]
+fn a_message_instead_of_deltas_or_behind_them() {
+    let message = r#"{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}"#;
+    assert_eq!(run(&[message, "[DONE]"], End::Clean).blocks, ["text x"]);
+    let text = delta(r#"{"content":"x"}"#);
+    assert_eq!(
+        run(&[&text, message, "[DONE]"], End::Clean).blocks,
+        ["text x"]
+    );
+}
+
+#[test]
 fn oddities_are_noted() {
     let notes = |chunk: &str| run(&[chunk, "[DONE]"], End::Clean).notes;
     let diag = |name| vec![Note::Diag(name), Note::Diag("no_finish_reason")];

@@ -235,6 +235,23 @@ impl Sequencer {
         }
     }
 
+    /// From here it is known whether a half call was cut by the token limit. One that was not is a fault at once, so that a
+    /// passthrough can hold back the very event that would end it normally.
+    fn stop(&mut self, stop: Stop, sink: &mut Sink<Event>) {
+        if !is_cut(stop.reason) {
+            let blocks = self.current.iter().chain(&self.waiting);
+            let is_half = |block: &Block| {
+                block.is_closed_at_source
+                    && block.out.is_some()
+                    && block.input_state() == Some(ArgumentsState::Partial)
+            };
+            if blocks.into_iter().any(is_half) {
+                sink.fault(broken_call("are incomplete"));
+            }
+        }
+        self.stop = Some(stop);
+    }
+
     fn done(&mut self, sink: &mut Sink<Event>) {
         if self.is_done {
             return;
@@ -244,10 +261,7 @@ impl Sequencer {
             .stop
             .take()
             .unwrap_or_else(|| Stop::new(StopReason::EndTurn));
-        let is_cut = matches!(
-            stop.reason,
-            StopReason::MaxTokens | StopReason::ContextWindow
-        );
+        let is_cut = is_cut(stop.reason);
         let blocks: Vec<Block> = self
             .current
             .take()
@@ -316,7 +330,7 @@ impl Stage for Sequencer {
             Event::Delta { slot, delta } => self.delta(slot, delta, sink),
             Event::Close { slot } => self.close(slot, sink),
             Event::Usage(usage) => self.usage.update(&usage),
-            Event::Stop(stop) => self.stop = Some(stop),
+            Event::Stop(stop) => self.stop(stop, sink),
             Event::Done => self.done(sink),
             Event::Ping => sink.event(Event::Ping),
         }
@@ -421,6 +435,11 @@ impl Block {
     fn is_json(&self) -> bool {
         scan_with_opaque(&ByteString::from(self.input.as_str()), &[]).is_ok()
     }
+}
+
+/// Whether the reply was cut by a limit, so that half a call is what there is.
+const fn is_cut(reason: StopReason) -> bool {
+    matches!(reason, StopReason::MaxTokens | StopReason::ContextWindow)
 }
 
 fn broken_call(what: &str) -> Failure {
