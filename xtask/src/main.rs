@@ -1,2 +1,13 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: what the workspace does for itself.
+
+use anyhow::bail;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["docs"] => xtask::docs::write(),
+        ["docs", "--check"] => xtask::docs::check(),
+        _ => bail!("usage: cargo xtask docs [--check]"),
+    }
+}

@@ -17,4 +17,5 @@ mod shared;
 mod upstream;
 
 pub use gateway::{BindError, Gateway, Options};
+pub use metrics::metrics_reference;
 pub use upstream::client::TlsError;

@@ -21,7 +21,7 @@ const OVERHEAD_SECONDS: [f64; 10] = [
 ];
 
 /// One exchange, as it was answered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
     pub client_wire: &'static str,
     pub upstream_wire: &'static str,
@@ -32,34 +32,34 @@ pub(crate) struct RequestLabels {
 }
 
 /// One try of one upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct AttemptLabels {
     pub provider: String,
     pub outcome: &'static str,
 }
 
 /// Where a measurement belongs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ProviderLabels {
     pub provider: String,
 }
 
 /// Tokens of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct TokenLabels {
     pub provider: String,
     pub kind: &'static str,
 }
 
 /// A repair.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct QuirkLabels {
     pub quirk: String,
     pub provider: String,
 }
 
 /// A request that is no exchange.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RouteLabels {
     pub route: &'static str,
 }
@@ -80,6 +80,39 @@ pub(crate) struct Metrics {
     pub tokens: Family<TokenLabels, Counter>,
     pub quirk_hits: Family<QuirkLabels, Counter>,
     pub losses: Family<ProviderLabels, Counter>,
+}
+
+/// The OpenMetrics text with one empty sample of every metric, labels included: for the reference page.
+#[must_use]
+pub fn metrics_reference() -> String {
+    let metrics = Metrics::new();
+    // Every field by name, so that a new family cannot be left out: without a sample it has no line in the text.
+    let Metrics {
+        registry: _,
+        requests,
+        attempts,
+        other_requests,
+        unknown_endpoints: _,
+        refused_sources: _,
+        panics: _,
+        in_flight: _,
+        duration,
+        ttft,
+        overhead: _,
+        tokens,
+        quirk_hits,
+        losses,
+    } = &metrics;
+    drop(requests.get_or_create(&RequestLabels::default()));
+    drop(attempts.get_or_create(&AttemptLabels::default()));
+    drop(other_requests.get_or_create(&RouteLabels::default()));
+    for histograms in [duration, ttft] {
+        drop(histograms.get_or_create(&ProviderLabels::default()));
+    }
+    drop(tokens.get_or_create(&TokenLabels::default()));
+    drop(quirk_hits.get_or_create(&QuirkLabels::default()));
+    drop(losses.get_or_create(&ProviderLabels::default()));
+    metrics.text()
 }
 
 impl Metrics {

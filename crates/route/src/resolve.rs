@@ -212,8 +212,20 @@ impl<'t> Search<'t> {
         })
     }
 
-    /// The most specific alias of the first scope that has a matching one.
+    /// The most specific alias of the first scope that has a matching one. A literal alias also under its published name,
+    /// which no pattern may take from it.
     fn alias(&self, name: &str) -> Option<(String, String)> {
+        let published = bare(name).strip_prefix(PUBLISHED_PREFIX);
+        let of_published = published.and_then(|name| {
+            let aliases = self.scopes().flat_map(|(_, scope)| &scope.aliases);
+            let mut literal = aliases.filter(|alias| alias.literal() == Some(name));
+            let alias = literal.next()?;
+            Some((alias.pattern(), best_alias(std::slice::from_ref(alias), name)?.1))
+        });
+        of_published.or_else(|| self.alias_of(name))
+    }
+
+    fn alias_of(&self, name: &str) -> Option<(String, String)> {
         [name, bare(name)].into_iter().find_map(|name| {
             self.scopes().find_map(|(_, scope)| {
                 let (alias, to) = best_alias(&scope.aliases, name)?;

@@ -72,9 +72,10 @@ pub(crate) async fn health(entry: &Entry) -> io::Result<Health> {
     Ok(health)
 }
 
-/// Tells a gateway to take no more requests and to end when those it has are done.
-pub(crate) async fn stop(entry: &Entry) -> io::Result<()> {
-    let (status, _) = exchange(entry, "POST", "/api/stop").await?;
+/// Tells a gateway to end: once its last session is over, or `now`, when the requests it has are done.
+pub(crate) async fn stop(entry: &Entry, now: bool) -> io::Result<()> {
+    let path = if now { "/api/stop?now" } else { "/api/stop" };
+    let (status, _) = exchange(entry, "POST", path).await?;
     if (200..300).contains(&status) {
         Ok(())
     } else {
@@ -242,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn a_stop_shows_the_instance() {
         let (entry, asked) = answering("HTTP/1.0 202 Accepted\r\n\r\n");
-        stop(&entry).await.unwrap();
+        stop(&entry, false).await.unwrap();
         let asked = asked.join().unwrap();
         assert!(asked.starts_with("POST /api/stop "), "{asked}");
         assert!(asked.contains("\r\nx-lingate-instance: me\r\n"), "{asked}");

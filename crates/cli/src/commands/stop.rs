@@ -33,7 +33,7 @@ pub(crate) async fn run(args: args::Stop, environment: &SystemEnvironment) -> Re
         if !args.now {
             sessions_over(entry).await?;
         }
-        end(&directory, entry).await?;
+        end(&directory, entry, args.now).await?;
     }
     Ok(())
 }
@@ -89,9 +89,9 @@ async fn sessions_over(entry: &Entry) -> Result<(), Failure> {
     }
 }
 
-async fn end(directory: &StateDirectory, entry: &Entry) -> Result<(), Failure> {
+async fn end(directory: &StateDirectory, entry: &Entry, now: bool) -> Result<(), Failure> {
     let url = entry.url();
-    background::stop(entry).await.map_err(|error| {
+    background::stop(entry, now).await.map_err(|error| {
         Failure::problem(format!(
             "{url} (process {}) cannot be told to end: {error}",
             entry.pid

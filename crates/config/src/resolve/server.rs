@@ -123,7 +123,12 @@ fn listen(file: &File, inputs: &Inputs<'_>, report: &mut Report) -> SocketAddr {
             own.unwrap_or(DEFAULT_LISTEN)
         }
     };
+    // `--listen IP:PORT` says a port; the environment must not overrule it.
+    let flag_names_port = inputs.options.listen.as_deref().is_some_and(|text| text.parse::<SocketAddr>().is_ok());
     let port = inputs.options.port.or_else(|| {
+        if flag_names_port {
+            return None;
+        }
         let text = inputs.environment.var("LINGATE_PORT")?;
         let port = text.parse().ok();
         if port.is_none() {

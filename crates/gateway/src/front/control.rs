@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +33,8 @@ pub(crate) struct Control {
     /// Leases held now.
     leases: watch::Sender<usize>,
     exchanges: AtomicU64,
+    /// Told to end: no further lease is given.
+    is_leaving: AtomicBool,
 }
 
 impl Control {
@@ -48,6 +50,7 @@ impl Control {
             since: clock::wall(),
             leases: watch::Sender::new(0),
             exchanges: AtomicU64::new(0),
+            is_leaving: AtomicBool::new(false),
         }
     }
 
@@ -94,14 +97,30 @@ pub(crate) fn health(shared: &Shared) -> Response<Body> {
     respond::json(StatusCode::OK, body.to_string())
 }
 
-/// `POST /api/stop`: no new connections; what runs goes on to its end.
-pub(crate) fn stop(shared: &Shared) -> Response<Body> {
-    shared.stopping.cancel();
+/// `POST /api/stop`: ends the gateway once nobody holds a lease, with `?now` at once. No lease is given from here on;
+/// exchanges under way go on to their end either way.
+pub(crate) fn stop(shared: &Arc<Shared>, query: Option<&str>) -> Response<Body> {
+    shared.control.is_leaving.store(true, Ordering::Relaxed);
+    if query == Some("now") {
+        shared.stopping.cancel();
+    } else {
+        let waiting = Arc::clone(shared);
+        shared.tasks.spawn(async move {
+            let mut leases = waiting.control.leases();
+            tokio::select! {
+                _ = leases.wait_for(|&count| count == 0) => waiting.stopping.cancel(),
+                () = waiting.stopping.cancelled() => {}
+            }
+        });
+    }
     respond::json(StatusCode::OK, json!({ "status": "stopping" }).to_string())
 }
 
 /// `GET /api/lease`: open for as long as the holder lives; a line now and then tells a dead holder.
-pub(crate) fn lease(shared: &Arc<Shared>) -> Response<Body> {
+pub(crate) fn lease(shared: &Arc<Shared>) -> Result<Response<Body>, Failure> {
+    if shared.control.is_leaving.load(Ordering::Relaxed) || shared.stopping.is_cancelled() {
+        return Err(Failure::new(FailureKind::Overloaded, "this gateway is ending; start another"));
+    }
     shared.control.leases.send_modify(|count| *count += 1);
     let lease = Lease {
         shared: Arc::clone(shared),
@@ -124,7 +143,7 @@ pub(crate) fn lease(shared: &Arc<Shared>) -> Response<Body> {
         http::header::CONTENT_TYPE,
         "text/plain",
     );
-    response
+    Ok(response)
 }
 
 /// Counts as one lease until dropped.

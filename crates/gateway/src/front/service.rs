@@ -132,8 +132,8 @@ async fn dispatch(
         Route::EventLogging => respond::json(StatusCode::OK, "{}"),
         Route::Health => control::health(&shared),
         Route::Metrics => respond::whole(StatusCode::OK, CONTENT_TYPE, shared.metrics.text()),
-        Route::Stop => control::stop(&shared),
-        Route::Lease => control::lease(&shared),
+        Route::Stop => control::stop(&shared, parts.uri.query()),
+        Route::Lease => control::lease(&shared)?,
     })
 }
 

@@ -1,0 +1,119 @@
+//! I5: providers are data. Outside `providers/`, `crates/quirk` and tests no code names one; comments may, as evidence.
+
+use proc_macro2::TokenTree;
+
+use crate::source::{each, files, none, place};
+
+/// Presets whose name is also a wire's: that is what the code means by it.
+const WIRES: [&str; 1] = ["anthropic"];
+
+/// Where production code may name a provider, and why.
+const ALLOWED: [(&str, &str, &str); 3] = [
+    (
+        "crates/cli/src/client/",
+        "openai",
+        "clients call the dialect so, and its variables OPENAI_*",
+    ),
+    (
+        "crates/cli/src/args.rs",
+        "openai",
+        "`--client openai`: whatever reads those variables",
+    ),
+    ("crates/cli/src/commands/env.rs", "openai", "as args.rs"),
+];
+
+#[test]
+fn only_presets_and_quirks_name_providers() {
+    let providers = providers();
+    let mut offences = Vec::new();
+    let mut used = [false; ALLOWED.len()];
+    for file in files() {
+        if !file.is_rust() || file.is_test() || file.path.starts_with("crates/quirk/") {
+            continue;
+        }
+        each(file.production(), &mut |tree| {
+            let text = match tree {
+                TokenTree::Ident(_) | TokenTree::Literal(_) => tree.to_string(),
+                TokenTree::Punct(_) | TokenTree::Group(_) => return,
+            };
+            for provider in providers.iter().filter(|provider| names(&text, provider)) {
+                let row = |(path, name, _): &(&str, &str, &str)| {
+                    file.path.starts_with(path) && name == provider
+                };
+                match ALLOWED.iter().position(row) {
+                    Some(row) => used[row] = true,
+                    None => offences.push(format!("{}: {text}", place(&file.path, tree))),
+                }
+            }
+        });
+    }
+    none(
+        "what is known about a provider belongs into its preset or a quirk",
+        &offences,
+    );
+    for ((path, name, _), used) in ALLOWED.iter().zip(used) {
+        assert!(
+            used,
+            "{path} does not name {name} any more: take the row out of ALLOWED"
+        );
+    }
+}
+
+/// The names of the presets that stand for a provider and nothing else.
+fn providers() -> Vec<String> {
+    let files = files();
+    let names = files
+        .iter()
+        .filter_map(|file| file.path.strip_prefix("providers/")?.strip_suffix(".toml"));
+    let names: Vec<String> = names
+        .filter(|name| !WIRES.contains(name))
+        .map(str::to_owned)
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+/// Whether `text` holds the name as words of its own: between other characters than letters and digits, or as humps
+/// of a CamelCase name.
+fn names(text: &str, name: &str) -> bool {
+    let separators = ['-', '_'];
+    let text: Vec<char> = text
+        .chars()
+        .filter(|c| !separators.contains(c) || !name.contains('-'))
+        .collect();
+    let name: Vec<char> = name.chars().filter(|c| !separators.contains(c)).collect();
+    text.windows(name.len()).enumerate().any(|(start, window)| {
+        let same = window
+            .iter()
+            .zip(&name)
+            .all(|(left, right)| left.to_ascii_lowercase() == *right);
+        let before = start.checked_sub(1).and_then(|index| text.get(index));
+        let after = text.get(start + name.len());
+        let is_cut = |left: &char, right: &char| {
+            !left.is_alphanumeric()
+                || !right.is_alphanumeric()
+                || (left.is_lowercase() && right.is_uppercase())
+        };
+        same && before.is_none_or(|before| is_cut(before, &window[0]))
+            && after.is_none_or(|after| is_cut(&window[name.len() - 1], after))
+    })
+}
+
+#[test]
+fn a_name_is_whole_words() {
+    let check = |text: &str, name: &str, expected: bool| {
+        assert_eq!(names(text, name), expected, "{name} in {text}");
+    };
+    check("\"groq\"", "groq", true);
+    check("is_groq_model", "groq", true);
+    check("GROQ_API_KEY", "groq", true);
+    check("OpenRouter", "openrouter", true);
+    check("GroqQuirk", "groq", true);
+    check("isGroq", "groq", true);
+    check("\"https://api.groq.com/v1\"", "groq", true);
+    check("groqs", "groq", false);
+    check("altogether", "together", false);
+    check("\"kimi-coding\"", "kimi-coding", true);
+    check("KimiCoding", "kimi-coding", true);
+    check("\"kimi-k2\"", "kimi-coding", false);
+}
