@@ -56,7 +56,11 @@ pub fn published(table: &Table, profile: Option<&str>) -> Vec<PublishedModel> {
         let id = format!("{PUBLISHED_PREFIX}{}", model.id);
         // An id that already is `anthropic/...` reaches the picker as it is. One that means something else under the prefix
         // (a provider of that id) is not published.
-        let candidates = |name: &str| resolve_name(table, profile, name).map(|found| found.candidates).ok();
+        let candidates = |name: &str| {
+            resolve_name(table, profile, name)
+                .map(|found| found.candidates)
+                .ok()
+        };
         if !model.id.starts_with(PUBLISHED_PREFIX)
             && candidates(&id) == candidates(&model.id)
             && list.seen.insert(id.clone())

@@ -220,7 +220,10 @@ impl<'t> Search<'t> {
             let aliases = self.scopes().flat_map(|(_, scope)| &scope.aliases);
             let mut literal = aliases.filter(|alias| alias.literal() == Some(name));
             let alias = literal.next()?;
-            Some((alias.pattern(), best_alias(std::slice::from_ref(alias), name)?.1))
+            Some((
+                alias.pattern(),
+                best_alias(std::slice::from_ref(alias), name)?.1,
+            ))
         });
         of_published.or_else(|| self.alias_of(name))
     }

@@ -117,7 +117,6 @@ fn aliases_and_profiles() {
         "fast 1000",
         "claude-opus-5-5 200000",
         "anthropic/kimi 200000",
-        "anthropic/fast 1000",
     ];
     check(&table, None, &global);
     check(
@@ -130,8 +129,27 @@ fn aliases_and_profiles() {
             "claude-opus-5-5 200000",
             "anthropic/own 5",
             "anthropic/kimi 200000",
-            "anthropic/fast 1000",
         ],
     );
     assert_eq!(published(&table, Some("team"))[0].display_name, "Team");
+}
+
+#[test]
+fn a_literal_alias_is_published_unless_the_prefix_is_a_providers_id() {
+    let mut table = with_facts();
+    table.global.models.truncate(1);
+    table.global.aliases = aliases(&[("fast", "b/y"), ("*", "kimi")]);
+    let ids = |table: &Table| -> Vec<String> {
+        published(table, None)
+            .into_iter()
+            .map(|model| model.id)
+            .collect()
+    };
+    assert!(!ids(&table).contains(&"anthropic/fast".to_owned()));
+    table
+        .providers
+        .retain(|provider| provider.id != "anthropic");
+    assert!(ids(&table).contains(&"anthropic/fast".to_owned()));
+    let found = resolve_name(&table, None, "anthropic/fast[1m]").unwrap();
+    assert_eq!(found.candidates[0].provider, "b");
 }
