@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::front::control::Control;
 use crate::front::listener;
 use crate::metrics::Metrics;
+use crate::routes::Routes;
 use crate::shared::Shared;
 use crate::upstream::client::{Clients, TlsError, Way};
 
@@ -83,6 +84,7 @@ impl Gateway {
             .refuse_own_listener(address)
             .map_err(BindError::OwnListener)?;
         let shared = Arc::new(Shared {
+            routes: Routes::of(&config),
             config,
             clients,
             metrics: Arc::new(Metrics::new()),

@@ -6,16 +6,21 @@
 
 mod clock;
 mod exchange;
+mod explain;
 mod front;
 mod gateway;
 mod ids;
 mod lane;
 mod metrics;
+mod probe;
 mod record;
 mod relay;
+mod routes;
 mod shared;
 mod upstream;
 
+pub use explain::{Explained, Explanation, Outgoing, Plan, Reason, explain, lane_of};
 pub use gateway::{BindError, Gateway, Options};
 pub use metrics::metrics_reference;
+pub use probe::{Answered, Prober, Unanswered};
 pub use upstream::client::TlsError;

@@ -8,11 +8,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::front::control::Control;
 use crate::metrics::Metrics;
+use crate::routes::Routes;
 use crate::upstream::client::Clients;
 
 /// State of one gateway process.
 pub(crate) struct Shared {
     pub config: Arc<Config>,
+    /// What is asked in place of `config.routes`.
+    pub routes: Routes,
     pub clients: Clients,
     pub metrics: Arc<Metrics>,
     pub control: Control,

@@ -131,7 +131,7 @@ pub(crate) fn attribute(tree: &TokenTree, next: Option<&TokenTree>) -> Option<St
     let (TokenTree::Punct(hash), Some(TokenTree::Group(group))) = (tree, next) else {
         return None;
     };
-    // `#![..]` has its `!` between: the brackets follow that.
+    // In `#![..]` the brackets follow the `!`; its `#` is left and means nothing.
     let opens = ['#', '!'].contains(&hash.as_char()) && group.delimiter() == Delimiter::Bracket;
     opens.then(|| group.stream().to_string().replace(char::is_whitespace, ""))
 }
@@ -153,7 +153,7 @@ fn production_code_is_what_is_left() {
     };
     check(
         "//! Doc.\n/// Doc.\nfn a() { /* no */ b(\"c\") } // no",
-        "#!fna(){b(\"c\")}",
+        "#fna(){b(\"c\")}",
     );
     check("#[cfg(test)] mod tests; fn a() {}", "fna(){}");
     check(

@@ -19,7 +19,7 @@ use lingate_wire::turn::{Failure, FailureKind};
 use super::asked::Asked;
 use super::upstream::Upstream;
 use crate::clock;
-use crate::lane::{Prepared, estimate, passthrough, translate};
+use crate::lane::{self, Prepared, estimate};
 use crate::record::Draft;
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Chain, Tally, folded};
@@ -67,13 +67,10 @@ pub(crate) async fn run(
 ) -> Result<Answer, Failed> {
     let lane = upstream.lane(asked);
     draft.attempt(&upstream.provider.id, &upstream.model, upstream.wire, lane);
-    let prepared = match lane {
-        Lane::Passthrough => passthrough::prepare(asked, upstream),
-        Lane::Translate => {
-            draft.set_input_estimate(estimate::input_tokens(asked.decoded()?));
-            translate::prepare(asked, upstream, settings, &draft.id.to_string())?
-        }
-    };
+    if lane == Lane::Translate {
+        draft.set_input_estimate(estimate::input_tokens(asked.decoded()?));
+    }
+    let prepared = lane::prepare(lane, asked, upstream, settings, &draft.id.to_string())?;
     draft.translated(&prepared.hits, prepared.losses.iter().cloned());
     let Prepared {
         body,
@@ -246,7 +243,8 @@ pub(crate) async fn send(
     Ok(response.map(|body| UpstreamBody::Http(body, decoding)))
 }
 
-fn request(
+/// The request as it goes out.
+pub(crate) fn request(
     asked: &Asked,
     upstream: &Upstream<'_>,
     lane: Lane,

@@ -9,7 +9,7 @@ use lingate_wire::turn::Failure;
 
 use super::asked::Asked;
 use super::run::Call;
-use super::upstream::{Upstream, candidates};
+use super::upstream::{Upstream, resolution};
 use crate::front::body;
 use crate::front::respond::{self, Body};
 use crate::lane::estimate;
@@ -34,7 +34,8 @@ async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> 
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.
-    if let Some(candidate) = candidates(&shared.config, &asked)?.first() {
+    let resolution = resolution(&shared.routes.table(), &asked)?;
+    if let Some(candidate) = resolution.candidates.first() {
         Upstream::of(&shared.config, candidate, asked.wire)?;
     }
     let tokens = estimate::input_tokens(asked.decoded()?);

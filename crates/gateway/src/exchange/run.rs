@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::asked::Asked;
 use super::attempt::{self, Failed};
-use super::upstream::{Upstream, candidates};
+use super::upstream::{Upstream, resolution};
 use crate::front::body;
 use crate::front::keys::Caller;
 use crate::front::respond::{self, Body, LINGATE_ID, REQUEST_ID, set};
@@ -124,7 +124,7 @@ async fn answer(
 
 /// The one attempt loop: up to an answer or the last failure, within the deadline.
 async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<Answer, Failure> {
-    let candidates = candidates(&shared.config, asked)?;
+    let candidates = resolution(&shared.routes.table(), asked)?.candidates;
     // Resolution never gives an empty list.
     let Some(candidate) = candidates.first() else {
         return Err(Failure::new(

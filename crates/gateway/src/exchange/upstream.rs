@@ -5,12 +5,13 @@ use lingate_config::{
     Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
 };
 use lingate_quirk::{Selection, Settings, Target, select};
-use lingate_route::{Ask, Candidate, Cause, Unresolved, resolve};
+use lingate_route::{Ask, Candidate, Cause, Resolution, Table, Unresolved, resolve};
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::{Failure, FailureKind, Tool};
 use lingate_wire::{Wire, bridge};
 
 use super::asked::Asked;
+use crate::explain::Reason;
 use crate::lane::estimate;
 
 /// One provider, model and key, as resolved for one attempt.
@@ -70,12 +71,28 @@ impl<'c> Upstream<'c> {
 
     /// The lane of a request to this upstream.
     pub(crate) fn lane(&self, asked: &Asked) -> Lane {
-        let looks_inside = asked.has_seal
-            || self.selection.has_repairs()
-            || self.settings.shape_requests()
-            || !self.provider.body.is_empty()
-            || self.target.is_some_and(|target| !target.body.is_empty());
-        Lane::of(asked.wire, self.wire, looks_inside)
+        self.lane_for(asked.wire, asked.has_seal)
+    }
+
+    /// The lane of any request of a client's wire.
+    pub(crate) fn lane_for(&self, client: Wire, has_seal: bool) -> Lane {
+        let looks_inside = self.reasons(client, has_seal).next().is_some();
+        Lane::of(client, self.wire, looks_inside)
+    }
+
+    /// Everything that keeps a request of `client` from passing byte for byte.
+    pub(crate) fn reasons(&self, client: Wire, has_seal: bool) -> impl Iterator<Item = Reason> {
+        let target_body = self.target.is_some_and(|target| !target.body.is_empty());
+        [
+            (client != self.wire, Reason::OtherWire),
+            (has_seal, Reason::Seal),
+            (self.selection.has_repairs(), Reason::Repairs),
+            (self.settings.shape_requests(), Reason::ModelSettings),
+            (!self.provider.body.is_empty(), Reason::ProviderBody),
+            (target_body, Reason::TargetBody),
+        ]
+        .into_iter()
+        .filter_map(|(holds, reason)| holds.then_some(reason))
     }
 
     /// Tells accounts of one provider apart, without the key.
@@ -84,10 +101,10 @@ impl<'c> Upstream<'c> {
     }
 }
 
-/// Candidates for a request, in order.
-pub(crate) fn candidates(config: &Config, asked: &Asked) -> Result<Vec<Candidate>, Failure> {
+/// Candidates for a request, in order, and the way to them.
+pub(crate) fn resolution(routes: &Table, asked: &Asked) -> Result<Resolution, Failure> {
     let model = asked.peek.model.decode();
-    let looks = !config.routes.rules.is_empty();
+    let looks = !routes.rules.is_empty();
     let tools = if looks { tool_names(asked) } else { Vec::new() };
     let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
     let ask = Ask {
@@ -104,9 +121,7 @@ pub(crate) fn candidates(config: &Config, asked: &Asked) -> Result<Vec<Candidate
         },
         tools: &tools,
     };
-    resolve(&config.routes, &ask)
-        .map(|resolution| resolution.candidates)
-        .map_err(|error| unknown_model(&error))
+    resolve(routes, &ask).map_err(|error| unknown_model(&error))
 }
 
 fn tool_names(asked: &Asked) -> Vec<String> {

@@ -9,3 +9,4 @@ pub(crate) mod models;
 pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod service;
+pub(crate) mod switch;

@@ -60,7 +60,7 @@ pub(crate) fn one(
 }
 
 fn visible(shared: &Shared, profile: Option<&str>, caller: &Caller) -> Vec<PublishedModel> {
-    let mut models = published(&shared.config.routes, profile);
+    let mut models = published(&shared.routes.table(), profile);
     models.retain(|model| caller.may_ask(&model.id).is_ok());
     models
 }

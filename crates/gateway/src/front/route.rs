@@ -26,6 +26,8 @@ pub(crate) enum Route {
     Stop,
     /// Held open by a launched client for as long as it lives.
     Lease,
+    /// The default model in force, and its switch.
+    Default,
 }
 
 /// Who may ask.
@@ -45,7 +47,7 @@ impl Route {
         match self {
             Self::Reply(_) | Self::CountTokens(_) | Self::Models | Self::Model(_) => Access::Client,
             Self::Probe | Self::EventLogging | Self::Health | Self::Metrics => Access::Open,
-            Self::Stop | Self::Lease => Access::Owner,
+            Self::Stop | Self::Lease | Self::Default => Access::Owner,
         }
     }
 
@@ -59,6 +61,7 @@ impl Route {
                 &[Method::GET, Method::HEAD]
             }
             Self::Metrics | Self::Lease => &[Method::GET],
+            Self::Default => &[Method::GET, Method::POST],
         }
     }
 
@@ -75,7 +78,7 @@ impl Route {
             Self::EventLogging => "event_logging",
             Self::Health => "health",
             Self::Metrics => "metrics",
-            Self::Stop | Self::Lease => "control",
+            Self::Stop | Self::Lease | Self::Default => "control",
         }
     }
 }
@@ -132,6 +135,7 @@ fn plain(path: &str) -> Option<Route> {
         "/metrics" => Route::Metrics,
         "/api/stop" => Route::Stop,
         "/api/lease" => Route::Lease,
+        "/api/default" => Route::Default,
         _ => {
             let id = path
                 .strip_prefix("/v1/models/")

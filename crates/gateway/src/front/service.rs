@@ -11,7 +11,7 @@ use lingate_wire::turn::{Failure, FailureKind};
 use super::keys::{self, Caller};
 use super::respond::{self, Body};
 use super::route::{Access, Matched, Route, matched};
-use super::{control, guard, models};
+use super::{control, guard, models, switch};
 use crate::exchange::run::Call;
 use crate::exchange::{count, run};
 use crate::metrics::{CONTENT_TYPE, RouteLabels};
@@ -134,6 +134,8 @@ async fn dispatch(
         Route::Metrics => respond::whole(StatusCode::OK, CONTENT_TYPE, shared.metrics.text()),
         Route::Stop => control::stop(&shared, parts.uri.query()),
         Route::Lease => control::lease(&shared)?,
+        Route::Default if parts.method == Method::POST => switch::set(&shared, body).await?,
+        Route::Default => switch::get(&shared),
     })
 }
 

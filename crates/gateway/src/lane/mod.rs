@@ -6,9 +6,27 @@ pub(crate) mod passthrough;
 pub(crate) mod translate;
 
 use bytes::Bytes;
-use lingate_quirk::{Selection, State};
+use lingate_quirk::{Selection, Settings, State};
+use lingate_wire::bridge::Lane;
+use lingate_wire::turn::Failure;
 
+use crate::exchange::asked::Asked;
+use crate::exchange::upstream::Upstream;
 use crate::relay::chain::Chain;
+
+/// Prepares an attempt, anew from the client's request.
+pub(crate) fn prepare(
+    lane: Lane,
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    settings: &Settings,
+    exchange: &str,
+) -> Result<Prepared, Failure> {
+    match lane {
+        Lane::Passthrough => Ok(passthrough::prepare(asked, upstream)),
+        Lane::Translate => translate::prepare(asked, upstream, settings, exchange),
+    }
+}
 
 /// An attempt's request, and the machinery for its reply.
 pub(crate) struct Prepared {

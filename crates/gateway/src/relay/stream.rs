@@ -313,3 +313,69 @@ fn not_a_stream() -> Failure {
         "the upstream's reply is not a stream",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use lingate_wire::anthropic::grammar::Acceptor;
+    use lingate_wire::sse::Frame as SseFrame;
+    use lingate_wire::stage::{End, Sink, Stage};
+    use lingate_wire::turn::{EmptyReply, Event, Opening, Sequencer, Slot};
+
+    use super::*;
+    use crate::ids;
+    use crate::relay::chain::Chain;
+    use crate::relay::live::Limits;
+    use crate::upstream::body::{DemoBody, UpstreamBody};
+    use crate::upstream::demo::Step;
+
+    /// Opens a block at the first frame and panics at the second.
+    struct Fragile(u32);
+
+    impl Stage for Fragile {
+        type In = SseFrame;
+        type Out = Event;
+
+        fn on(&mut self, _frame: SseFrame, sink: &mut Sink<Event>) {
+            self.0 += 1;
+            assert!(self.0 < 2, "the second frame");
+            let block = Opening::RedactedThinking { data: "x".into() };
+            sink.event(Event::Open { slot: Slot(0), block });
+        }
+
+        fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_stream_with_an_error_event_and_reaches_no_connection() {
+        let metrics = Arc::new(Metrics::new());
+        let draft = Arc::new(Draft::open(ids::exchange(), clock::now(), Wire::Anthropic, Arc::clone(&metrics)));
+        let frame = |n: u32| Step {
+            pause: Duration::ZERO,
+            bytes: Bytes::from(format!("data: {n}\n\n")),
+        };
+        let body = UpstreamBody::Demo(DemoBody::new(vec![frame(1), frame(2)]));
+        let chain = Chain::new(Box::new(Fragile(0)), vec![Box::new(Sequencer::new(EmptyReply::Fault))]);
+        let limits = Limits {
+            idle: None,
+            progress: None,
+        };
+        let live = Live::new(HeaderMap::new(), Lane::Translate, Wire::Chat, body, chain, limits);
+        let side = ClientSide {
+            wire: Wire::Anthropic,
+            model: "m".into(),
+            created: 0,
+            sends_usage: false,
+        };
+        let stream = ClientStream::live(Box::new(live), side, draft, Arc::clone(&metrics));
+        #[expect(clippy::disallowed_methods, reason = "a test's body is small")]
+        let bytes = stream.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(metrics.panics.get(), 1);
+        let text = std::str::from_utf8(&bytes).unwrap();
+        assert!(text.contains("event: error\n"), "{text}");
+        let mut acceptor = Acceptor::new();
+        // The encoder that knew of the open block is gone with the panic; the events themselves are whole.
+        let verdict = acceptor.feed(&bytes).and_then(|()| acceptor.finish());
+        assert!(verdict.is_ok(), "{verdict:?}: {text}");
+    }
+}

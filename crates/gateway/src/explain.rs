@@ -1,0 +1,189 @@
+//! What would become of a request, with nothing sent: [`explain`] for one body, [`lane_of`] for any.
+//!
+//! Everything here is asked of the functions that serve real requests, so that an explanation cannot say one thing and
+//! the gateway do another. No network, no clock; keys are read, because a key that a header cannot carry is a finding,
+//! but never shown.
+
+use std::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use http::{HeaderMap, HeaderValue, Request};
+use lingate_config::Config;
+use lingate_route::{Candidate, Step};
+use lingate_wire::Wire;
+use lingate_wire::bridge::Lane;
+use lingate_wire::turn::Failure;
+
+use crate::exchange::asked::Asked;
+use crate::exchange::attempt;
+use crate::exchange::upstream::{Upstream, resolution};
+use crate::upstream::auth::CREDENTIALS;
+use crate::{ids, lane};
+
+/// What would become of one request.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The model's name as asked.
+    pub model: String,
+    /// Whether the answer would be streamed.
+    pub stream: bool,
+    /// How the name leads to the candidates; the first step is the reason.
+    pub steps: Vec<Step>,
+    /// In order of preference; never empty.
+    pub candidates: Vec<Explained>,
+}
+
+/// What would become of the request at one candidate.
+#[derive(Debug)]
+pub struct Explained {
+    /// Who would be asked.
+    pub candidate: Candidate,
+    /// The request that would go there, or why none would.
+    pub outgoing: Result<Outgoing, Failure>,
+}
+
+/// A request that would be sent.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Wire, lane and address.
+    pub plan: Plan,
+    /// The quirks that change this very request.
+    pub hits: Vec<&'static str>,
+    /// Paths of what the upstream's wire cannot carry.
+    pub losses: Vec<String>,
+    /// Name and value of each header; `None` where the value may be a credential.
+    pub headers: Vec<(String, Option<String>)>,
+    /// The body, as it would be sent.
+    pub body: Bytes,
+}
+
+/// The way of a client's requests to a candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The wire spoken there.
+    pub wire: Wire,
+    /// Whether requests pass byte for byte.
+    pub lane: Lane,
+    /// Why they do not; empty if they do.
+    pub reasons: Vec<Reason>,
+    /// Where requests go; `None` for the built-in demo.
+    pub url: Option<String>,
+    /// The quirks that apply to the candidate, in the order in which they run.
+    pub quirks: Vec<&'static str>,
+}
+
+/// Why a request is translated although it could, or could not, pass byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The upstream speaks another wire than the client.
+    OtherWire,
+    /// The history holds reasoning that the gateway sealed, which no provider may see.
+    Seal,
+    /// A quirk changes requests or replies.
+    Repairs,
+    /// Settings of the model or the provider shape requests.
+    ModelSettings,
+    /// The provider's `body` is merged in.
+    ProviderBody,
+    /// The target's `body` is merged in.
+    TargetBody,
+}
+
+/// Says what would become of a request of `wire`, whose `headers` count for routing and forwarding. The built-in demo
+/// takes part like any provider.
+///
+/// # Errors
+/// If the request would be refused before any provider is asked: no JSON, no model, or one that nothing serves.
+pub fn explain(
+    config: &Config,
+    wire: Wire,
+    body: &ByteString,
+    profile: Option<&str>,
+    headers: HeaderMap,
+) -> Result<Explanation, Failure> {
+    let mut request = Request::new(());
+    *request.headers_mut() = headers;
+    let (parts, ()) = request.into_parts();
+    let asked = Asked::read(wire, profile.map(str::to_owned), parts, body)?;
+    let resolution = resolution(&config.routes, &asked)?;
+    let explained = |candidate: Candidate| Explained {
+        outgoing: outgoing(config, &asked, &candidate),
+        candidate,
+    };
+    Ok(Explanation {
+        model: asked.peek.model.decode().into_owned(),
+        stream: asked.peek.stream,
+        steps: resolution.steps,
+        candidates: resolution.candidates.into_iter().map(explained).collect(),
+    })
+}
+
+/// The way of any request of a client's wire to a candidate, unless the request itself brings a reason of its own.
+///
+/// # Errors
+/// If the candidate cannot serve that client.
+pub fn lane_of(config: &Config, candidate: &Candidate, client: Wire) -> Result<Plan, Failure> {
+    Ok(plan(
+        &Upstream::of(config, candidate, client)?,
+        client,
+        false,
+    ))
+}
+
+fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Outgoing, Failure> {
+    let upstream = Upstream::of(config, candidate, asked.wire)?;
+    let mut plan = plan(&upstream, asked.wire, asked.has_seal);
+    let exchange = ids::exchange().to_string();
+    let prepared = lane::prepare(plan.lane, asked, &upstream, &upstream.settings, &exchange)?;
+    let mut headers = Vec::new();
+    if let Some(url) = upstream.url {
+        let request = attempt::request(asked, &upstream, plan.lane, url, prepared.body.clone())?;
+        plan.url = Some(request.uri().to_string());
+        headers = shown(request.headers());
+    }
+    Ok(Outgoing {
+        plan,
+        hits: prepared.hits,
+        losses: prepared.losses,
+        headers,
+        body: prepared.body,
+    })
+}
+
+fn plan(upstream: &Upstream<'_>, client: Wire, has_seal: bool) -> Plan {
+    Plan {
+        wire: upstream.wire,
+        lane: upstream.lane_for(client, has_seal),
+        reasons: upstream.reasons(client, has_seal).collect(),
+        url: upstream.url.map(ToString::to_string),
+        quirks: upstream
+            .selection
+            .quirks()
+            .map(|quirk| quirk.name)
+            .collect(),
+    }
+}
+
+fn shown(headers: &HeaderMap) -> Vec<(String, Option<String>)> {
+    let value = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let shown = headers.iter().map(|(name, sent)| {
+        let is_secret = sent.is_sensitive() || CREDENTIALS.contains(name);
+        let text = if is_secret { None } else { value(sent) };
+        (name.to_string(), text)
+    });
+    shown.collect()
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherWire => "the provider speaks another wire",
+            Self::Seal => "the history holds sealed reasoning",
+            Self::Repairs => "quirks change requests or replies",
+            Self::ModelSettings => "settings of the model or provider shape requests",
+            Self::ProviderBody => "the provider's `body` is merged in",
+            Self::TargetBody => "the target's `body` is merged in",
+        })
+    }
+}

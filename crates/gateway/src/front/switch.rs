@@ -1,0 +1,53 @@
+//! `/api/default`: which model serves names that nothing else does, and its switch.
+
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+use lingate_wire::turn::{Failure, FailureKind};
+use serde_json::{Value, json};
+
+use super::body;
+use super::respond::{self, Body};
+use crate::shared::Shared;
+
+/// Far more than a model's name.
+const MAX_BODY: u64 = 4 * 1024;
+
+/// `GET /api/default`
+pub(crate) fn get(shared: &Shared) -> Response<Body> {
+    let body = json!({
+        "default": shared.routes.table().global.default,
+        "configured": shared.config.routes.global.default,
+        "switched": shared.routes.switched().is_some(),
+    });
+    respond::json(StatusCode::OK, body.to_string())
+}
+
+/// `POST /api/default` with `{"model": NAME}`, or null to go back to the configured one.
+pub(crate) async fn set(shared: &Shared, body: Incoming) -> Result<Response<Body>, Failure> {
+    let text = body::read(body, MAX_BODY).await?;
+    let wish: Option<Value> = serde_json::from_str(&text).ok();
+    let model = match wish.as_ref().and_then(|wish| wish.get("model")) {
+        Some(Value::String(name)) => Some(name.as_str()),
+        Some(Value::Null) => None,
+        _ => {
+            return Err(Failure::new(
+                FailureKind::InvalidRequest,
+                "the body is not `{\"model\": NAME}`, or `{\"model\": null}` for the configured default",
+            ));
+        }
+    };
+    shared
+        .routes
+        .switch(&shared.config, model)
+        .map_err(|error| {
+            Failure::new(
+                FailureKind::NotFound,
+                format!("{error} (`lingate models` lists what there is)"),
+            )
+        })?;
+    tracing::info!(
+        model.default = model.unwrap_or("as configured"),
+        "the default model was switched"
+    );
+    Ok(get(shared))
+}
