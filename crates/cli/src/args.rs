@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use http::{HeaderName, HeaderValue};
+use lingate_wire::{UnknownWire, Wire};
+
 use crate::client::{Client, Shell};
 
 /// A gateway that lets every coding agent speak to every model.
@@ -34,12 +37,21 @@ pub(crate) enum Command {
     Env(Env),
     /// Validate the configuration, without any network, and show what it leads to
     Check(Report),
+    /// Say what would become of one request, with nothing sent
+    Explain(Explain),
+    /// Look for what stands in the way, online; each finding with its cause and what to do
+    Doctor(Doctor),
     /// Write a commented configuration from the keys in the environment
     Init(Init),
     /// Show which gateways run, since when and with which configuration
     Status(Report),
+    /// Switch the default model of every live session
+    Use(Use),
     /// End the gateway after its sessions
     Stop(Stop),
+    /// Make, list and remove the keys that clients show
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// List the providers
     Providers(Report),
     /// List the models that can be asked for
@@ -59,6 +71,26 @@ pub(crate) enum Command {
 pub(crate) enum ConfigCommand {
     /// Print the JSON Schema of the configuration file
     Schema,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key, print it this once and write its hash into the configuration file
+    Add(KeyName),
+    /// List the keys' names and limits
+    List(Report),
+    /// Remove a key from the configuration file
+    Remove(KeyName),
+}
+
+/// A client key of the configuration file.
+#[derive(Args)]
+pub(crate) struct KeyName {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Whose key: letters, digits, `-` and `_`
+    #[arg(value_parser = key_name)]
+    pub(crate) name: String,
 }
 
 /// Which configuration.
@@ -203,6 +235,52 @@ pub(crate) struct Stop {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "The switch lasts as long as the gateway runs. Names that a model, an alias or a rule of the \
+    configuration serves stay where they are."
+)]
+pub(crate) struct Use {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Model, alias, `provider/model`, or `provider/*` for the name that is asked
+    #[arg(required_unless_present = "reset", conflicts_with = "reset")]
+    pub(crate) model: Option<String>,
+    /// Go back to the configured default
+    #[arg(long)]
+    pub(crate) reset: bool,
+    /// Switch every gateway of yours, whatever its configuration
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) report: Report,
+    /// Request body; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) body: PathBuf,
+    /// Wire of the client; else the one the body shows
+    #[arg(long, value_name = "WIRE", value_parser = wire)]
+    pub(crate) wire: Option<Wire>,
+    /// As if under this profile's path
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// As if sent with this header; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = header)]
+    pub(crate) header: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) report: Report,
+    /// Also ask each provider in use for a reply of one token, which costs a little
+    #[arg(long)]
+    pub(crate) spend: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct Models {
     #[command(flatten)]
     pub(crate) report: Report,
@@ -218,6 +296,33 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+fn wire(text: &str) -> Result<Wire, String> {
+    text.parse().map_err(|error: UnknownWire| error.to_string())
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write it as NAME=VALUE, such as `x-session-id=1`")?;
+    let name = name
+        .trim()
+        .parse()
+        .map_err(|_| format!("`{name}` is no name of a header"))?;
+    let value = value
+        .parse()
+        .map_err(|_| "the value holds characters that a header cannot carry".to_owned())?;
+    Ok((name, value))
+}
+
+fn key_name(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("use letters, digits, `-` and `_`".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -227,6 +332,26 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_checked_before_anything_is_done() {
+        let check = |line: &str, is_right: bool| {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert_eq!(parsed.is_ok(), is_right, "{line}");
+        };
+        check("lingate keys add alice", true);
+        check("lingate keys add a.b", false);
+        check("lingate keys add", false);
+        check("lingate use kimi", true);
+        check("lingate use --reset", true);
+        check("lingate use", false);
+        check("lingate use kimi --reset", false);
+        check("lingate explain -", true);
+        check("lingate explain f.json --wire chat --header a=b=c", true);
+        check("lingate explain f.json --wire soap", false);
+        check("lingate explain f.json --header a", false);
+        check("lingate explain f.json --header a:b=c", false);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use lingate_config::Config;
 use lingate_route::{Candidate, Step};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
-use lingate_wire::turn::Failure;
+use lingate_wire::turn::{Failure, FailureKind};
 
 use crate::exchange::asked::Asked;
 use crate::exchange::attempt;
@@ -134,6 +134,12 @@ pub fn lane_of(config: &Config, candidate: &Candidate, client: Wire) -> Result<P
 fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Outgoing, Failure> {
     let upstream = Upstream::of(config, candidate, asked.wire)?;
     let mut plan = plan(&upstream, asked.wire, asked.has_seal);
+    if asked.is_thread() && plan.lane == Lane::Translate {
+        return Err(Failure::new(
+            FailureKind::InvalidRequest,
+            "the request continues a thread that its provider keeps; the client is told to send all of it",
+        ));
+    }
     let exchange = ids::exchange().to_string();
     let prepared = lane::prepare(plan.lane, asked, &upstream, &upstream.settings, &exchange)?;
     let mut headers = Vec::new();

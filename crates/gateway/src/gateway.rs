@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lingate_config::{Config, HttpVersion, Kind, Problems};
+use lingate_config::{Config, Problems};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,7 +15,7 @@ use crate::front::listener;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
 use crate::shared::Shared;
-use crate::upstream::client::{Clients, TlsError, Way};
+use crate::upstream::client::{Clients, TlsError};
 
 /// What a gateway is told beside its configuration.
 #[derive(Debug, Clone, Default)]
@@ -67,17 +67,7 @@ impl Gateway {
     pub async fn bind(config: Arc<Config>, options: Options) -> Result<Self, BindError> {
         let listen = options.listen.unwrap_or(config.server.listen);
         let refused = |source| BindError::Listen { listen, source };
-        let clients = Clients::new(
-            config
-                .providers
-                .iter()
-                .filter(|p| p.enabled && p.kind == Kind::Upstream)
-                .map(|provider| Way {
-                    connect: provider.timeouts.connect,
-                    is_http1_only: provider.http == HttpVersion::One,
-                    ca_file: provider.ca_file.clone(),
-                }),
-        )?;
+        let clients = Clients::of(&config)?;
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         config
@@ -88,6 +78,7 @@ impl Gateway {
             config,
             clients,
             metrics: Arc::new(Metrics::new()),
+            calibration: Arc::default(),
             control: Control::new(options.version, options.config_hash, options.instance),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

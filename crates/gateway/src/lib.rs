@@ -22,5 +22,5 @@ mod upstream;
 pub use explain::{Explained, Explanation, Outgoing, Plan, Reason, explain, lane_of};
 pub use gateway::{BindError, Gateway, Options};
 pub use metrics::metrics_reference;
-pub use probe::{Answered, Prober, Unanswered};
+pub use probe::{ProbeAnswer, ProbeError, Prober};
 pub use upstream::client::TlsError;

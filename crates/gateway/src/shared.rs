@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::front::control::Control;
+use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
 use crate::upstream::client::Clients;
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub routes: Routes,
     pub clients: Clients,
     pub metrics: Arc<Metrics>,
+    pub calibration: Arc<Calibration>,
     pub control: Control,
     /// Every task is spawned here, so that a shutdown can wait for it.
     pub tasks: TaskTracker,

@@ -16,8 +16,8 @@ pub(super) fn render() -> anyhow::Result<String> {
     let mut page = String::from(
         "# Providers\n\n\
          What is known without a word of configuration, written from the presets in `providers/`. They stand in order \
-         of preference: with several keys in the environment, the first provider names the default model. Each value \
-         can be overridden under `[providers.ID]`.\n\n\
+         of preference: with several keys in the environment, the first provider names the default model; `*` keeps the \
+         name that was asked for. Each value can be overridden under `[providers.ID]`.\n\n\
          | provider | id | variable | default model | small model |\n|---|---|---|---|---|\n",
     );
     for preset in presets() {
@@ -41,11 +41,11 @@ pub(super) fn render() -> anyhow::Result<String> {
     Ok(page)
 }
 
-/// A configuration that names every preset and says nothing else.
+/// A configuration that names every preset; what is not in use needs no key.
 fn all_configured() -> anyhow::Result<Config> {
     let mut text = String::from("from_env = false\n");
     for preset in presets() {
-        let _ = writeln!(text, "[providers.{}]", preset.name);
+        let _ = writeln!(text, "[providers.{}]\nenabled = false", preset.name);
     }
     let options = LoadOptions::default();
     Config::from_text(None, &text, &options, &FixedEnvironment::default())

@@ -8,7 +8,7 @@ use crate::source::{each, files, none, place};
 const WIRES: [&str; 1] = ["anthropic"];
 
 /// Where production code may name a provider, and why.
-const ALLOWED: [(&str, &str, &str); 4] = [
+const ALLOWED: [(&str, &str, &str); 3] = [
     (
         "crates/cli/src/client/",
         "openai",
@@ -19,7 +19,6 @@ const ALLOWED: [(&str, &str, &str); 4] = [
         "openai",
         "`--client openai`: whatever reads those variables",
     ),
-    ("crates/cli/src/commands/env.rs", "openai", "as args.rs"),
     (
         "crates/gateway/src/upstream/demo/script.rs",
         "moonshot",

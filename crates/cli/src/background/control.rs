@@ -41,6 +41,15 @@ pub(crate) struct Health {
     pub(crate) exchanges: u64,
 }
 
+/// Which model serves names that nothing else does.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct DefaultModel {
+    /// The one in force.
+    pub(crate) default: Option<String>,
+    /// Whether `use` chose it, and not the configuration.
+    pub(crate) switched: bool,
+}
+
 /// Keeps a gateway that `run` started from ending.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -61,7 +70,7 @@ pub(crate) enum Loss {
 
 /// Asks a gateway how it is. An error if another process has its address now.
 pub(crate) async fn health(entry: &Entry) -> io::Result<Health> {
-    let (status, body) = exchange(entry, "GET", "/health").await?;
+    let (status, body) = exchange(entry, "GET", "/health", "").await?;
     if status != 200 {
         return Err(refused(status));
     }
@@ -75,7 +84,7 @@ pub(crate) async fn health(entry: &Entry) -> io::Result<Health> {
 /// Tells a gateway to end: once its last session is over, or `now`, when the requests it has are done.
 pub(crate) async fn stop(entry: &Entry, now: bool) -> io::Result<()> {
     let path = if now { "/api/stop?now" } else { "/api/stop" };
-    let (status, _) = exchange(entry, "POST", path).await?;
+    let (status, _) = exchange(entry, "POST", path, "").await?;
     if (200..300).contains(&status) {
         Ok(())
     } else {
@@ -83,10 +92,31 @@ pub(crate) async fn stop(entry: &Entry, now: bool) -> io::Result<()> {
     }
 }
 
+/// Asks a gateway for its default model.
+pub(crate) async fn default_model(entry: &Entry) -> io::Result<DefaultModel> {
+    answered(exchange(entry, "GET", "/api/default", "").await?)
+}
+
+/// Switches a gateway's default model; `None` goes back to the configured one.
+pub(crate) async fn switch_default(entry: &Entry, model: Option<&str>) -> io::Result<DefaultModel> {
+    let body = serde_json::json!({ "model": model }).to_string();
+    answered(exchange(entry, "POST", "/api/default", &body).await?)
+}
+
+/// The default model, or what the gateway says is wrong.
+fn answered((status, body): (u16, Vec<u8>)) -> io::Result<DefaultModel> {
+    if status == 200 {
+        return Ok(serde_json::from_slice(&body)?);
+    }
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let words = body.pointer("/error/message").and_then(|words| words.as_str());
+    Err(words.map_or_else(|| refused(status), io::Error::other))
+}
+
 impl Lease {
     /// Takes a lease on a gateway; an error if it is about to end, or gone.
     pub(crate) async fn take(entry: Entry) -> io::Result<Self> {
-        let request = request(&entry, "GET", "/api/lease", "HTTP/1.1");
+        let request = request(&entry, "GET", "/api/lease", "HTTP/1.1", "");
         let taken = timeout(PATIENCE, async {
             let mut connection = connect(entry.address).await?;
             connection.write_all(request.as_bytes()).await?;
@@ -124,9 +154,14 @@ impl Lease {
     }
 }
 
-async fn exchange(entry: &Entry, method: &str, path: &str) -> io::Result<(u16, Vec<u8>)> {
+async fn exchange(
+    entry: &Entry,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> io::Result<(u16, Vec<u8>)> {
     // Version 1.0 because its answers end with the connection: no chunks to take apart.
-    let request = request(entry, method, path, "HTTP/1.0");
+    let request = request(entry, method, path, "HTTP/1.0", body);
     let answer = timeout(PATIENCE, async {
         let mut connection = connect(entry.address).await?;
         connection.write_all(request.as_bytes()).await?;
@@ -147,12 +182,13 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     TcpStream::connect(reachable(address)).await
 }
 
-fn request(entry: &Entry, method: &str, path: &str, version: &str) -> String {
+fn request(entry: &Entry, method: &str, path: &str, version: &str, body: &str) -> String {
     format!(
         "{method} {path} {version}\r\nhost: {}\r\nx-lingate-instance: {}\r\n\
-         content-type: application/json\r\ncontent-length: 0\r\n\r\n",
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         reachable(entry.address),
-        entry.instance
+        entry.instance,
+        body.len()
     )
 }
 
@@ -247,6 +283,24 @@ mod tests {
         let asked = asked.join().unwrap();
         assert!(asked.starts_with("POST /api/stop "), "{asked}");
         assert!(asked.contains("\r\nx-lingate-instance: me\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_switch_says_what_is_wrong_with_it() {
+        let (entry, asked) =
+            answering("HTTP/1.0 200 OK\r\n\r\n{\"default\":\"kimi\",\"switched\":true}");
+        let now = switch_default(&entry, Some("kimi")).await.unwrap();
+        assert_eq!((now.default.as_deref(), now.switched), (Some("kimi"), true));
+        assert!(asked.join().unwrap().contains("\r\ncontent-length: 16\r\n"));
+        let cases = [
+            ("HTTP/1.0 404 x\r\n\r\n{\"error\":{\"message\":\"no model\"}}", "no model"),
+            ("HTTP/1.0 404 x\r\n\r\nnothing", "it answered 404"),
+        ];
+        for (answer, words) in cases {
+            let (entry, _) = answering(answer);
+            let error = switch_default(&entry, None).await.unwrap_err();
+            assert_eq!(error.to_string(), words);
+        }
     }
 
     #[tokio::test]

@@ -1,9 +1,13 @@
 //! One file a command.
 
 mod check;
+mod chosen;
+mod doctor;
 mod env;
+mod explain;
 mod generate;
 mod init;
+mod keys;
 mod models;
 mod providers;
 mod quirks;
@@ -14,6 +18,7 @@ mod serve;
 mod session;
 mod status;
 mod stop;
+mod switch;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -38,7 +43,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Env(args) => env::run(args, &environment).map(done),
         Command::Status(args) => wait(status::run(args, &environment), Threads::One)?,
         Command::Stop(args) => wait(stop::run(args, &environment), Threads::One)?.map(done),
+        Command::Use(args) => wait(switch::run(args, &environment), Threads::One)?.map(done),
         Command::Check(args) => check::run(args, &environment),
+        Command::Explain(args) => explain::run(args, &environment),
+        Command::Doctor(args) => wait(doctor::run(args, environment), Threads::Many)?,
+        Command::Keys(command) => keys::run(command, &environment).map(done),
         Command::Init(args) => init::run(args, &environment).map(done),
         Command::Providers(args) => providers::run(args, &environment).map(done),
         Command::Models(args) => models::run(args, &environment).map(done),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{VERSION, state_directory};
 use crate::args::Report;
-use crate::background::{self, Entry, Health, running};
+use crate::background::{self, DefaultModel, Entry, Health, running};
 use crate::configuration::{Listen, load};
 use crate::failure::Failure;
 use crate::output;
@@ -33,21 +33,27 @@ pub(crate) async fn run(
 
     let mut found = Vec::new();
     for entry in entries {
-        let health = background::health(&entry).await.ok();
-        found.push((is_own(&entry), entry, health));
+        let answer = match background::health(&entry).await {
+            Err(_) => None,
+            Ok(health) => Some(Answer {
+                health,
+                default: background::default_model(&entry).await.ok(),
+            }),
+        };
+        found.push((is_own(&entry), entry, answer));
     }
     if args.format.json {
         output::json_lines(
             found
                 .iter()
-                .map(|(own, entry, health)| object(*own, entry, health.as_ref())),
+                .map(|(own, entry, answer)| object(*own, entry, answer.as_ref())),
         )?;
     } else if found.is_empty() {
         output::line("no gateway runs")?;
     } else {
         let rows: Vec<_> = found
             .iter()
-            .map(|(own, entry, health)| row(*own, entry, health.as_ref()))
+            .map(|(own, entry, answer)| row(*own, entry, answer.as_ref()))
             .collect();
         let head = [
             "address",
@@ -56,6 +62,7 @@ pub(crate) async fn run(
             "since",
             "sessions",
             "active",
+            "default model",
             "started by",
             "configuration",
         ];
@@ -68,15 +75,36 @@ pub(crate) async fn run(
     })
 }
 
+/// What a gateway says when it is asked.
+struct Answer {
+    health: Health,
+    /// None from a version that does not tell.
+    default: Option<DefaultModel>,
+}
+
+impl Answer {
+    /// When it began to accept, in whole seconds: RFC 3339, UTC.
+    fn since(&self) -> String {
+        match self.health.since.split_once('.') {
+            Some((seconds, _)) => format!("{seconds}Z"),
+            None => self.health.since.clone(),
+        }
+    }
+}
+
 /// Without the instance: whoever knows it may end the gateway.
-fn object(own: bool, entry: &Entry, health: Option<&Health>) -> serde_json::Value {
+fn object(own: bool, entry: &Entry, answer: Option<&Answer>) -> serde_json::Value {
+    let health = answer.map(|answer| &answer.health);
+    let default = answer.and_then(|answer| answer.default.as_ref());
     json!({
         "url": entry.url(),
         "pid": entry.pid,
         "status": health.map(|health| &health.status),
-        "since": health.map(|health| &health.since),
+        "since": answer.map(Answer::since),
         "sessions": health.map(|health| health.sessions),
         "active": health.map(|health| health.active),
+        "default": default.and_then(|default| default.default.as_ref()),
+        "default_switched": default.map(|default| default.switched),
         "version": entry.version,
         "config": entry.config,
         "config_hash": entry.fingerprint,
@@ -86,23 +114,38 @@ fn object(own: bool, entry: &Entry, health: Option<&Health>) -> serde_json::Valu
     })
 }
 
-fn row(own: bool, entry: &Entry, health: Option<&Health>) -> [String; 8] {
-    let (status, since, sessions, active) = match health {
+fn row(own: bool, entry: &Entry, answer: Option<&Answer>) -> [String; 9] {
+    let (status, since, sessions, active) = match answer {
         None => (
             "does not answer".to_owned(),
             String::new(),
             String::new(),
             String::new(),
         ),
-        Some(health) => {
+        Some(answer) => {
             let Health {
                 status,
-                since,
                 sessions,
                 active,
                 ..
-            } = health.clone();
-            (status, since, sessions.to_string(), active.to_string())
+            } = answer.health.clone();
+            (
+                status,
+                answer.since(),
+                sessions.to_string(),
+                active.to_string(),
+            )
+        }
+    };
+    let default = match answer.and_then(|answer| answer.default.clone()) {
+        None => String::new(),
+        Some(DefaultModel { default, switched }) => {
+            let name = default.unwrap_or_else(|| "none".to_owned());
+            if switched {
+                format!("{name} (switched)")
+            } else {
+                name
+            }
         }
     };
     let started_by = if entry.background { "run" } else { "serve" };
@@ -122,6 +165,7 @@ fn row(own: bool, entry: &Entry, health: Option<&Health>) -> [String; 8] {
         since,
         sessions,
         active,
+        default,
         started_by.to_owned(),
         configuration,
     ]
@@ -151,12 +195,38 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_says_since_when_and_what_it_serves() {
+        let answer = |since: &str, default, switched| Answer {
+            health: Health {
+                status: "ok".to_owned(),
+                service: "lingate".to_owned(),
+                pid: 7,
+                since: since.to_owned(),
+                sessions: 1,
+                active: 0,
+                exchanges: 0,
+            },
+            default: Some(DefaultModel { default, switched }),
+        };
+        let check = |answer: Answer, since: &str, model: &str| {
+            let row = row(true, &entry(), Some(&answer));
+            assert_eq!([row[3].as_str(), row[6].as_str()], [since, model]);
+            assert_eq!(object(true, &entry(), Some(&answer))["since"], since);
+        };
+        let nanoseconds = "2026-11-21T12:00:01.987654321Z";
+        let kimi = || Some("kimi".to_owned());
+        check(answer(nanoseconds, kimi(), false), "2026-11-21T12:00:01Z", "kimi");
+        check(answer("2026-11-21T12:00:01Z", kimi(), true), "2026-11-21T12:00:01Z", "kimi (switched)");
+        check(answer(nanoseconds, None, false), "2026-11-21T12:00:01Z", "none");
+    }
+
+    #[test]
     fn a_gateway_that_does_not_answer_is_listed_all_the_same() {
         let row = row(false, &entry(), None);
         assert_eq!(
             row[..3],
             ["http://127.0.0.1:8484", "7", "does not answer"].map(str::to_owned)
         );
-        assert_eq!(row[7], "no file (not the current one)");
+        assert_eq!(row[8], "no file (not the current one)");
     }
 }

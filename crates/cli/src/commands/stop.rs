@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use lingate_config::SystemEnvironment;
 
-use super::{VERSION, state_directory};
+use super::{chosen, state_directory};
 use crate::args;
-use crate::background::{self, Entry, StateDirectory, running};
-use crate::configuration::{Listen, load};
+use crate::background::{self, Entry, StateDirectory};
 use crate::failure::Failure;
 use crate::output;
 
@@ -20,15 +19,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Tells the gateway of this configuration to end; without such a one, the only one that runs.
 pub(crate) async fn run(args: args::Stop, environment: &SystemEnvironment) -> Result<(), Failure> {
     let directory = state_directory(environment)?;
-    let entries = running(&directory).map_err(|error| {
-        Failure::problem(format!(
-            "cannot read `{}`: {error}",
-            directory.path().display()
-        ))
-    })?;
-    let fingerprint = load(args.file.config.as_deref(), Listen::default(), environment)
-        .map(|own| own.fingerprint);
-    let chosen = choose(entries, fingerprint.ok().as_deref(), args.all)?;
+    let chosen = chosen::gateways(
+        &directory,
+        args.file.config.as_deref(),
+        args.all,
+        environment,
+    )?;
     for entry in &chosen {
         if !args.now {
             sessions_over(entry).await?;
@@ -36,30 +32,6 @@ pub(crate) async fn run(args: args::Stop, environment: &SystemEnvironment) -> Re
         end(&directory, entry, args.now).await?;
     }
     Ok(())
-}
-
-fn choose(
-    mut entries: Vec<Entry>,
-    fingerprint: Option<&str>,
-    all: bool,
-) -> Result<Vec<Entry>, Failure> {
-    if entries.is_empty() {
-        return Err(Failure::problem("no gateway runs"));
-    }
-    if all || entries.len() == 1 {
-        return Ok(entries);
-    }
-    entries.retain(|entry| {
-        Some(entry.fingerprint.as_str()) == fingerprint && entry.version == VERSION
-    });
-    if entries.is_empty() {
-        return Err(
-            Failure::problem("several gateways run, none of them with this configuration").hint(
-                "`lingate status` lists them; name one's file with `--config FILE`, or end `--all`",
-            ),
-        );
-    }
-    Ok(entries)
 }
 
 /// Waits until nobody holds a lease any more. One who joins meanwhile is waited for too.
@@ -104,52 +76,4 @@ async fn end(directory: &StateDirectory, entry: &Entry, now: bool) -> Result<(),
         "ends once its requests are done"
     };
     output::line(&format!("{url} (process {}) {what}", entry.pid))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(fingerprint: &str) -> Entry {
-        Entry {
-            instance: "i".to_owned(),
-            pid: 7,
-            address: "127.0.0.1:8484".parse().unwrap(),
-            version: VERSION.to_owned(),
-            fingerprint: fingerprint.to_owned(),
-            config: None,
-            background: true,
-            log: None,
-        }
-    }
-
-    #[test]
-    fn what_is_meant_is_what_ends() {
-        let check =
-            |running: &[&str], own: Option<&str>, all: bool, expected: Result<&[&str], &str>| {
-                let entries = running.iter().copied().map(entry).collect();
-                match (choose(entries, own, all), expected) {
-                    (Ok(chosen), Ok(expected)) => {
-                        let chosen: Vec<&str> = chosen
-                            .iter()
-                            .map(|entry| entry.fingerprint.as_str())
-                            .collect();
-                        assert_eq!(chosen, expected);
-                    }
-                    (Err(failure), Err(expected)) => {
-                        assert!(failure.to_string().starts_with(expected), "{failure}")
-                    }
-                    (chosen, expected) => {
-                        panic!("{running:?} {own:?}: {:?} for {expected:?}", chosen.is_ok())
-                    }
-                }
-            };
-        check(&[], Some("a"), false, Err("no gateway runs"));
-        check(&["a"], Some("a"), false, Ok(&["a"]));
-        check(&["b"], Some("a"), false, Ok(&["b"]));
-        check(&["a", "b"], Some("a"), false, Ok(&["a"]));
-        check(&["b", "c"], Some("a"), false, Err("several gateways run"));
-        check(&["b", "c"], None, false, Err("several gateways run"));
-        check(&["b", "c"], None, true, Ok(&["b", "c"]));
-    }
 }

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use lingate_config::{Auth, HttpVersion};
+use lingate_config::Auth;
 use lingate_quirk::Settings;
 use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
@@ -223,11 +223,7 @@ pub(crate) async fn send(
     };
     let request = request(asked, upstream, lane, url, body)?;
     let timeouts = &upstream.provider.timeouts;
-    let way = Way {
-        connect: timeouts.connect,
-        is_http1_only: upstream.provider.http == HttpVersion::One,
-        ca_file: upstream.provider.ca_file.clone(),
-    };
+    let way = Way::of(upstream.provider);
     let client = shared
         .clients
         .get(&way)

@@ -34,11 +34,15 @@ async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> 
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.
-    let resolution = resolution(&shared.routes.table(), &asked)?;
-    if let Some(candidate) = resolution.candidates.first() {
-        Upstream::of(&shared.config, candidate, asked.wire)?;
-    }
-    let tokens = estimate::input_tokens(asked.decoded()?);
+    let candidates = resolution(&shared.routes.table(), &asked)?.candidates;
+    let estimated = estimate::input_tokens(asked.decoded()?);
+    let tokens = match candidates.first() {
+        Some(candidate) => {
+            Upstream::of(&shared.config, candidate, asked.wire)?;
+            shared.calibration.applied(&candidate.provider, &candidate.model, estimated)
+        }
+        None => estimated,
+    };
     let mut writer = Writer::default();
     writer
         .begin_object()

@@ -52,6 +52,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         call.accepted,
         call.wire,
         Arc::clone(&shared.metrics),
+        Arc::clone(&shared.calibration),
     ));
     let wire = call.wire;
     let answered = AssertUnwindSafe(answer(&shared, call, &draft))

@@ -102,7 +102,7 @@ async fn dispatch(
             })
             .inc();
     }
-    let call = |wire: Wire, caller: Caller| Call {
+    let call = |wire: Wire, caller: Caller, body: Incoming| Call {
         wire,
         profile: matched.profile.clone(),
         accepted: clock::now(),
@@ -113,9 +113,9 @@ async fn dispatch(
     Ok(match route {
         Route::Reply(wire) => {
             shared.control.exchange_began();
-            run::run(Arc::clone(&shared), call(wire, caller)).await
+            run::run(Arc::clone(&shared), call(wire, caller, body)).await
         }
-        Route::CountTokens(wire) => count::run(Arc::clone(&shared), call(wire, caller)).await,
+        Route::CountTokens(wire) => count::run(Arc::clone(&shared), call(wire, caller, body)).await,
         Route::Models => models::list(&shared, matched.profile.as_deref(), &caller),
         Route::Model(id) => {
             let request_id = ids::exchange().to_string();

@@ -1,5 +1,6 @@
 //! ④ The lanes: what goes to the upstream, and how its reply is read.
 
+pub(crate) mod calibration;
 pub(crate) mod estimate;
 pub(crate) mod merge;
 pub(crate) mod passthrough;

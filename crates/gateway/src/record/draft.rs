@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clock;
+use crate::lane::calibration::Calibration;
 use crate::metrics::{
     AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Draft {
     pub accepted: Instant,
     client_wire: Wire,
     metrics: Arc<Metrics>,
+    calibration: Arc<Calibration>,
     details: Mutex<Details>,
 }
 
@@ -41,6 +43,8 @@ struct Details {
     attempts: u32,
     quirks: Vec<String>,
     losses: Vec<String>,
+    /// Input tokens by bytes alone, and by what was learnt of the upstream.
+    raw_estimate: u64,
     input_estimate: u64,
     overhead: Option<Duration>,
     ttft: Option<Duration>,
@@ -77,6 +81,7 @@ impl Draft {
         accepted: Instant,
         client_wire: Wire,
         metrics: Arc<Metrics>,
+        calibration: Arc<Calibration>,
     ) -> Self {
         metrics.in_flight.inc();
         Self {
@@ -84,6 +89,7 @@ impl Draft {
             accepted,
             client_wire,
             metrics,
+            calibration,
             details: Mutex::default(),
         }
     }
@@ -184,7 +190,10 @@ impl Draft {
 
     /// Input tokens as estimated before the upstream tells.
     pub(crate) fn set_input_estimate(&self, tokens: u64) {
-        self.details().input_estimate = tokens;
+        let mut details = self.details();
+        details.raw_estimate = tokens;
+        details.input_estimate =
+            self.calibration.applied(&details.provider, &details.upstream_model, tokens);
     }
 
     /// Input tokens as estimated before the upstream tells; 0 for a passthrough, which tells itself.
@@ -298,6 +307,10 @@ impl Drop for Draft {
         let total = clock::now() - self.accepted;
         let details = self.details();
         self.count(&details, total);
+        if let Some(told) = details.usage.total_input().filter(|_| details.raw_estimate > 0) {
+            let model = &details.upstream_model;
+            self.calibration.learn(&details.provider, model, details.raw_estimate, told);
+        }
         tracing::info!(
             exchange.id = %self.id,
             client.wire = self.client_wire.name(),

@@ -349,7 +349,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_the_stream_with_an_error_event_and_reaches_no_connection() {
         let metrics = Arc::new(Metrics::new());
-        let draft = Arc::new(Draft::open(ids::exchange(), clock::now(), Wire::Anthropic, Arc::clone(&metrics)));
+        let draft = Arc::new(Draft::open(ids::exchange(), clock::now(), Wire::Anthropic, Arc::clone(&metrics), Arc::default()));
         let frame = |n: u32| Step {
             pause: Duration::ZERO,
             bytes: Bytes::from(format!("data: {n}\n\n")),

@@ -13,6 +13,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use lingate_config::{Config, HttpVersion, Kind, Provider};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -32,6 +33,17 @@ pub(crate) struct Way {
     pub is_http1_only: bool,
     /// PEM file of the certificate authorities that count for this provider.
     pub ca_file: Option<PathBuf>,
+}
+
+impl Way {
+    /// How this provider is connected to.
+    pub(crate) fn of(provider: &Provider) -> Self {
+        Self {
+            connect: provider.timeouts.connect,
+            is_http1_only: provider.http == HttpVersion::One,
+            ca_file: provider.ca_file.clone(),
+        }
+    }
 }
 
 /// The pools.
@@ -56,8 +68,15 @@ pub enum TlsError {
 }
 
 impl Clients {
+    /// The pools that the providers in use need.
+    pub(crate) fn of(config: &Config) -> Result<Self, TlsError> {
+        let providers = config.providers.iter();
+        let used = providers.filter(|provider| provider.enabled && provider.kind == Kind::Upstream);
+        Self::new(used.map(Way::of))
+    }
+
     /// Makes a pool for each way.
-    pub(crate) fn new(ways: impl IntoIterator<Item = Way>) -> Result<Self, TlsError> {
+    fn new(ways: impl IntoIterator<Item = Way>) -> Result<Self, TlsError> {
         let mut by_way = HashMap::new();
         for way in ways {
             if let Entry::Vacant(entry) = by_way.entry(way) {

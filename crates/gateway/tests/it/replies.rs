@@ -374,3 +374,30 @@ async fn reasoning_goes_back_to_where_it_came_from() {
         .collect();
     assert_eq!(ids[2], &sent["messages"][1]["tool_calls"][0]["id"]);
 }
+
+#[tokio::test]
+async fn estimates_learn_from_what_the_upstream_tells() {
+    let usage = Usage {
+        prompt: 3_000,
+        cached: 0,
+        ..Usage::default()
+    };
+    let upstream = Upstream::start(move |request: &_| {
+        let reply = Reply::text("ok");
+        Reply { usage, ..reply }.answer(request)
+    })
+    .await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let mut body = messages(true);
+    body["system"] = "x".repeat(8_000).into();
+    let mut estimates = Vec::new();
+    for _ in 0..2 {
+        let response = lingate.post("/v1/messages", &body).send().await;
+        let first = events(Wire::Anthropic, response).await.remove(0).json();
+        estimates.push(first["message"]["usage"]["input_tokens"].as_u64().unwrap());
+    }
+    assert!((1_900..2_100).contains(&estimates[0]), "{estimates:?}");
+    assert_eq!(estimates[1], 3_000, "{estimates:?}");
+    let count = lingate.post("/v1/messages/count_tokens", &body).send().await.json().await;
+    assert_eq!(count["input_tokens"], 3_000);
+}

@@ -1,0 +1,317 @@
+//! Asks providers how they are, for `lingate doctor`: over the same connections, with the same key and headers as a
+//! request of a client's, one question at a time and nothing retried.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use http::header::{ACCEPT, CONTENT_TYPE, DATE};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use lingate_config::{Config, Provider};
+use lingate_route::Candidate;
+use lingate_wire::turn::Failure;
+use lingate_wire::{Wire, bridge};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::exchange::asked::Asked;
+use crate::exchange::attempt;
+use crate::exchange::upstream::Upstream;
+use crate::relay::live::{Limits, Live};
+use crate::upstream::auth;
+use crate::upstream::body::{UpstreamBody, chain_of};
+use crate::upstream::client::{Clients, TlsError, Way};
+use crate::upstream::decoding::Decoding;
+use crate::{clock, ids, lane};
+
+/// Longest wait for a list of models.
+const LIST_LIMIT: Duration = Duration::from_secs(15);
+/// Longest wait for the first word of a reply.
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
+/// Most bytes of an answer that are read: `OpenRouter` lists models in about a megabyte.
+const CAP: usize = 8 * 1024 * 1024;
+/// Required on the Anthropic wire.
+const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+
+/// Asks providers.
+pub struct Prober {
+    clients: Clients,
+}
+
+/// A provider's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Seconds that the provider's clock is ahead of ours; `None` if it does not tell its time.
+    pub ahead: Option<i64>,
+    /// Models it lists; `None` if it lists none, or not all of them.
+    pub models: Option<Vec<String>>,
+    /// Its own words, if it answered with an error.
+    pub words: String,
+}
+
+/// Why a provider did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    /// It has no address for this question.
+    #[error("there is no address to ask")]
+    NoAddress,
+    /// The request cannot be made.
+    #[error("{0}")]
+    Request(String),
+    /// Its name has no address.
+    #[error("`{host}` has no address: {reason}")]
+    Dns {
+        /// The name.
+        host: String,
+        /// What the resolver says.
+        reason: String,
+    },
+    /// There is no connection.
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    /// There is a connection, but no trust.
+    #[error("TLS fails: {0}")]
+    Tls(String),
+    /// It says nothing in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    /// Its answer breaks off or makes no sense.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Prober {
+    /// Sets up connections as the configuration says.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn new(config: &Config) -> Result<Self, TlsError> {
+        Ok(Self {
+            clients: Clients::of(config)?,
+        })
+    }
+
+    /// Asks for the list of models, with the provider's first key. Costs nothing.
+    ///
+    /// # Errors
+    /// If there is no answer; an error status is one.
+    pub async fn models(&self, provider: &Provider) -> Result<ProbeAnswer, ProbeError> {
+        let url = provider.models_url().ok_or(ProbeError::NoAddress)?;
+        let request = list_request(provider, url)?;
+        let asked = async {
+            let response = self.send(provider, url, request).await?;
+            let (head, body) = response.into_parts();
+            let decoding = Decoding::of(&head.headers).map_err(broken)?;
+            let mut body = UpstreamBody::Http(body, Box::new(decoding));
+            let bytes = body.whole(CAP).await.map_err(broken)?;
+            let status = head.status.as_u16();
+            Ok(ProbeAnswer {
+                status,
+                ahead: ahead(&head.headers),
+                models: listed(&bytes),
+                words: words(first_wire(provider), status, &bytes),
+            })
+        };
+        timeout(LIST_LIMIT, asked)
+            .await
+            .unwrap_or(Err(ProbeError::Silent(LIST_LIMIT)))
+    }
+
+    /// Asks a candidate for a streamed reply of one token, and waits for its first content. Costs a few tokens.
+    ///
+    /// # Errors
+    /// If there is no answer, or a stream without content; an error status is an answer.
+    pub async fn reply(
+        &self,
+        config: &Config,
+        candidate: &Candidate,
+    ) -> Result<ProbeAnswer, ProbeError> {
+        let refused = |failure: Failure| ProbeError::Request(failure.message);
+        let asked = smallest(&candidate.model).map_err(refused)?;
+        let upstream = Upstream::of(config, candidate, asked.wire).map_err(refused)?;
+        let url = upstream.url.ok_or(ProbeError::NoAddress)?;
+        let lane = upstream.lane(&asked);
+        let id = ids::exchange().to_string();
+        let prepared =
+            lane::prepare(lane, &asked, &upstream, &upstream.settings, &id).map_err(refused)?;
+        let request =
+            attempt::request(&asked, &upstream, lane, url, prepared.body).map_err(refused)?;
+        let sent = async {
+            let response = self.send(upstream.provider, url, request).await?;
+            let (head, body) = response.into_parts();
+            let decoding = Decoding::of(&head.headers).map_err(broken)?;
+            let mut body = UpstreamBody::Http(body, Box::new(decoding));
+            let status = head.status.as_u16();
+            let words = if head.status.is_success() {
+                let limits = Limits {
+                    idle: None,
+                    progress: None,
+                };
+                let headers = HeaderMap::new();
+                let mut live =
+                    Live::new(headers, lane, upstream.wire, body, prepared.chain, limits);
+                live.until_content().await.map_err(broken)?;
+                String::new()
+            } else {
+                let bytes = body.whole(CAP).await.map_err(broken)?;
+                words(upstream.wire, status, &bytes)
+            };
+            Ok(ProbeAnswer {
+                status,
+                ahead: ahead(&head.headers),
+                models: None,
+                words,
+            })
+        };
+        timeout(REPLY_LIMIT, sent)
+            .await
+            .unwrap_or(Err(ProbeError::Silent(REPLY_LIMIT)))
+    }
+
+    async fn send(
+        &self,
+        provider: &Provider,
+        url: &Uri,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ProbeError> {
+        let client = self
+            .clients
+            .get(&Way::of(provider))
+            .ok_or(ProbeError::NoAddress)?;
+        match client.request(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(cause(url, &error).await),
+        }
+    }
+}
+
+fn list_request(provider: &Provider, url: &Uri) -> Result<Request<Full<Bytes>>, ProbeError> {
+    let wire = first_wire(provider);
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if wire == Wire::Anthropic {
+        headers.insert("anthropic-version", ANTHROPIC_VERSION);
+    }
+    for (name, value) in &provider.headers {
+        headers.insert(name, value.clone());
+    }
+    let key = provider.keys.first();
+    let secret = key.map(|key| &key.secret);
+    auth::apply(&mut headers, provider.auth, secret, &HeaderMap::new(), wire).map_err(|error| {
+        let origin = key.map_or("", |key| &key.origin);
+        ProbeError::Request(format!("the key from {origin} cannot be used: {error}"))
+    })?;
+    let mut request = Request::new(Full::new(Bytes::new()));
+    *request.uri_mut() = url.clone();
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// The wire whose base its list of models stands under.
+fn first_wire(provider: &Provider) -> Wire {
+    provider.speaks.first().copied().unwrap_or(Wire::Chat)
+}
+
+/// A client's request for as little as can be asked for. It is an Anthropic client's, so that hosts of the Chat wire get
+/// their own spelling of the output limit.
+fn smallest(model: &str) -> Result<Asked, Failure> {
+    let body = json!({
+        "model": model,
+        "max_tokens": 1,
+        "stream": true,
+        "messages": [{ "role": "user", "content": "Hi" }],
+    });
+    let mut request = Request::new(());
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("anthropic-version", ANTHROPIC_VERSION);
+    let (parts, ()) = request.into_parts();
+    Asked::read(
+        Wire::Anthropic,
+        None,
+        parts,
+        &ByteString::from(body.to_string()),
+    )
+}
+
+/// What an error answer says, in one line of bounded length.
+fn words(wire: Wire, status: u16, body: &[u8]) -> String {
+    if (200..300).contains(&status) {
+        return String::new();
+    }
+    let message = bridge::decode_error(wire, status, body).message;
+    message
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(300)
+        .collect()
+}
+
+fn ahead(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(date)
+        .ok()?;
+    Some(date.as_second() - clock::wall().as_second())
+}
+
+/// `{"data": [{"id": ..}]}`, the one shape of all hosts; `has_more` marks a list of which this is a part.
+fn listed(body: &[u8]) -> Option<Vec<String>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    if body.get("has_more").and_then(Value::as_bool) == Some(true) {
+        return None;
+    }
+    let models = body.get("data")?.as_array()?.iter();
+    let ids: Vec<String> = models
+        .filter_map(|model| Some(model.get("id")?.as_str()?.to_owned()))
+        .collect();
+    (!ids.is_empty()).then_some(ids)
+}
+
+fn broken(failure: Failure) -> ProbeError {
+    ProbeError::Broken(failure.message)
+}
+
+/// What an error of the connection comes from: names are looked up once more, because the error does not say whether
+/// that was it.
+async fn cause(url: &Uri, error: &(dyn Error + Send + Sync + 'static)) -> ProbeError {
+    let words = chain_of(error);
+    if is_tls(error) {
+        return ProbeError::Tls(words);
+    }
+    let host = url.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match tokio::net::lookup_host((bare, url.port_u16().unwrap_or(443))).await {
+        Err(reason) => ProbeError::Dns {
+            host: host.to_owned(),
+            reason: reason.to_string(),
+        },
+        Ok(_) => ProbeError::Connect(words),
+    }
+}
+
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        let inside = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .is_some_and(|inside| is_tls(inside));
+        if inside {
+            return true;
+        }
+        current = error.source();
+    }
+    false
+}

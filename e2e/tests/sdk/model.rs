@@ -1,0 +1,135 @@
+//! The scripted model behind the gateway: the words of a prompt decide what it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lingate_testkit::{
+    Agent, Answer, Misbehaviour, OverflowWords, Received, Reply, Script, Step, Wire, anthropic,
+    chat,
+};
+use serde_json::json;
+
+/// Faults that a prompt can ask for as `FAULT-name`.
+pub(crate) const FAULTS: &[(&str, Misbehaviour)] = &[
+    ("wrong-key", Misbehaviour::WrongKey),
+    ("overloaded", Misbehaviour::Overloaded),
+    ("limited", Misbehaviour::RateLimited(1)),
+    (
+        "overflow",
+        Misbehaviour::ContextOverflow(OverflowWords::OpenAi),
+    ),
+    ("error-at-once", Misbehaviour::ErrorInsideStream),
+    ("error-after-text", Misbehaviour::ErrorAfterText),
+    ("cut-after-text", Misbehaviour::CutAfterText),
+    ("html", Misbehaviour::HtmlPage200),
+    ("truncated-call", Misbehaviour::TruncatedToolJson),
+    ("drip", Misbehaviour::DripByte),
+];
+
+/// Plays a model with two tools' worth of scenarios, and a provider with every fault of [`FAULTS`].
+#[derive(Clone)]
+pub(crate) struct Model {
+    agent: Agent,
+    wire: Wire,
+    limited_already: Arc<AtomicBool>,
+}
+
+impl Model {
+    /// A model on this wire.
+    pub(crate) fn new(wire: Wire) -> Model {
+        let weather = |city: &str| json!({ "city": city });
+        let agent = Agent::new()
+            .on("SAY", [Step::say("Hello from the upstream.")])
+            .on(
+                "THINK",
+                [
+                    Step::call("get_weather", weather("Paris"))
+                        .thinking("The user wants the weather."),
+                    Step::report(|results| format!("It is {}.", results.join(", "))),
+                ],
+            )
+            .on(
+                "WEATHER",
+                [
+                    Step::call("get_weather", weather("Paris"))
+                        .and("get_weather", weather("Rome"))
+                        .saying("Let me look."),
+                    Step::report(|results| format!("It is {}.", results.join(", "))),
+                ],
+            )
+            .on("KNOBS", [Step::call("get_weather", weather("Paris"))])
+            .on("READING", [Step::say(r#"{"city":"Paris","degrees":21}"#)]);
+        Model {
+            agent,
+            wire,
+            limited_already: Arc::default(),
+        }
+    }
+
+    /// What went wrong from the model's point of view.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.agent.faults()
+    }
+}
+
+impl Script for Model {
+    fn answer(&self, request: &Received) -> Answer {
+        let text = request.text();
+        if request.path().ends_with("/count_tokens") {
+            return Answer::json(200, &json!({"input_tokens": 321}));
+        }
+        if request.json()["thread"].is_object() {
+            return no_threads();
+        }
+        if text.contains("ONCE-LIMITED") && !self.limited_already.swap(true, Ordering::SeqCst) {
+            return Misbehaviour::RateLimited(1).answer(request);
+        }
+        // The longest name first: one may begin with another.
+        let named = |(name, _): &&(&str, Misbehaviour)| text.contains(&format!("FAULT-{name}"));
+        let longest = |(name, _): &&(&str, Misbehaviour)| name.len();
+        if let Some((_, fault)) = FAULTS.iter().filter(named).max_by_key(longest) {
+            return fault.answer(request);
+        }
+        if text.contains("CUT-SHORT") {
+            return Reply::text("Half a sen").cut_by_limit().answer(request);
+        }
+        if text.contains("ENDLESS") {
+            return self.endless();
+        }
+        self.agent.answer(request)
+    }
+}
+
+impl Model {
+    /// A text that goes on for a minute.
+    fn endless(&self) -> Answer {
+        let usage = lingate_testkit::Usage::default();
+        let (first, piece) = match self.wire {
+            Wire::Chat => {
+                let start = chat::delta("mock-1", &json!({"role": "assistant", "content": ""}));
+                (start, chat::text("mock-1", "word "))
+            }
+            Wire::Anthropic => {
+                let start = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+                let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word "}});
+                let head = anthropic::message_start("msg_endless", "mock-1", usage);
+                (head + &anthropic::event(&start), anthropic::event(&delta))
+            }
+        };
+        let pieces = (0..1200).fold(Answer::sse([first]), |answer, _| {
+            answer
+                .write(piece.clone())
+                .pause(Duration::from_millis(50))
+        });
+        pieces.stall()
+    }
+}
+
+/// How a provider of the Anthropic wire without threads says so; SDKs then send the whole conversation.
+fn no_threads() -> Answer {
+    let mut body = anthropic::error("invalid_request_error", "threads are not supported");
+    body["error"]["details"] =
+        json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]});
+    Answer::json(400, &body)
+}
