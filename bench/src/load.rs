@@ -1,6 +1,7 @@
 //! The load: askers that each send a request, read its answer to the end, and ask again.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -12,6 +13,9 @@ use crate::question::Question;
 
 /// Longest wait for a piece of an answer: whatever hangs ends the run.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Askers so far: each has texts of its own.
+static ASKERS: AtomicU64 = AtomicU64::new(1);
 
 /// When the askers stop.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +34,8 @@ pub(crate) async fn run(
     until: Until,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut askers = JoinSet::new();
-    for number in 0..connections {
-        let question = question.seeded(number as u64 ^ Instant::now().elapsed().as_nanos() as u64);
+    for _ in 0..connections {
+        let question = question.seeded(ASKERS.fetch_add(1, Ordering::Relaxed));
         askers.spawn(ask(address, question, until));
     }
     let mut times = Vec::new();

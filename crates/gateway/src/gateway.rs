@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::front::control::Control;
+use crate::front::limits::Limits;
 use crate::front::listener;
+use crate::exchange::retry::Learnt;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
 use crate::shared::Shared;
@@ -30,6 +32,8 @@ pub struct Options {
     pub instance: Option<String>,
     /// Ends the gateway when no lease has been held for this long.
     pub idle_exit: Option<Duration>,
+    /// How long a client may take to say what it wants.
+    pub limits: Limits,
 }
 
 /// Why a gateway cannot start.
@@ -79,9 +83,11 @@ impl Gateway {
             clients,
             metrics: Arc::new(Metrics::new()),
             calibration: Arc::default(),
+            learnt: Learnt::default(),
             control: Control::new(options.version, options.config_hash, options.instance),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            limits: options.limits,
         });
         Ok(Self {
             listener,

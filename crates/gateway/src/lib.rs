@@ -19,6 +19,7 @@ mod routes;
 mod shared;
 mod upstream;
 
+pub use front::limits::Limits;
 pub use explain::{Explained, Explanation, Outgoing, Plan, Reason, explain, lane_of};
 pub use gateway::{BindError, Gateway, Options};
 pub use metrics::metrics_reference;

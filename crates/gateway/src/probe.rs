@@ -23,6 +23,7 @@ use crate::exchange::attempt;
 use crate::exchange::upstream::Upstream;
 use crate::relay::live::{Limits, Live};
 use crate::upstream::auth;
+use crate::upstream::blame::Blame;
 use crate::upstream::body::{UpstreamBody, chain_of};
 use crate::upstream::client::{Clients, TlsError, Way};
 use crate::upstream::decoding::Decoding;
@@ -154,8 +155,10 @@ impl Prober {
                     progress: None,
                 };
                 let headers = HeaderMap::new();
+                let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
+                let wire = upstream.wire;
                 let mut live =
-                    Live::new(headers, lane, upstream.wire, body, prepared.chain, limits);
+                    Live::new(headers, lane, wire, body, prepared.chain, limits, blame);
                 live.until_content().await.map_err(broken)?;
                 String::new()
             } else {

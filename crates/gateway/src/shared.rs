@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::front::control::Control;
+use crate::front::limits::Limits;
+use crate::exchange::retry::Learnt;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
@@ -20,9 +22,11 @@ pub(crate) struct Shared {
     pub clients: Clients,
     pub metrics: Arc<Metrics>,
     pub calibration: Arc<Calibration>,
+    pub learnt: Learnt,
     pub control: Control,
     /// Every task is spawned here, so that a shutdown can wait for it.
     pub tasks: TaskTracker,
     /// Cancelled when the gateway is to end: no new connections, running exchanges go on.
     pub stopping: CancellationToken,
+    pub limits: Limits,
 }

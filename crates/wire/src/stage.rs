@@ -18,6 +18,11 @@ pub trait Stage: Send {
     /// Takes the end of the stream. Called once, last; not called after a fault.
     fn end(&mut self, end: End, sink: &mut Sink<Self::Out>);
 
+    /// Whether all that the reply needs has come, so that only the transport's end is missing.
+    fn is_complete(&self) -> bool {
+        false
+    }
+
     /// Whether something is kept back that could still become output.
     fn holding(&self) -> bool {
         false

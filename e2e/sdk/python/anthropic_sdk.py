@@ -259,22 +259,20 @@ def abandoned():
 
 
 @case
-def concurrent():
-    async def run():
-        async with anthropic.AsyncAnthropic(base_url=URL, api_key=KEY) as many:
+async def concurrent():
+    async with anthropic.AsyncAnthropic(base_url=URL, api_key=KEY) as many:
 
-            async def one(n):
-                if n % 2:
-                    return text_of(await many.messages.create(**ask("SAY it")))
-                async with many.messages.stream(**ask("SAY it")) as events:
-                    return await events.get_final_text()
+        async def one(n):
+            if n % 2:
+                return text_of(await many.messages.create(**ask("SAY it")))
+            async with many.messages.stream(**ask("SAY it")) as events:
+                return await events.get_final_text()
 
-            return await asyncio.gather(*(one(n) for n in range(16)))
-
-    return {"texts": sorted(set(asyncio.run(run())))}
+        texts = await asyncio.gather(*(one(n) for n in range(16)))
+    return {"texts": sorted(set(texts))}
 
 
-def fails(name, streamed=False, use=once):
+def fails(name):
     """Registers a case for a provider that fails as the prompt names it."""
 
     def run():
@@ -282,22 +280,21 @@ def fails(name, streamed=False, use=once):
         try:
             request = ask(f"FAULT-{name}")
             request["tools"] = [WEATHER]
-            if not streamed:
-                return summary(use.messages.create(**request))
-            with use.messages.stream(**request) as events:
+            if not name.endswith("_streamed"):
+                return summary(once.messages.create(**request))
+            with once.messages.stream(**request) as events:
                 for piece in events.text_stream:
                     got += piece
                 return summary(events.get_final_message())
         except anthropic.AnthropicError as error:
             return {**failing(error), "got": got}
 
-    run.__name__ = f"{name}_streamed" if streamed else name
+    run.__name__ = name
     case(run)
 
 
 for fault in os.environ["LINGATE_FAULTS"].split():
-    fails(fault, False)
-    fails(fault, True)
+    fails(fault)
 
 
 @case

@@ -29,11 +29,16 @@ def failing(exception):
 
 def main():
     """Runs every case, also after one that failed."""
+    asyncio.run(run_all())
+
+
+async def run_all():
+    # One event loop: connections of async clients belong to the loop that made them.
     for name, function in CASES:
         try:
             result = function()
             if inspect.isawaitable(result):
-                result = asyncio.run(result)
+                result = await result
         except Exception as exception:  # noqa: BLE001 (whatever it is, it is the result)
             result = failing(exception)
         print(json.dumps({"case": name, **result}), flush=True)

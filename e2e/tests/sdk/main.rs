@@ -1,19 +1,13 @@
-//! Official SDKs.
+//! The official SDKs and the frameworks on top of them, as real clients before scripted providers of both wires.
+//!
+//! A script (`e2e/sdk`) drives its SDK through the helpers that programs use and prints one JSON line per case: what
+//! the SDK gave its caller, or which exception it raised. The tests here compare every line with a table, and look at
+//! what the provider received.
 
+mod anthropic;
+mod chat;
+mod frameworks;
 mod installed;
 mod model;
 mod run;
-
-use installed::Set;
-use lingate_testkit::Wire;
-use run::Run;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn explore() {
-    let set = match std::env::var("SET").unwrap().as_str() { "py" => Set::Python, "py0" => Set::Python0x, _ => Set::Node };
-    let script = std::env::var("SCRIPT").unwrap();
-    for wire in [Wire::Chat, Wire::Anthropic] {
-        let run = Run::of(set, &script, wire).await.unwrap();
-        for request in &run.requests { eprintln!("REQ {} {} {}", request.n, request.target, request.text().chars().take(1500).collect::<String>()); }
-    }
-}
+mod table;

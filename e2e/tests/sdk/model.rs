@@ -10,8 +10,8 @@ use lingate_testkit::{
 };
 use serde_json::json;
 
-/// Faults that a prompt can ask for as `FAULT-name`.
-pub(crate) const FAULTS: &[(&str, Misbehaviour)] = &[
+/// Faults that a prompt can ask for as `FAULT-name`, with the ways in which scripts ask for them: whole, streamed.
+const FAULTS: &[(&str, Misbehaviour)] = &[
     ("wrong-key", Misbehaviour::WrongKey),
     ("overloaded", Misbehaviour::Overloaded),
     ("limited", Misbehaviour::RateLimited(1)),
@@ -26,6 +26,16 @@ pub(crate) const FAULTS: &[(&str, Misbehaviour)] = &[
     ("truncated-call", Misbehaviour::TruncatedToolJson),
     ("drip", Misbehaviour::DripByte),
 ];
+
+/// The cases that a script makes of [`FAULTS`] before a provider of this wire: each whole and streamed.
+pub(crate) fn fault_cases(wire: Wire) -> Vec<String> {
+    let both = FAULTS
+        .iter()
+        .flat_map(|(name, _)| [(*name).to_owned(), format!("{name}_streamed")]);
+    // A whole message of the Anthropic wire has no place for unfinished JSON.
+    both.filter(|case| wire == Wire::Chat || case != "truncated-call")
+        .collect()
+}
 
 /// Plays a model with two tools' worth of scenarios, and a provider with every fault of [`FAULTS`].
 #[derive(Clone)]
@@ -85,11 +95,14 @@ impl Script for Model {
         if text.contains("ONCE-LIMITED") && !self.limited_already.swap(true, Ordering::SeqCst) {
             return Misbehaviour::RateLimited(1).answer(request);
         }
-        // The longest name first: one may begin with another.
         let named = |(name, _): &&(&str, Misbehaviour)| text.contains(&format!("FAULT-{name}"));
-        let longest = |(name, _): &&(&str, Misbehaviour)| name.len();
-        if let Some((_, fault)) = FAULTS.iter().filter(named).max_by_key(longest) {
-            return fault.answer(request);
+        if let Some((_, fault)) = FAULTS.iter().find(named) {
+            return match (fault, self.wire) {
+                (Misbehaviour::ContextOverflow(_), Wire::Anthropic) => {
+                    Misbehaviour::ContextOverflow(OverflowWords::Anthropic).answer(request)
+                }
+                _ => fault.answer(request),
+            };
         }
         if text.contains("CUT-SHORT") {
             return Reply::text("Half a sen").cut_by_limit().answer(request);

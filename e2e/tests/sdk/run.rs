@@ -1,23 +1,22 @@
 //! One script against one gateway before one scripted provider.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lingate_e2e::{Gateway, Home, Provider, media};
-use lingate_testkit::{Process, Received, Upstream, Wire, complaints};
-use serde_json::Value;
+use lingate_testkit::{Ending, Process, Received, Upstream, Wire, complaints};
+use serde_json::{Map, Value};
 
 use crate::installed::Set;
-use crate::model::{FAULTS, Model};
+use crate::model::{Model, fault_cases};
 
 /// A slow interpreter on a busy machine, and every case once.
 const LIMIT: Duration = Duration::from_secs(100);
 
 /// What a script reported and what its provider received.
 pub(crate) struct Run {
-    results: HashMap<String, Value>,
-    pub(crate) requests: Vec<Received>,
-    wire: Wire,
+    results: BTreeMap<String, Value>,
+    requests: Vec<Received>,
     label: String,
 }
 
@@ -28,75 +27,126 @@ impl Run {
         std::fs::write(home.project("red.png"), media::png(220, 20, 20)).unwrap();
         std::fs::write(home.project("page.pdf"), media::pdf("A page for the test")).unwrap();
         let mut command = set.command(&home, script)?;
+        let label = format!("{set:?} {script} before {wire:?}");
         let model = Model::new(wire);
         let upstream = Upstream::start(model.clone()).await;
-        let speaks = match wire {
-            Wire::Chat => "chat",
-            Wire::Anthropic => "anthropic",
-        };
         let provider = Provider {
             base_url: &upstream.url(),
-            speaks,
+            speaks: match wire {
+                Wire::Chat => "chat",
+                Wire::Anthropic => "anthropic",
+            },
             more: "",
         };
         let gateway = Gateway::serve(&home, &provider.config()).await;
-        let faults: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).collect();
         command
             .env("LINGATE_URL", &gateway.url)
             .env("LINGATE_MODEL", "mock")
-            .env("LINGATE_FAULTS", faults.join(" "));
+            .env("LINGATE_FAULTS", fault_cases(wire).join(" "));
         let finished = Process::spawn(&mut command).finish(LIMIT).await;
-        let label = format!("{set:?} {script} before {wire:?}");
         assert_eq!(finished.code, Some(0), "{label}: {finished}");
-        if std::env::var_os("LINGATE_SHOW").is_some() {
-            eprintln!("{label}\n{}\n{}", finished.stdout, finished.stderr);
-        }
-        assert_eq!(model.faults(), [""; 0], "{label}");
-        assert!(!gateway.log().contains(Provider::KEY), "{label}: the log holds the key");
-        assert_eq!(gateway.stop().await.code, Some(0), "{label}");
-        home.is_quiet().await;
 
-        let lines = finished.stdout.lines().map(|line| {
-            let mut value: Value = serde_json::from_str(line)
-                .unwrap_or_else(|error| panic!("{label}: {error}: {line}"));
-            let case = value.as_object_mut().and_then(|keys| keys.remove("case"));
-            (case.unwrap_or_default().as_str().unwrap_or_default().to_owned(), value)
-        });
         let run = Run {
-            results: lines.collect(),
+            results: results(&finished.stdout),
             requests: upstream.requests(),
-            wire,
             label,
         };
-        run.requests_are_sound();
+        run.sound(wire);
+        // While the gateway still runs: its own end would close the connection, too.
+        for request in run.about("ENDLESS") {
+            let ending = request.ending(Duration::from_secs(5)).await;
+            let label = &run.label;
+            assert!(
+                matches!(ending, Ending::HungUp { .. }),
+                "{label}: an abandoned answer went on: {ending:?}"
+            );
+        }
+        let label = &run.label;
+        assert_eq!(model.faults(), [""; 0], "{label}");
+        for key in [Provider::KEY, CLIENT_KEY] {
+            assert!(!gateway.log().contains(key), "{label}: a key in the log");
+            assert!(!finished.stdout.contains(key), "{label}: a key in an answer");
+        }
+        assert_eq!(gateway.stop().await.code, Some(0), "{label}");
+        home.is_quiet().await;
         Some(run)
+    }
+
+    /// Asserts that the script reported exactly these cases with at least these values. Of a `message`, the expected
+    /// words need only be a part.
+    pub(crate) fn check(&self, expected: &Map<String, Value>) {
+        let label = &self.label;
+        let reported: Vec<&String> = self.results.keys().collect();
+        let mut named: Vec<&String> = expected.keys().collect();
+        named.sort();
+        assert_eq!(reported, named, "{label}: cases");
+        let mut wrong = Vec::new();
+        for (case, expected) in expected {
+            let result = &self.results[case];
+            let keys = expected.as_object().expect("a case is an object");
+            let fits = |(key, value): (&String, &Value)| match (value, &result[key]) {
+                (Value::String(words), Value::String(message)) if key == "message" => {
+                    message.contains(words)
+                }
+                (value, actual) => value == actual,
+            };
+            if !keys.iter().all(fits) || expected.get("raised").is_none() && is_raised(result) {
+                wrong.push(format!("{case}:\n  expected {expected}\n  got      {result}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{label}:\n{}", wrong.join("\n"));
+    }
+
+    /// The provider's requests that hold this text, in order.
+    pub(crate) fn about(&self, text: &str) -> Vec<&Received> {
+        let holds = |request: &&Received| request.text().contains(text);
+        self.requests.iter().filter(holds).collect()
+    }
+
+    /// The last request that holds this text, as JSON.
+    pub(crate) fn body(&self, text: &str) -> Value {
+        let requests = self.about(text);
+        let last = requests.last();
+        last.unwrap_or_else(|| panic!("{}: nothing was asked about {text}", self.label))
+            .json()
+    }
+
+    /// What holds for every request: the provider's own key and nothing of the client's, and on the Chat wire nothing
+    /// that a strict provider refuses.
+    fn sound(&self, wire: Wire) {
+        for request in &self.requests {
+            let whole = format!("{:?}{}", request.headers, request.text());
+            let key = match wire {
+                Wire::Chat => request.header("authorization"),
+                Wire::Anthropic => request.header("x-api-key"),
+            };
+            let mut wrong = match wire {
+                Wire::Chat => complaints(request),
+                Wire::Anthropic => Vec::new(),
+            };
+            if !key.ends_with(Provider::KEY) || whole.contains(CLIENT_KEY) {
+                wrong.push(format!("keys: {whole}"));
+            }
+            let (label, n) = (&self.label, request.n);
+            assert!(wrong.is_empty(), "{label}: request {n}: {wrong:#?}");
+        }
     }
 }
 
-impl Run {
-    fn requests_are_sound(&self) {
-        for request in &self.requests {
-            let key = match self.wire {
-                Wire::Chat => request.header("authorization").trim_start_matches("Bearer "),
-                Wire::Anthropic => request.header("x-api-key"),
-            };
-            assert_eq!(key, Provider::KEY, "{}: request {}", self.label, request.n);
-            assert!(
-                !format!("{:?}{}", request.headers, request.text()).contains("the-clients-own-key"),
-                "{}: request {} holds the client's key",
-                self.label,
-                request.n
-            );
-            if self.wire == Wire::Chat {
-                let complaints = complaints(request);
-                assert!(
-                    complaints.is_empty(),
-                    "{}: request {}: {complaints:#?}\n{}",
-                    self.label,
-                    request.n,
-                    request.text()
-                );
-            }
-        }
-    }
+/// As in the scripts' report module.
+const CLIENT_KEY: &str = "the-clients-own-key";
+
+fn results(stdout: &str) -> BTreeMap<String, Value> {
+    let lines = stdout.lines().map(|line| {
+        let mut result: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let name = result["case"].take();
+        let name = name.as_str().expect("a result names its case").to_owned();
+        (name, result)
+    });
+    lines.collect()
+}
+
+fn is_raised(result: &Value) -> bool {
+    result.get("raised").is_some()
 }

@@ -110,7 +110,7 @@ fn command_line(update: bool) -> anyhow::Result<()> {
     }
     let status = test.status().context("cannot run cargo")?;
     if !status.success() {
-        bail!("docs/generated/cli.md: its test in crates/cli/tests/it/docs.rs failed");
+        bail!("docs/generated/cli.md: crates/cli/tests/it/docs.rs did not pass, see above");
     }
     Ok(())
 }

@@ -7,8 +7,15 @@ use crate::source::{attribute, files, none, place, read};
 /// A file beyond this is two.
 const MAX_LINES: usize = 700;
 
-/// Test tools: they may fail loudly, so they list their own clippy lints.
-const OWN_CLIPPY_LINTS: [&str; 2] = ["crates/testkit/Cargo.toml", "e2e/Cargo.toml"];
+/// Tools for tests and measurements: they may fail loudly, so they list their own clippy lints.
+const OWN_CLIPPY_LINTS: [&str; 3] = [
+    "bench/Cargo.toml",
+    "crates/testkit/Cargo.toml",
+    "e2e/Cargo.toml",
+];
+
+/// Written by package managers: pinned versions and their hashes.
+const LOCK_FILES: [&str; 3] = ["Cargo.lock", "package-lock.json", "requirements.txt"];
 
 #[test]
 fn every_crate_has_the_lints_of_the_workspace() {
@@ -19,16 +26,16 @@ fn every_crate_has_the_lints_of_the_workspace() {
             continue;
         }
         let manifest: toml::Table = file.text.parse().unwrap();
-        let lints = &manifest["lints"];
-        let inherits = lints.get("workspace").and_then(toml::Value::as_bool) == Some(true);
+        let lints = |name: &str| manifest.get("lints")?.get(name);
+        let inherits = lints("workspace").and_then(toml::Value::as_bool) == Some(true);
         let is_tool = OWN_CLIPPY_LINTS.contains(&file.path.as_str());
-        let same_rust_lints = lints.get("rust") == Some(&workspace["workspace"]["lints"]["rust"]);
+        let same_rust_lints = lints("rust") == Some(&workspace["workspace"]["lints"]["rust"]);
         if !(inherits || is_tool && same_rust_lints) {
             offences.push(file.path);
         }
     }
     none(
-        "`[lints] workspace = true`; a test tool repeats at least `[workspace.lints.rust]`",
+        "`[lints] workspace = true`; a tool repeats at least `[workspace.lints.rust]`",
         &offences,
     );
 }
@@ -88,9 +95,10 @@ fn excuses_are_seen() {
 #[test]
 fn no_file_outgrows_its_reader() {
     let is_written_by_hand = |path: &str| {
-        !path.ends_with("Cargo.lock")
-            && !path.contains("/testdata/")
-            && !path.contains("/snapshots/")
+        !LOCK_FILES.iter().any(|lock| path.ends_with(lock))
+            && !["/testdata/", "/snapshots/"]
+                .iter()
+                .any(|data| path.contains(data))
     };
     let mut offences = Vec::new();
     for file in files().iter().filter(|file| is_written_by_hand(&file.path)) {

@@ -61,7 +61,7 @@ fn findings(config: &Config, routes: &[routes::Route]) -> Findings {
             .iter()
             .filter_map(|route| route.targets.as_ref().ok())
             .flatten();
-        let is_used = targets.any(|target| target.provider == provider.id);
+        let is_used = targets.any(|target| target.candidate.provider == provider.id);
         if is_used && !provider.speaks.iter().copied().any(bridge::is_served) {
             let wires = providers::wires(provider).join(" and ");
             problems.push(format!(

@@ -59,7 +59,7 @@ pub(crate) fn run(args: Init, environment: &dyn Environment) -> Result<(), Failu
 }
 
 /// Where `serve` and `run` look.
-fn default_path(environment: &dyn Environment) -> Option<PathBuf> {
+pub(super) fn default_path(environment: &dyn Environment) -> Option<PathBuf> {
     if let Some(path) = environment.var("LINGATE_CONFIG") {
         return Some(PathBuf::from(path));
     }
@@ -72,7 +72,7 @@ fn default_path(environment: &dyn Environment) -> Option<PathBuf> {
 }
 
 /// Puts the whole file in place at once, for its owner only.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())

@@ -1,10 +1,10 @@
 //! Where each name of a configuration leads, by lane and quirks: the table that `check` prints.
 
-use lingate_config::{Config, Provider};
-use lingate_quirk::{Target as QuirkTarget, select};
+use lingate_config::Config;
+use lingate_gateway::{Plan, Reason, lane_of};
 use lingate_route::{Alias, Candidate, Scope, Unresolved, check_destination, resolve_name};
 use lingate_wire::Wire;
-use lingate_wire::bridge::Lane;
+use lingate_wire::turn::Failure;
 use serde_json::{Value as Json, json};
 
 /// The clients whose lanes are shown: those whose wires are served.
@@ -20,25 +20,26 @@ pub(super) struct Route {
 
 /// One target of a route.
 pub(super) struct Target {
-    pub(super) provider: String,
-    model: String,
+    pub(super) candidate: Candidate,
     /// For each of [`CLIENTS`].
     ways: Vec<Way>,
 }
 
 impl Target {
     fn name(&self) -> String {
-        format!("{}/{}", self.provider, self.model)
+        format!("{}/{}", self.candidate.provider, self.candidate.model)
+    }
+
+    fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.ways.iter().filter_map(|way| way.plan.as_ref().ok())
     }
 }
 
 /// How a client's request gets to a target.
 struct Way {
     client: Wire,
-    upstream: Wire,
-    url: Option<String>,
-    lane: Lane,
-    quirks: Vec<&'static str>,
+    /// Or why there is none.
+    plan: Result<Plan, Failure>,
 }
 
 /// Every route, in the order in which names are looked at.
@@ -92,7 +93,7 @@ pub(super) fn quirks(routes: &[Route]) -> Vec<String> {
         .flatten()
     {
         let mut quirks: Vec<&str> = Vec::new();
-        for quirk in target.ways.iter().flat_map(|way| &way.quirks) {
+        for quirk in target.plans().flat_map(|plan| &plan.quirks) {
             if !quirks.contains(quirk) {
                 quirks.push(quirk);
             }
@@ -167,48 +168,29 @@ fn route(config: &Config, asked: String, candidates: Result<Vec<Candidate>, Unre
 }
 
 fn target(config: &Config, candidate: &Candidate) -> Option<Target> {
-    let provider = config.provider(&candidate.provider)?;
+    config.provider(&candidate.provider)?;
     Some(Target {
-        provider: provider.id.clone(),
-        model: candidate.model.clone(),
+        candidate: candidate.clone(),
         ways: CLIENTS
             .into_iter()
-            .map(|client| way(config, provider, candidate, client))
+            .map(|client| Way {
+                client,
+                plan: lane_of(config, candidate, client),
+            })
             .collect(),
     })
-}
-
-fn way(config: &Config, provider: &Provider, candidate: &Candidate, client: Wire) -> Way {
-    let upstream = provider.wire_for(client);
-    let url = provider.endpoint(upstream);
-    let selection = select(
-        &provider.quirks,
-        &QuirkTarget {
-            provider: &provider.id,
-            host: url.and_then(|url| url.host()).unwrap_or_default(),
-            model: &candidate.model,
-            wire: upstream,
-        },
-    );
-    let target_body = config
-        .target_settings(candidate)
-        .is_some_and(|target| !target.body.is_empty());
-    let looks_inside = selection.has_repairs() || !provider.body.is_empty() || target_body;
-    Way {
-        client,
-        upstream,
-        url: url.map(ToString::to_string),
-        lane: Lane::of(client, upstream, looks_inside),
-        quirks: selection.quirks().map(|quirk| quirk.name).collect(),
-    }
 }
 
 fn row(asked: String, target: &Target) -> [String; 5] {
     let lane = |client: Wire| {
         let way = target.ways.iter().find(|way| way.client == client);
-        way.map_or_else(String::new, |way| way.lane.name().to_owned())
+        match way.map(|way| &way.plan) {
+            Some(Ok(plan)) => plan.lane.name().to_owned(),
+            Some(Err(_)) => "not served".to_owned(),
+            None => String::new(),
+        }
     };
-    let mut wires: Vec<&str> = target.ways.iter().map(|way| way.upstream.name()).collect();
+    let mut wires: Vec<&str> = target.plans().map(|plan| plan.wire.name()).collect();
     wires.dedup();
     [
         asked,
@@ -220,16 +202,21 @@ fn row(asked: String, target: &Target) -> [String; 5] {
 }
 
 fn target_object(target: &Target) -> Json {
-    let ways = target.ways.iter().map(|way| {
-        json!({
-            "client_wire": way.client.name(),
-            "upstream_wire": way.upstream.name(),
-            "url": way.url,
-            "lane": way.lane.name(),
-            "quirks": way.quirks,
-        })
+    let ways = target.ways.iter().map(|way| match &way.plan {
+        Err(failure) => json!({ "client_wire": way.client.name(), "error": failure.message }),
+        Ok(plan) => {
+            let reasons: Vec<String> = plan.reasons.iter().map(Reason::to_string).collect();
+            json!({
+                "client_wire": way.client.name(),
+                "upstream_wire": plan.wire.name(),
+                "url": plan.url,
+                "lane": plan.lane.name(),
+                "lane_reasons": reasons,
+                "quirks": plan.quirks,
+            })
+        }
     });
-    json!({ "provider": target.provider, "model": target.model, "ways": ways.collect::<Vec<_>>() })
+    json!({ "provider": target.candidate.provider, "model": target.candidate.model, "ways": ways.collect::<Vec<_>>() })
 }
 
 #[cfg(test)]
@@ -303,6 +290,24 @@ mod tests {
             mine["targets"][0]["ways"][0]["url"],
             "http://127.0.0.1:1/v1/messages"
         );
+    }
+
+    #[test]
+    fn what_a_models_settings_force_is_shown() {
+        let file = |setting: &str| {
+            format!(
+                "[providers.x]\nbase_url = \"http://127.0.0.1:1\"\nspeaks = [\"anthropic\"]\nauth = \"none\"\n\
+                 [models.mine]\ntargets = [\"x/a\"]\n{setting}"
+            )
+        };
+        let check = |setting: &str, lane: &str, reasons: usize| {
+            let routes = routes(&file(setting));
+            let way = &object(&routes[0])["targets"][0]["ways"][0];
+            assert_eq!(way["lane"], lane, "{setting}");
+            assert_eq!(way["lane_reasons"].as_array().unwrap().len(), reasons);
+        };
+        check("", "passthrough", 0);
+        check("temperature = 0.5", "translated", 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::Uri;
 use lingate_wire::Wire;
 
 use super::Inputs;
-use super::bases::{Bases, endpoints, host_and_port, speaks, warn_about_hosts};
+use super::bases::{Bases, endpoints, host_and_port, of_host, speaks, warn_about_hosts};
 use super::headers::headers;
 use super::keys::{EnvironmentKey, labelled};
 use crate::document::home_expanded;
@@ -85,10 +85,12 @@ pub(super) fn provider(
     }
     warn_about_hosts(id, &bases, !keys.is_empty(), preset, report);
 
+    // Under a name of the user's own a host is still the host that its preset knows.
+    let known = preset.or_else(|| of_host(&bases));
     let quirks = entry
         .quirks
         .as_ref()
-        .or(base.quirks.as_ref())
+        .or_else(|| known?.provider.quirks.as_ref())
         .cloned()
         .unwrap_or_default();
     check_quirks(id, entry, inputs.options.quirks, report);
@@ -122,7 +124,7 @@ pub(super) fn provider(
     Provider {
         id: id.to_owned(),
         kind: Kind::Upstream,
-        preset,
+        preset: known,
         display_name: preset.map_or(id, |preset| &preset.display_name).to_owned(),
         enabled,
         auth,

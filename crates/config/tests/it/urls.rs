@@ -307,3 +307,17 @@ fn presets() {
     xai chat https://api.x.ai/v1/chat/completions
     "##);
 }
+
+#[test]
+fn a_known_host_keeps_its_quirks_under_any_name() {
+    let config = loaded(
+        "[providers.mine]\nbase_url = \"https://api.moonshot.ai/v1\"\napi_key = \"sk-x\"\n\
+         [providers.look]\nbase_url = \"https://api.moonshot.ai.evil.test/v1\"\n\
+         [providers.plain]\nbase_url = \"https://api.moonshot.ai/v1\"\nquirks = []\n",
+        &[],
+    );
+    assert_eq!(provider(&config, "mine").quirks, ["moonshot"]);
+    assert!(provider(&config, "mine").model_facts("kimi-k2.6").is_some());
+    assert!(provider(&config, "look").quirks.is_empty());
+    assert!(provider(&config, "plain").quirks.is_empty());
+}

@@ -7,8 +7,10 @@ use http::HeaderMap;
 use http::request::Parts;
 use lingate_route::Class;
 use lingate_wire::bridge;
-use lingate_wire::json::Doc;
+use lingate_wire::json::{Doc, Text};
 use lingate_wire::turn::{Block, Failure, MediaSource, Node, SEAL_PREFIX};
+use sha2::{Digest as _, Sha256};
+
 use lingate_wire::{Decoded, Peek, Wire, anthropic};
 
 /// Claude Code's session, one id over all requests of a conversation.
@@ -70,6 +72,16 @@ impl Asked {
         header
             .map(str::to_owned)
             .or_else(|| self.peek.session.as_ref().map(ToString::to_string))
+    }
+
+    /// Names the conversation to a provider's prompt cache: the same for every request of one session's agent, and
+    /// nothing a provider could read.
+    pub(crate) fn cache_key(&self) -> Option<Text> {
+        let session = self.session()?;
+        let agent = self.header(AGENT_HEADER).unwrap_or_default();
+        let digest = Sha256::digest(format!("{session}\n{agent}"));
+        let key: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Some(key.into())
     }
 
     /// What the client says the request is for.

@@ -9,8 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use lingate_config::Auth;
-use lingate_quirk::Settings;
+use lingate_quirk::{Repair, Settings};
 use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
 use lingate_wire::stage::End;
@@ -26,6 +25,7 @@ use crate::relay::chain::{Chain, Tally, folded};
 use crate::relay::live::{Limits, Live};
 use crate::shared::Shared;
 use crate::upstream::auth;
+use crate::upstream::blame::Blame;
 use crate::upstream::body::{DemoBody, UpstreamBody, WHOLE_CAP, chain_of};
 use crate::upstream::client::Way;
 use crate::upstream::decoding::Decoding;
@@ -33,6 +33,10 @@ use crate::upstream::{demo, headers};
 
 /// Most bytes of an error body that are read.
 const ERROR_CAP: usize = 256 * 1024;
+/// The default of the limits on waiting.
+const USUAL_WAIT: Duration = Duration::from_secs(120);
+/// How long clients wait for a reply that is not streamed.
+pub(crate) const WHOLE_WAIT: Duration = Duration::from_secs(600);
 /// Longest time with signs of life only; the client's own watchdog fires at 300 s.
 const PROGRESS: Duration = Duration::from_secs(270);
 /// The Anthropic API version that translated requests are written for.
@@ -44,7 +48,7 @@ pub(crate) struct Failed {
     /// The upstream's own error answer, which a passthrough client gets as it is.
     pub verbatim: Option<Box<Whole>>,
     /// What one retry would do differently.
-    pub repaired: Option<Settings>,
+    pub repair: Option<Repair>,
 }
 
 impl From<Failure> for Failed {
@@ -52,7 +56,7 @@ impl From<Failure> for Failed {
         Self {
             failure,
             verbatim: None,
-            repaired: None,
+            repair: None,
         }
     }
 }
@@ -78,16 +82,12 @@ pub(crate) async fn run(
         repair,
         ..
     } = prepared;
-    let response = send(shared, asked, upstream, lane, body).await?;
+    let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
+    let told = |failure| Failed::from(blame.told(failure));
+    let response = send(shared, asked, upstream, lane, body).await.map_err(told)?;
     if !response.status().is_success() {
-        let mut failed = refused(asked, upstream, lane, response).await;
-        failed.repaired = repair.and_then(|(selection, state)| {
-            let repair = selection.on_failure(&failed.failure, &state)?;
-            let mut patched = settings.clone();
-            repair.patch(&mut patched);
-            tracing::info!(exchange.id = %draft.id, repair = repair.name(), "trying once more with a repair");
-            Some(patched)
-        });
+        let mut failed = refused(upstream, lane, response, &blame).await;
+        failed.repair = repair.and_then(|(selection, state)| selection.on_failure(&failed.failure, &state));
         return Err(failed);
     }
     let limits = Limits {
@@ -106,15 +106,11 @@ pub(crate) async fn run(
         headers,
         is_event_stream: is_event_stream(&head.headers),
         limits,
+        blame: blame.clone(),
     };
     let read = answered.read(body, chain, asked.peek.stream);
-    let answer = within(
-        upstream.provider.timeouts.first_content,
-        "first_content",
-        read,
-    )
-    .await?;
-    Ok(answer)
+    let limit = patience(upstream.provider.timeouts.first_content, asked.peek.stream);
+    within(limit, "first_content", read).await.map_err(told)
 }
 
 /// A successful head.
@@ -125,6 +121,7 @@ struct Answered {
     headers: HeaderMap,
     is_event_stream: bool,
     limits: Limits,
+    blame: Blame,
 }
 
 impl Answered {
@@ -136,32 +133,26 @@ impl Answered {
         chain: Chain,
         wants_stream: bool,
     ) -> Result<Answer, Failure> {
-        match (self.is_event_stream, wants_stream) {
-            (true, true) => {
-                let mut live =
-                    Live::new(self.headers, self.lane, self.wire, body, chain, self.limits);
-                live.until_content().await?;
-                Ok(Answer::Live(Box::new(live)))
-            }
-            (true, false) => {
-                let live = Live::new(
-                    self.headers.clone(),
-                    Lane::Translate,
-                    self.wire,
-                    body,
-                    chain,
-                    self.limits,
-                );
-                let (events, tally) = live.read_to_end().await?;
-                Ok(Answer::Whole(Box::new(
-                    self.whole(WholeBody::Reply(Box::new(folded(events))), tally),
-                )))
-            }
-            (false, wants_stream) => {
-                let bytes = body.whole(WHOLE_CAP).await?;
-                self.read_whole(bytes, chain, wants_stream)
+        let mut first = Bytes::new();
+        if !self.is_event_stream {
+            // Some hosts stream under another content type, or none.
+            first = body.chunk().await.transpose()?.unwrap_or_default();
+            if !looks_like_events(&first) {
+                let bytes = body.whole_behind(first, WHOLE_CAP).await?;
+                return self.read_whole(bytes, chain, wants_stream);
             }
         }
+        let lane = if wants_stream { self.lane } else { Lane::Translate };
+        let (headers, wire, limits) = (self.headers.clone(), self.wire, self.limits);
+        let mut live = Live::new(headers, lane, wire, body, chain, limits, self.blame.clone());
+        live.begin(first);
+        if wants_stream {
+            live.until_content().await?;
+            return Ok(Answer::Live(Box::new(live)));
+        }
+        let (events, tally) = live.read_to_end().await?;
+        let reply = WholeBody::Reply(Box::new(folded(events)));
+        Ok(Answer::Whole(Box::new(self.whole(reply, tally))))
     }
 
     fn read_whole(
@@ -180,7 +171,7 @@ impl Answered {
         if wants_stream {
             let mut headers = self.headers;
             headers.remove(CONTENT_TYPE);
-            let live = Live::of_whole(headers, self.wire, chain, reply, self.limits);
+            let live = Live::of_whole(headers, self.wire, chain, reply, self.limits, self.blame);
             return match live.fault() {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(Answer::Live(Box::new(live))),
@@ -234,7 +225,8 @@ pub(crate) async fn send(
             .await
             .map_err(|error| unreachable_upstream(upstream, url, &error))
     };
-    let response = within(timeouts.headers, "headers", sent).await?;
+    let limit = patience(timeouts.headers, asked.peek.stream);
+    let response = within(limit, "headers", sent).await?;
     let decoding = Box::new(Decoding::of(response.headers())?);
     Ok(response.map(|body| UpstreamBody::Http(body, decoding)))
 }
@@ -269,11 +261,7 @@ pub(crate) fn request(
         upstream.wire,
     )
     .map_err(|error| {
-        let origin = upstream.key.map_or("", |key| &key.origin);
-        credential(
-            upstream,
-            format!("the key from {origin} cannot be used: {error}"),
-        )
+        Failure::new(FailureKind::Authentication, error.to_string())
     })?;
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = Method::POST;
@@ -341,10 +329,10 @@ fn demo_answer(body: &[u8], is_stream: bool) -> Response<UpstreamBody> {
 
 /// Reads an error answer.
 async fn refused(
-    asked: &Asked,
     upstream: &Upstream<'_>,
     lane: Lane,
     response: Response<UpstreamBody>,
+    blame: &Blame,
 ) -> Failed {
     let (head, mut body) = response.into_parts();
     let read = async { body.whole(ERROR_CAP).await };
@@ -355,22 +343,6 @@ async fn refused(
     failure.retry_after = failure
         .retry_after
         .or_else(|| headers::retry_after(&head.headers, clock::wall()));
-    if upstream.provider.auth != Auth::Client
-        && matches!(
-            failure.kind,
-            FailureKind::Authentication | FailureKind::Permission
-        )
-    {
-        let origin = upstream.key.map_or("no key configured", |key| &key.origin);
-        let words = format!(
-            "HTTP {}: {} (key: {origin})",
-            head.status.as_u16(),
-            failure.message
-        );
-        return credential(upstream, words)
-            .with_status(head.status.as_u16())
-            .into();
-    }
     if head.status.is_redirection() {
         let to = head
             .headers
@@ -387,31 +359,22 @@ async fn refused(
         .with_status(head.status.as_u16());
         return failure.into();
     }
-    let is_own_wire = lane == Lane::Passthrough && asked.wire == upstream.wire;
-    let verbatim = is_own_wire.then(|| {
+    let failure = blame.told(failure);
+    // A refused credential of ours is never passed on as it is: the client would be sent to log in.
+    let is_passed_on = lane == Lane::Passthrough && failure.kind != FailureKind::UpstreamCredential;
+    let verbatim = is_passed_on.then(|| {
         Box::new(Whole {
             status: head.status,
             headers: headers::forwarded_answer(&head.headers),
-            body: WholeBody::Verbatim(bytes),
+            body: WholeBody::Verbatim(blame.masked(bytes)),
             tally: Tally::default(),
         })
     });
     Failed {
         failure,
         verbatim,
-        repaired: None,
+        repair: None,
     }
-}
-
-/// Our credential was refused: the client cannot log in to anything, so it must not be told to.
-fn credential(upstream: &Upstream<'_>, words: String) -> Failure {
-    Failure::new(
-        FailureKind::UpstreamCredential,
-        format!(
-            "provider `{}` refuses the gateway's credential: {words}",
-            upstream.provider.id
-        ),
-    )
 }
 
 fn unreachable_upstream(
@@ -442,6 +405,18 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
                 .to_ascii_lowercase()
                 .starts_with("text/event-stream")
         })
+}
+
+/// Whether a body is a stream of events whatever its head says.
+fn looks_like_events(first: &[u8]) -> bool {
+    let start = first.trim_ascii_start();
+    ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| start.starts_with(field.as_bytes()))
+}
+
+/// A limit of one attempt. A reply that is not streamed gives no sign of life before its end, so a limit of the usual
+/// length is stretched to what clients wait; a shorter one is meant.
+fn patience(limit: Option<Duration>, is_stream: bool) -> Option<Duration> {
+    limit.map(|limit| if is_stream || limit < USUAL_WAIT { limit } else { limit.max(WHOLE_WAIT) })
 }
 
 /// Awaits within a named limit.

@@ -30,7 +30,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
 }
 
 async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> {
-    let body = body::read(call.body, shared.config.server.max_body).await?;
+    let body = body::read(call.body, shared.config.server.max_body, shared.limits.body_idle).await?;
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.

@@ -3,5 +3,6 @@
 pub(crate) mod asked;
 pub(crate) mod attempt;
 pub(crate) mod count;
+pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod upstream;

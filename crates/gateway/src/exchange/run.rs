@@ -9,7 +9,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
-use lingate_quirk::Settings;
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::{Failure, FailureKind};
 use lingate_wire::{Wire, anthropic, bridge};
@@ -17,7 +16,8 @@ use lingate_wire::{Wire, anthropic, bridge};
 use tokio::time::Instant;
 
 use super::asked::Asked;
-use super::attempt::{self, Failed};
+use super::attempt::{self, WHOLE_WAIT};
+use super::retry::{Next, Retries};
 use super::upstream::{Upstream, resolution};
 use crate::front::body;
 use crate::front::keys::Caller;
@@ -31,8 +31,6 @@ use crate::{clock, ids};
 
 /// Waiting after which a stream's head goes out before there is content: the client's banner comes at 20 s.
 const COMMIT_DELAY: Duration = Duration::from_secs(10);
-/// Most attempts that repeat a reply without content.
-const EMPTY_RETRIES: u32 = 1;
 
 /// A request for a reply, past the front.
 pub(crate) struct Call {
@@ -81,7 +79,7 @@ async fn answer(
     call: Call,
     draft: &Arc<Draft>,
 ) -> Result<Response<Body>, Failure> {
-    let body = body::read(call.body, shared.config.server.max_body).await?;
+    let body = body::read(call.body, shared.config.server.max_body, shared.limits.body_idle).await?;
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     draft.asked(&asked.peek.model.decode(), asked.session().as_deref());
     call.caller.may_ask(&asked.peek.model.decode())?;
@@ -142,7 +140,8 @@ async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<
         .config
         .failover
         .deadline
-        .filter(|_| upstream.provider.has_deadline);
+        .filter(|_| upstream.provider.has_deadline)
+        .map(|deadline| if asked.peek.stream { deadline } else { deadline.max(WHOLE_WAIT) });
     match deadline {
         None => attempts.await,
         Some(deadline) => tokio::time::timeout_at(draft.accepted + deadline, attempts)
@@ -185,56 +184,23 @@ async fn attempts_at(
     upstream: &Upstream<'_>,
     draft: &Arc<Draft>,
 ) -> Result<Answer, Failure> {
-    let mut settings = upstream.settings.clone();
+    let mut settings = shared.learnt.settings(upstream);
     let mut retries = Retries::default();
     loop {
         match attempt::run(shared, asked, upstream, &settings, draft).await {
             Ok(answer) => {
                 draft.attempt_ended(AttemptEnd::Served, None);
+                shared.learnt.keep(upstream, &retries);
                 return Ok(answer);
             }
             Err(failed) => {
                 draft.attempt_ended(AttemptEnd::Failed, Some(&failed.failure));
-                match retries.next(failed, &settings) {
-                    Next::Retry(patched) => settings = *patched,
+                match retries.next(failed, &mut settings) {
+                    Next::Retry => {}
                     Next::Finish(result) => return result,
                 }
             }
         }
-    }
-}
-
-/// What a failed attempt leads to.
-enum Next {
-    /// Once more, with these settings.
-    Retry(Box<Settings>),
-    /// The exchange ends with this.
-    Finish(Result<Answer, Failure>),
-}
-
-/// What has been tried again already: each repair once, a reply without content once.
-#[derive(Default)]
-struct Retries {
-    has_repaired: bool,
-    empty: u32,
-}
-
-impl Retries {
-    fn next(&mut self, failed: Failed, settings: &Settings) -> Next {
-        if let Some(patched) = failed.repaired
-            && !self.has_repaired
-        {
-            self.has_repaired = true;
-            return Next::Retry(Box::new(patched));
-        }
-        if failed.failure.kind == FailureKind::EmptyReply && self.empty < EMPTY_RETRIES {
-            self.empty += 1;
-            return Next::Retry(Box::new(settings.clone()));
-        }
-        Next::Finish(match failed.verbatim {
-            Some(whole) => Ok(Answer::Refused(whole, failed.failure)),
-            None => Err(failed.failure),
-        })
     }
 }
 

@@ -1,4 +1,6 @@
-//! Reads a request's body, up to a cap.
+//! Reads a request's body: up to a cap, and no longer than it keeps coming.
+
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -6,16 +8,30 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
+use tokio::time::timeout;
 
-/// Reads a whole body of at most `cap` bytes as text. A declared length over the cap is refused before a byte is read.
-pub(crate) async fn read(mut body: Incoming, cap: u64) -> Result<ByteString, Failure> {
+/// Reads a whole body of at most `cap` bytes as text. A declared length over the cap is refused before a byte is read, and
+/// a client that falls silent for `idle` in the middle is not waited for.
+pub(crate) async fn read(mut body: Incoming, cap: u64, idle: Duration) -> Result<ByteString, Failure> {
     let hint = body.size_hint();
     if hint.lower() > cap {
         return Err(too_large(cap));
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    loop {
+        let Ok(frame) = timeout(idle, body.frame()).await else {
+            return Err(Failure::new(
+                FailureKind::RequestTimeout,
+                format!(
+                    "the body stopped coming: nothing for {} s; send the request again",
+                    idle.as_secs()
+                ),
+            ));
+        };
+        let Some(frame) = frame else {
+            break;
+        };
         let frame = frame.map_err(|error| {
             Failure::new(
                 FailureKind::InvalidRequest,

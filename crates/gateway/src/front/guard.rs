@@ -2,14 +2,41 @@
 //!
 //! A page in the user's browser can reach loopback: by a foreign `Origin`, by a form post, or under its own name
 //! through DNS rebinding. All three are refused here, before a body is read; no CORS header is ever sent
-//! (`docs/adr/0003-no-cors.md`).
+//! (`docs/adr/0003-no-cors.md`). What makes a connection something else than requests in a row is refused too.
 
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{CONTENT_TYPE, HOST, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Uri};
 use lingate_wire::turn::{Failure, FailureKind};
 
+use super::limits::HEAD_LINES;
+
 /// Names of this machine that are always fine to be asked for.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// Refuses to turn a connection into a tunnel or another protocol: what the client sends behind such a request is no
+/// request, so the connection has to end with the refusal.
+pub(crate) fn check_protocol(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+    if method == Method::CONNECT {
+        return Err(Failure::new(
+            FailureKind::MethodNotAllowed,
+            "this gateway is no proxy for CONNECT; give it to the client as its base URL",
+        ));
+    }
+    if headers.contains_key(UPGRADE) {
+        return Err(Failure::new(
+            FailureKind::InvalidRequest,
+            "`Upgrade` is not served here; leave it out, HTTP/1.1 and HTTP/2 (by prior knowledge) are",
+        ));
+    }
+    // HTTP/1 is counted while it is parsed.
+    if headers.len() > HEAD_LINES {
+        return Err(Failure::new(
+            FailureKind::InvalidRequest,
+            format!("there are more than {HEAD_LINES} headers"),
+        ));
+    }
+    Ok(())
+}
 
 /// Refuses requests for foreign hosts and from foreign pages.
 pub(crate) fn check_source(

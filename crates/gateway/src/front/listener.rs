@@ -10,17 +10,16 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::limits::{HEAD_BYTES, HEAD_LINES};
 use super::service::serve;
+use super::socket::Socket;
 use crate::shared::Shared;
 
-/// From accept, and from one request to the next one's complete head. Hyper's version sniffing has no limit of its own,
-/// so the first byte is awaited by us.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// Most bytes and lines of a request's head.
-const HEAD_BYTES: usize = 64 * 1024;
-const HEAD_LINES: usize = 100;
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 100;
+/// When a silent HTTP/2 connection is asked for a sign of life, and how long that may take.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_LIMIT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no more file descriptors), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -47,24 +46,34 @@ pub(crate) async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 }
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    if stream.set_nodelay(true).is_err() || !has_first_byte(&stream).await {
+    if stream.set_nodelay(true).is_err() {
         return;
     }
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let Ok(Some(socket)) = timeout(shared.limits.head, Socket::accept(stream)).await else {
+        return;
+    };
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if socket.is_http2() {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(HEAD_BYTES.max(8192))
+        .header_read_timeout(shared.limits.head)
+        .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_LINES)
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_LIMIT)
         .max_pending_accept_reset_streams(20);
     let service_shared = Arc::clone(&shared);
     let service = service_fn(move |request| serve(Arc::clone(&service_shared), request));
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -76,9 +85,4 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     if let Err(error) = result {
         tracing::debug!(%peer, "connection ended: {error}");
     }
-}
-
-/// Whether the client sends anything in time.
-async fn has_first_byte(stream: &TcpStream) -> bool {
-    matches!(timeout(HEAD_LIMIT, stream.readable()).await, Ok(Ok(())))
 }

@@ -2,11 +2,14 @@
 
 pub(crate) mod body;
 pub(crate) mod control;
+pub(crate) mod framing;
 pub(crate) mod guard;
 pub(crate) mod keys;
+pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod models;
 pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod service;
+pub(crate) mod socket;
 pub(crate) mod switch;

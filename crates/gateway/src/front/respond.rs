@@ -97,6 +97,7 @@ const fn should_retry(kind: FailureKind) -> Option<bool> {
         FailureKind::Conflict
         | FailureKind::RateLimit
         | FailureKind::Overloaded
+        | FailureKind::RequestTimeout
         | FailureKind::Timeout
         | FailureKind::Server
         | FailureKind::Truncated

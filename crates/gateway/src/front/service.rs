@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::header::CONNECTION;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use lingate_wire::Wire;
@@ -29,8 +30,15 @@ pub(crate) async fn serve(
     let wire = matched.wire;
     let mut response = match dispatch(shared, request, matched).await {
         Ok(response) => response,
-        Err(Refused { failure, allow }) => {
+        Err(Refused {
+            failure,
+            allow,
+            is_last,
+        }) => {
             let mut response = respond::failure(&failure, wire, &ids::exchange().to_string());
+            if is_last {
+                respond::set(response.headers_mut(), CONNECTION, "close");
+            }
             if let Some(allow) = allow {
                 respond::set_allow(&mut response, allow);
             }
@@ -47,6 +55,8 @@ pub(crate) async fn serve(
 struct Refused {
     failure: Failure,
     allow: Option<&'static [Method]>,
+    /// Whether the connection ends with it.
+    is_last: bool,
 }
 
 impl From<Failure> for Refused {
@@ -54,6 +64,7 @@ impl From<Failure> for Refused {
         Self {
             failure,
             allow: None,
+            is_last: false,
         }
     }
 }
@@ -64,6 +75,11 @@ async fn dispatch(
     matched: Matched,
 ) -> Result<Response<Body>, Refused> {
     let (parts, body) = request.into_parts();
+    guard::check_protocol(&parts.method, &parts.headers).map_err(|failure| Refused {
+        failure,
+        allow: None,
+        is_last: true,
+    })?;
     guard::check_source(&parts.headers, &parts.uri, &shared.config.server.hosts).inspect_err(
         |failure| {
             shared.metrics.refused_sources.inc();
@@ -162,5 +178,6 @@ fn wrong_method(method: &Method, route: &Route) -> Refused {
             ),
         ),
         allow: Some(route.methods()),
+        is_last: false,
     }
 }

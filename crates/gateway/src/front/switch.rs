@@ -24,7 +24,7 @@ pub(crate) fn get(shared: &Shared) -> Response<Body> {
 
 /// `POST /api/default` with `{"model": NAME}`, or null to go back to the configured one.
 pub(crate) async fn set(shared: &Shared, body: Incoming) -> Result<Response<Body>, Failure> {
-    let text = body::read(body, MAX_BODY).await?;
+    let text = body::read(body, MAX_BODY, shared.limits.body_idle).await?;
     let wish: Option<Value> = serde_json::from_str(&text).ok();
     let model = match wish.as_ref().and_then(|wish| wish.get("model")) {
         Some(Value::String(name)) => Some(name.as_str()),

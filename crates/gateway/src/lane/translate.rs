@@ -31,6 +31,9 @@ pub(crate) fn prepare(
     let mut state = State::new(&target, settings.clone());
     let selection = upstream.selection.clone();
     let call_ids = call_ids(&decoded.turn);
+    if decoded.params.cache_key.is_none() {
+        decoded.params.cache_key = asked.cache_key();
+    }
     selection.apply(&mut decoded.turn, &mut decoded.params, &mut state);
 
     if upstream.wire == Wire::Chat

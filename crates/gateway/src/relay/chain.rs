@@ -104,6 +104,11 @@ impl Chain {
         self.through_stages(sink, out);
     }
 
+    /// Whether all of the reply has been read, though the upstream has not closed it.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.decoder.is_complete()
+    }
+
     /// Whether content has come out: from here the reply is committed.
     pub(crate) fn has_content(&self) -> bool {
         self.has_content
@@ -131,6 +136,9 @@ impl Chain {
 
     fn frames_in(&mut self, frames: &mut Vec<Frame>, out: &mut Vec<Event>) {
         for frame in frames.drain(..) {
+            if self.is_over() {
+                break;
+            }
             let mut sink = Sink::new();
             self.decoder.on(frame, &mut sink);
             self.through_stages(sink, out);
@@ -147,6 +155,9 @@ impl Chain {
             let mut next = Sink::new();
             next.notes = std::mem::take(&mut sink.notes);
             for event in sink.items.drain(..) {
+                if next.has_fault() {
+                    break;
+                }
                 stage.on(event, &mut next);
             }
             if let Some(failure) = sink.take_fault() {

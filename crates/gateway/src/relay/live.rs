@@ -12,10 +12,14 @@ use tokio::time::Instant;
 
 use super::chain::{Chain, Tally, encode};
 use crate::clock;
+use crate::upstream::blame::Blame;
 use crate::upstream::body::UpstreamBody;
 
 /// Most bytes of one write towards the client; what is ready beyond that goes out with the next.
 const WRITE_TARGET: usize = 64 * 1024;
+
+/// How long a host may take to end a stream whose reply is complete.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Limits on an upstream's silence.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +40,7 @@ pub(crate) struct Live {
     body: UpstreamBody,
     chain: Chain,
     limits: Limits,
+    blame: Blame,
     /// Translated: events not yet written. Passthrough: the observer's, thrown away.
     events: Vec<Event>,
     /// Passthrough: whole events not yet written.
@@ -68,6 +73,7 @@ impl Live {
         body: UpstreamBody,
         chain: Chain,
         limits: Limits,
+        blame: Blame,
     ) -> Self {
         let now = clock::now();
         Self {
@@ -77,6 +83,7 @@ impl Live {
             body,
             chain,
             limits,
+            blame,
             events: Vec::new(),
             raw: BytesMut::new(),
             tail: BytesMut::new(),
@@ -93,6 +100,7 @@ impl Live {
         mut chain: Chain,
         reply: Vec<Event>,
         limits: Limits,
+        blame: Blame,
     ) -> Self {
         let mut events = Vec::new();
         chain.whole(reply, &mut events);
@@ -103,9 +111,15 @@ impl Live {
             UpstreamBody::Empty,
             chain,
             limits,
+            blame,
         );
         live.events = events;
         live
+    }
+
+    /// Takes a piece that was read to find out what the body is.
+    pub(crate) fn begin(&mut self, chunk: Bytes) {
+        self.take(chunk);
     }
 
     /// Reads until there is content, or the reply is over. Nothing has been shown to the client yet, so every failure up
@@ -126,17 +140,16 @@ impl Live {
 
     /// Reads the rest, for a client that wants the reply whole.
     pub(crate) async fn read_to_end(mut self) -> Result<(Vec<Event>, Tally), Failure> {
-        while !self.chain.is_done() {
-            if let Some(failure) = self.chain.fault() {
-                return Err(failure.clone());
-            }
-            match self.body.chunk().await {
-                Some(Ok(chunk)) => self.take(chunk),
-                Some(Err(failure)) => self.finish(&End::Broken(failure)),
-                None => self.finish(&End::Clean),
+        while !self.is_over() {
+            match self.read().await {
+                Some(chunk) => self.take(chunk),
+                None => break,
             }
         }
-        Ok((std::mem::take(&mut self.events), self.chain.tally().clone()))
+        match self.chain.fault() {
+            Some(failure) => Err(failure.clone()),
+            None => Ok((std::mem::take(&mut self.events), self.chain.tally().clone())),
+        }
     }
 
     /// The next bytes for the client. Cancel safe: what was read stays.
@@ -155,9 +168,9 @@ impl Live {
         match self.chain.fault() {
             _ if !self.is_over() => Next::Bytes(bytes),
             Some(failure) if self.lane == Lane::Passthrough && is_said(failure) => {
-                Next::Failed(bytes, failure.clone())
+                Next::Failed(bytes, self.blame.told(failure.clone()))
             }
-            Some(failure) => Next::Broken(bytes, failure.clone()),
+            Some(failure) => Next::Broken(bytes, self.blame.told(failure.clone())),
             None => Next::Done(bytes),
         }
     }
@@ -187,7 +200,13 @@ impl Live {
             .limits
             .progress
             .map(|limit| (self.last_event + limit, "progress", limit));
-        let nearest = idle.into_iter().chain(progress).min_by_key(|(at, ..)| *at);
+        let nearest = idle
+            .into_iter()
+            .chain(progress)
+            .min_by_key(|(at, ..)| *at);
+        if self.chain.is_complete() {
+            return self.last_words().await;
+        }
         let chunk = match nearest {
             Some((at, name, limit)) => tokio::time::timeout_at(at, self.body.chunk())
                 .await
@@ -200,6 +219,17 @@ impl Live {
             None => End::Clean,
         };
         self.finish(&end);
+        None
+    }
+
+    /// What may still come behind a complete reply: usage, the wire's last word. A host that keeps the connection open is
+    /// not waited for.
+    async fn last_words(&mut self) -> Option<Bytes> {
+        let more = tokio::time::timeout_at(self.last_byte + GRACE, self.body.chunk()).await;
+        if let Ok(Some(Ok(chunk))) = more {
+            return Some(chunk);
+        }
+        self.finish(&End::Clean);
         None
     }
 
@@ -244,12 +274,18 @@ impl Live {
             let Some(end) = event_end(&self.tail) else {
                 break;
             };
+            let before = self.raw.len();
             let event = self.tail.split_to(end).freeze();
             if !self.chain.is_done() {
                 self.chain.push(event.clone(), &mut self.events);
             }
-            if !self.is_withheld() {
+            if self.chain.fault().is_some() {
+                self.raw.extend_from_slice(&self.blame.masked(event));
+            } else {
                 self.raw.extend_from_slice(&event);
+            }
+            if self.is_withheld() {
+                self.raw.truncate(before);
             }
         }
     }

@@ -326,6 +326,7 @@ mod tests {
     use crate::ids;
     use crate::relay::chain::Chain;
     use crate::relay::live::Limits;
+    use crate::upstream::blame::Blame;
     use crate::upstream::body::{DemoBody, UpstreamBody};
     use crate::upstream::demo::Step;
 
@@ -360,7 +361,8 @@ mod tests {
             idle: None,
             progress: None,
         };
-        let live = Live::new(HeaderMap::new(), Lane::Translate, Wire::Chat, body, chain, limits);
+        let blame = Blame::of_nobody();
+        let live = Live::new(HeaderMap::new(), Lane::Translate, Wire::Chat, body, chain, limits, blame);
         let side = ClientSide {
             wire: Wire::Anthropic,
             model: "m".into(),

@@ -80,7 +80,11 @@ impl UpstreamBody {
 
     /// Reads what is left, up to `cap` bytes.
     pub(crate) async fn whole(&mut self, cap: usize) -> Result<Bytes, Failure> {
-        let mut first = Bytes::new();
+        self.whole_behind(Bytes::new(), cap).await
+    }
+
+    /// Reads what is left behind `first`, up to `cap` bytes in all.
+    pub(crate) async fn whole_behind(&mut self, mut first: Bytes, cap: usize) -> Result<Bytes, Failure> {
         let mut rest = BytesMut::new();
         while let Some(chunk) = self.chunk().await {
             let chunk = chunk?;

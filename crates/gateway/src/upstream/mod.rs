@@ -1,6 +1,7 @@
 //! ③ The upstream: one provider, model and key, as resolved, and the way to it.
 
 pub(crate) mod auth;
+pub(crate) mod blame;
 pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod decoding;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lingate_config::{Config, FixedEnvironment, LoadOptions};
-use lingate_gateway::{Gateway, Options};
+use lingate_gateway::{Gateway, Limits, Options};
 use lingate_testkit::client::{self, Event, Request, Response};
 use lingate_wire::{Wire, anthropic, chat};
 use serde_json::{Value, json};
@@ -24,6 +24,15 @@ impl Lingate {
 
     /// Starts on the configuration and the environment given.
     pub(crate) async fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_all(config, environment, Limits::default()).await
+    }
+
+    /// Starts with other limits on a client's time.
+    pub(crate) async fn start_within(config: &str, limits: Limits) -> Self {
+        Self::start_all(config, &[], limits).await
+    }
+
+    async fn start_all(config: &str, environment: &[(&str, &str)], limits: Limits) -> Self {
         let environment = FixedEnvironment::new(environment.iter().copied());
         let options = LoadOptions {
             port: Some(0),
@@ -36,6 +45,7 @@ impl Lingate {
             };
         let options = Options {
             version: "0.0.0-test",
+            limits,
             ..Options::default()
         };
         let gateway = Gateway::bind(Arc::new(config), options)

@@ -38,6 +38,8 @@ pub enum FailureKind {
     MisdirectedRequest,
     /// The request contradicts something under way.
     Conflict,
+    /// The caller did not finish its request in time.
+    RequestTimeout,
     /// The body is too large.
     TooLarge,
     /// The conversation does not fit the model's context window.

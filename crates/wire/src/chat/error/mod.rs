@@ -119,6 +119,7 @@ fn status(failure: &Failure) -> u16 {
         FailureKind::Permission => 403,
         FailureKind::NotFound => 404,
         FailureKind::MethodNotAllowed => 405,
+        FailureKind::RequestTimeout => 408,
         FailureKind::Conflict => 409,
         FailureKind::TooLarge => 413,
         FailureKind::UnsupportedMediaType => 415,
@@ -156,7 +157,7 @@ const fn words(kind: FailureKind) -> (&'static str, Option<&'static str>) {
         FailureKind::Billing => ("insufficient_quota", Some("insufficient_quota")),
         FailureKind::RateLimit => ("rate_limit_error", Some("rate_limit_exceeded")),
         FailureKind::Overloaded => ("overloaded_error", None),
-        FailureKind::Timeout => ("timeout_error", None),
+        FailureKind::RequestTimeout | FailureKind::Timeout => ("timeout_error", None),
         FailureKind::Server
         | FailureKind::UpstreamCredential
         | FailureKind::Truncated

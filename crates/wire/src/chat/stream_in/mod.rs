@@ -80,6 +80,10 @@ impl Stage for StreamIn {
         }
     }
 
+    fn is_complete(&self) -> bool {
+        self.stop.is_some()
+    }
+
     /// A `finish_reason` makes the reply complete even if the connection broke behind it.
     fn end(&mut self, end: End, sink: &mut Sink<Event>) {
         if self.is_over {

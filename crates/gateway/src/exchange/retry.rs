@@ -1,0 +1,89 @@
+//! What follows a failed attempt: the same upstream once more, differently or not, or the end.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use lingate_quirk::{Repair, Settings};
+use lingate_wire::turn::{Failure, FailureKind};
+
+use super::attempt::Failed;
+use super::upstream::Upstream;
+use crate::relay::answer::Answer;
+
+/// Most attempts that only repeat: a reply without content or with a broken call is a chance fault of the model.
+const MOST_REPEATS: u32 = 1;
+/// Model names may come from clients, so their number is bounded.
+const MOST_LEARNT: usize = 1024;
+
+/// What a failed attempt leads to.
+pub(crate) enum Next {
+    /// Once more.
+    Retry,
+    /// The exchange ends with this.
+    Finish(Result<Answer, Failure>),
+}
+
+/// What one exchange has tried again already: each repair once, a repeat once.
+#[derive(Default)]
+pub(crate) struct Retries {
+    repaired: Vec<Repair>,
+    repeats: u32,
+}
+
+impl Retries {
+    /// Decides; a repair changes the settings that the next attempt is made with.
+    pub(crate) fn next(&mut self, failed: Failed, settings: &mut Settings) -> Next {
+        if let Some(repair) = failed.repair
+            && !self.repaired.iter().any(|done| done.name() == repair.name())
+        {
+            repair.patch(settings);
+            self.repaired.push(repair);
+            return Next::Retry;
+        }
+        let is_chance = matches!(failed.failure.kind, FailureKind::EmptyReply | FailureKind::BrokenToolCall);
+        if is_chance && self.repeats < MOST_REPEATS {
+            self.repeats += 1;
+            return Next::Retry;
+        }
+        Next::Finish(match failed.verbatim {
+            Some(whole) => Ok(Answer::Refused(whole, failed.failure)),
+            None => Err(failed.failure),
+        })
+    }
+}
+
+/// Repairs that an upstream turned out to need, so that not every request of a session pays for a refusal first, and the
+/// history keeps its bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Learnt {
+    /// Upstreams that refuse tool calls without reasoning.
+    placeholders: Mutex<HashSet<(String, String)>>,
+}
+
+impl Learnt {
+    /// The settings for an upstream, with what was learnt of it.
+    pub(crate) fn settings(&self, upstream: &Upstream<'_>) -> Settings {
+        let mut settings = upstream.settings.clone();
+        let placeholders = self.placeholders.lock().unwrap_or_else(PoisonError::into_inner);
+        if placeholders.contains(&key(upstream)) {
+            Repair::ReasoningPlaceholder.patch(&mut settings);
+        }
+        settings
+    }
+
+    /// An attempt succeeded after these repairs. Limits are not kept: they depend on the one request.
+    pub(crate) fn keep(&self, upstream: &Upstream<'_>, retries: &Retries) {
+        if !retries.repaired.contains(&Repair::ReasoningPlaceholder) {
+            return;
+        }
+        let mut placeholders = self.placeholders.lock().unwrap_or_else(PoisonError::into_inner);
+        if placeholders.len() >= MOST_LEARNT {
+            placeholders.clear();
+        }
+        placeholders.insert(key(upstream));
+    }
+}
+
+fn key(upstream: &Upstream<'_>) -> (String, String) {
+    (upstream.provider.id.clone(), upstream.model.clone())
+}

@@ -1,0 +1,143 @@
+//! Frameworks that bring their own translation on top of the SDKs: LangChain, pydantic-ai and Vercel's AI SDK, each on
+//! both client wires.
+
+use lingate_testkit::Wire;
+use serde_json::{Map, Value, json};
+
+use crate::installed::Set;
+use crate::run::Run;
+use crate::table::prefixed;
+
+const HELLO: &str = "Hello from the upstream.";
+const REFUSED: &str = "provider `scripted` refuses the gateway's credential";
+const BROKE: &str = "the connection to the upstream broke";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_before_chat() {
+    langchain(Wire::Chat).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_before_anthropic() {
+    langchain(Wire::Anthropic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pydantic_ai_before_chat() {
+    pydantic_ai(Wire::Chat).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pydantic_ai_before_anthropic() {
+    pydantic_ai(Wire::Anthropic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ai_sdk_before_chat() {
+    ai_sdk(Wire::Chat).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ai_sdk_before_anthropic() {
+    ai_sdk(Wire::Anthropic).await;
+}
+
+async fn langchain(wire: Wire) {
+    let table = |client: Wire| {
+        let (refused, too_long, broke) = match client {
+            Wire::Anthropic => (
+                json!({"raised": "AnthropicAPIError", "status_code": 502, "type": "api_error", "message": REFUSED}),
+                json!({"raised": "AnthropicContextOverflowError", "status_code": 400, "message": "prompt is too long: 250000 tokens > "}),
+                "APIStatusError",
+            ),
+            Wire::Chat => (
+                json!({"raised": "OpenAIAPIError", "status_code": 502, "type": "server_error", "message": REFUSED}),
+                json!({"raised": "OpenAIInvalidRequestError", "status_code": 400, "code": "context_length_exceeded"}),
+                "APIError",
+            ),
+        };
+        // It reads the counts of a stream from the last event; the scripted provider gives the prompt's in the first.
+        let streamed_input = if client == wire && wire == Wire::Anthropic { 0 } else { 120 };
+        json!({
+            "invoke": {"text": HELLO, "usage": [120, 12, 132]},
+            "stream": {"text": HELLO, "usage": [streamed_input, 12, streamed_input + 12], "streamed": true},
+            "stream_async": {"text": HELLO},
+            "tools": {"text": "It is sunny, rainy.", "messages": 5},
+            "tools_streamed": {
+                "text": "Let me look.", "calls": [["get_weather", {"city": "Paris"}], ["get_weather", {"city": "Rome"}]],
+            },
+            "structured": {"parsed": {"city": "Paris", "degrees": 21}},
+            "picture": {"text": HELLO},
+            "refused": refused,
+            "overflow": too_long,
+            "broken": {"raised": broke, "message": BROKE, "got": half(wire)},
+        })
+    };
+    check(Set::Python, "langchain_models.py", wire, table).await;
+}
+
+async fn pydantic_ai(wire: Wire) {
+    let table = |_| {
+        json!({
+            "run": {"text": HELLO, "usage": [120, 80, 12]},
+            "stream": {"text": HELLO, "streamed": true},
+            "tools": {"text": "It is sunny, rainy.", "messages": 4},
+            "tools_streamed": {"text": "It is sunny.", "messages": 4},
+            "structured": {"parsed": {"city": "Paris", "degrees": 21}},
+            "picture": {"text": HELLO},
+            "refused": {"raised": "ModelServerError", "status_code": 502, "message": REFUSED},
+            "broken": {"raised": "ModelServerError", "message": BROKE, "got": half(wire)},
+        })
+    };
+    check(Set::Python, "pydantic_agents.py", wire, table).await;
+}
+
+async fn ai_sdk(wire: Wire) {
+    let table = |client: Wire| {
+        let too_long = match client {
+            Wire::Anthropic => "prompt is too long: 250000 tokens > ",
+            Wire::Chat => "maximum context length is ",
+        };
+        json!({
+            "text": {"text": HELLO, "usage": [120, 80, 12], "stop": "stop"},
+            "stream": {"text": HELLO, "usage": [120, 80, 12], "streamed": true},
+            "tools": {"text": "It is sunny, rainy.", "steps": 2},
+            "tools_streamed": {"text": "It is sunny.", "thought": "The user wants the weather.", "failed": false},
+            "object": {"parsed": {"city": "Paris", "degrees": 21}},
+            "picture": {"text": HELLO},
+            "refused": {"raised": "APICallError", "status_code": 502, "message": REFUSED},
+            "overflow": {"raised": "APICallError", "status_code": 400, "message": too_long},
+            "broken": {"got": half(wire), "message": BROKE},
+        })
+    };
+    check(Set::Node, "ai_sdk.mjs", wire, table).await;
+}
+
+async fn check(set: Set, script: &str, wire: Wire, table: impl Fn(Wire) -> Value) {
+    let Some(run) = Run::of(set, script, wire).await else {
+        return;
+    };
+    let mut expected = prefixed("anthropic", table(Wire::Anthropic));
+    expected.extend::<Map<String, Value>>(prefixed("chat", table(Wire::Chat)));
+    run.check(&expected);
+
+    // The picture as such, whichever wire it came by.
+    let pictures = run.about("SAY what this is");
+    assert_eq!(pictures.len(), 2, "one picture from each client wire");
+    for request in pictures {
+        let message = &request.json()["messages"][0]["content"][1];
+        let data = match wire {
+            Wire::Chat => &message["image_url"]["url"],
+            Wire::Anthropic => &message["source"]["data"],
+        };
+        assert!(data.as_str().unwrap_or_default().contains("iVBORw0KGgo"), "{message}");
+    }
+}
+
+/// The text that comes before a scripted break.
+fn half(wire: Wire) -> &'static str {
+    match wire {
+        Wire::Chat => "Hello from the ",
+        Wire::Anthropic => "Hello from ",
+    }
+}
