@@ -41,17 +41,17 @@ test: lint clients ## everything that must hold, Claude Code included (15 minute
 
 test-clients: ## the other agents, and a real model
 	@echo "clients: Claude Code on llama.cpp with SmolLM2"
-	@e2e/install npm python
+	@e2e/install npm python && e2e/install-browser && e2e/install-sdk
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@rm -f e2e/clients/skipped
-	$(RUN_TESTS) --package lingate-e2e --features agents --test agents
+	$(RUN_TESTS) --package lingate-e2e --features agents --test agents --test browser --test sdk
 	@$(COUNT_SKIPPED)
 
 COUNT_SKIPPED = if [ -s e2e/clients/skipped ]; then \
 	  echo "skipped: $$(wc -l < e2e/clients/skipped)"; sort e2e/clients/skipped; fi
 
 clients: ## install the clients of `make test`, from the cache if they are there
-	@e2e/install npm
+	@e2e/install npm && e2e/install-sdk
 
 fmt: ## format everything
 	$(CARGO) fmt --all

@@ -75,15 +75,22 @@ pub(crate) fn chat_stream() -> Answer {
     let mut events = vec![chunk(json!({
         "index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null,
     }))];
-    events.extend((0..EVENTS).map(|n| {
-        chunk(json!({"index": 0, "delta": {"content": word(n)}, "finish_reason": null}))
-    }));
-    events.push(chunk(json!({"index": 0, "delta": {}, "finish_reason": "stop"})));
+    events.extend(
+        (0..EVENTS).map(|n| {
+            chunk(json!({"index": 0, "delta": {"content": word(n)}, "finish_reason": null}))
+        }),
+    );
+    events.push(chunk(
+        json!({"index": 0, "delta": {}, "finish_reason": "stop"}),
+    ));
     events.push(json!({
         "id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "bench-model",
         "choices": [], "usage": {"prompt_tokens": 120, "completion_tokens": 100, "total_tokens": 220},
     }));
-    let mut pieces: Vec<Bytes> = events.iter().map(|event| format!("data: {event}\n\n").into()).collect();
+    let mut pieces: Vec<Bytes> = events
+        .iter()
+        .map(|event| format!("data: {event}\n\n").into())
+        .collect();
     pieces.push(Bytes::from_static(b"data: [DONE]\n\n"));
     stream(pieces)
 }

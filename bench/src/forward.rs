@@ -13,14 +13,17 @@ use tokio::net::TcpListener;
 /// Forwards to `upstream` from a free port, which the ready line names, until the process is ended.
 pub(crate) fn run(upstream: SocketAddr) -> anyhow::Result<()> {
     // The runtime that the gateway has too.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(runtime.spawn(serve(upstream)))?
 }
 
 async fn serve(upstream: SocketAddr) -> anyhow::Result<()> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
-    let client: Client<HttpConnector, Incoming> = Client::builder(TokioExecutor::new()).build(connector);
+    let client: Client<HttpConnector, Incoming> =
+        Client::builder(TokioExecutor::new()).build(connector);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("lingate-bench ready http://{}", listener.local_addr()?);
     loop {
@@ -28,7 +31,8 @@ async fn serve(upstream: SocketAddr) -> anyhow::Result<()> {
         stream.set_nodelay(true)?;
         let client = client.clone();
         let service = service_fn(move |request| client.request(readdressed(request, upstream)));
-        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let connection = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 eprintln!("connection ended: {error}");

@@ -27,7 +27,11 @@ pub(crate) struct Counted {
 
 /// Counts every case of the plan once per exchange. Empty where valgrind is missing.
 pub(crate) async fn run(lingate: &Path, plan: &Plan) -> anyhow::Result<Vec<Counted>> {
-    if std::process::Command::new("valgrind").arg("--version").output().is_err() {
+    if std::process::Command::new("valgrind")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         eprintln!("valgrind is not installed: no instruction counts");
         return Ok(Vec::new());
     }
@@ -59,7 +63,11 @@ async fn total(kind: Kind, lingate: &Path, case: &Case, requests: usize) -> anyh
     let directory = tempfile::tempdir()?;
     let out = directory.path().join("callgrind.out");
     let under = ["valgrind", "--tool=callgrind"].map(str::to_owned);
-    let under = [under.as_slice(), &[format!("--callgrind-out-file={}", out.display())]].concat();
+    let under = [
+        under.as_slice(),
+        &[format!("--callgrind-out-file={}", out.display())],
+    ]
+    .concat();
     let stage = Stage {
         lingate,
         directory: directory.path(),
@@ -67,7 +75,13 @@ async fn total(kind: Kind, lingate: &Path, case: &Case, requests: usize) -> anyh
         under: &under,
     };
     let subject = kind.start(&stage)?;
-    load::run(subject.address, &case.question()?, 1, Until::Count(requests)).await?;
+    load::run(
+        subject.address,
+        &case.question()?,
+        1,
+        Until::Count(requests),
+    )
+    .await?;
     subject.process.context("it is a process")?.end()?;
     sum_of(&fs::read_to_string(&out)?)
 }
@@ -75,7 +89,10 @@ async fn total(kind: Kind, lingate: &Path, case: &Case, requests: usize) -> anyh
 /// The total of a callgrind file.
 fn sum_of(text: &str) -> anyhow::Result<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("totals:"));
-    Ok(line.context("callgrind's file has no totals")?.trim().parse()?)
+    Ok(line
+        .context("callgrind's file has no totals")?
+        .trim()
+        .parse()?)
 }
 
 #[cfg(test)]
@@ -84,7 +101,10 @@ mod tests {
 
     #[test]
     fn totals_are_read_from_callgrinds_file() {
-        assert_eq!(sum_of("summary: 1\nfn=(1)\ntotals: 12345\n").unwrap(), 12345);
+        assert_eq!(
+            sum_of("summary: 1\nfn=(1)\ntotals: 12345\n").unwrap(),
+            12345
+        );
         assert!(sum_of("fn=(1)\n").is_err());
     }
 }

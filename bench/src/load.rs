@@ -47,13 +47,20 @@ pub(crate) async fn run(
 }
 
 /// One answer's head, for a look at what the gateway says of itself.
-pub(crate) async fn head_of_one(address: SocketAddr, question: &Question) -> anyhow::Result<String> {
+pub(crate) async fn head_of_one(
+    address: SocketAddr,
+    question: &Question,
+) -> anyhow::Result<String> {
     let mut asker = Asker::connect(address).await?;
     asker.once(question.seeded(0).next()).await?;
     Ok(asker.answer.head)
 }
 
-async fn ask(address: SocketAddr, mut question: Question, until: Until) -> anyhow::Result<Vec<Duration>> {
+async fn ask(
+    address: SocketAddr,
+    mut question: Question,
+    until: Until,
+) -> anyhow::Result<Vec<Duration>> {
     let mut asker = Asker::connect(address).await?;
     let mut times = Vec::new();
     let begin = Instant::now();
@@ -160,13 +167,19 @@ fn rest_of(head: &[u8], body: &[u8]) -> anyhow::Result<Rest> {
         bail!("status {:?}: {}", response.code, body.escape_ascii());
     }
     let header = |name: &str| {
-        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        let found = response
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name));
         found.and_then(|header| std::str::from_utf8(header.value).ok())
     };
     if let Some(length) = header("content-length") {
         return Ok(Rest::Length(length.parse()?));
     }
-    ensure!(header("transfer-encoding") == Some("chunked"), "the answer has no framing");
+    ensure!(
+        header("transfer-encoding") == Some("chunked"),
+        "the answer has no framing"
+    );
     Ok(Rest::Chunks(Vec::new()))
 }
 
@@ -191,7 +204,9 @@ mod tests {
     fn an_answer_is_over_with_its_last_byte() {
         check("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc");
         check("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-        check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\n\r\n0\r\r\n0\r\n\r\n");
+        check(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\n\r\n0\r\r\n0\r\n\r\n",
+        );
     }
 
     #[test]
@@ -201,7 +216,10 @@ mod tests {
             "HTTP/1.1 200 OK\r\n\r\nabc",
             "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nabc",
         ] {
-            assert!(Answer::default().push(answer.as_bytes()).is_err(), "{answer}");
+            assert!(
+                Answer::default().push(answer.as_bytes()).is_err(),
+                "{answer}"
+            );
         }
     }
 }

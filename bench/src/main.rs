@@ -23,24 +23,30 @@ use anyhow::{Context as _, bail};
 
 use rounds::Plan;
 
-const USAGE: &str = "usage: lingate-bench LINGATE [--rounds N] [--window MS] [--only TEXT] [--no-callgrind]";
+const USAGE: &str = "options: --lingate FILE (else the one beside this program), --rounds N, --window MS, --only TEXT \
+                     (cases whose name contains it), --no-callgrind";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [command, upstream] if command == "forward" => forward::run(upstream.parse()?),
-        [lingate, rest @ ..] => run(lingate.into(), rest),
-        [] => bail!(USAGE),
+        options => run(options),
     }
 }
 
-fn run(lingate: PathBuf, options: &[String]) -> anyhow::Result<()> {
+fn run(options: &[String]) -> anyhow::Result<()> {
+    let mut lingate: PathBuf = std::env::current_exe()?.with_file_name("lingate");
     let mut plan = Plan::default();
     let mut wants_instructions = true;
     let mut options = options.iter();
     while let Some(option) = options.next() {
-        let mut value = || options.next().with_context(|| format!("`{option}` needs a value"));
+        let mut value = || {
+            options
+                .next()
+                .with_context(|| format!("`{option}` needs a value"))
+        };
         match option.as_str() {
+            "--lingate" => lingate = value()?.into(),
             "--rounds" => plan.rounds = value()?.parse()?,
             "--window" => plan.window = Duration::from_millis(value()?.parse()?),
             "--only" => plan.only = Some(value()?.clone()),
@@ -50,7 +56,9 @@ fn run(lingate: PathBuf, options: &[String]) -> anyhow::Result<()> {
     }
     // Before the runtime starts, so that every thread of this process stays here.
     process::pin_self(process::LOAD_CORE)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let measured = rounds::run(&lingate, &plan).await?;
         let instructions = if wants_instructions {

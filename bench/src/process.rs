@@ -40,7 +40,8 @@ pub(crate) struct Memory {
 pub(crate) fn pin_self(core: usize) -> anyhow::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
-    sched_setaffinity(None, &cores).with_context(|| format!("cannot run on core {core}; the bench needs two"))
+    sched_setaffinity(None, &cores)
+        .with_context(|| format!("cannot run on core {core}; the bench needs two"))
 }
 
 impl Process {
@@ -62,7 +63,10 @@ impl Process {
     pub(crate) fn start_at(command: &mut Command, address: SocketAddr) -> anyhow::Result<Self> {
         let mut process = Self::spawn(command.stdout(Stdio::null()))?;
         while std::net::TcpStream::connect(address).is_err() {
-            ensure!(process.started.elapsed() < PATIENCE, "{command:?} does not listen");
+            ensure!(
+                process.started.elapsed() < PATIENCE,
+                "{command:?} does not listen"
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
         process.ready_after = process.started.elapsed();
@@ -99,7 +103,10 @@ impl Process {
 
     /// Its memory.
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
-        memory_of(&fs::read_to_string(format!("/proc/{}/status", self.child.id()))?)
+        memory_of(&fs::read_to_string(format!(
+            "/proc/{}/status",
+            self.child.id()
+        ))?)
     }
 
     /// Asks it to end, and waits until it has.
@@ -107,7 +114,11 @@ impl Process {
         kill_process(self.pid, Signal::TERM)?;
         let begin = Instant::now();
         while self.child.try_wait()?.is_none() {
-            ensure!(begin.elapsed() < PATIENCE, "process {:?} does not end", self.pid);
+            ensure!(
+                begin.elapsed() < PATIENCE,
+                "process {:?} does not end",
+                self.pid
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
@@ -126,7 +137,9 @@ fn memory_of(status: &str) -> anyhow::Result<Memory> {
     let field = |name: &str| -> anyhow::Result<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|line| line.split_whitespace().next());
-        Ok(number.with_context(|| format!("no {name} in status"))?.parse()?)
+        Ok(number
+            .with_context(|| format!("no {name} in status"))?
+            .parse()?)
     };
     Ok(Memory {
         resident: field("VmRSS:")?,

@@ -83,13 +83,20 @@ mod tests {
         for body in [SMALL, LARGE] {
             let question = Question::new(body, "m", true).unwrap();
             let (mut one, mut two) = (question.seeded(0), question.seeded(1));
-            let sendings = [one.next().to_vec(), one.next().to_vec(), two.next().to_vec()];
+            let sendings = [
+                one.next().to_vec(),
+                one.next().to_vec(),
+                two.next().to_vec(),
+            ];
             for sending in &sendings {
                 let text = std::str::from_utf8(sending).unwrap();
                 let (head, body) = text.split_once("\r\n\r\n").unwrap();
                 assert!(head.contains(&format!("content-length: {}", body.len())));
                 let body: Value = serde_json::from_str(body).unwrap();
-                assert_eq!((&body["model"], &body["stream"]), (&json!("m"), &json!(true)));
+                assert_eq!(
+                    (&body["model"], &body["stream"]),
+                    (&json!("m"), &json!(true))
+                );
                 let last = body["messages"].as_array().unwrap().last().unwrap();
                 assert!(!last["content"].as_str().unwrap().contains('@'));
             }

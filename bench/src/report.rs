@@ -16,13 +16,21 @@ pub(crate) fn markdown(measured: &Measured, instructions: &[Counted]) -> String 
 }
 
 fn write(out: &mut String, measured: &Measured, instructions: &[Counted]) -> std::fmt::Result {
-    writeln!(out, "| exchange | connections | subject | CPU per request, us | to the bare forwarder | aim | p50, us | p99, us | requests/s |")?;
-    writeln!(out, "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+    writeln!(
+        out,
+        "| exchange | connections | subject | CPU per request, us | to the bare forwarder | aim | p50, us | p99, us | requests/s |"
+    )?;
+    writeln!(
+        out,
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    )?;
     for (case, subjects) in &measured.cases {
         let forwarder = subjects.iter().find(|(kind, _)| *kind == Kind::Forwarder);
         let forwarder = forwarder.map_or(&[][..], |(_, windows)| windows);
         for (kind, windows) in subjects {
-            let us = |value: fn(&Window) -> Duration| median(windows.iter().map(|window| micros(value(window))));
+            let us = |value: fn(&Window) -> Duration| {
+                median(windows.iter().map(|window| micros(value(window))))
+            };
             let aim = case.target().filter(|_| *kind == Kind::Lingate);
             writeln!(
                 out,
@@ -30,7 +38,10 @@ fn write(out: &mut String, measured: &Measured, instructions: &[Counted]) -> std
                 case.exchange(),
                 case.connections,
                 kind.name(),
-                or_dash(median(windows.iter().filter_map(|window| window.cpu.map(micros))), 1),
+                or_dash(
+                    median(windows.iter().filter_map(|window| window.cpu.map(micros))),
+                    1
+                ),
                 or_dash(ratio(windows, forwarder), 2),
                 or_dash(aim, 2),
                 or_dash(us(|window| window.p50), 0),
@@ -40,13 +51,31 @@ fn write(out: &mut String, measured: &Measured, instructions: &[Counted]) -> std
         }
     }
     let footprint = &measured.footprint;
-    writeln!(out, "\n| of the gateway | measured | aim |\n| --- | ---: | ---: |")?;
-    writeln!(out, "| ready, ms | {:.1} | 50 |", micros(footprint.ready) / 1000.0)?;
+    writeln!(
+        out,
+        "\n| of the gateway | measured | aim |\n| --- | ---: | ---: |"
+    )?;
+    writeln!(
+        out,
+        "| ready, ms | {:.1} | 50 |",
+        micros(footprint.ready) / 1000.0
+    )?;
     let mib = |kilobytes: u64| kilobytes as f64 / 1024.0;
-    writeln!(out, "| resident when idle, MiB | {:.1} | 12 |", mib(footprint.idle.resident))?;
-    writeln!(out, "| peak under the large load, MiB | {:.1} | 40 |", mib(footprint.loaded.peak))?;
+    writeln!(
+        out,
+        "| resident when idle, MiB | {:.1} | 12 |",
+        mib(footprint.idle.resident)
+    )?;
+    writeln!(
+        out,
+        "| peak under the large load, MiB | {:.1} | 40 |",
+        mib(footprint.loaded.peak)
+    )?;
     if !instructions.is_empty() {
-        writeln!(out, "\n| exchange | lingate, thousand instructions | bare forwarder | ratio |")?;
+        writeln!(
+            out,
+            "\n| exchange | lingate, thousand instructions | bare forwarder | ratio |"
+        )?;
         writeln!(out, "| --- | ---: | ---: | ---: |")?;
     }
     for counted in instructions {
@@ -72,7 +101,10 @@ fn ratio(windows: &[Window], forwarder: &[Window]) -> Option<f64> {
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    let (low, high) = (
+        values.get(values.len().checked_sub(1)? / 2)?,
+        values.get(values.len() / 2)?,
+    );
     Some((low + high) / 2.0)
 }
 

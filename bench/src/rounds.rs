@@ -34,7 +34,11 @@ impl Default for Plan {
 impl Plan {
     /// The cases to measure.
     pub(crate) fn cases(&self) -> Vec<Case> {
-        let is_wanted = |case: &Case| self.only.as_ref().is_none_or(|only| case.name().contains(only));
+        let is_wanted = |case: &Case| {
+            self.only
+                .as_ref()
+                .is_none_or(|only| case.name().contains(only))
+        };
         case::all().into_iter().filter(is_wanted).collect()
     }
 }
@@ -86,10 +90,18 @@ pub(crate) async fn run(lingate: &Path, plan: &Plan) -> anyhow::Result<Measured>
     let loaded = loaded(&stage, &upstream).await?;
 
     let kinds = Kind::available();
-    let subjects: Vec<Subject> = kinds.iter().map(|kind| kind.start(&stage)).collect::<Result<_, _>>()?;
+    let subjects: Vec<Subject> = kinds
+        .iter()
+        .map(|kind| kind.start(&stage))
+        .collect::<Result<_, _>>()?;
     let mut measured: Vec<(Case, Vec<(Kind, Vec<Window>)>)> = cases
         .iter()
-        .map(|case| (*case, kinds.iter().map(|kind| (*kind, Vec::new())).collect()))
+        .map(|case| {
+            (
+                *case,
+                kinds.iter().map(|kind| (*kind, Vec::new())).collect(),
+            )
+        })
         .collect();
     for round in 0..plan.rounds {
         for (case, windows) in &mut measured {
@@ -105,21 +117,45 @@ pub(crate) async fn run(lingate: &Path, plan: &Plan) -> anyhow::Result<Measured>
     }
     Ok(Measured {
         cases: measured,
-        footprint: Footprint { ready, idle, loaded },
+        footprint: Footprint {
+            ready,
+            idle,
+            loaded,
+        },
     })
 }
 
 async fn window(subject: &Subject, case: &Case, length: Duration) -> anyhow::Result<Window> {
     let question = case.question()?;
-    load::run(subject.address, &question, case.connections, Until::Count(2)).await?;
-    let cpu = || subject.process.as_ref().map(|process| process.cpu()).transpose();
+    load::run(
+        subject.address,
+        &question,
+        case.connections,
+        Until::Count(2),
+    )
+    .await?;
+    let cpu = || {
+        subject
+            .process
+            .as_ref()
+            .map(|process| process.cpu())
+            .transpose()
+    };
     let before = cpu()?;
-    let times = load::run(subject.address, &question, case.connections, Until::Elapsed(length)).await?;
+    let times = load::run(
+        subject.address,
+        &question,
+        case.connections,
+        Until::Elapsed(length),
+    )
+    .await?;
     let after = cpu()?;
     let count = u32::try_from(times.len())?;
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     Ok(Window {
-        cpu: before.zip(after).map(|(before, after)| (after - before) / count),
+        cpu: before
+            .zip(after)
+            .map(|(before, after)| (after - before) / count),
         p50: at(0.5),
         p99: at(0.99),
         rate: f64::from(count) / length.as_secs_f64(),
@@ -136,7 +172,11 @@ async fn check_lane(subject: &Subject, case: &Case) -> anyhow::Result<()> {
         Lane::Passthrough => "x-lingate-lane: passthrough",
         Lane::Translate => "x-lingate-lane: translate",
     };
-    ensure!(head.contains(lane), "{}: not `{lane}` in\n{head}", case.name());
+    ensure!(
+        head.contains(lane),
+        "{}: not `{lane}` in\n{head}",
+        case.name()
+    );
     Ok(())
 }
 
@@ -160,8 +200,17 @@ async fn loaded(stage: &Stage<'_>, upstream: &Upstream) -> anyhow::Result<Memory
     for case in case::all() {
         if case.size == Size::Large && case.connections == 32 {
             upstream.set(case.answer());
-            load::run(subject.address, &case.question()?, 32, Until::Elapsed(Duration::from_secs(2))).await?;
+            load::run(
+                subject.address,
+                &case.question()?,
+                32,
+                Until::Elapsed(Duration::from_secs(2)),
+            )
+            .await?;
         }
     }
-    subject.process.context("the gateway is a process")?.memory()
+    subject
+        .process
+        .context("the gateway is a process")?
+        .memory()
 }

@@ -46,7 +46,9 @@ impl Kind {
     /// All kinds that this machine has.
     pub(crate) fn available() -> Vec<Self> {
         let all = [Self::Lingate, Self::Forwarder, Self::Nginx, Self::Direct];
-        all.into_iter().filter(|kind| *kind != Self::Nginx || nginx().is_some()).collect()
+        all.into_iter()
+            .filter(|kind| *kind != Self::Nginx || nginx().is_some())
+            .collect()
     }
 
     /// As it is called in the report.
@@ -62,8 +64,12 @@ impl Kind {
     /// Starts it.
     pub(crate) fn start(self, stage: &Stage<'_>) -> anyhow::Result<Subject> {
         let (process, address) = match self {
-            Self::Lingate => Process::start(&mut lingate(stage)?).map(|(process, at)| (Some(process), at))?,
-            Self::Forwarder => Process::start(&mut forwarder(stage)?).map(|(process, at)| (Some(process), at))?,
+            Self::Lingate => {
+                Process::start(&mut lingate(stage)?).map(|(process, at)| (Some(process), at))?
+            }
+            Self::Forwarder => {
+                Process::start(&mut forwarder(stage)?).map(|(process, at)| (Some(process), at))?
+            }
             Self::Nginx => {
                 let address = free_address()?;
                 let mut command = nginx_command(stage, address)?;
@@ -90,7 +96,10 @@ impl Stage<'_> {
             }
         };
         // Nothing of the user's: no keys, no configuration, no gateway that runs already.
-        command.env_clear().env("HOME", self.directory).env("PATH", "/usr/bin:/bin");
+        command
+            .env_clear()
+            .env("HOME", self.directory)
+            .env("PATH", "/usr/bin:/bin");
         command.stderr(Stdio::null());
         command
     }
@@ -109,7 +118,11 @@ fn lingate(stage: &Stage<'_>) -> anyhow::Result<Command> {
         ),
     )?;
     let mut command = stage.command(stage.lingate);
-    command.arg("serve").args(["--port", "0"]).arg("--config").arg(file);
+    command
+        .arg("serve")
+        .args(["--port", "0"])
+        .arg("--config")
+        .arg(file);
     Ok(command)
 }
 
@@ -142,7 +155,8 @@ fn nginx_command(stage: &Stage<'_>, address: SocketAddr) -> anyhow::Result<Comma
 
 fn nginx() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let mut places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    let mut places =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     places.find_map(|place| {
         let program = place.join("nginx");
         program.is_file().then_some(program)

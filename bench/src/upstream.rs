@@ -38,8 +38,8 @@ impl Upstream {
                 if stream.set_nodelay(true).is_err() {
                     continue;
                 }
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
                 // A peer that hangs up is no news to it.
                 tokio::spawn(async move { drop(connection.await) });
             }
@@ -58,7 +58,10 @@ async fn reply(
     answer: Arc<Mutex<Answer>>,
 ) -> Result<Response<Pieces>, Infallible> {
     while let Some(Ok(_)) = request.body_mut().frame().await {}
-    let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let answer = answer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let mut response = Response::new(Pieces {
         pieces: answer.pieces,
         next: 0,

@@ -37,6 +37,35 @@ pub fn smollm2() -> Option<PathBuf> {
         .or_else(|| missing("SmolLM2", "run `make clients`, which needs python3-venv"))
 }
 
+/// Chromium: `$CHROMIUM`, else the one on the path.
+pub fn chromium() -> Option<PathBuf> {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = named.or_else(|| {
+        std::env::split_paths(&path)
+            .flat_map(|folder| {
+                ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name))
+            })
+            .find(|program| program.exists())
+    });
+    found.or_else(|| missing("chromium", "install it, or name it in $CHROMIUM"))
+}
+
+/// The folder that holds the module which drives Chromium.
+pub fn playwright() -> Option<PathBuf> {
+    let folder = clients().join("browser");
+    folder
+        .join("node_modules/playwright-core")
+        .exists()
+        .then_some(folder)
+        .or_else(|| {
+            missing(
+                "playwright-core",
+                "run `e2e/install-browser`, which needs npm",
+            )
+        })
+}
+
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
 }

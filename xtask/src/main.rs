@@ -8,6 +8,7 @@ fn main() -> anyhow::Result<()> {
     match arguments.as_slice() {
         ["docs"] => xtask::docs::write(),
         ["docs", "--check"] => xtask::docs::check(),
-        _ => bail!("usage: cargo xtask docs [--check]"),
+        ["bench", options @ ..] => xtask::bench::run(options),
+        _ => bail!("usage: cargo xtask docs [--check] | bench [OPTIONS]"),
     }
 }

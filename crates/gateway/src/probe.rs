@@ -73,10 +73,16 @@ pub enum ProbeError {
         /// What the resolver says.
         reason: String,
     },
-    /// There is no connection.
+    /// Its machine is there, and nothing listens.
+    #[error("nothing listens at {0}")]
+    Refused(String),
+    /// There is no connection, or it breaks before an answer.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// There is a connection, but no trust.
+    /// Its certificate is not one to trust.
+    #[error("its certificate is refused: {0}")]
+    Untrusted(String),
+    /// There is a connection, but no TLS on it.
     #[error("TLS fails: {0}")]
     Tls(String),
     /// It says nothing in time.
@@ -157,8 +163,7 @@ impl Prober {
                 let headers = HeaderMap::new();
                 let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
                 let wire = upstream.wire;
-                let mut live =
-                    Live::new(headers, lane, wire, body, prepared.chain, limits, blame);
+                let mut live = Live::new(headers, lane, wire, body, prepared.chain, limits, blame);
                 live.until_content().await.map_err(broken)?;
                 String::new()
             } else {
@@ -287,8 +292,23 @@ fn broken(failure: Failure) -> ProbeError {
 /// that was it.
 async fn cause(url: &Uri, error: &(dyn Error + Send + Sync + 'static)) -> ProbeError {
     let words = chain_of(error);
-    if is_tls(error) {
+    let untrusted = |cause: &(dyn Error + 'static)| {
+        let cause = cause.downcast_ref::<rustls::Error>();
+        matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
+    };
+    if any_cause(error, &untrusted) {
+        return ProbeError::Untrusted(words);
+    }
+    if any_cause(error, &|cause| cause.is::<rustls::Error>()) {
         return ProbeError::Tls(words);
+    }
+    let refused = |cause: &(dyn Error + 'static)| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    if any_cause(error, &refused) {
+        let authority = url.authority().map(ToString::to_string);
+        return ProbeError::Refused(authority.unwrap_or_default());
     }
     let host = url.host().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -301,17 +321,20 @@ async fn cause(url: &Uri, error: &(dyn Error + Send + Sync + 'static)) -> ProbeE
     }
 }
 
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
+/// Whether an error or one of its causes is such a one. An `io::Error` keeps what it wraps apart from its source.
+fn any_cause(
+    error: &(dyn Error + 'static),
+    is_such: &dyn Fn(&(dyn Error + 'static)) -> bool,
+) -> bool {
     let mut current = Some(error);
     while let Some(error) = current {
-        if error.is::<rustls::Error>() {
+        if is_such(error) {
             return true;
         }
-        let inside = error
+        let wrapped = error
             .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .is_some_and(|inside| is_tls(inside));
-        if inside {
+            .and_then(io::Error::get_ref);
+        if wrapped.is_some_and(|wrapped| any_cause(wrapped, is_such)) {
             return true;
         }
         current = error.source();

@@ -5,7 +5,7 @@ use lingate_wire::chat::Dialect;
 use lingate_wire::stage::Stage;
 use lingate_wire::turn::{Event, Failure, Params, Turn};
 
-use crate::settings::{ReasoningHistory, Settings};
+use crate::settings::{ReasoningHistory, Settings, Thinking};
 use crate::state::State;
 
 /// A stage that changes the events of a reply.
@@ -85,6 +85,8 @@ pub enum Repair {
     ReasoningPlaceholder,
     /// The output limit goes down to this many tokens.
     OutputLimit(u64),
+    /// The model is asked to think after all.
+    Thinking,
 }
 
 impl Repair {
@@ -95,6 +97,7 @@ impl Repair {
                 settings.reasoning_history = ReasoningHistory::Placeholder
             }
             Self::OutputLimit(tokens) => settings.max_output = Some(tokens),
+            Self::Thinking => settings.thinking = Thinking::On,
         }
     }
 
@@ -104,6 +107,7 @@ impl Repair {
         match self {
             Self::ReasoningPlaceholder => "reasoning-placeholder",
             Self::OutputLimit(_) => "output-limit",
+            Self::Thinking => "thinking",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use lingate_wire::turn::{Failure, Params, Turn};
 
-use crate::fix::reasoning_history;
+use crate::fix::{mandatory_reasoning, output_limit_retry, reasoning_history};
 use crate::list::LIST;
 use crate::quirk::{EventStage, Quirk, Repair, Target};
 use crate::shape;
@@ -92,6 +92,7 @@ impl Selection {
                 state.hits.push(quirk.name);
             }
         }
+        state.max_tokens = params.max_tokens;
     }
 
     /// The stages for one reply, in the order in which events pass them.
@@ -112,6 +113,8 @@ impl Selection {
             .filter_map(|quirk| quirk.on_failure)
             .find_map(|on_failure| on_failure(failure, state))
             .or_else(|| reasoning_history::asked_for(failure, state))
+            .or_else(|| output_limit_retry::repair(failure, state))
+            .or_else(|| mandatory_reasoning::asked_for(failure, state))
     }
 }
 

@@ -27,7 +27,7 @@ pub enum ReasoningHistory {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Thinking {
-    /// As the client asks.
+    /// As the client asks. An Anthropic client that says nothing asks for none, as on its own wire.
     #[default]
     Auto,
     /// Always.

@@ -20,10 +20,6 @@ pub(crate) fn apply(turn: &mut Turn, params: &mut Params, state: &mut State) {
     let settings = &state.settings;
     sample(params, settings);
     think(params, settings);
-    // Where reasoning must not be missing the model thinks unless it is told not to; the encoder has to know.
-    if state.dialect.missing_reasoning.is_some() {
-        params.thinking.get_or_insert(ThinkingMode::Adaptive);
-    }
     if let (Some(asked), Some(most)) = (params.max_tokens, settings.max_output) {
         params.max_tokens = Some(asked.min(most));
     }

@@ -14,6 +14,8 @@ pub struct State {
     pub settings: Settings,
     /// The model's name at the provider.
     pub model: String,
+    /// The output limit that the request is made with.
+    pub max_tokens: Option<u64>,
     /// Names of the quirks that changed something, in the order of the list.
     pub hits: Vec<&'static str>,
 }
@@ -26,6 +28,7 @@ impl State {
             dialect: Dialect::default(),
             settings,
             model: target.model.to_owned(),
+            max_tokens: None,
             hits: Vec::new(),
         }
     }

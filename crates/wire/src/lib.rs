@@ -15,4 +15,5 @@ pub mod stage;
 pub mod turn;
 
 pub use codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, UpstreamContext};
+pub use overflow::room_for_output;
 pub use wire::{UnknownWire, Wire};

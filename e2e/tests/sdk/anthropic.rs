@@ -49,7 +49,11 @@ async fn check(set: Set, wire: Wire) {
     expected.extend(failures(set, wire));
     run.check(&expected);
 
-    assert_eq!(run.about("PATIENTLY").len(), 1, "a refused key is not tried again");
+    assert_eq!(
+        run.about("PATIENTLY").len(),
+        1,
+        "a refused key is not tried again"
+    );
     assert_eq!(run.about("ONCE-LIMITED").len(), 2, "a limit is waited for");
     match wire {
         Wire::Chat => translated(&run),
@@ -105,13 +109,15 @@ fn answers(wire: Wire) -> Map<String, Value> {
 }
 
 fn failures(set: Set, wire: Wire) -> Map<String, Value> {
-    let failure = |raised: &str, status: u16, kind: &str, message: &str| {
-        json!({"raised": raised, "status_code": status, "type": kind, "message": message, "got": ""})
-    };
+    let failure = |raised: &str, status: u16, kind: &str, message: &str| json!({"raised": raised, "status_code": status, "type": kind, "message": message, "got": ""});
     let server = |message| failure("InternalServerError", 502, "api_error", message);
     // After the first content there is no status any more: each SDK has a class of its own for that.
     let late = |message: &str, got: &str| {
-        let raised = if set == Set::Node { "APIError" } else { "APIStatusError" };
+        let raised = if set == Set::Node {
+            "APIError"
+        } else {
+            "APIStatusError"
+        };
         json!({"raised": raised, "type": "api_error", "message": message, "got": got})
     };
     let got = match wire {
@@ -119,7 +125,12 @@ fn failures(set: Set, wire: Wire) -> Map<String, Value> {
         Wire::Anthropic => "Hello from ",
     };
     let refused = server("provider `scripted` refuses the gateway's credential");
-    let busy = failure("OverloadedError", 529, "overloaded_error", "currently overloaded");
+    let busy = failure(
+        "OverloadedError",
+        529,
+        "overloaded_error",
+        "currently overloaded",
+    );
     let limited = failure("RateLimitError", 429, "rate_limit_error", "max RPM: 3");
     let too_long = match wire {
         Wire::Chat => "prompt is too long: 250000 tokens > 131072 maximum",
@@ -165,7 +176,10 @@ fn failures(set: Set, wire: Wire) -> Map<String, Value> {
 /// What a Chat provider got.
 fn translated(run: &Run) {
     let settings = run.body("KNOBS");
-    assert_eq!(settings["messages"][0], json!({"role": "system", "content": "Be brief."}));
+    assert_eq!(
+        settings["messages"][0],
+        json!({"role": "system", "content": "Be brief."})
+    );
     assert_eq!(settings["temperature"], 0.5);
     assert_eq!(settings["stop"], json!(["END"]));
     assert_eq!(settings["parallel_tool_calls"], false);
@@ -174,16 +188,28 @@ fn translated(run: &Run) {
 
     let format = &run.body("READING")["response_format"];
     assert_eq!(format["type"], "json_schema");
-    assert_eq!(format["json_schema"]["schema"]["required"], json!(["city", "degrees"]));
+    assert_eq!(
+        format["json_schema"]["schema"]["required"],
+        json!(["city", "degrees"])
+    );
 
     let media = &run.body("SAY what this is")["messages"][0]["content"];
     let picture = media[1]["image_url"]["url"].as_str().unwrap_or_default();
-    assert!(picture.starts_with("data:image/png;base64,iVBORw0KGgo"), "{media}");
+    assert!(
+        picture.starts_with("data:image/png;base64,iVBORw0KGgo"),
+        "{media}"
+    );
     let document = media[2]["file"]["file_data"].as_str().unwrap_or_default();
-    assert!(document.starts_with("data:application/pdf;base64,JVBERi0"), "{media}");
+    assert!(
+        document.starts_with("data:application/pdf;base64,JVBERi0"),
+        "{media}"
+    );
 
     let history = &run.body("THINK")["messages"];
-    assert_eq!(history[1]["reasoning_content"], "The user wants the weather.");
+    assert_eq!(
+        history[1]["reasoning_content"],
+        "The user wants the weather."
+    );
 }
 
 /// What an Anthropic provider got: the SDK's words, and its own signature back.
@@ -194,5 +220,8 @@ fn passed_through(run: &Run) {
     assert_eq!(settings["system"][0]["cache_control"]["type"], "ephemeral");
     let history = &run.body("THINK")["messages"];
     assert_eq!(history[1]["content"][0]["signature"], "c2NyaXB0ZWQ=");
-    assert_eq!(run.body("SAY what this is")["messages"][0]["content"][2]["title"], "A page");
+    assert_eq!(
+        run.body("SAY what this is")["messages"][0]["content"][2]["title"],
+        "A page"
+    );
 }

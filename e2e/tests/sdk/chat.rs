@@ -39,7 +39,11 @@ async fn check(set: Set, wire: Wire) {
     expected.extend(failures(wire));
     run.check(&expected);
 
-    assert_eq!(run.about("PATIENTLY").len(), 1, "a refused key is not tried again");
+    assert_eq!(
+        run.about("PATIENTLY").len(),
+        1,
+        "a refused key is not tried again"
+    );
     assert_eq!(run.about("ONCE-LIMITED").len(), 2, "a limit is waited for");
     match wire {
         Wire::Chat => passed_through(&run),
@@ -100,24 +104,25 @@ fn answers(set: Set, wire: Wire) -> Map<String, Value> {
 }
 
 fn failures(wire: Wire) -> Map<String, Value> {
-    let failure = |raised: &str, status: u16, kind: &str, message: &str| {
-        json!({"raised": raised, "status_code": status, "type": kind, "message": message, "got": ""})
-    };
+    let failure = |raised: &str, status: u16, kind: &str, message: &str| json!({"raised": raised, "status_code": status, "type": kind, "message": message, "got": ""});
     let server = |message| failure("InternalServerError", 502, "server_error", message);
     // After the first content there is no status any more.
-    let late = |message: &str, got: &str| {
-        json!({"raised": "APIError", "type": "server_error", "message": message, "got": got})
-    };
+    let late = |message: &str, got: &str| json!({"raised": "APIError", "type": "server_error", "message": message, "got": got});
     let got = match wire {
         Wire::Chat => "Hello from the ",
         Wire::Anthropic => "Hello from ",
     };
     let refused = server("provider `scripted` refuses the gateway's credential");
-    let busy = failure("InternalServerError", 503, "overloaded_error", "currently overloaded");
+    let busy = failure(
+        "InternalServerError",
+        503,
+        "overloaded_error",
+        "currently overloaded",
+    );
     let limited = failure("RateLimitError", 429, "rate_limit_error", "max RPM: 3");
     let maximum = match wire {
         Wire::Chat => "maximum context length is 131072 tokens",
-        Wire::Anthropic => "maximum context length is 200000 tokens",
+        Wire::Anthropic => "prompt is too long: 250000 tokens > 200000 maximum",
     };
     let too_long = merged(
         &failure("BadRequestError", 400, "invalid_request_error", maximum),
@@ -181,7 +186,10 @@ fn passed_through(run: &Run) {
     let settings = run.body("KNOBS");
     assert_eq!(settings["messages"][0]["role"], "developer");
     assert_eq!(settings["messages"][1]["name"], "ada");
-    assert_eq!((&settings["seed"], &settings["user"]), (&json!(7), &json!("u-1")));
+    assert_eq!(
+        (&settings["seed"], &settings["user"]),
+        (&json!(7), &json!("u-1"))
+    );
     let media = &run.body("SAY what this is")["messages"][0]["content"];
     assert_eq!(media[1]["image_url"]["detail"], "low");
     assert_eq!(media[2]["file"]["filename"], "page.pdf");

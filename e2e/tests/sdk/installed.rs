@@ -44,11 +44,8 @@ impl Set {
                     fs::copy(entry.path(), folder.join(entry.file_name()))
                         .expect("files can be copied");
                 }
-                std::os::unix::fs::symlink(
-                    place.join("node_modules"),
-                    folder.join("node_modules"),
-                )
-                .expect("links can be made");
+                std::os::unix::fs::symlink(place.join("node_modules"), folder.join("node_modules"))
+                    .expect("links can be made");
                 let mut command = home.command(&place.join("node"));
                 command.arg(folder.join(script));
                 command

@@ -8,6 +8,8 @@ mod anthropic;
 mod chat;
 mod frameworks;
 mod installed;
+#[cfg(feature = "agents")]
+mod llama_cpp;
 mod model;
 mod run;
 mod table;

@@ -131,9 +131,7 @@ impl Model {
             }
         };
         let pieces = (0..1200).fold(Answer::sse([first]), |answer, _| {
-            answer
-                .write(piece.clone())
-                .pause(Duration::from_millis(50))
+            answer.write(piece.clone()).pause(Duration::from_millis(50))
         });
         pieces.stall()
     }

@@ -13,9 +13,12 @@ use crate::model::{Model, fault_cases};
 /// A slow interpreter on a busy machine, and every case once.
 const LIMIT: Duration = Duration::from_secs(100);
 
+/// What a script reported, by case.
+pub(crate) type Results = BTreeMap<String, Value>;
+
 /// What a script reported and what its provider received.
 pub(crate) struct Run {
-    results: BTreeMap<String, Value>,
+    results: Results,
     requests: Vec<Received>,
     label: String,
 }
@@ -65,36 +68,19 @@ impl Run {
         assert_eq!(model.faults(), [""; 0], "{label}");
         for key in [Provider::KEY, CLIENT_KEY] {
             assert!(!gateway.log().contains(key), "{label}: a key in the log");
-            assert!(!finished.stdout.contains(key), "{label}: a key in an answer");
+            assert!(
+                !finished.stdout.contains(key),
+                "{label}: a key in an answer"
+            );
         }
         assert_eq!(gateway.stop().await.code, Some(0), "{label}");
         home.is_quiet().await;
         Some(run)
     }
 
-    /// Asserts that the script reported exactly these cases with at least these values. Of a `message`, the expected
-    /// words need only be a part.
+    /// Compares what the script reported with a table, see [`compare`].
     pub(crate) fn check(&self, expected: &Map<String, Value>) {
-        let label = &self.label;
-        let reported: Vec<&String> = self.results.keys().collect();
-        let mut named: Vec<&String> = expected.keys().collect();
-        named.sort();
-        assert_eq!(reported, named, "{label}: cases");
-        let mut wrong = Vec::new();
-        for (case, expected) in expected {
-            let result = &self.results[case];
-            let keys = expected.as_object().expect("a case is an object");
-            let fits = |(key, value): (&String, &Value)| match (value, &result[key]) {
-                (Value::String(words), Value::String(message)) if key == "message" => {
-                    message.contains(words)
-                }
-                (value, actual) => value == actual,
-            };
-            if !keys.iter().all(fits) || expected.get("raised").is_none() && is_raised(result) {
-                wrong.push(format!("{case}:\n  expected {expected}\n  got      {result}"));
-            }
-        }
-        assert!(wrong.is_empty(), "{label}:\n{}", wrong.join("\n"));
+        compare(&self.label, &self.results, expected);
     }
 
     /// The provider's requests that hold this text, in order.
@@ -136,7 +122,35 @@ impl Run {
 /// As in the scripts' report module.
 const CLIENT_KEY: &str = "the-clients-own-key";
 
-fn results(stdout: &str) -> BTreeMap<String, Value> {
+/// Asserts that exactly these cases were reported, with at least these values. Of a `message`, the expected words need
+/// only be a part.
+pub(crate) fn compare(label: &str, results: &Results, expected: &Map<String, Value>) {
+    let reported: Vec<&String> = results.keys().collect();
+    let mut named: Vec<&String> = expected.keys().collect();
+    named.sort();
+    assert_eq!(reported, named, "{label}: cases");
+    let mut wrong = Vec::new();
+    for (case, expected) in expected {
+        let result = &results[case];
+        let values = expected.as_object().expect("a case is an object");
+        let fits = |(key, value): (&String, &Value)| match (value, &result[key]) {
+            (Value::String(words), Value::String(message)) if key == "message" => {
+                message.contains(words)
+            }
+            (value, actual) => value == actual,
+        };
+        let raised = |side: &Value| side.get("raised").is_some();
+        if !values.iter().all(fits) || raised(result) != raised(expected) {
+            wrong.push(format!(
+                "{case}:\n  expected {expected}\n  got      {result}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{label}:\n{}", wrong.join("\n"));
+}
+
+/// A script's lines by their cases.
+pub(crate) fn results(stdout: &str) -> Results {
     let lines = stdout.lines().map(|line| {
         let mut result: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -145,8 +159,4 @@ fn results(stdout: &str) -> BTreeMap<String, Value> {
         (name, result)
     });
     lines.collect()
-}
-
-fn is_raised(result: &Value) -> bool {
-    result.get("raised").is_some()
 }

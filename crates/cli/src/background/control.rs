@@ -109,7 +109,9 @@ fn answered((status, body): (u16, Vec<u8>)) -> io::Result<DefaultModel> {
         return Ok(serde_json::from_slice(&body)?);
     }
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let words = body.pointer("/error/message").and_then(|words| words.as_str());
+    let words = body
+        .pointer("/error/message")
+        .and_then(|words| words.as_str());
     Err(words.map_or_else(|| refused(status), io::Error::other))
 }
 
@@ -297,9 +299,16 @@ mod tests {
         let now = switch_default(&entry, Some("kimi")).await.unwrap();
         assert_eq!((now.default.as_deref(), now.switched), (Some("kimi"), true));
         let asked = asked.join().unwrap();
-        assert!(asked.starts_with("POST /api/default ") && asked.ends_with("\r\n\r\n{\"model\":\"kimi\"}"), "{asked}");
+        assert!(
+            asked.starts_with("POST /api/default ")
+                && asked.ends_with("\r\n\r\n{\"model\":\"kimi\"}"),
+            "{asked}"
+        );
         let cases = [
-            ("HTTP/1.0 404 x\r\n\r\n{\"error\":{\"message\":\"no model\"}}", "no model"),
+            (
+                "HTTP/1.0 404 x\r\n\r\n{\"error\":{\"message\":\"no model\"}}",
+                "no model",
+            ),
             ("HTTP/1.0 404 x\r\n\r\nnothing", "it answered 404"),
         ];
         for (answer, words) in cases {

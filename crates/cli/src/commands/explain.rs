@@ -132,7 +132,9 @@ fn disabled(config: &Config, explanation: &Explanation) -> Vec<String> {
         let provider = config.provider(&target.provider);
         provider.is_none_or(|provider| !provider.enabled)
     };
-    let targets = model.map(|model| model.targets.as_slice()).unwrap_or_default();
+    let targets = model
+        .map(|model| model.targets.as_slice())
+        .unwrap_or_default();
     let targets = targets.iter().filter(is_disabled);
     targets
         .map(|target| format!("{}/{}", target.provider, target.model))
@@ -255,8 +257,7 @@ fn candidate(explained: &Explained) -> Json {
 /// The body as JSON; as text if a client's own is none.
 fn body(outgoing: &Outgoing) -> Json {
     serde_json::from_slice(&outgoing.body).unwrap_or_else(|_| {
-        std::str::from_utf8(&outgoing.body)
-            .map_or(Json::Null, |text| Json::String(text.to_owned()))
+        std::str::from_utf8(&outgoing.body).map_or(Json::Null, |text| Json::String(text.to_owned()))
     })
 }
 
@@ -275,10 +276,7 @@ mod tests {
         check(r#""messages":[],"system":"x","stop":"y""#, Wire::Anthropic);
         check(r#""messages":[]"#, Wire::Chat);
         check(r#""max_tokens":1,"messages":[],"stop":["x"]"#, Wire::Chat);
-        check(
-            r#""max_tokens":1,"messages":[{"role":"tool"}]"#,
-            Wire::Chat,
-        );
+        check(r#""max_tokens":1,"messages":[{"role":"tool"}]"#, Wire::Chat);
         check(
             r#""max_tokens":1,"messages":[],"tools":[{"type":"function","function":{}}]"#,
             Wire::Chat,

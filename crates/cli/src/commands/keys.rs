@@ -67,12 +67,7 @@ fn remove(args: &KeyName, environment: &dyn Environment) -> Result<(), Failure> 
 }
 
 fn list(args: &Report, environment: &dyn Environment) -> Result<(), Failure> {
-    let config = load(
-        args.file.config.as_deref(),
-        Listen::default(),
-        environment,
-    )?
-    .config;
+    let config = load(args.file.config.as_deref(), Listen::default(), environment)?.config;
     let is_admin = |name: &String| config.server.admin_keys.contains(name);
     if args.format.json {
         return output::json_lines(config.keys.iter().map(|key| {
@@ -133,8 +128,9 @@ impl EditError {
     fn at(self, path: &Path, name: &str) -> Failure {
         let path = path.display();
         match self {
-            Self::Exists => Failure::problem(format!("`{path}` has a key `{name}` already"))
-                .hint(format!("take another name, or `lingate keys remove {name}` first")),
+            Self::Exists => Failure::problem(format!("`{path}` has a key `{name}` already")).hint(
+                format!("take another name, or `lingate keys remove {name}` first"),
+            ),
             Self::Missing => Failure::problem(format!("`{path}` has no key `{name}`"))
                 .hint("`lingate keys list` says which there are"),
             Self::NoTable => Failure::usage(format!("`keys` in `{path}` is no table"))
@@ -279,11 +275,15 @@ mod tests {
         check("", Ok("[keys.bob]\nsecret = \"sha256:0\"\n"));
         check(
             "default = 'x' # mine\n\n# theirs\n[server]\nlisten='y'\n",
-            Ok("default = 'x' # mine\n\n# theirs\n[server]\nlisten='y'\n\n[keys.bob]\nsecret = \"sha256:0\"\n"),
+            Ok(
+                "default = 'x' # mine\n\n# theirs\n[server]\nlisten='y'\n\n[keys.bob]\nsecret = \"sha256:0\"\n",
+            ),
         );
         check(
             "[keys.al]  # first\nsecret = 'h'\n\n[server]\n",
-            Ok("[keys.al]  # first\nsecret = 'h'\n\n[keys.bob]\nsecret = \"sha256:0\"\n\n[server]\n"),
+            Ok(
+                "[keys.al]  # first\nsecret = 'h'\n\n[keys.bob]\nsecret = \"sha256:0\"\n\n[server]\n",
+            ),
         );
         check(
             "keys = { al = { secret = 'h' } }\n",

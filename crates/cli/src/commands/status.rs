@@ -215,9 +215,21 @@ mod tests {
         };
         let nanoseconds = "2026-11-21T12:00:01.987654321Z";
         let kimi = || Some("kimi".to_owned());
-        check(answer(nanoseconds, kimi(), false), "2026-11-21T12:00:01Z", "kimi");
-        check(answer("2026-11-21T12:00:01Z", kimi(), true), "2026-11-21T12:00:01Z", "kimi (switched)");
-        check(answer(nanoseconds, None, false), "2026-11-21T12:00:01Z", "none");
+        check(
+            answer(nanoseconds, kimi(), false),
+            "2026-11-21T12:00:01Z",
+            "kimi",
+        );
+        check(
+            answer("2026-11-21T12:00:01Z", kimi(), true),
+            "2026-11-21T12:00:01Z",
+            "kimi (switched)",
+        );
+        check(
+            answer(nanoseconds, None, false),
+            "2026-11-21T12:00:01Z",
+            "none",
+        );
     }
 
     #[test]

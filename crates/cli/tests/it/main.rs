@@ -1,13 +1,18 @@
 //! The built binary, as a user meets it: own HOME, empty environment, free ports, no network.
 
 #![expect(
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "helpers of tests fail the test"
 )]
 
 mod commands;
 mod docs;
+mod doctor;
+mod explain;
 mod harness;
+mod keys;
 mod launch;
 mod serve;
+mod switch;

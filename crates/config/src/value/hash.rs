@@ -23,7 +23,9 @@ pub(super) fn parse(text: &str) -> Result<KeyHash, FormatError> {
     // The value is not shown: a person may have put the key itself here.
     let error = || FormatError {
         message: "is not `sha256:` and 64 hexadecimal digits".to_owned(),
-        hint: Some("`lingate keys add NAME` makes a key and prints the line for this file".to_owned()),
+        hint: Some(
+            "`lingate keys add NAME` makes a key and writes its hash into this file".to_owned(),
+        ),
         shows_value: false,
     };
     let digits = text.strip_prefix("sha256:").ok_or_else(error)?.as_bytes();

@@ -134,7 +134,7 @@ models = ["x"]
     lingate.toml:5: `server.hosts`: `http://x` is not a host name
       hint: write the name alone, as in `gateway.example.com`
     lingate.toml:8: `keys.alice.secret` is not `sha256:` and 64 hexadecimal digits
-      hint: `lingate keys add NAME` makes a key and prints the line for this file
+      hint: `lingate keys add NAME` makes a key and writes its hash into this file
     lingate.toml:9: `keys.alice.budget.day`: `20 EUR` is not a budget
       hint: write an amount and its currency: `20 USD`, `0.50 USD`
     lingate.toml:10: `keys.bob` needs a key `secret`

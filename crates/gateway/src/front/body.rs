@@ -12,7 +12,11 @@ use tokio::time::timeout;
 
 /// Reads a whole body of at most `cap` bytes as text. A declared length over the cap is refused before a byte is read, and
 /// a client that falls silent for `idle` in the middle is not waited for.
-pub(crate) async fn read(mut body: Incoming, cap: u64, idle: Duration) -> Result<ByteString, Failure> {
+pub(crate) async fn read(
+    mut body: Incoming,
+    cap: u64,
+    idle: Duration,
+) -> Result<ByteString, Failure> {
     let hint = body.size_hint();
     if hint.lower() > cap {
         return Err(too_large(cap));

@@ -111,7 +111,9 @@ impl Scanner {
     }
 
     fn next_state(&mut self, line: &[u8]) -> Result<State, &'static str> {
-        let line = line.strip_suffix(b"\r\n").ok_or("a line ends in a bare LF")?;
+        let line = line
+            .strip_suffix(b"\r\n")
+            .ok_or("a line ends in a bare LF")?;
         Ok(match self.state {
             // Left over from a client's last request: RFC 9112, 2.2.
             State::RequestLine if line.is_empty() => State::RequestLine,
@@ -274,12 +276,25 @@ mod tests {
     fn refusals_name_the_byte() {
         let check = |bytes: &[u8], at: usize, is_head: bool| {
             let refusal = follow(bytes).unwrap_err();
-            assert_eq!((refusal.at, refusal.is_head), (at, is_head), "{}", bytes.escape_ascii());
+            assert_eq!(
+                (refusal.at, refusal.is_head),
+                (at, is_head),
+                "{}",
+                bytes.escape_ascii()
+            );
         };
         check(b"GET / HTTP/1.1\n", 14, true);
         check(b"GET / HTTP/1.1\r\na: b\n", 20, true);
-        check(b"POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nxPOST / HTTP/1.1\n", 54, true);
-        check(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nx\r\n", 49, false);
+        check(
+            b"POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nxPOST / HTTP/1.1\n",
+            54,
+            true,
+        );
+        check(
+            b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
+            49,
+            false,
+        );
     }
 
     #[test]

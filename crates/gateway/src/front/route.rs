@@ -45,8 +45,12 @@ impl Route {
     /// Who may ask.
     pub(crate) const fn access(&self) -> Access {
         match self {
-            Self::Reply(_) | Self::CountTokens(_) | Self::Models | Self::Model(_) => Access::Client,
-            Self::Probe | Self::EventLogging | Self::Health | Self::Metrics => Access::Open,
+            Self::Reply(_)
+            | Self::CountTokens(_)
+            | Self::Models
+            | Self::Model(_)
+            | Self::Metrics => Access::Client,
+            Self::Probe | Self::EventLogging | Self::Health => Access::Open,
             Self::Stop | Self::Lease | Self::Default => Access::Owner,
         }
     }
@@ -221,6 +225,43 @@ mod tests {
             route("/team/v1/models/anthropic/kimi"),
             Some(Route::Model("anthropic/kimi".into()))
         );
+    }
+
+    /// A new variant does not compile without a path here; `tests/it/routes.rs` asks them all who is served.
+    #[test]
+    fn every_variant_has_a_path_and_a_class() {
+        let path = |route: &Route| match route {
+            Route::Reply(Wire::Anthropic) => ("/v1/messages", Access::Client),
+            Route::Reply(_) => ("/v1/chat/completions", Access::Client),
+            Route::CountTokens(_) => ("/v1/messages/count_tokens", Access::Client),
+            Route::Models => ("/v1/models", Access::Client),
+            Route::Model(_) => ("/v1/models/m", Access::Client),
+            Route::Probe => ("/", Access::Open),
+            Route::EventLogging => ("/api/event_logging/batch", Access::Open),
+            Route::Health => ("/health", Access::Open),
+            Route::Metrics => ("/metrics", Access::Client),
+            Route::Stop => ("/api/stop", Access::Owner),
+            Route::Lease => ("/api/lease", Access::Owner),
+            Route::Default => ("/api/default", Access::Owner),
+        };
+        for variant in [
+            Route::Reply(Wire::Anthropic),
+            Route::Reply(Wire::Chat),
+            Route::CountTokens(Wire::Anthropic),
+            Route::Models,
+            Route::Model("m".into()),
+            Route::Probe,
+            Route::EventLogging,
+            Route::Health,
+            Route::Metrics,
+            Route::Stop,
+            Route::Lease,
+            Route::Default,
+        ] {
+            let (path, access) = path(&variant);
+            assert_eq!(variant.access(), access, "{path}");
+            assert_eq!(route(path), Some(variant), "{path}");
+        }
     }
 
     #[test]

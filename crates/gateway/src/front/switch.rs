@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::body;
 use super::respond::{self, Body};
@@ -25,10 +25,10 @@ pub(crate) fn get(shared: &Shared) -> Response<Body> {
 /// `POST /api/default` with `{"model": NAME}`, or null to go back to the configured one.
 pub(crate) async fn set(shared: &Shared, body: Incoming) -> Result<Response<Body>, Failure> {
     let text = body::read(body, MAX_BODY, shared.limits.body_idle).await?;
-    let wish: Option<Value> = serde_json::from_str(&text).ok();
-    let model = match wish.as_ref().and_then(|wish| wish.get("model")) {
-        Some(Value::String(name)) => Some(name.as_str()),
-        Some(Value::Null) => None,
+    let wish: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    let model = match (wish.len(), wish.get("model")) {
+        (1, Some(Value::String(name))) => Some(name.as_str()),
+        (1, Some(Value::Null)) => None,
         _ => {
             return Err(Failure::new(
                 FailureKind::InvalidRequest,

@@ -39,7 +39,7 @@ pub(crate) fn prepare(
     if upstream.wire == Wire::Chat
         && let Some(tool) = chat::unservable_tools(&decoded.turn)
     {
-        return Err(unservable(&tool.decode(), &upstream.provider.id));
+        return Err(unservable(&tool, &upstream.provider.id));
     }
     let seal = SealKey::new(&upstream.provider.id, upstream.account(), &upstream.model);
     let context = UpstreamContext {
@@ -69,14 +69,20 @@ pub(crate) fn prepare(
     })
 }
 
-/// Nothing but tools the provider would have to run: an answer without them would pass for one with them.
-fn unservable(tool: &str, provider: &str) -> Failure {
-    Failure::new(
-        FailureKind::InvalidRequest,
+/// Nothing but tools that cannot be carried: an answer without them would pass for one with them.
+fn unservable(tool: &chat::Unservable, provider: &str) -> Failure {
+    let name = tool.name.decode();
+    let why = if tool.is_run_by_client {
         format!(
-            "tool `{tool}` runs at its own provider; `{provider}` does not have it, and the request has no other tool"
-        ),
-    )
+            "is known by its type to models of its own wire only, and the request has no other tool; for `{provider}` \
+             declare it with an `input_schema`"
+        )
+    } else {
+        format!(
+            "runs at its own provider; `{provider}` does not have it, and the request has no other tool"
+        )
+    };
+    Failure::new(FailureKind::InvalidRequest, format!("tool `{name}` {why}"))
 }
 
 /// The ids of all calls in the history, as the client knows them.

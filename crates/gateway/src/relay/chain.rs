@@ -30,6 +30,9 @@ pub(crate) struct Chain {
     frames: Vec<Frame>,
     decoder: Decoder,
     stages: Vec<EventStage>,
+    /// What a stage takes and what it gives, swapped from one to the next; their buffers are used again for every frame.
+    front: Sink<Event>,
+    back: Sink<Event>,
     tally: Tally,
     has_content: bool,
     is_done: bool,
@@ -44,6 +47,8 @@ impl Chain {
             frames: Vec::new(),
             decoder,
             stages,
+            front: Sink::new(),
+            back: Sink::new(),
             tally: Tally::default(),
             has_content: false,
             is_done: false,
@@ -82,26 +87,23 @@ impl Chain {
         if self.is_over() {
             return;
         }
-        let mut sink = Sink::new();
-        self.decoder.end(end.clone(), &mut sink);
-        self.through_stages(sink, out);
+        self.decoder.end(end.clone(), &mut self.front);
+        self.through_stages(0, out);
         for at in 0..self.stages.len() {
             if self.is_over() {
                 return;
             }
-            let mut sink = Sink::new();
             if let Some(stage) = self.stages.get_mut(at) {
-                stage.end(end.clone(), &mut sink);
+                stage.end(end.clone(), &mut self.front);
             }
-            self.through_stages_from(at + 1, sink, out);
+            self.through_stages(at + 1, out);
         }
     }
 
     /// Takes a whole reply that was not streamed.
     pub(crate) fn whole(&mut self, events: Vec<Event>, out: &mut Vec<Event>) {
-        let mut sink = Sink::new();
-        sink.items = events;
-        self.through_stages(sink, out);
+        self.front.items = events;
+        self.through_stages(0, out);
     }
 
     /// Whether all of the reply has been read, though the upstream has not closed it.
@@ -139,39 +141,38 @@ impl Chain {
             if self.is_over() {
                 break;
             }
-            let mut sink = Sink::new();
-            self.decoder.on(frame, &mut sink);
-            self.through_stages(sink, out);
+            self.decoder.on(frame, &mut self.front);
+            self.through_stages(0, out);
         }
     }
 
-    fn through_stages(&mut self, sink: Sink<Event>, out: &mut Vec<Event>) {
-        self.through_stages_from(0, sink, out);
-    }
-
-    /// Runs what `sink` holds through the stages from the `first` on. What was put out before a fault still counts.
-    fn through_stages_from(&mut self, first: usize, mut sink: Sink<Event>, out: &mut Vec<Event>) {
+    /// Runs what `front` holds through the stages from the `first` on. What was put out before a fault still counts; nothing
+    /// that comes behind it does.
+    fn through_stages(&mut self, first: usize, out: &mut Vec<Event>) {
+        let (front, back) = (&mut self.front, &mut self.back);
         for stage in self.stages.iter_mut().skip(first) {
-            let mut next = Sink::new();
-            next.notes = std::mem::take(&mut sink.notes);
-            for event in sink.items.drain(..) {
-                if next.has_fault() {
+            for event in front.items.drain(..) {
+                if back.has_fault() {
                     break;
                 }
-                stage.on(event, &mut next);
+                stage.on(event, back);
             }
-            if let Some(failure) = sink.take_fault() {
-                next.fault(failure);
+            back.notes.append(&mut front.notes);
+            if let Some(failure) = front.take_fault() {
+                back.fault(failure);
             }
-            sink = next;
+            std::mem::swap(front, back);
         }
-        self.tally.notes.append(&mut sink.notes);
-        for event in sink.items.drain(..) {
+        self.tally.notes.append(&mut front.notes);
+        let fault = front.take_fault();
+        let mut events = std::mem::take(&mut front.items);
+        for event in events.drain(..) {
             self.observe(&event);
             out.push(event);
         }
+        self.front.items = events;
         if self.fault.is_none() && !self.is_done {
-            self.fault = sink.take_fault();
+            self.fault = fault;
         }
     }
 

@@ -21,6 +21,13 @@ use rustls::{ClientConfig, RootCertStore};
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
 
+/// Most bytes read of an HTTP/1 reply before the client has taken what came: a slow client holds up its upstream.
+const READ_AHEAD: usize = 64 * 1024;
+/// The same for one stream of HTTP/2.
+const STREAM_WINDOW: u32 = 128 * 1024;
+/// For all streams of an HTTP/2 connection; wide, because one that nobody reads must not hold up the others.
+const CONNECTION_WINDOW: u32 = 32 << 20;
+
 /// A pooled client.
 pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -112,7 +119,9 @@ fn client(way: &Way) -> Result<HttpClient, TlsError> {
         .pool_idle_timeout(IDLE)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        .http2_adaptive_window(true);
+        .http1_max_buf_size(READ_AHEAD)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW);
     Ok(builder.build(connector))
 }
 

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use lingate_gateway::Limits;
-use lingate_testkit::{Answer, Ending, Misbehaviour, Received, Script as _, Upstream, Usage, anthropic, chat, client};
+use lingate_testkit::{
+    Answer, Ending, Misbehaviour, Received, Script as _, Upstream, Usage, anthropic, chat, client,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,7 +35,10 @@ fn the_limits_in_use() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_heads_are_closed_while_others_are_served() {
     let most = getrlimit(Resource::Nofile).maximum;
-    let limit = Rlimit { current: most, maximum: most };
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
     setrlimit(Resource::Nofile, limit).expect("a process may use what it is allowed");
     let upstream = Upstream::start(Misbehaviour::Healthy).await;
     let lingate = Lingate::start_within(&to_chat(&upstream, ""), SHORT).await;
@@ -46,17 +51,23 @@ async fn unfinished_heads_are_closed_while_others_are_served() {
     ];
     let mut slow = JoinSet::new();
     for n in 0..500 {
-        let address = address(&lingate);
+        // One after another: the system does not tell a silent client that the queue of the listener was full.
+        let mut socket = TcpStream::connect(address(&lingate))
+            .await
+            .expect("it listens");
         slow.spawn(async move {
-            let mut socket = TcpStream::connect(address).await.expect("it listens");
             let began = Instant::now();
-            socket.write_all(beginnings[n % beginnings.len()].as_bytes()).await.expect("it reads");
+            socket
+                .write_all(beginnings[n % beginnings.len()].as_bytes())
+                .await
+                .expect("it reads");
             // One in five also goes on, a byte at a time: what counts is the whole head.
             while n % beginnings.len() == 3 && began.elapsed() < SHORT.head / 2 {
                 tokio::time::sleep(SHORT.head / 8).await;
                 let _ = socket.write_all(b"x").await;
             }
-            let closed = socket.read_to_end(&mut Vec::new());
+            let mut answer = Vec::new();
+            let closed = socket.read_to_end(&mut answer);
             let closed = tokio::time::timeout(SHORT.head + SLACK, closed).await;
             (n, closed.is_ok())
         });
@@ -67,9 +78,13 @@ async fn unfinished_heads_are_closed_while_others_are_served() {
         assert_eq!(response.status, 200);
         assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
     }
-    for (n, is_closed) in slow.join_all().await {
-        assert!(is_closed, "connection {n} was left open");
-    }
+    let slow = slow.join_all().await;
+    let open: Vec<_> = slow
+        .iter()
+        .filter(|(_, is_closed)| !is_closed)
+        .map(|(n, _)| n)
+        .collect();
+    assert!(open.is_empty(), "left open: {open:?}");
 }
 
 #[tokio::test]
@@ -95,7 +110,11 @@ async fn a_body_that_stops_coming_is_told_so_in_the_wires_shape() {
             let limit = SHORT.body_idle + SLACK;
             let answer = client::raw(&address, bytes.as_bytes(), limit).await;
             let (status, body) = read(&answer);
-            assert_eq!((status, &body["error"]["type"]), (408, &kind.into()), "{path} {start}");
+            assert_eq!(
+                (status, &body["error"]["type"]),
+                (408, &kind.into()),
+                "{path} {start}"
+            );
             let message = body["error"]["message"].as_str().unwrap_or_default();
             assert!(message.contains("send the request again"), "{body}");
             assert_eq!(body["type"] == "error", !path.contains("chat"), "{body}");
@@ -112,22 +131,28 @@ async fn heads_have_a_size() {
     let body = messages(false).to_string();
     let lines = |count: usize| "x-line: 1\r\n".repeat(count);
     let long = |bytes: usize| format!("x-long: {}\r\n", "a".repeat(bytes));
-    // Five lines are in every request.
+    // Four lines are in every request.
     let cases = [
         ("few lines", lines(10), 200),
-        ("as many as there may be", lines(95), 200),
-        ("one line too many", lines(96), 431),
+        ("as many as there may be", lines(96), 200),
+        ("one line too many", lines(97), 431),
         ("very many lines", lines(5_000), 431),
         ("a long line", long(60_000), 200),
         ("too long a line", long(64 * 1024), 431),
         ("far too long a line", long(1_000_000), 431),
     ];
     for (name, headers, due) in cases {
-        let length = format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        let length = format!(
+            "connection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         let request = format!("{HEAD}{headers}{length}{body}");
         assert_eq!(status_of(&lingate, request.as_bytes()).await, due, "{name}");
     }
-    let target = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "a".repeat(70_000));
+    let target = format!(
+        "GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "a".repeat(70_000)
+    );
     assert_eq!(status_of(&lingate, target.as_bytes()).await, 431);
 }
 
@@ -138,7 +163,10 @@ async fn too_large_a_body_is_refused_while_it_is_sent() {
     let lingate = Lingate::start(&to_chat(&upstream, "[server]\nmax_body = \"1KiB\"")).await;
     let body = "x".repeat(4 << 20);
     let declared = format!("{HEAD}content-length: {}\r\n\r\n{body}", body.len());
-    let chunked = format!("{HEAD}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}", body.len());
+    let chunked = format!(
+        "{HEAD}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}",
+        body.len()
+    );
     for request in [declared, chunked] {
         assert_eq!(status_of(&lingate, request.as_bytes()).await, 413);
     }
@@ -149,16 +177,22 @@ async fn too_large_a_body_is_refused_while_it_is_sent() {
 async fn json_nests_128_deep_at_most() {
     let upstream = Upstream::start(Misbehaviour::Healthy).await;
     let url = upstream.url();
-    for lingate in [Lingate::to_chat(&url).await, Lingate::to_anthropic(&url).await] {
+    for lingate in [
+        Lingate::to_chat(&url).await,
+        Lingate::to_anthropic(&url).await,
+    ] {
         for (depth, due) in [(100, 200), (200, 400), (1_000_000, 400)] {
             for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
                 let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
                 let mut body = messages(false);
                 body["metadata"] = json!({ "deep": "@" });
                 let body = body.to_string().replace("\"@\"", &deep);
-                let request = client::Request::new("POST".parse().unwrap(), &format!("{}/v1/messages", lingate.url))
-                    .header("content-type", "application/json")
-                    .body(body);
+                let request = client::Request::new(
+                    "POST".parse().unwrap(),
+                    &format!("{}/v1/messages", lingate.url),
+                )
+                .header("content-type", "application/json")
+                .body(body);
                 let response = request.send().await;
                 assert_eq!(response.status, due, "{depth} times {open}");
             }
@@ -177,9 +211,17 @@ async fn a_slow_reader_holds_up_its_upstream_and_nobody_else() {
     let upstream = Upstream::start(endless).await;
     let url = upstream.url();
     let cases = [
-        (Lingate::to_anthropic(&url).await, "/v1/messages", messages(true)),
+        (
+            Lingate::to_anthropic(&url).await,
+            "/v1/messages",
+            messages(true),
+        ),
         (Lingate::to_chat(&url).await, "/v1/messages", messages(true)),
-        (Lingate::to_chat(&url).await, "/v1/chat/completions", completions(true)),
+        (
+            Lingate::to_chat(&url).await,
+            "/v1/chat/completions",
+            completions(true),
+        ),
     ];
     for (n, (lingate, path, body)) in cases.into_iter().enumerate() {
         let address: std::net::SocketAddr = address(&lingate).parse().unwrap();
@@ -191,7 +233,8 @@ async fn a_slow_reader_holds_up_its_upstream_and_nobody_else() {
         slow.write_all(request.as_bytes()).await.expect("it reads");
         let mut kib = [0; 1024];
         for _ in 0..20 {
-            slow.read_exact(&mut kib).await.expect("there is more");
+            let read = slow.read_exact(&mut kib).await;
+            read.unwrap_or_else(|error| panic!("{path}: {error}: {}", kib.escape_ascii()));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
 
@@ -200,15 +243,27 @@ async fn a_slow_reader_holds_up_its_upstream_and_nobody_else() {
         assert_eq!(other.status, 200);
         assert!(asked.elapsed() < SLACK, "held up for {:?}", asked.elapsed());
 
-        let in_sockets = in_sockets(&[upstream.address().port(), address.port()]);
+        // Until nothing moves any more.
+        let ports = [upstream.address().port(), address.port()];
+        let (mut in_sockets, mut before) = (in_sockets_of(&ports), 0);
+        while in_sockets != before {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            before = std::mem::replace(&mut in_sockets, in_sockets_of(&ports));
+        }
         drop(slow);
-        let request = upstream.requests().into_iter().find(|request| request.streams() && request.n == 2 * n);
+        let request = upstream
+            .requests()
+            .into_iter()
+            .find(|request| request.streams() && request.n == 2 * n);
         let ending = request.expect("it came first").ending(SLACK).await;
         let Ending::HungUp { after_bytes, .. } = ending else {
             panic!("{path}: the upstream was not held up: {ending:?}");
         };
         let held = after_bytes.saturating_sub(20 * kib.len() + in_sockets);
-        assert!(held <= HELD, "{path} holds {held} of {after_bytes}, {in_sockets} in sockets");
+        assert!(
+            held <= HELD,
+            "{path} holds {held} of {after_bytes}, {in_sockets} in sockets"
+        );
     }
 }
 
@@ -220,7 +275,8 @@ fn endless(request: &Received) -> Answer {
         return Misbehaviour::Healthy.answer(request);
     }
     let (start, piece) = if is_chat {
-        (String::new(), chat::text("m", &text))
+        let piece = chat::text("m", &text);
+        (piece.clone(), piece)
     } else {
         let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
         let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}});
@@ -235,16 +291,22 @@ fn endless(request: &Received) -> Answer {
 /// Bytes that the system holds for connections with one of these ports at an end: sent and not taken, or come and not
 /// read.
 #[cfg(target_os = "linux")]
-fn in_sockets(ports: &[u16]) -> usize {
+fn in_sockets_of(ports: &[u16]) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux lists its sockets");
     let of_line = |line: &str| -> Option<usize> {
         let mut fields = line.split_whitespace().skip(1);
         let ends = [fields.next()?, fields.next()?];
         let is_ours = ends.iter().any(|end| {
-            let port = end.split(':').nth(1).and_then(|port| u16::from_str_radix(port, 16).ok());
+            let port = end
+                .split(':')
+                .nth(1)
+                .and_then(|port| u16::from_str_radix(port, 16).ok());
             port.is_some_and(|port| ports.contains(&port))
         });
-        let queues = fields.nth(1)?.split(':').map(|queue| usize::from_str_radix(queue, 16));
+        let queues = fields
+            .nth(1)?
+            .split(':')
+            .map(|queue| usize::from_str_radix(queue, 16));
         is_ours.then(|| queues.filter_map(Result::ok).sum())
     };
     table.lines().filter_map(of_line).sum()
@@ -263,7 +325,9 @@ fn address(lingate: &Lingate) -> String {
 
 /// The status of the answer to these bytes, of which the gateway need not read all.
 async fn status_of(lingate: &Lingate, bytes: &[u8]) -> u16 {
-    let mut socket = TcpStream::connect(address(lingate)).await.expect("it listens");
+    let mut socket = TcpStream::connect(address(lingate))
+        .await
+        .expect("it listens");
     let mut answer = Vec::new();
     let asked = async {
         let (mut from, mut to) = socket.split();
@@ -277,6 +341,12 @@ async fn status_of(lingate: &Lingate, bytes: &[u8]) -> u16 {
 fn read(answer: &[u8]) -> (u16, Value) {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.unwrap_or(0), serde_json::from_str(body).unwrap_or_default())
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (
+        status.unwrap_or(0),
+        serde_json::from_str(body).unwrap_or_default(),
+    )
 }

@@ -9,9 +9,11 @@
 )]
 
 mod commit;
+mod explain;
 mod failures;
 mod front;
 mod harness;
+mod http2;
 mod limits;
 mod models;
 mod passthrough;

@@ -1,0 +1,187 @@
+//! Who may ask what: every path of the route table, over HTTP.
+//!
+//! A unit test of `front/route.rs` holds every variant of the table to a path; this walks all paths.
+
+use lingate_testkit::client::Request;
+use lingate_testkit::{Misbehaviour, Upstream};
+
+use crate::harness::{Lingate, messages};
+
+/// Who is served.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Asks {
+    Anybody,
+    KeyHolders,
+    Owner,
+}
+
+/// Method, path, who is served, and with what.
+const ROUTES: &[(&str, &str, Asks, u16)] = &[
+    ("POST", "/v1/messages", Asks::KeyHolders, 200),
+    ("POST", "/messages", Asks::KeyHolders, 200),
+    ("POST", "/v1/v1/messages", Asks::KeyHolders, 200),
+    ("POST", "/team/v1/messages", Asks::KeyHolders, 200),
+    ("POST", "/v1/messages/count_tokens", Asks::KeyHolders, 200),
+    ("POST", "/messages/count_tokens", Asks::KeyHolders, 200),
+    (
+        "POST",
+        "/v1/v1/messages/count_tokens",
+        Asks::KeyHolders,
+        200,
+    ),
+    ("POST", "/v1/chat/completions", Asks::KeyHolders, 200),
+    ("POST", "/chat/completions", Asks::KeyHolders, 200),
+    ("GET", "/v1/models", Asks::KeyHolders, 200),
+    ("HEAD", "/v1/models", Asks::KeyHolders, 200),
+    ("GET", "/v1/v1/models", Asks::KeyHolders, 200),
+    ("GET", "/team/v1/models", Asks::KeyHolders, 200),
+    ("GET", "/v1/models/hidden-model", Asks::KeyHolders, 200),
+    ("GET", "/", Asks::Anybody, 200),
+    ("GET", "/api/hello", Asks::Anybody, 200),
+    ("POST", "/api/event_logging/batch", Asks::Anybody, 200),
+    ("GET", "/health", Asks::Anybody, 200),
+    ("GET", "/healthz", Asks::Anybody, 200),
+    ("GET", "/readyz", Asks::Anybody, 200),
+    ("GET", "/metrics", Asks::KeyHolders, 200),
+    ("GET", "/api/default", Asks::Owner, 200),
+    ("POST", "/api/default", Asks::Owner, 400),
+    ("GET", "/api/lease", Asks::Owner, 200),
+    // Last: nothing is served behind it.
+    ("POST", "/api/stop", Asks::Owner, 200),
+];
+
+const KEY: &str = "let-me-in";
+const KEY_HASH: &str = "a3ee786b5707c27d42570785081ec17f5c7db9262a01366af362a1aa61a420b9";
+/// What an open route may not give away.
+const SECRETS: [&str; 7] = [
+    "hidden-model",
+    "hidden-provider",
+    "hidden-holder",
+    "sk-hidden",
+    KEY,
+    KEY_HASH,
+    "usd",
+];
+
+#[tokio::test]
+async fn every_route_serves_its_own_and_nobody_else() {
+    let (upstream, lingate) = start().await;
+    for (method, path, asks, status) in ROUTES.iter().copied() {
+        let what = format!("{method} {path}");
+        let nobody = ask(&lingate, method, path).send().await;
+        let refused = match asks {
+            Asks::Anybody => status,
+            Asks::KeyHolders => 401,
+            Asks::Owner => 403,
+        };
+        assert_eq!(nobody.status, refused, "{what} by nobody");
+        for value in nobody.headers.values() {
+            silent(&what, &value.to_str().unwrap_or_default().to_lowercase());
+        }
+        silent(&what, &nobody.text().await.to_lowercase());
+
+        let before = upstream.requests().len();
+        let guess = ask(&lingate, method, path)
+            .header("x-api-key", "let-me-inn")
+            .header("x-lingate-instance", &lingate.instance[1..]);
+        assert_eq!(guess.send().await.status, refused, "{what} by a guess");
+        // One class does not stand for the other.
+        let (name, value) = match asks {
+            Asks::Owner => ("x-lingate-key", KEY),
+            _ => ("x-lingate-instance", lingate.instance.as_str()),
+        };
+        let other = ask(&lingate, method, path).header(name, value);
+        assert_eq!(
+            other.send().await.status,
+            refused,
+            "{what} by another class"
+        );
+        assert_eq!(
+            upstream.requests().len(),
+            before,
+            "{what} reached the upstream"
+        );
+
+        let (name, value) = match asks {
+            Asks::Owner => ("x-lingate-instance", lingate.instance.as_str()),
+            _ => ("x-lingate-key", KEY),
+        };
+        let served = ask(&lingate, method, path).header(name, value).send().await;
+        assert_eq!(served.status, status, "{what} by those who may");
+    }
+}
+
+/// Methods and paths that nobody gave to a route do nothing, keys or not.
+#[tokio::test]
+async fn everything_else_is_refused() {
+    let (upstream, lingate) = start().await;
+    let paths = ROUTES.iter().map(|(_, path, ..)| *path);
+    for path in paths.chain([
+        "/v1/messages/batches",
+        "/v1/files",
+        "/admin",
+        "/api",
+        "/api/",
+        "/.env",
+    ]) {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND",
+        ] {
+            if ROUTES
+                .iter()
+                .any(|(m, p, ..)| p == &path && (*m == method || method == "HEAD"))
+            {
+                continue;
+            }
+            let what = format!("{method} {path}");
+            let response = ask(&lingate, method, path)
+                .header("x-lingate-key", KEY)
+                .send()
+                .await;
+            let is_refused = matches!(response.status, 204 | 404 | 405);
+            assert!(is_refused, "{what}: {}", response.status);
+            assert_eq!(response.status == 204, method == "OPTIONS", "{what}");
+            silent(&what, &response.text().await.to_lowercase());
+        }
+    }
+    assert!(upstream.requests().is_empty());
+}
+
+async fn start() -> (Upstream, Lingate) {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let url = upstream.url();
+    let config = format!(
+        r#"
+        default = "hidden-model"
+        [providers.hidden-provider]
+        base_url = "{url}"
+        speaks = ["chat"]
+        api_key = "sk-hidden"
+        [models.hidden-model]
+        targets = ["hidden-provider/m"]
+        [profiles.team]
+        default = "hidden-model"
+        [keys.hidden-holder]
+        secret = "sha256:{KEY_HASH}"
+        budget = {{ day = "5 USD" }}
+        "#
+    );
+    (upstream, Lingate::start(&config).await)
+}
+
+fn ask(lingate: &Lingate, method: &str, path: &str) -> Request {
+    let request = Request::new(method.parse().unwrap(), &format!("{}{path}", lingate.url));
+    match method {
+        "POST" => request
+            .header("content-type", "application/json")
+            .body(messages(false).to_string()),
+        _ => request,
+    }
+}
+
+/// Fails if a text gives something away.
+fn silent(what: &str, text: &str) {
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{what} says {secret}: {text}");
+    }
+}

@@ -19,7 +19,8 @@ use crate::harness::Lingate;
 /// body's length in decimal and hex, `<E>` a whole request that must not get through where it stands.
 type Case = (&'static str, &'static str, &'static [u16]);
 
-const BODY: &str = r#"{"model":"served-model","max_tokens":9,"messages":[{"role":"user","content":"hello"}]}"#;
+const BODY: &str =
+    r#"{"model":"served-model","max_tokens":9,"messages":[{"role":"user","content":"hello"}]}"#;
 const EVIL: &str = "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
     x-evil: 1\r\nContent-Length: <L>\r\n\r\n<B>";
 
@@ -270,12 +271,16 @@ async fn no_request_is_smuggled() {
     for (n, answer) in answers {
         let (name, _, due) = cases[n];
         let statuses = statuses(&answer);
-        let forwarded = received.iter().filter(|r| r.header("x-case") == n.to_string());
+        let forwarded = received
+            .iter()
+            .filter(|r| r.header("x-case") == n.to_string());
         let forwarded = forwarded.count();
         let is_probe = matches!(filled(cases[n].1, n).split(' ').nth(1), Some("/"));
         let most = statuses.iter().filter(|status| **status == 200).count();
         if statuses != *due || forwarded != most - usize::from(is_probe && most > 0) {
-            wrong.push(format!("{name}: {statuses:?} for {due:?}, {forwarded} forwarded"));
+            wrong.push(format!(
+                "{name}: {statuses:?} for {due:?}, {forwarded} forwarded"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -286,7 +291,10 @@ async fn no_request_is_smuggled() {
 
 /// What an upstream may see of a client's request.
 fn check_forwarded(request: &Received) {
-    assert_eq!((request.method.as_str(), request.path()), ("POST", "/v1/messages"));
+    assert_eq!(
+        (request.method.as_str(), request.path()),
+        ("POST", "/v1/messages")
+    );
     assert_eq!(request.text(), BODY);
     assert_eq!(request.header("content-length"), BODY.len().to_string());
     assert_eq!(request.headers.get_all("content-length").iter().count(), 1);
@@ -320,9 +328,10 @@ fn config(upstream: &str) -> String {
 
 /// A case's bytes.
 fn filled(pattern: &str, n: usize) -> String {
-    let headers =
-        format!("Host: localhost\r\nContent-Type: application/json\r\nx-case: {n}\r\n");
-    let evil = EVIL.replace("<L>", &BODY.len().to_string()).replace("<B>", BODY);
+    let headers = format!("Host: localhost\r\nContent-Type: application/json\r\nx-case: {n}\r\n");
+    let evil = EVIL
+        .replace("<L>", &BODY.len().to_string())
+        .replace("<B>", BODY);
     pattern
         .replace("<C>", "<P>Transfer-Encoding: chunked\r\n\r\n")
         .replace("<P>", "POST /v1/messages HTTP/1.1\r\n<H>")

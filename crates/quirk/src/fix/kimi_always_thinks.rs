@@ -24,6 +24,7 @@ pub(crate) const KIMI_ALWAYS_THINKS: Quirk = Quirk {
         },
     ],
     applies: |target| Kimi::matches(target.model, Kimi::always_thinks),
+    spelling: Some(|dialect, _| dialect.always_thinks = true),
     request: Some(|_, params, state| keep_on(params, &state.model)),
     ..Quirk::EMPTY
 };

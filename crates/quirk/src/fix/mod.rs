@@ -6,6 +6,7 @@ pub(crate) mod k2_temperature;
 pub(crate) mod kimi_always_thinks;
 pub(crate) mod kimi_output_limit;
 pub(crate) mod kimi_sampling;
+pub(crate) mod mandatory_reasoning;
 pub(crate) mod moonshot_effort;
 pub(crate) mod no_content_filler;
 pub(crate) mod output_limit_retry;

@@ -1,11 +1,14 @@
-//! A host that refuses an output limit says which it takes.
+//! A host that refuses an output limit says which it takes, or what its context window has left.
 
+use lingate_wire::room_for_output;
 use lingate_wire::turn::{Failure, FailureKind};
 
 use crate::quirk::{Evidence, Quirk, Repair};
 use crate::state::State;
 
 /// Asks again with the limit the host named.
+///
+/// Any host may: what it says decides, also where no provider declares this.
 pub(crate) const OUTPUT_LIMIT_RETRY: Quirk = Quirk {
     name: "output-limit-retry",
     groups: &[
@@ -26,7 +29,8 @@ pub(crate) const OUTPUT_LIMIT_RETRY: Quirk = Quirk {
               request is made again with it, once.",
     evidence: &[Evidence {
         source: "400 `max_tokens must be less than or equal to 16384` (Groq), `supports at most 16384 completion \
-                 tokens` (OpenAI), `the valid range of max_tokens is [1, 8192]` (DeepSeek)",
+                 tokens` (OpenAI), `the valid range of max_tokens is [1, 8192]` (DeepSeek), `maximum context length is \
+                 32768 tokens and your request has 13000 input tokens` (vLLM)",
         date: "2026-11",
     }],
     on_failure: Some(repair),
@@ -42,12 +46,13 @@ const NAMES_THE_MOST: &[&str] = &[
     "maximum value for ",
 ];
 
-fn repair(failure: &Failure, state: &State) -> Option<Repair> {
+/// What to ask for instead, if it is less than what was asked for.
+pub(crate) fn repair(failure: &Failure, state: &State) -> Option<Repair> {
     if failure.kind != FailureKind::InvalidRequest {
         return None;
     }
-    let most = allowed(&failure.message)?;
-    let is_news = state.settings.max_output.is_none_or(|known| most < known);
+    let most = room_for_output(&failure.message).or_else(|| allowed(&failure.message))?;
+    let is_news = state.max_tokens.is_some_and(|sent| most < sent);
     is_news.then_some(Repair::OutputLimit(most))
 }
 

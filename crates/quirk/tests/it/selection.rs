@@ -168,7 +168,9 @@ fn check_repair(
         ..Settings::default()
     });
     let failure = Failure::new(FailureKind::InvalidRequest, message).with_status(400);
-    let found = upstream.selection().on_failure(&failure, &upstream.state());
+    let mut state = upstream.state();
+    state.max_tokens = Some(32_000);
+    let found = upstream.selection().on_failure(&failure, &state);
     assert_eq!(found, expected, "{policy:?} {message}");
 }
 
@@ -189,20 +191,35 @@ fn a_known_refusal_is_answered_once() {
     );
     let too_many = "max_tokens must be less than or equal to `16384`";
     check_repair(&kimi, Auto, too_many, Some(Repair::OutputLimit(16_384)));
-    check_repair(&other, Auto, too_many, None);
+    check_repair(&other, Auto, too_many, Some(Repair::OutputLimit(16_384)));
+    let no_room = "'max_tokens' is too large: 32000. This model's maximum context length is 32768 tokens and your request has 13000 input tokens (32000 > 32768 - 13000).";
+    check_repair(&other, Auto, no_room, Some(Repair::OutputLimit(19_768)));
+    check_repair(&other, Auto, "max_tokens must be at most 64000", None);
+    let mandatory = "Reasoning is mandatory for this endpoint and cannot be disabled.";
+    check_repair(&other, Auto, mandatory, Some(Repair::Thinking));
     check_repair(&kimi, Auto, "no such model", None);
 }
 
 #[test]
 fn a_repair_does_not_ask_for_itself_again() {
-    for repair in [Repair::ReasoningPlaceholder, Repair::OutputLimit(16_384)] {
+    for repair in [
+        Repair::ReasoningPlaceholder,
+        Repair::OutputLimit(16_384),
+        Repair::Thinking,
+    ] {
         let mut settings = Settings::default();
         repair.patch(&mut settings);
         let upstream = Upstream::moonshot().with(settings);
-        for message in [MISSING, "max_tokens: at most 16384"] {
+        for message in [
+            MISSING,
+            "max_tokens: at most 16384",
+            "Reasoning is mandatory",
+        ] {
             let failure = Failure::new(FailureKind::InvalidRequest, message);
+            let mut state = upstream.state();
+            state.max_tokens = Some(16_384);
             assert_ne!(
-                upstream.selection().on_failure(&failure, &upstream.state()),
+                upstream.selection().on_failure(&failure, &state),
                 Some(repair)
             );
         }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::{opaque, stop};
-use crate::json::{Doc, Kind, Value, scan, scan_with_opaque};
+use crate::json::{Doc, Kind, Value, scan_reply, scan_with_opaque};
 use crate::sse::{Frame, SseParser};
 
 /// The first thing that is wrong with a stream.
@@ -183,7 +183,7 @@ impl Acceptor {
                 "a thinking block stops without a signature".to_owned()
             })?;
             let is_whole = || {
-                scan(&block.input.as_str().into())
+                scan_reply(&block.input.as_str().into(), &[])
                     .is_ok_and(|doc| doc.root().kind() == Kind::Object)
             };
             self.has_cut_call |= !block.input.is_empty() && !is_whole();

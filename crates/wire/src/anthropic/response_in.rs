@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use super::{error, opaque, reply_block, stop, usage};
-use crate::json::{Kind, Value, scan_with_opaque};
+use crate::json::{Kind, Value, scan_reply};
 use crate::turn::{Event, Failure, FailureKind, Slot, Start};
 
 /// Reads the body of a reply with a success status.
@@ -11,7 +11,7 @@ use crate::turn::{Event, Failure, FailureKind, Slot, Start};
 /// # Errors
 /// The body tells of an error after all, is not JSON (a proxy's page), or has no content.
 pub fn decode_response(body: &ByteString) -> Result<Vec<Event>, Failure> {
-    let doc = scan_with_opaque(body, opaque::MEMBERS)
+    let doc = scan_reply(body, opaque::MEMBERS)
         .map_err(|error| malformed(format!("the upstream's reply is not a message: {error}")))?;
     let message = doc.root();
     if tells_of_error(message) {
@@ -49,7 +49,7 @@ fn tells_of_error(message: Value<'_>) -> bool {
         .get("base_resp")
         .and_then(|base| base.get("status_code"))
         .is_some_and(|code| code.u64() != Some(0));
-    let error = message.get("error").is_some_and(|error| !error.is_null());
+    let error = message.get("error").is_some_and(error::is_said);
     error || failed_status || message.get("type").is_some_and(|kind| kind.is_str("error"))
 }
 

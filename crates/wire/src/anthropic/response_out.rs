@@ -3,7 +3,7 @@
 use super::{stop, usage};
 use crate::Wire;
 use crate::codec::ReplyContext;
-use crate::json::{Kind, Writer, scan};
+use crate::json::{Kind, Writer, scan_reply};
 use crate::turn::{Block, Foreign, Reply, ToolInput};
 
 /// Writes the body of a reply that is not streamed.
@@ -129,7 +129,9 @@ fn write_foreign(json: &mut Writer, foreign: &Foreign) -> u64 {
 /// The token limit can cut a call: half an object would break the whole message, and a completed one could run.
 fn write_input(json: &mut Writer, input: &ToolInput) -> usize {
     match input {
-        ToolInput::Json(raw) if scan(raw).is_ok_and(|doc| doc.root().kind() == Kind::Object) => {
+        ToolInput::Json(raw)
+            if scan_reply(raw, &[]).is_ok_and(|doc| doc.root().kind() == Kind::Object) =>
+        {
             json.raw(raw);
             raw.len()
         }

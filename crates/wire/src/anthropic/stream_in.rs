@@ -2,7 +2,7 @@
 
 use super::{error, opaque, reply_block, stop, usage};
 use crate::Wire;
-use crate::json::{Text, Value, Writer, scan_with_opaque};
+use crate::json::{Text, Value, Writer, scan_reply};
 use crate::sse::Frame;
 use crate::stage::{End, Note, Sink, Stage};
 use crate::turn::{Delta, Event, Failure, FailureKind, Foreign, Opening, Slot, Start};
@@ -168,7 +168,11 @@ impl Stage for StreamIn {
             }
             return;
         }
-        let Ok(doc) = scan_with_opaque(&frame.data, opaque::MEMBERS) else {
+        let Ok(doc) = scan_reply(&frame.data, opaque::MEMBERS) else {
+            if frame.event.as_deref() == Some("error") {
+                self.is_done = true;
+                return sink.fault(error::failure_of(frame.data.trim(), None));
+            }
             self.has_malformed = true;
             sink.note(Note::Diag("malformed_chunk"));
             return;
@@ -211,7 +215,7 @@ impl Stage for StreamIn {
             "message_delta" => self.message_delta(event, sink),
             "message_stop" => self.done(sink),
             "ping" => sink.event(Event::Ping),
-            _ if name == "error" || event.get("error").is_some() => {
+            _ if name == "error" || event.get("error").is_some_and(error::is_said) => {
                 self.is_done = true;
                 sink.fault(error::failure_in(event, None));
             }
@@ -258,8 +262,8 @@ pub(super) fn is_server_call(block: Value<'_>) -> bool {
 fn with_input(opening: Foreign, input: &str) -> Foreign {
     let input = bytestring::ByteString::from(input);
     let (Ok(_), Ok(block)) = (
-        crate::json::scan(&input),
-        scan_with_opaque(&opening.raw, opaque::MEMBERS),
+        scan_reply(&input, &[]),
+        scan_reply(&opening.raw, opaque::MEMBERS),
     ) else {
         return opening;
     };

@@ -9,7 +9,7 @@ use super::stream_in::is_server_call;
 use super::{error, opaque, reply_block, stop, usage};
 use crate::Wire;
 use crate::codec::{ReplyContext, StreamEncoder};
-use crate::json::{Text, Writer, scan_with_opaque};
+use crate::json::{Text, Writer, scan_reply};
 use crate::sse::write_json;
 use crate::turn::{Delta, Event, Failure, Foreign, Opening, Slot, Stop, Usage};
 
@@ -148,7 +148,7 @@ impl StreamOut {
 
     /// A block as it was received; a server tool's input goes as a delta, which is where clients look for it.
     fn foreign_block(&mut self, index: u64, foreign: &Foreign, out: &mut Vec<u8>) {
-        let doc = scan_with_opaque(&foreign.raw, opaque::MEMBERS).ok();
+        let doc = scan_reply(&foreign.raw, opaque::MEMBERS).ok();
         let input = doc
             .as_ref()
             .map(crate::json::Doc::root)

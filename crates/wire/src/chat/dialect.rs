@@ -7,10 +7,12 @@ pub struct Dialect {
     pub max_tokens: MaxTokens,
     /// Where reasoning of earlier turns goes.
     pub reasoning: ReasoningField,
-    /// What stands in for the reasoning of a tool-calling turn that has none, while thinking is on.
+    /// What stands in for the reasoning of a tool-calling turn that has none, unless the client wants no thinking.
     pub missing_reasoning: Option<&'static str>,
     /// How thinking and effort are asked for.
     pub thinking: ThinkingStyle,
+    /// Whether the model thinks whatever it is told: then silence about thinking stays silence.
+    pub always_thinks: bool,
     /// What becomes of cache hints.
     pub cache: CacheSpelling,
     /// What a tool result without content says; some hosts refuse an empty string.
@@ -92,6 +94,7 @@ impl Default for Dialect {
             reasoning: ReasoningField::ReasoningContent,
             missing_reasoning: None,
             thinking: ThinkingStyle::None,
+            always_thinks: false,
             cache: CacheSpelling::None,
             empty_tool_result: "(empty)",
             asks_usage: true,

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use crate::json::{Doc, Kind, Value, scan};
+use crate::json::{Doc, Kind, Value, scan, scan_reply};
 use crate::sse::{Frame, SseParser};
 
 /// The first thing that is wrong with a stream.
@@ -269,7 +269,7 @@ impl Acceptor {
             .iter()
             .filter(|call| !call.is_freeform)
             .try_for_each(|call| {
-                let is_object = scan(&call.input.as_str().into())
+                let is_object = scan_reply(&call.input.as_str().into(), &[])
                     .is_ok_and(|doc| doc.root().kind() == Kind::Object);
                 require(is_object, || {
                     format!(

@@ -22,7 +22,7 @@ pub use dialect::{CacheSpelling, Dialect, MaxTokens, ReasoningField, ThinkingSty
 pub use error::{decode_error, encode_error};
 pub use peek::{asks_for_usage, peek, scan_request};
 pub use request_in::decode_request;
-pub use request_out::{encode_request, unservable_tools};
+pub use request_out::{Unservable, encode_request, unservable_tools};
 pub use response_in::decode_response;
 pub use response_out::encode_response;
 pub use stream_in::StreamIn;

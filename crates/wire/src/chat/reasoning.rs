@@ -47,16 +47,18 @@ fn detail_text(detail: Value<'_>) -> Option<Text> {
 #[derive(Debug, Default)]
 pub(super) struct Details {
     items: Vec<Item>,
+    /// The items of the list before: a signature may come behind the reasoning it belongs to.
+    finished: Vec<Item>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Item {
     /// What tells the items of one reply apart: type and index, as received.
     key: (ByteString, ByteString),
     members: Vec<(ByteString, Member)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Member {
     /// A string that grows from piece to piece.
     Growing(String),
@@ -66,8 +68,6 @@ enum Member {
 
 /// Members whose pieces are put behind each other.
 const GROWING: [&str; 3] = ["text", "summary", "data"];
-/// Members that say more than the reasoning's text does, so that the list must be kept.
-const OPAQUE: [&str; 3] = ["signature", "data", "id"];
 
 impl Details {
     /// Takes the items of one chunk.
@@ -82,12 +82,21 @@ impl Details {
     fn take_item(&mut self, detail: Value<'_>) {
         let raw = |key: &str| detail.get(key).map(Value::to_raw).unwrap_or_default();
         let key = (raw("type"), raw("index"));
-        let known = self.items.iter().rposition(|item| item.key == key);
+        let is_late = detail.get("signature").is_some_and(|late| !late.is_null())
+            && GROWING
+                .iter()
+                .all(|name| detail.get(name).is_none_or(is_empty));
+        // A signature alone belongs to what was said, whether or not it repeats the index.
+        let fits =
+            |item: &Item| item.key == key || is_late && item.key.0 == key.0 && key.1.is_empty();
+        let known = self.items.iter().rposition(fits);
         let at = known.unwrap_or_else(|| {
-            self.items.push(Item {
-                key,
+            let late = self.finished.iter().rfind(|item| fits(item));
+            let item = late.filter(|_| is_late).cloned();
+            self.items.push(item.unwrap_or_else(|| Item {
+                key: key.clone(),
                 members: Vec::new(),
-            });
+            }));
             self.items.len() - 1
         });
         if let Some(item) = self.items.get_mut(at) {
@@ -97,15 +106,14 @@ impl Details {
         }
     }
 
-    /// The list as JSON, if it holds something that its text alone does not say; starts afresh.
+    /// The list as JSON, if it is more than plain text: hosts check that it comes back unmodified. Starts afresh.
     pub(super) fn finish(&mut self) -> Option<Text> {
         let items = std::mem::take(&mut self.items);
-        let is_opaque = items.iter().any(|item| {
-            item.members
-                .iter()
-                .any(|(name, _)| OPAQUE.contains(&&**name))
-        });
-        if !is_opaque {
+        if items.is_empty() {
+            return None;
+        }
+        self.finished.clone_from(&items);
+        if items.iter().all(Item::is_plain) {
             return None;
         }
         let mut w = Writer::default();
@@ -125,7 +133,21 @@ impl Details {
     }
 }
 
+/// Whether a member is there for form only.
+fn is_empty(value: Value<'_>) -> bool {
+    value.is_null() || value.is_str("")
+}
+
 impl Item {
+    /// Whether it says nothing but its text, so that it can be written anew.
+    fn is_plain(&self) -> bool {
+        self.key.0 == "\"reasoning.text\""
+            && self
+                .members
+                .iter()
+                .all(|(name, _)| matches!(&**name, "type" | "text"))
+    }
+
     fn take(&mut self, name: &str, value: Value<'_>) {
         if value.is_null() {
             return;
@@ -188,9 +210,20 @@ mod tests {
 
     #[test]
     fn pieces_of_an_item_are_put_together() {
+        check_details(&[r#"[{"type":"reasoning.text","text":"a"}]"#], None);
+        for kept in [
+            r#"[{"type":"reasoning.text","text":"a","index":0}]"#,
+            r#"[{"type":"reasoning.text","text":"a","format":"unknown"}]"#,
+            r#"[{"type":"reasoning.summary","summary":"a"}]"#,
+        ] {
+            check_details(&[kept], Some(kept));
+        }
         check_details(
-            &[r#"[{"type":"reasoning.text","text":"a","index":0}]"#],
-            None,
+            &[
+                r#"[{"type":"reasoning.text","text":"a","index":0}]"#,
+                r#"[{"type":"reasoning.text","signature":"S"}]"#,
+            ],
+            Some(r#"[{"type":"reasoning.text","text":"a","index":0,"signature":"S"}]"#),
         );
         check_details(
             &[

@@ -4,7 +4,7 @@ use bytestring::ByteString;
 
 use super::error;
 use super::stream_in::StreamIn;
-use crate::json::{Kind, scan_with_opaque};
+use crate::json::{Kind, scan_reply};
 use crate::sse::{SseError, SseParser};
 use crate::stage::{End, Sink, Stage};
 use crate::turn::{Event, Failure, FailureKind};
@@ -14,7 +14,7 @@ use crate::turn::{Event, Failure, FailureKind};
 /// # Errors
 /// The body is an error in spite of its status, is not a chat completion, or has no choice.
 pub fn decode_response(body: &ByteString) -> Result<Vec<Event>, Failure> {
-    let doc = match scan_with_opaque(body, &["arguments"]) {
+    let doc = match scan_reply(body, &["arguments"]) {
         Ok(doc) if doc.root().kind() == Kind::Object => doc,
         Ok(_) => return Err(malformed("the upstream's reply is not a JSON object")),
         Err(_) if error::is_html(body) => {

@@ -13,6 +13,6 @@ mod write;
 
 pub use arguments::{Arguments, ArgumentsState};
 pub use doc::{Doc, Kind, Value};
-pub use scan::{MAX_DEPTH, SyntaxError, scan, scan_with_opaque};
+pub use scan::{MAX_DEPTH, SyntaxError, scan, scan_reply, scan_with_opaque};
 pub use text::Text;
 pub use write::Writer;

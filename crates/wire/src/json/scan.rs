@@ -40,10 +40,31 @@ pub fn scan(body: &ByteString) -> Result<Doc, SyntaxError> {
 /// # Errors
 /// As [`scan`], except that duplicate names inside opaque values go unnoticed.
 pub fn scan_with_opaque(body: &ByteString, opaque: &[&str]) -> Result<Doc, SyntaxError> {
+    scan_as(body, opaque, Names::Unique)
+}
+
+/// Like [`scan_with_opaque`], for what upstreams and models write: a name may occur twice in one object. It is passed on
+/// as it stands, and every reader behind decides for itself, as it would without a gateway.
+///
+/// # Errors
+/// As [`scan`], except for names that occur twice.
+pub fn scan_reply(body: &ByteString, opaque: &[&str]) -> Result<Doc, SyntaxError> {
+    scan_as(body, opaque, Names::Any)
+}
+
+/// Whether a name may occur twice in one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Unique,
+    Any,
+}
+
+fn scan_as(body: &ByteString, opaque: &[&str], names: Names) -> Result<Doc, SyntaxError> {
     let mut scanner = Scanner {
         text: body,
         at: 0,
         depth: 0,
+        names,
         opaque,
         opaque_depth: 0,
         nodes: Vec::with_capacity(body.len() / 96 + 8),
@@ -64,6 +85,7 @@ struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    names: Names,
     opaque: &'a [&'a str],
     /// How many opaque values enclose the current position; no nodes are recorded while it is not zero.
     opaque_depth: usize,
@@ -269,7 +291,7 @@ impl Scanner<'_> {
     }
 
     fn check_duplicates(&self, own: usize, members: usize) -> Result<(), SyntaxError> {
-        if self.opaque_depth > 0 || members < 2 {
+        if self.names == Names::Any || self.opaque_depth > 0 || members < 2 {
             return Ok(());
         }
         let keys = || {

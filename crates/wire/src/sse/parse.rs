@@ -26,9 +26,6 @@ pub enum SseError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A line is not UTF-8, which the format prescribes.
-    #[error("the event stream is not valid UTF-8")]
-    NotUtf8,
 }
 
 /// Cuts a body into events.
@@ -81,7 +78,7 @@ impl SseParser {
     /// Takes the next piece of the body and appends the events that it completes.
     ///
     /// # Errors
-    /// A line that is not UTF-8, or an event beyond the limit. The events before it have been appended; the parser must
+    /// An event beyond the limit. The events before it have been appended; the parser must
     /// not be used again.
     pub fn push(&mut self, chunk: Bytes, frames: &mut Vec<Frame>) -> Result<(), SseError> {
         let mut rest = chunk;
@@ -142,7 +139,7 @@ impl SseParser {
             self.has_comment = true;
             return Ok(());
         }
-        let line = ByteString::try_from(line).map_err(|_| SseError::NotUtf8)?;
+        let line = decoded(line);
         let (name, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = line.slice_ref(value.strip_prefix(' ').unwrap_or(value));
         match name {
@@ -169,6 +166,16 @@ impl SseParser {
         }
         Ok(())
     }
+}
+
+/// A whole line as text; bytes that are not UTF-8 become U+FFFD, as the format prescribes.
+fn decoded(line: Bytes) -> ByteString {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the line is whole: no character is cut at its ends"
+    )]
+    ByteString::try_from(line.clone())
+        .unwrap_or_else(|_| String::from_utf8_lossy(&line).into_owned().into())
 }
 
 impl Default for SseParser {

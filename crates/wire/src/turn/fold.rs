@@ -217,7 +217,7 @@ fn text_delta(text: &Text, delta: fn(Text) -> Delta) -> Vec<Delta> {
 }
 
 fn taken_apart_citations(array: &Foreign) -> Vec<Foreign> {
-    crate::json::scan(&array.raw).map_or_else(
+    crate::json::scan_reply(&array.raw, &[]).map_or_else(
         |_| Vec::new(),
         |doc| {
             doc.root()

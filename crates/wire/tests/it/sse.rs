@@ -79,9 +79,14 @@ fn comments_mean_nothing_but_are_noticed() {
 }
 
 #[test]
-fn text_that_is_not_utf8_and_endless_events_are_errors() {
-    assert_eq!(parse(&[b"data: \xff\n\n"]), Err(SseError::NotUtf8));
-    assert_eq!(parse(&[b"data: \xf0\x9f\n\n"]), Err(SseError::NotUtf8));
+fn bytes_that_are_not_utf8_are_replaced() {
+    check(b"data: a\xffb\n\n", &[(None, "a\u{FFFD}b")]);
+    check(b"data: \xf0\x9f\n\n", &[(None, "\u{FFFD}")]);
+    check(b"event: \xc3\ndata: 1\n\n", &[(Some("\u{FFFD}"), "1")]);
+}
+
+#[test]
+fn endless_events_are_errors() {
     for body in [
         "data: 123456789\n\n",
         "data: 12345\ndata: 12345\n\n",

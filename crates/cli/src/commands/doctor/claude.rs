@@ -58,12 +58,14 @@ async fn version() -> Finding {
             let text = std::str::from_utf8(&output.stdout).unwrap_or_default();
             Finding::fine(check, text.trim())
         }
-        Ok(Ok(output)) => {
-            Finding::warning(check, format!("`claude --version` fails: {}", output.status)).because(
-                "its installation is broken",
-                "install it anew, or run `claude doctor`",
-            )
-        }
+        Ok(Ok(output)) => Finding::warning(
+            check,
+            format!("`claude --version` fails: {}", output.status),
+        )
+        .because(
+            "its installation is broken",
+            "install it anew, or run `claude doctor`",
+        ),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             Finding::fine(check, "not on PATH; other clients do not need it")
         }
@@ -121,9 +123,7 @@ fn settings_findings(path: &str, text: &str, listen: SocketAddr) -> Vec<Finding>
         .into_iter()
         .filter(|name| {
             let value = settings.pointer(&format!("/env/{name}"));
-            value.is_some_and(|value| {
-                !is_ours(name, value.as_str().unwrap_or_default(), listen)
-            })
+            value.is_some_and(|value| !is_ours(name, value.as_str().unwrap_or_default(), listen))
         })
         .collect();
     if !set.is_empty() {
@@ -141,7 +141,10 @@ fn settings_findings(path: &str, text: &str, listen: SocketAddr) -> Vec<Finding>
         ));
     }
     if findings.is_empty() {
-        findings.push(Finding::fine(check, format!("nothing in the way in `{path}`")));
+        findings.push(Finding::fine(
+            check,
+            format!("nothing in the way in `{path}`"),
+        ));
     }
     findings
 }
@@ -160,7 +163,8 @@ mod tests {
     #[test]
     fn only_what_is_not_ours_is_in_the_way() {
         let check = |variables: &[(&str, &str)], expected: Option<&str>| {
-            let found = super::variables(&FixedEnvironment::new(variables.iter().copied()), listen());
+            let found =
+                super::variables(&FixedEnvironment::new(variables.iter().copied()), listen());
             let text = found.map(|found| found.to_string());
             match expected {
                 None => assert_eq!(text, None, "{variables:?}"),
@@ -178,7 +182,10 @@ mod tests {
             ],
             None,
         );
-        check(&[("ANTHROPIC_API_KEY", "sk-canary")], Some("ANTHROPIC_API_KEY"));
+        check(
+            &[("ANTHROPIC_API_KEY", "sk-canary")],
+            Some("ANTHROPIC_API_KEY"),
+        );
         check(
             &[("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")],
             Some("ANTHROPIC_BASE_URL"),
@@ -193,7 +200,10 @@ mod tests {
             for (finding, (level, words)) in found.iter().zip(expected) {
                 assert_eq!(finding.level, *level, "{finding}");
                 let shown = finding.to_string();
-                assert!(shown.contains(words) && !shown.contains("canary"), "{shown}");
+                assert!(
+                    shown.contains(words) && !shown.contains("canary"),
+                    "{shown}"
+                );
             }
         };
         check("{}", &[(Level::Fine, "nothing in the way")]);

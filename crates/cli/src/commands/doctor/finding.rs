@@ -92,7 +92,10 @@ mod tests {
             finding.to_string(),
             "FAIL  port: taken\n        cause: a server\n        fix: end it"
         );
-        assert_eq!(Finding::fine("port", "free").to_string(), "ok    port: free");
+        assert_eq!(
+            Finding::fine("port", "free").to_string(),
+            "ok    port: free"
+        );
         let object = serde_json::to_value(Finding::warning("disk", "little")).unwrap();
         assert_eq!(
             object,

@@ -21,10 +21,7 @@ pub(super) async fn port(listen: SocketAddr, gateways: &[Entry]) -> Vec<Finding>
     for entry in gateways {
         let check = format!("gateway {}", entry.url());
         findings.push(match background::health(entry).await {
-            Ok(health) => Finding::fine(
-                check,
-                format!("{}, process {}", health.status, entry.pid),
-            ),
+            Ok(health) => Finding::fine(check, format!("{}, process {}", health.status, entry.pid)),
             Err(error) => Finding::problem(check, format!("does not answer: {error}")).because(
                 format!("process {} is there but stuck, or stopped", entry.pid),
                 format!(

@@ -20,10 +20,7 @@ use crate::output;
 use finding::{Finding, Level};
 
 /// Prints what was found; code 1 if something is broken.
-pub(crate) async fn run(
-    args: Doctor,
-    environment: SystemEnvironment,
-) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(args: Doctor, environment: SystemEnvironment) -> Result<ExitCode, Failure> {
     let file = args.report.file.config.as_deref();
     let config = load(file, Listen::default(), &environment)?.config;
     let directory = state_directory(&environment)?;

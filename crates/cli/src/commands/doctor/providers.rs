@@ -77,11 +77,12 @@ async fn one(
     let ahead = answer.as_ref().ok().and_then(|answer| answer.ahead);
     let mut findings = listed(provider, &check, &used, &answer);
     // Without a connection there is nothing to spend on.
-    if let (true, Some(candidate), false) = (
-        spend && provider.auth != Auth::Client,
-        used.first(),
-        matches!(answer, Err(ProbeError::Dns { .. } | ProbeError::Connect(_) | ProbeError::Tls(_))),
-    ) {
+    let answers = matches!(answer, Ok(_) | Err(ProbeError::NoAddress));
+    if spend
+        && answers
+        && provider.auth != Auth::Client
+        && let Some(candidate) = used.first()
+    {
         let check = format!("{check}, reply of {}", candidate.model);
         let reply = prober.reply(config, candidate).await;
         findings.push(replied(provider, check, &reply));
@@ -113,11 +114,7 @@ fn listed(
     findings
 }
 
-fn replied(
-    provider: &Provider,
-    check: String,
-    reply: &Result<ProbeAnswer, ProbeError>,
-) -> Finding {
+fn replied(provider: &Provider, check: String, reply: &Result<ProbeAnswer, ProbeError>) -> Finding {
     match reply {
         Ok(answer) if answer.status == 200 => Finding::fine(check, "streams"),
         Ok(answer) if matches!(answer.status, 400 | 404 | 405 | 422) => {
@@ -133,7 +130,11 @@ fn replied(
 
 /// What an answer's status says about the key and the address.
 fn graded(provider: &Provider, check: String, answer: &ProbeAnswer) -> Finding {
-    let origins: Vec<&str> = provider.keys.iter().map(|key| key.origin.as_str()).collect();
+    let origins: Vec<&str> = provider
+        .keys
+        .iter()
+        .map(|key| key.origin.as_str())
+        .collect();
     let first = origins.first().copied().unwrap_or("no key");
     let callers = provider.auth == Auth::Client;
     match answer.status {
@@ -199,15 +200,23 @@ fn unanswered(provider: &Provider, check: String, error: &ProbeError) -> Finding
             "the name is misspelt, or this machine has no working name server",
             "see to the provider's `base_url`, the network and /etc/resolv.conf",
         ),
-        ProbeError::Connect(_) if provider.is_local() => finding.because(
-            "nothing listens there",
-            "start the local server, or set the provider's `base_url` to where it listens",
+        ProbeError::Refused(_) if provider.is_local() => finding.because(
+            "the local server does not run, or listens elsewhere",
+            "start it, or set the provider's `base_url` to where it listens",
+        ),
+        ProbeError::Refused(_) => finding.because(
+            "the port is wrong, or the service is down",
+            "see to the provider's `base_url`, and its status page",
         ),
         ProbeError::Connect(_) => finding.because(
-            "the host is down, or a firewall or proxy stands between",
-            "try it with curl from this machine; behind a proxy set HTTPS_PROXY",
+            "the host is down, a firewall stands between, or what listens there does not speak HTTP",
+            "try the address with curl from this machine",
         ),
         ProbeError::Tls(_) => finding.because(
+            "what listens there does not speak TLS, or none that is still safe",
+            "see to the provider's `base_url`: `http://` for a local server",
+        ),
+        ProbeError::Untrusted(_) => finding.because(
             "its certificate is not trusted here: an inspecting proxy, a private authority, or a wrong clock",
             "set the provider's `ca_file` to the authority's certificate, or correct the clock",
         ),
@@ -235,7 +244,12 @@ fn key_hint(provider: &Provider) -> String {
     let variable = preset.and_then(|preset| preset.env.first());
     let set = variable.map_or_else(
         || format!("set `api_key` in [providers.{}]", provider.id),
-        |variable| format!("set {variable}, or `api_key` in [providers.{}]", provider.id),
+        |variable| {
+            format!(
+                "set {variable}, or `api_key` in [providers.{}]",
+                provider.id
+            )
+        },
     );
     match preset.and_then(|preset| preset.key_page.as_deref()) {
         Some(page) => format!("{set}; keys are made at {page}"),
@@ -323,7 +337,9 @@ mod tests {
                 host: words(),
                 reason: words(),
             },
+            ProbeError::Refused(words()),
             ProbeError::Connect(words()),
+            ProbeError::Untrusted(words()),
             ProbeError::Tls(words()),
             ProbeError::Silent(std::time::Duration::from_secs(1)),
             ProbeError::Broken(words()),
@@ -347,7 +363,10 @@ mod tests {
             .map(|candidate| candidate.model)
             .collect();
         assert!(models.contains(&"m".to_owned()) && models.contains(&"n".to_owned()));
-        assert!(!models.iter().any(|model| model.contains('*')), "{models:?}");
+        assert!(
+            !models.iter().any(|model| model.contains('*')),
+            "{models:?}"
+        );
     }
 
     #[test]

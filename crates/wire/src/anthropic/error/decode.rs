@@ -5,7 +5,7 @@
 
 use bytestring::ByteString;
 
-use crate::json::{Kind, Value, scan};
+use crate::json::{Kind, Value, scan_reply};
 use crate::overflow;
 use crate::turn::{Failure, FailureKind};
 
@@ -16,15 +16,30 @@ const MAX_MESSAGE: usize = 500;
 #[must_use]
 pub fn decode_error(status: u16, body: &[u8]) -> Failure {
     let text = std::str::from_utf8(body).unwrap_or_default().trim();
-    let doc = scan(&ByteString::from(text)).ok();
+    let doc = scan_reply(&ByteString::from(text), &[]).ok();
     let mut failure = match &doc {
         Some(doc) => failure_in(doc.root(), Some(status)),
-        None => Failure::new(classified(Some(status), &[], text), plain(text)),
+        None => failure_of(text, Some(status)),
     };
     if failure.message.is_empty() {
         failure.message = format!("the upstream answered with status {status} and no message");
     }
     failure.with_status(status)
+}
+
+/// Reads an error that is not JSON.
+pub(in crate::anthropic) fn failure_of(text: &str, status: Option<u16>) -> Failure {
+    Failure::new(classified(status, &[], text), plain(text))
+}
+
+/// Whether an `error` member holds anything: some hosts send an empty one with every event.
+pub(in crate::anthropic) fn is_said(error: Value<'_>) -> bool {
+    match error.kind() {
+        Kind::Null => false,
+        Kind::String => error.str().is_some_and(|text| !text.trim().is_empty()),
+        Kind::Object => error.members().next().is_some(),
+        Kind::Bool | Kind::Number | Kind::Array => true,
+    }
 }
 
 /// Reads a document that tells of an error: a whole body, or an event after status 200 (then `status` is `None`).
@@ -68,10 +83,19 @@ fn classified(status: Option<u16>, codes: &[String], message: &str) -> FailureKi
         }
     }
     let named = |table: fn(&str) -> Option<FailureKind>| codes.iter().find_map(|code| table(code));
-    named(telling)
-        .or_else(|| status.and_then(by_status))
+    let told = match named(telling) {
+        // Kimi's plans say "terminated" also when they are used up for a while.
+        Some(FailureKind::Permission) if is_used_up(message) => Some(FailureKind::Billing),
+        told => told,
+    };
+    told.or_else(|| status.and_then(by_status))
         .or_else(|| named(general))
         .unwrap_or(FailureKind::Server)
+}
+
+fn is_used_up(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("usage limit") || message.contains("quota will be refreshed")
 }
 
 fn telling(code: &str) -> Option<FailureKind> {

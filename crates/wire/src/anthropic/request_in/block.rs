@@ -57,7 +57,12 @@ impl Blocks<'_> {
     }
 
     fn known(&mut self, value: Value<'_>, place: &Place<'_>) -> Option<Block> {
-        let kind = value.get("type")?.str()?;
+        let kind = match value.get("type") {
+            Some(kind) => kind.str()?,
+            // Some clients leave out what the member says already.
+            None if value.get("text").is_some() => "text".into(),
+            None => return None,
+        };
         match &*kind {
             "text" => self.text(value, place),
             "thinking" | "redacted_thinking" => self.thinking(value, place),

@@ -5,7 +5,7 @@ use super::conversation::is_bare_string;
 use super::fit::{Fit, Part};
 use crate::Wire;
 use crate::anthropic::place::Place;
-use crate::json::{Kind, Text, scan};
+use crate::json::{Kind, Text, scan_reply};
 use crate::turn::{
     Block, CacheHint, Document, Foreign, MediaSource, Node, SearchResult, ToolInput, ToolResult,
     ToolUse,
@@ -152,7 +152,7 @@ impl Encoder<'_> {
             .key("input");
         match &call.input {
             ToolInput::Json(raw)
-                if scan(raw).is_ok_and(|doc| doc.root().kind() == Kind::Object) =>
+                if scan_reply(raw, &[]).is_ok_and(|doc| doc.root().kind() == Kind::Object) =>
             {
                 self.json.raw(raw);
             }

@@ -17,11 +17,17 @@ pub(super) fn word(value: Value<'_>) -> String {
 pub(super) fn of(status: Option<u16>, code: &str, kind: &str, message: &str) -> FailureKind {
     overflow::recognised(code, message)
         .or_else(|| overflow::recognised(kind, message))
-        .or_else(|| of_word(code))
-        .or_else(|| of_word(kind))
-        .or_else(|| of_phrase(message))
+        .or_else(|| of_words(code, kind, message))
         .or_else(|| status.map(of_status))
         .unwrap_or(FailureKind::Server)
+}
+
+/// A code or type decides before the message, except that hosts say "permission" also where a plan is used up.
+fn of_words(code: &str, kind: &str, message: &str) -> Option<FailureKind> {
+    match of_word(code).or_else(|| of_word(kind)) {
+        said @ (None | Some(FailureKind::Permission)) => of_phrase(message).or(said),
+        said => said,
+    }
 }
 
 /// Codes and types, in lower case. General words such as `invalid_request_error` come with every status and say nothing
@@ -70,6 +76,8 @@ const WORDS: &[(&str, FailureKind)] = &[
     ("access_terminated_error", FailureKind::Permission),
     ("request_too_large", FailureKind::TooLarge),
     ("timeout_error", FailureKind::Timeout),
+    // Groq: the model wrote a call that could not be read. By chance: the same request may succeed the next time.
+    ("tool_use_failed", FailureKind::BrokenToolCall),
 ];
 
 fn of_word(word: &str) -> Option<FailureKind> {
@@ -85,6 +93,9 @@ const PHRASES: &[(&str, FailureKind)] = &[
     ("exceeded your current quota", FailureKind::Billing),
     ("credit balance is too low", FailureKind::Billing),
     ("overdue-payment", FailureKind::Billing),
+    // Kimi's plans, with the status 403.
+    ("usage limit", FailureKind::Billing),
+    ("quota will be refreshed", FailureKind::Billing),
     ("incorrect api key provided", FailureKind::Authentication),
     ("rate limit reached", FailureKind::RateLimit),
 ];

@@ -1,6 +1,6 @@
 //! What an upstream's error says, for people.
 
-use crate::json::{Kind, Value, scan};
+use crate::json::{Kind, Value, scan_reply};
 
 /// Longest message that is passed on, in characters: some hosts quote the whole request back.
 const MAX_MESSAGE: usize = 500;
@@ -88,7 +88,7 @@ fn of_nested(raw: Value<'_>) -> Option<String> {
     };
     match raw.str() {
         None => from(raw),
-        Some(text) => match scan(&(&*text).into()) {
+        Some(text) => match scan_reply(&(&*text).into(), &[]) {
             Ok(doc) if doc.root().kind() == Kind::Object => from(doc.root()),
             _ => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         },
@@ -141,7 +141,7 @@ fn html_title(text: &str) -> Option<&str> {
     (!title.is_empty()).then_some(title)
 }
 
-fn capped(text: &str) -> String {
+pub(super) fn capped(text: &str) -> String {
     match text.char_indices().nth(MAX_MESSAGE) {
         Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),

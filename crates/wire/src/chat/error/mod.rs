@@ -8,14 +8,14 @@ mod message;
 
 pub(super) use message::is_html;
 
-use crate::json::{Kind, Value, Writer, scan};
+use crate::json::{Kind, Value, Writer, scan_reply};
 use crate::turn::{Failure, FailureKind};
 
 /// Reads an upstream's answer with an error status.
 #[must_use]
 pub fn decode_error(status: u16, body: &[u8]) -> Failure {
     let text = message::readable(body);
-    let failure = match scan(&text.into()) {
+    let failure = match scan_reply(&text.into(), &[]) {
         Ok(doc) if matches!(doc.root().kind(), Kind::Object | Kind::Array) => {
             of_json(Some(status), doc.root())
         }
@@ -29,7 +29,7 @@ pub fn decode_error(status: u16, body: &[u8]) -> Failure {
 
 /// Finds the error in a chunk or reply that came with a success status; `None` if it holds none.
 pub(super) fn in_reply(root: Value<'_>) -> Option<Failure> {
-    let present = |key: &str| root.get(key).is_some_and(|value| !value.is_null());
+    let present = |key: &str| root.get(key).is_some_and(is_said);
     let is_error = present("error")
         || root
             .get("base_resp")
@@ -39,13 +39,32 @@ pub(super) fn in_reply(root: Value<'_>) -> Option<Failure> {
             .get("object")
             .is_some_and(|object| object.is_str("error"))
         || root.get("type").is_some_and(|kind| kind.is_str("error"))
-        || !present("choices") && (present("detail") || present("errors"));
+        || root.get("choices").is_none_or(Value::is_null)
+            && (present("detail") || present("errors"));
     is_error.then(|| with_advice(of_json(None, root)))
+}
+
+/// Whether a member holds anything: some hosts send an empty `error` with every chunk.
+fn is_said(value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::Null => false,
+        Kind::Bool => value.bool() == Some(true),
+        Kind::Number => true,
+        Kind::String => value.str().is_some_and(|text| !text.trim().is_empty()),
+        Kind::Array => value.items().next().is_some(),
+        Kind::Object => value.members().next().is_some(),
+    }
 }
 
 /// Reads the data of an event that is named as an error.
 pub(super) fn in_event(root: Value<'_>) -> Failure {
     with_advice(of_json(None, root))
+}
+
+/// Reads the same where it is not JSON.
+pub(super) fn in_text(text: &str) -> Failure {
+    let message = message::capped(text);
+    with_advice(Failure::new(kind::of(None, "", "", &message), message))
 }
 
 /// Reads a JSON body that is known to be an error.

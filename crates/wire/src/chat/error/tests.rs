@@ -123,7 +123,8 @@ fn long_and_broken_bodies_are_cut() {
 #[test]
 fn every_provider_says_it_differently() {
     use FailureKind::{
-        Authentication, Billing, NotFound, Overloaded, Permission, RateLimit, Timeout,
+        Authentication, Billing, BrokenToolCall, NotFound, Overloaded, Permission, RateLimit,
+        Timeout,
     };
     let coded = |code: &str| format!(r#"{{"error":{{"code":{code},"message":"m"}}}}"#);
     let typed = |kind: &str| format!(r#"{{"error":{{"type":"{kind}","message":"m"}}}}"#);
@@ -135,6 +136,7 @@ fn every_provider_says_it_differently() {
         (401, typed("invalid_authentication_error"), Authentication),
         (404, typed("resource_not_found_error"), NotFound),
         (403, typed("access_terminated_error"), Permission),
+        (400, coded(r#""tool_use_failed""#), BrokenToolCall),
         (400, coded(r#""Arrearage""#), Billing),
         (402, coded("402"), Billing),
         (429, coded(r#""1113""#), Billing),
@@ -150,6 +152,21 @@ fn every_provider_says_it_differently() {
     for (status, body, kind) in cases {
         check(status, &body, kind, "m");
     }
+}
+
+#[test]
+fn a_plan_that_is_used_up_is_not_a_missing_permission() {
+    let body = |message: &str| {
+        format!(r#"{{"error":{{"type":"access_terminated_error","message":"{message}"}}}}"#)
+    };
+    for message in [
+        "You've reached your weekly (7-day) usage limit",
+        "You've reached your usage limit for this billing cycle. Your quota will be refreshed in the next cycle.",
+    ] {
+        check(403, &body(message), FailureKind::Billing, message);
+    }
+    let message = "This plan is currently only available for coding agents";
+    check(403, &body(message), FailureKind::Permission, message);
 }
 
 #[test]
@@ -179,7 +196,7 @@ fn a_full_context_window_is_recognised() {
 #[test]
 fn errors_behind_a_success_status() {
     let found = |body: &str| {
-        let doc = scan(&ByteString::from(body)).unwrap();
+        let doc = scan_reply(&ByteString::from(body), &[]).unwrap();
         in_reply(doc.root()).map(|failure| (failure.kind, failure.message))
     };
     let expected = |kind, message: &str| Some((kind, message.to_owned()));
@@ -207,7 +224,10 @@ fn errors_behind_a_success_status() {
         found(r#"{"base_resp":{"status_code":0,"status_msg":""},"choices":[]}"#),
         None
     );
-    assert_eq!(found(r#"{"error":null,"choices":[]}"#), None);
+    for nothing in ["null", "\"\"", "{}", "[]", "false"] {
+        let body = format!(r#"{{"error":{nothing},"choices":[]}}"#);
+        assert_eq!(found(&body), None, "{body}");
+    }
 }
 
 #[test]

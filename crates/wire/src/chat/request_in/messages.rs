@@ -6,7 +6,7 @@
 use bytestring::ByteString;
 
 use crate::Wire;
-use crate::json::{Kind, Text, Value, scan_with_opaque};
+use crate::json::{Kind, Text, Value, scan_reply};
 use crate::turn::{
     Block, Failure, Foreign, Message, Node, Role, SEAL_PREFIX, Thinking, ToolInput, ToolResult,
     ToolUse,
@@ -239,7 +239,7 @@ fn arguments(arguments: Option<Value<'_>>, extra: &mut Vec<(ByteString, ByteStri
     if json.trim().is_empty() && arguments.kind() == Kind::String {
         return empty();
     }
-    match scan_with_opaque(&json, &[]) {
+    match scan_reply(&json, &[]) {
         Ok(doc) if doc.root().kind() == Kind::Object => ToolInput::Json(json),
         _ => {
             extra.push((ByteString::from_static("arguments"), arguments.to_raw()));

@@ -1,13 +1,14 @@
 //! The model's own messages.
 
 use crate::Wire;
-use crate::json::{Text, scan};
-use crate::turn::{Block, Message, Seal, Thinking, ToolInput, ToolUse, opened};
+use crate::json::{Text, scan_reply};
+use crate::turn::{Block, Message, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, opened};
 
 use super::super::dialect::ReasoningField;
 use super::super::reasoning;
 use super::Out;
 use super::content::Part;
+use super::server_tool;
 
 /// What an assistant message is made of.
 #[derive(Default)]
@@ -38,9 +39,13 @@ impl Out<'_> {
                 Block::Foreign(foreign) if foreign.wire == Wire::Chat => {
                     self.part(block, &path, &mut spoken.texts)
                 }
-                Block::Document(_) | Block::Image(_) => self.losses.add(path),
+                Block::ServerTool(step) => {
+                    spoken.texts.extend(server_tool::told(step));
+                    self.losses.add(path);
+                }
                 Block::Foreign(_)
-                | Block::ServerTool(_)
+                | Block::Document(_)
+                | Block::Image(_)
                 | Block::ToolResult(_)
                 | Block::ToolReference { .. }
                 | Block::SearchResult(_) => self.losses.add(path),
@@ -85,13 +90,14 @@ impl Out<'_> {
         let mut parts = Vec::new();
         self.part(block, path, &mut parts);
         for part in parts {
+            let cache = part.cache;
             match (part.into_text(), texts.last_mut()) {
                 (Ok(pieces), Some(last)) if continues && !self.keeps_parts() => {
                     for piece in pieces {
                         last.wrap_back(piece);
                     }
                 }
-                (Ok(pieces), _) => texts.push(Part::text(pieces)),
+                (Ok(pieces), _) => texts.push(Part::cached(pieces, cache)),
                 (Err(part), _) => texts.push(part),
             }
         }
@@ -192,13 +198,10 @@ impl Out<'_> {
         }
     }
 
-    /// What stands in for reasoning that is not there: only where calls were made while thinking is on.
+    /// What stands in for reasoning that is not there: only where calls were made, and unless thinking is turned off by
+    /// a word. Silence is no word: hosts check the history of a model that thinks by itself.
     fn placeholder(&self, has_calls: bool) -> Option<&'static str> {
-        let is_thinking = self
-            .decoded
-            .params
-            .thinking
-            .is_some_and(crate::turn::ThinkingMode::is_on);
+        let is_thinking = self.decoded.params.thinking != Some(ThinkingMode::Disabled);
         self.dialect
             .missing_reasoning
             .filter(|_| has_calls && is_thinking)
@@ -221,6 +224,9 @@ impl Out<'_> {
                 }
             }
         }
+        let repeated: Vec<bool> = (0..items.len()).map(|at| is_repeated(&items, at)).collect();
+        let mut repeated = repeated.into_iter();
+        items.retain(|_| !repeated.next().unwrap_or(false));
         let placeholder = self.placeholder(has_calls).map(Text::from_static);
         if items.is_empty() {
             items.extend(placeholder.as_ref().map(Item::Text));
@@ -268,9 +274,43 @@ enum Item<'a> {
     Text(&'a Text),
 }
 
+/// Whether a later item says all that this one says: a signature that came behind the text it belongs to came with the
+/// whole item.
+fn is_repeated(items: &[Item<'_>], at: usize) -> bool {
+    let Some((item, later)) = items.get(at..).and_then(|rest| rest.split_first()) else {
+        return false;
+    };
+    later.iter().any(|later| match (item, later) {
+        (Item::Text(text), Item::Kept(later)) => {
+            member(later, "text").is_some_and(|raw| raw == written(text))
+        }
+        (Item::Kept(item), Item::Kept(later)) => {
+            item.len() < later.len()
+                && scan_reply(item, &[]).is_ok_and(|doc| {
+                    doc.root()
+                        .members()
+                        .all(|(key, value)| member(later, &key).as_deref() == Some(value.raw()))
+                })
+        }
+        (_, Item::Text(_)) => false,
+    })
+}
+
+fn member(item: &bytestring::ByteString, key: &str) -> Option<String> {
+    let doc = scan_reply(item, &[]).ok()?;
+    Some(doc.root().get(key)?.raw().to_owned())
+}
+
+/// A text as the list's own writer spells it.
+fn written(text: &Text) -> String {
+    let mut w = crate::json::Writer::default();
+    w.str(&text.decode());
+    String::from_utf8(w.into_bytes()).unwrap_or_default()
+}
+
 /// The items of a list that a seal kept.
 fn details(payload: &str) -> Option<Vec<bytestring::ByteString>> {
-    let doc = scan(&payload.into()).ok()?;
+    let doc = scan_reply(&payload.into(), &[]).ok()?;
     let items: Vec<_> = doc.root().items().map(crate::json::Value::to_raw).collect();
     (!items.is_empty()).then_some(items)
 }

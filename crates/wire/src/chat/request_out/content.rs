@@ -35,9 +35,14 @@ pub(super) enum PartKind {
 
 impl Part {
     pub(super) const fn text(pieces: Vec<Text>) -> Self {
+        Self::cached(pieces, None)
+    }
+
+    /// Text behind which a cache prefix may end.
+    pub(super) const fn cached(pieces: Vec<Text>, cache: Option<CacheHint>) -> Self {
         Self {
             kind: PartKind::Text(pieces),
-            cache: None,
+            cache,
         }
     }
 
@@ -84,13 +89,11 @@ impl Out<'_> {
         self.w.end_object();
     }
 
-    /// Writes the `content` member: one string if everything is text, else a list.
+    /// Writes the `content` member: one string if everything is text and the host takes no hints, else a list.
     pub(super) fn content(&mut self, parts: Vec<Part>, joiner: &'static str) {
         self.w.key("content");
-        let is_string = parts
-            .iter()
-            .all(|part| matches!(part.kind, PartKind::Text(_)) && part.cache.is_none())
-            && (parts.len() == 1 || !self.keeps_parts());
+        let is_text = |part: &Part| matches!(part.kind, PartKind::Text(_));
+        let is_string = parts.iter().all(is_text) && !self.keeps_parts();
         if !is_string {
             self.w.begin_array();
             for part in &parts {
@@ -219,10 +222,9 @@ impl Out<'_> {
                 let cache = self.carried_hint(*cache, path);
                 // Hosts refuse empty text, and nothing is said in white space.
                 if !text.is_blank() {
-                    parts.push(Part {
-                        kind: PartKind::Text(vec![text.clone()]),
-                        cache,
-                    });
+                    parts.push(Part::cached(vec![text.clone()], cache));
+                } else if cache.is_some() {
+                    self.losses.add(format!("{path}.cache_control"));
                 }
             }
             Block::Image(image) => self.image(image, path, parts),

@@ -19,17 +19,18 @@ impl Out<'_> {
             MediaSource::Url(url) if self.dialect.has_image_urls => vec![url.clone()],
             MediaSource::Url(url) => {
                 self.losses.add(path);
-                return parts.push(Part::text(vec![
+                let note = vec![
                     Text::from_static("[Image: "),
                     url.clone(),
                     Text::from_static("]"),
-                ]));
+                ];
+                return parts.push(Part::cached(note, cache));
             }
             MediaSource::File(_) | MediaSource::Text(_) | MediaSource::Blocks(_) => {
                 self.losses.add(path);
-                return parts.push(Part::text(vec![Text::from_static(
-                    "[Image left out: it is stored with another provider]",
-                )]));
+                let note =
+                    Text::from_static("[Image left out: it is stored with another provider]");
+                return parts.push(Part::cached(vec![note], cache));
             }
         };
         parts.push(Part {
@@ -67,20 +68,22 @@ impl Out<'_> {
                 }
                 None => {
                     self.losses.add(path);
-                    parts.push(Part::text(vec![
+                    let note = vec![
                         Text::from_static("["),
                         name,
                         Text::from_static(" left out: this provider takes no files]"),
-                    ]));
+                    ];
+                    parts.push(Part::cached(note, cache));
                 }
             },
             MediaSource::Url(url) => {
                 self.losses.add(path);
-                parts.push(Part::text(vec![
+                let note = vec![
                     Text::from_static("[Document: "),
                     url.clone(),
                     Text::from_static("]"),
-                ]));
+                ];
+                parts.push(Part::cached(note, cache));
             }
             MediaSource::File(id) if self.is_same_wire() => parts.push(Part {
                 kind: PartKind::FileId(id.clone()),
@@ -88,9 +91,9 @@ impl Out<'_> {
             }),
             MediaSource::File(_) => {
                 self.losses.add(path);
-                parts.push(Part::text(vec![Text::from_static(
-                    "[Document left out: it is stored with another provider]",
-                )]));
+                let note =
+                    Text::from_static("[Document left out: it is stored with another provider]");
+                parts.push(Part::cached(vec![note], cache));
             }
             MediaSource::Blocks(blocks) => {
                 let mut head = heading(document);
@@ -100,6 +103,9 @@ impl Out<'_> {
                 }
                 for (at, block) in blocks.iter().enumerate() {
                     self.part(block, &format!("{path}.source.content[{at}]"), parts);
+                }
+                if let Some(last) = parts.last_mut() {
+                    last.cache = last.cache.or(cache);
                 }
             }
         }

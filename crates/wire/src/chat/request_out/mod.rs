@@ -11,6 +11,7 @@ mod media;
 mod messages;
 mod params;
 mod results;
+mod server_tool;
 mod thinking;
 mod tools;
 
@@ -19,7 +20,7 @@ use crate::turn::{Block, Losses, Message, Node, Turn};
 use crate::{Decoded, Encoded, UpstreamContext, Wire};
 
 use super::dialect::{CacheSpelling, Dialect};
-pub use tools::unservable_tools;
+pub use tools::{Unservable, unservable_tools};
 
 /// Encodes a request.
 #[must_use]
@@ -65,8 +66,8 @@ impl Out<'_> {
         self.decoded.turn.origin == Wire::Chat
     }
 
-    /// Whether content stays a list of parts wherever it has several: hints would be lost in one string, and a text that is
-    /// a list in one request and a string in the next is not the same prompt to every host.
+    /// Whether content is a list of parts everywhere: a hint needs one, it moves on with every request, and a text that
+    /// is a list in one request and a string in the next is not the same prompt.
     fn keeps_parts(&self) -> bool {
         self.dialect.cache != CacheSpelling::None
     }

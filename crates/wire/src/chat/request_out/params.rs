@@ -28,9 +28,14 @@ impl Out<'_> {
     }
 
     fn max_tokens(&mut self) {
-        let Some(limit) = self.decoded.params.max_tokens else {
+        let Some(mut limit) = self.decoded.params.max_tokens else {
             return;
         };
+        if limit == 0 && !self.is_same_wire() {
+            // Asks for nothing but a warm cache, which other hosts do not know: the least they make is one token.
+            self.losses.add("max_tokens");
+            limit = 1;
+        }
         if matches!(
             self.dialect.max_tokens,
             MaxTokens::MaxTokens | MaxTokens::Both

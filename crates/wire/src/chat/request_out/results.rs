@@ -1,7 +1,7 @@
 //! Results of tool calls.
 
 use crate::json::Text;
-use crate::turn::ToolResult;
+use crate::turn::{CacheHint, ToolResult};
 
 use super::Out;
 use super::content::Part;
@@ -13,8 +13,7 @@ impl Out<'_> {
     /// Writes a `tool` message. It can hold nothing but text, so that pictures and files go into `attached`, for the user
     /// message behind the batch, and a line says so.
     pub(super) fn result(&mut self, result: &ToolResult, path: &str, attached: &mut Vec<Part>) {
-        let cache = self.carried_hint(result.cache, path);
-        let mut lines = self.lines(result, path, attached);
+        let (mut lines, cache) = self.lines(result, path, attached);
         if result.is_error {
             lines.insert(0, vec![Text::from_static("Error: ")]);
         }
@@ -35,27 +34,27 @@ impl Out<'_> {
         if lines.len() == usize::from(result.is_error) {
             pieces.push(&empty);
         }
-        match cache {
-            None => {
-                self.w.text_parts(&pieces);
-            }
-            Some(hint) => {
-                self.w.begin_array().begin_object().key("type").str("text");
-                self.w.key("text").text_parts(&pieces);
+        if self.keeps_parts() {
+            self.w.begin_array().begin_object().key("type").str("text");
+            self.w.key("text").text_parts(&pieces);
+            if let Some(hint) = cache {
                 self.cache_hint(hint);
-                self.w.end_object().end_array();
             }
+            self.w.end_object().end_array();
+        } else {
+            self.w.text_parts(&pieces);
         }
         self.w.end_object();
     }
 
-    /// The text of a result, and the lines that announce what is attached.
+    /// The text of a result, with the lines that announce what is attached, and where a hint stood in it or on it.
     fn lines(
         &mut self,
         result: &ToolResult,
         path: &str,
         attached: &mut Vec<Part>,
-    ) -> Vec<Vec<Text>> {
+    ) -> (Vec<Vec<Text>>, Option<CacheHint>) {
+        let mut cache = self.carried_hint(result.cache, path);
         let mut parts = Vec::new();
         for (at, block) in result.content.iter().enumerate() {
             self.part(block, &format!("{path}.content[{at}]"), &mut parts);
@@ -63,8 +62,13 @@ impl Out<'_> {
         let mut lines = Vec::new();
         let (mut n_images, mut n_documents) = (0, 0);
         for part in parts {
+            let hint = part.cache;
             match part.into_text() {
-                Ok(text) => lines.push(text),
+                Ok(text) => {
+                    lines.push(text);
+                    // The lines become one part, behind which the hint stands.
+                    cache = cache.or(hint);
+                }
                 Err(media) => {
                     n_images += usize::from(media.is_image());
                     n_documents += usize::from(!media.is_image());
@@ -79,7 +83,7 @@ impl Out<'_> {
                 ]);
             }
         }
-        lines
+        (lines, cache)
     }
 
     /// Says in a user message what a result without its call says.
@@ -90,11 +94,12 @@ impl Out<'_> {
         } else {
             "[Result of an earlier tool call]"
         })];
-        for line in self.lines(orphan.0, path, &mut attached) {
+        let (lines, cache) = self.lines(orphan.0, path, &mut attached);
+        for line in lines {
             pieces.push(Text::from_static("\n"));
             pieces.extend(line);
         }
-        said.push(Part::text(pieces));
+        said.push(Part::cached(pieces, cache));
         said.append(&mut attached);
     }
 
@@ -103,9 +108,8 @@ impl Out<'_> {
         self.w.begin_object();
         self.w.key("role").str("tool");
         self.w.key("tool_call_id").text(id);
-        self.w
-            .key("content")
-            .str("Error: the tool call was not answered");
+        let words = Text::from_static("Error: the tool call was not answered");
+        self.content(vec![Part::text(vec![words])], "");
         self.w.end_object();
     }
 }

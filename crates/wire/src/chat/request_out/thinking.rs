@@ -2,6 +2,7 @@
 
 use bytestring::ByteString;
 
+use crate::Wire;
 use crate::turn::{Effort, ThinkingMode};
 
 use super::super::dialect::ThinkingStyle;
@@ -138,11 +139,22 @@ impl Out<'_> {
         });
     }
 
+    /// On Anthropic's wire a model thinks when it is asked to. These hosts' models think unless they are told not to, and
+    /// use up the few hundred tokens that a client allows for a title.
+    fn is_off_by_silence(&self) -> bool {
+        let params = &self.decoded.params;
+        self.decoded.turn.origin == Wire::Anthropic
+            && params.thinking.is_none()
+            && params.effort.is_none()
+            && !self.dialect.always_thinks
+    }
+
     /// For hosts that only know on and off.
     fn switch(&mut self, write: impl FnOnce(&mut Self, bool)) {
         let params = &self.decoded.params;
         let is_off = params.thinking == Some(ThinkingMode::Disabled)
-            || params.thinking.is_none() && params.effort == Some(Effort::None);
+            || params.thinking.is_none() && params.effort == Some(Effort::None)
+            || self.is_off_by_silence();
         if matches!(
             params.thinking,
             Some(ThinkingMode::Enabled {
@@ -167,10 +179,12 @@ impl Out<'_> {
             out.w.end_object();
         };
         match (params.thinking, params.effort) {
-            (None, None) => {}
-            (Some(ThinkingMode::Disabled), _) | (None, Some(Effort::None)) => member(self, &|w| {
-                w.key("enabled").bool(false);
-            }),
+            (None, None) if !self.is_off_by_silence() => {}
+            (Some(ThinkingMode::Disabled), _) | (None, None) | (None, Some(Effort::None)) => {
+                member(self, &|w| {
+                    w.key("enabled").bool(false);
+                })
+            }
             // Either a budget or an effort; the budget is the more exact.
             (
                 Some(ThinkingMode::Enabled {

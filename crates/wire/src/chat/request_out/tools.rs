@@ -16,10 +16,20 @@ use super::Out;
 /// The one member of a function's input that stands for a free-text tool's input.
 pub(super) const FREEFORM_MEMBER: &str = "input";
 
-/// The tool that makes a request impossible here, if one does: the request depends on tools that a provider runs itself, and
-/// nothing would be left to call. The model would answer as if it had searched.
+/// A tool without which a request cannot be served here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unservable {
+    /// Its name, or its type if it has none.
+    pub name: Text,
+    /// Whether the client runs it: then only its description is missing, which models of its own wire know by its type.
+    /// Else its own provider runs it.
+    pub is_run_by_client: bool,
+}
+
+/// The tool that makes a request impossible here, if one does: the request depends on tools that only their own provider
+/// has, and nothing would be left to call. The model would answer as if it had searched.
 #[must_use]
-pub fn unservable_tools(turn: &Turn) -> Option<Text> {
+pub fn unservable_tools(turn: &Turn) -> Option<Unservable> {
     if turn.origin == Wire::Chat {
         return None;
     }
@@ -27,7 +37,20 @@ pub fn unservable_tools(turn: &Turn) -> Option<Text> {
         .tools
         .iter()
         .find(|tool| matches!(&***tool, Tool::Hosted { .. }))?;
-    sent(turn).is_empty().then(|| hosted.name().clone())
+    sent(turn).is_empty().then(|| Unservable {
+        name: hosted.name().clone(),
+        is_run_by_client: is_run_by_client(hosted),
+    })
+}
+
+/// Beginnings of the types of Anthropic's tools that clients run.
+const RUN_BY_CLIENT: [&str; 4] = ["bash_", "computer_", "memory_", "text_editor_"];
+
+fn is_run_by_client(tool: &Tool) -> bool {
+    matches!(tool, Tool::Hosted { kind, .. } if {
+        let kind = kind.decode();
+        RUN_BY_CLIENT.iter().any(|prefix| kind.starts_with(prefix))
+    })
 }
 
 /// The tools to send, with their places in the client's list.

@@ -28,6 +28,8 @@ struct Call {
     held: Vec<Text>,
     /// A `{}` came that may only hold the place of the arguments.
     has_placeholder: bool,
+    /// Its pieces came under different ids, so that a new id says nothing.
+    ids_change: bool,
     arguments: Arguments,
 }
 
@@ -114,14 +116,14 @@ impl Calls {
                 .rev()
                 .find(|(_, call)| call.index == Some(index))
             {
-                Some((at, call)) => (!call.is_followed_by(piece)).then_some(at),
+                Some((at, call)) => (!call.is_followed_by(piece, is_further)).then_some(at),
                 None => by_id().filter(|_| piece.name.is_empty()),
             },
             None if !piece.id.is_empty() => by_id(),
             None => {
                 let last = self.calls.last()?;
-                let is_new = !piece.name.is_empty()
-                    && (is_further || last.arguments.state() == ArgumentsState::Complete);
+                let is_new =
+                    is_further && !piece.name.is_empty() || last.is_followed_by(piece, is_further);
                 (!is_new).then_some(self.calls.len() - 1)
             }
         }
@@ -163,19 +165,38 @@ impl Calls {
 }
 
 impl Call {
-    /// Whether a piece with this call's index is another call's first: it has a new id, and nothing is missing here.
-    fn is_followed_by(&self, piece: &Piece<'_>) -> bool {
-        let has_new_id = !piece.id.is_empty() && !self.id.is_empty() && piece.id != self.id;
-        has_new_id
-            && match self.arguments.state() {
-                ArgumentsState::Complete => true,
-                ArgumentsState::Empty => !piece.name.is_empty() && !self.name.is_empty(),
-                ArgumentsState::Partial | ArgumentsState::Invalid => false,
+    /// Whether a piece that could be this call's is another call's first: nothing is missing here, and the piece begins
+    /// something. A call too many would be run, so that id, name and place in the chunk must speak for it.
+    fn is_followed_by(&self, piece: &Piece<'_>, is_further: bool) -> bool {
+        if !piece.id.is_empty() && piece.id == self.id {
+            return false;
+        }
+        let has_new_id = self.has_other_id(piece) && !self.ids_change;
+        let is_named = !piece.name.is_empty() && !self.name.is_empty();
+        let has_new_name = is_named && piece.name != self.name;
+        match self.arguments.state() {
+            ArgumentsState::Complete => {
+                has_new_id || has_new_name || is_named && (is_further || piece.begins_arguments())
             }
+            // The placeholder is all that a call without arguments has.
+            ArgumentsState::Empty if self.has_placeholder => {
+                is_named && (has_new_id || has_new_name || is_further || piece.is_placeholder())
+            }
+            // Names come in pieces, and ids change: only two signs together tell.
+            ArgumentsState::Empty => {
+                has_new_name && (has_new_id || is_further) || is_named && has_new_id && is_further
+            }
+            ArgumentsState::Partial | ArgumentsState::Invalid => false,
+        }
+    }
+
+    fn has_other_id(&self, piece: &Piece<'_>) -> bool {
+        !piece.id.is_empty() && !self.id.is_empty() && piece.id != self.id
     }
 
     /// Id and name may be repeated, and the name may come in pieces or grow from piece to piece.
     fn take_names(&mut self, piece: &Piece<'_>) {
+        self.ids_change |= self.has_other_id(piece);
         if self.slot.is_some() {
             return;
         }
@@ -264,6 +285,20 @@ impl<'d> Piece<'d> {
             }),
             is_freeform: custom.is_some(),
         }
+    }
+
+    /// Whether it brings the beginning of a JSON object.
+    fn begins_arguments(&self) -> bool {
+        self.arguments
+            .and_then(arguments)
+            .is_some_and(|text| text.to_plain().trim_start().starts_with('{'))
+    }
+
+    /// Whether it brings `{}` and nothing else.
+    fn is_placeholder(&self) -> bool {
+        self.arguments
+            .and_then(arguments)
+            .is_some_and(|text| text.to_plain().trim() == "{}")
     }
 }
 

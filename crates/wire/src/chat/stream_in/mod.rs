@@ -6,7 +6,7 @@
 
 mod calls;
 
-use crate::json::{Kind, Value, scan_with_opaque};
+use crate::json::{Kind, Value, scan_reply};
 use crate::sse::Frame;
 use crate::stage::{End, Note, Sink, Stage};
 use crate::turn::{
@@ -67,11 +67,15 @@ impl Stage for StreamIn {
         if data == "[DONE]" {
             return self.done(sink);
         }
-        match scan_with_opaque(&frame.data, &OPAQUE) {
-            Ok(doc) if frame.event.as_deref() == Some("error") => {
-                self.is_over = true;
-                sink.fault(error::in_event(doc.root()));
-            }
+        let doc = scan_reply(&frame.data, &OPAQUE);
+        if frame.event.as_deref() == Some("error") {
+            self.is_over = true;
+            return sink.fault(match doc {
+                Ok(doc) => error::in_event(doc.root()),
+                Err(_) => error::in_text(data),
+            });
+        }
+        match doc {
             Ok(doc) if doc.root().kind() == Kind::Object => self.chunk(doc.root(), sink),
             _ => {
                 self.has_garbage = true;

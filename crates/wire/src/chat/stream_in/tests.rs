@@ -129,7 +129,10 @@ fn text_reasoning_and_refusals() {
 fn reasoning_said_twice_is_heard_once() {
     let both =
         r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#;
-    check(&[both, both], &["think aa"]);
+    check(
+        &[both, both],
+        &[r#"think aa sealed [{"type":"reasoning.text","text":"aa","index":0}]"#],
+    );
     check(
         &[
             r#"{"reasoning_content":"a","reasoning":"a"}"#,
@@ -138,7 +141,7 @@ fn reasoning_said_twice_is_heard_once() {
         &["think a"],
     );
     check(
-        &[r#"{"reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#],
+        &[r#"{"reasoning_details":[{"type":"reasoning.text","text":"a"}]}"#],
         &["think a"],
     );
 }
@@ -164,6 +167,19 @@ fn what_details_hold_beyond_text_is_kept() {
         &[
             "text b",
             r#"think  sealed [{"type":"reasoning.encrypted","data":"D"}]"#,
+        ],
+    );
+    // The signature comes behind the text: the whole item once more.
+    check(
+        &[
+            r#"{"reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#,
+            r#"{"content":"b"}"#,
+            r#"{"reasoning_details":[{"type":"reasoning.text","signature":"S","index":0}]}"#,
+        ],
+        &[
+            r#"think a sealed [{"type":"reasoning.text","text":"a","index":0}]"#,
+            "text b",
+            r#"think  sealed [{"type":"reasoning.text","text":"a","index":0,"signature":"S"}]"#,
         ],
     );
 }
@@ -218,6 +234,65 @@ fn calls_without_index_or_with_one_index_for_two() {
 }
 
 #[test]
+fn one_index_for_two_calls_without_ids() {
+    let entry = |id: &str, name: &str, arguments: &str| {
+        format!(r#"{{"index":0{id},"function":{{"name":"{name}","arguments":"{arguments}"}}}}"#)
+    };
+    for id in ["", r#","id":"""#] {
+        for name in ["f", "g"] {
+            for arguments in ["{}", r#"{\"x\":1}"#] {
+                let two = [entry(id, "f", arguments), entry(id, name, arguments)];
+                let arguments = arguments.replace('\\', "");
+                let calls = [
+                    format!("call  f {arguments}"),
+                    format!("call  {name} {arguments}"),
+                ];
+                let calls = calls.each_ref().map(String::as_str);
+                check_calls(&[&two[0], &two[1]], &calls);
+                check_calls(&[&two.join(",")], &calls);
+            }
+        }
+    }
+    let behind = r#"{"index":0,"function":{"arguments":"{\"y\":2}"}}"#;
+    let whole = entry("", "f", r#"{\"x\":1}"#);
+    check_calls(
+        &[&whole, &entry("", "g", ""), behind],
+        &[r#"call  f {"x":1}"#, r#"call  g {"y":2}"#],
+    );
+    check_calls(
+        &[&[entry("", "f", ""), entry("", "g", "")].join(","), behind],
+        &["call  f {}", r#"call  g {"y":2}"#],
+    );
+    check_calls(&[&whole, &entry("", "f", "")], &[r#"call  f {"x":1}"#]);
+}
+
+#[test]
+fn an_id_for_every_piece() {
+    let piece = |id: &str, name: &str, arguments: &str| {
+        format!(
+            r#"{{"index":0,"id":"{id}","function":{{"name":"{name}","arguments":"{arguments}"}}}}"#
+        )
+    };
+    check_calls(
+        &[
+            &piece("a", "f", ""),
+            &piece("b", "f", r#"{\"x\":"#),
+            &piece("c", "f", "1}"),
+            &piece("d", "f", ""),
+        ],
+        &[r#"call a f {"x":1}"#],
+    );
+    check_calls(
+        &[
+            &piece("a", "f", r#"{\"x\":"#),
+            &piece("b", "f", "1}"),
+            &piece("c", "g", "{}"),
+        ],
+        &[r#"call a f {"x":1}"#, "call c g {}"],
+    );
+}
+
+#[test]
 fn ids_and_names_repeated_or_in_pieces() {
     let repeated = |piece: &str| {
         format!(r#"{{"index":0,"id":"a","function":{{"name":"f","arguments":"{piece}"}}}}"#)
@@ -268,6 +343,16 @@ fn arguments_before_the_name_as_an_object_or_behind_a_placeholder() {
     check_calls(&[&placeholder("{}"), real], &[r#"call a f {"x":1}"#]);
     check_calls(&[&placeholder("\"{}\"")], &["call a f {}"]);
     check_calls(&[&placeholder("null")], &["call a f {}"]);
+}
+
+#[test]
+fn names_that_occur_twice_are_passed_on() {
+    let twice = r#"{"content":"a","role":"assistant","role":"assistant"}"#;
+    check(&[twice], &["text a"]);
+    check_calls(
+        &[r#"{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":1,\"x\":2}"}}"#],
+        &[r#"call a f {"x":1,"x":2}"#],
+    );
 }
 
 #[test]
@@ -357,6 +442,10 @@ fn errors_inside_a_stream() {
             r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
             "Billing: insufficient balance",
         ),
+        (
+            r#"{"error":{"message":"Failed to call a function.","type":"invalid_request_error","code":"tool_use_failed","failed_generation":"<f>"}}"#,
+            "BrokenToolCall: Failed to call a function.",
+        ),
     ];
     for (chunk, end) in cases {
         let outcome = run(&[&text, chunk, "[DONE]"], End::Clean);
@@ -382,6 +471,12 @@ fn an_event_named_error_and_a_call_without_a_name() {
         (failure.kind, failure.message.as_str()),
         (FailureKind::Overloaded, "boom")
     );
+    let frame = Frame {
+        event: Some("error".into()),
+        data: "upstream connect error".into(),
+    };
+    StreamIn::default().on(frame, &mut sink);
+    assert_eq!(sink.take_fault().unwrap().message, "upstream connect error");
     let nameless = delta(r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{}"}}]}"#);
     assert_eq!(
         run(&[&nameless, "[DONE]"], End::Clean).end,

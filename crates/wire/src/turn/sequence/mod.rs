@@ -13,7 +13,7 @@ use super::event::{Delta, Event, Opening, Slot, Start};
 use super::failure::{Failure, FailureKind};
 use super::stop::{Stop, StopReason};
 use super::usage::Usage;
-use crate::json::{Arguments, ArgumentsState, Text, scan_with_opaque};
+use crate::json::{Arguments, ArgumentsState, Text, scan_reply};
 use crate::stage::{End, Note, Sink, Stage};
 
 /// What to make of a complete reply without text and calls.
@@ -334,6 +334,8 @@ impl Stage for Sequencer {
             Event::Done => self.done(sink),
             Event::Ping => sink.event(Event::Ping),
         }
+        // Nothing follows a fault.
+        self.is_done |= sink.has_fault();
     }
 
     /// Decoders turn the transport's end into [`Event::Done`] or a fault; what is left is a decoder that did neither.
@@ -433,7 +435,7 @@ impl Block {
 
     /// Brackets were followed on the way; this reads the finished object as a client's parser will.
     fn is_json(&self) -> bool {
-        scan_with_opaque(&ByteString::from(self.input.as_str()), &[]).is_ok()
+        scan_reply(&ByteString::from(self.input.as_str()), &[]).is_ok()
     }
 }
 

@@ -82,7 +82,10 @@ fn what_cannot_be_carried_is_a_loss() {
             user(json!([{"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}, {"type": "container_upload", "file_id": "f"}])),
             {"role": "assistant", "content": [{"type": "thinking", "thinking": "alone", "signature": "s"}]},
         ]),
-        json!([{"role": "assistant", "content": "a"}, user(json!("b"))]),
+        json!([
+            {"role": "assistant", "content": "[Server tool `web_search` was called with {}]\n\na"},
+            user(json!("b")),
+        ]),
         &[
             "messages[0].content[1]",
             "messages[0].content[0]",
@@ -103,6 +106,76 @@ fn what_cannot_be_carried_is_a_loss() {
             "service_tier",
         ],
     );
+}
+
+#[test]
+fn steps_of_a_provider_are_told_in_words() {
+    let found = json!({"type": "web_search_tool_result", "tool_use_id": "s", "content": [
+        {"type": "web_search_result", "title": "T", "url": "https://x", "encrypted_content": "E", "page_age": null},
+    ]});
+    let run = json!({"type": "bash_code_execution_tool_result", "tool_use_id": "s", "content":
+        {"type": "bash_code_execution_result", "stdout": "out", "stderr": "", "return_code": 0}});
+    let page = json!({"type": "web_fetch_tool_result", "tool_use_id": "s", "content": {"type": "web_fetch_result", "url": "https://y", "content":
+        {"type": "document", "title": "D", "source": {"type": "base64", "media_type": "application/pdf", "data": "AA=="}}}});
+    check(
+        json!([{"role": "assistant", "content": [
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}}, found, run, page,
+        ]}]),
+        json!([{"role": "assistant", "content": "[Server tool `web_search` was called with {\"query\":\"q\"}]\n\n\
+            [Result of the server tool]\nT\nhttps://x\n\n\
+            [Result of the server tool]\nout\nreturn_code: 0\n\n\
+            [Result of the server tool]\nhttps://y\nD"}]),
+        &[0, 1, 2, 3]
+            .map(|at| format!("messages[0].content[{at}]"))
+            .each_ref()
+            .map(String::as_str),
+    );
+}
+
+#[test]
+fn a_hint_that_moves_on_leaves_the_prefix_as_it_was() {
+    for cache in [CacheSpelling::CacheControl, CacheSpelling::Breakpoint] {
+        let dialect = Dialect {
+            cache,
+            ..Dialect::default()
+        };
+        let history = |at: Option<usize>| {
+            let text = |n: usize| {
+                let mut part = json!({"type": "text", "text": format!("t{n}")});
+                if at == Some(n) {
+                    part["cache_control"] = json!({"type": "ephemeral"});
+                }
+                part
+            };
+            let messages = json!([
+                user(json!([text(0)])),
+                {"role": "assistant", "content": [text(1), call("x")]},
+                user(json!([result("x", json!([text(2)]))])),
+                {"role": "assistant", "content": [text(3)]},
+                user(json!([result("gone", json!([text(4)]))])),
+            ]);
+            from_anthropic(&json!({"messages": messages}), &dialect)
+        };
+        let (bare, losses) = history(None);
+        assert_eq!(losses, [""; 0]);
+        for at in 0..5 {
+            let (mut hinted, losses) = history(Some(at));
+            assert_eq!(losses, [""; 0]);
+            let hints: Vec<bool> = hinted["messages"]
+                .as_array_mut()
+                .unwrap()
+                .iter_mut()
+                .map(|message| {
+                    let part = message["content"][0].as_object_mut().unwrap();
+                    let n_members = part.len();
+                    part.retain(|key, _| matches!(key.as_str(), "type" | "text"));
+                    part.len() < n_members
+                })
+                .collect();
+            assert_eq!(hints.iter().position(|has| *has), Some(at));
+            assert_eq!(hinted, bare, "the same but for the hint");
+        }
+    }
 }
 
 #[test]

@@ -52,6 +52,20 @@ fn reasoning_goes_where_the_host_looks_for_it() {
         spoken(ReasoningField::ReasoningDetails, key().seal(details)),
         (format!(r#"{{"reasoning_details":{details}}}"#), none())
     );
+    let late = r#"[{"type":"reasoning.text","text":"hm","index":0,"signature":"S"}]"#;
+    let blocks = |first: &str| {
+        let thought = |text: &str, payload: &str| json!({"type": "thinking", "thinking": text, "signature": key().seal(payload)});
+        let members = json!({"messages": [{"role": "assistant", "content": [thought("hm", first), {"type": "text", "text": "a"}, thought("", late)]}]});
+        let dialect = Dialect {
+            reasoning: ReasoningField::ReasoningDetails,
+            ..Dialect::default()
+        };
+        from_anthropic(&members, &dialect).0["messages"][0]["reasoning_details"].to_string()
+    };
+    let expected = serde_json::from_str::<Value>(late).unwrap().to_string();
+    for first in ["", r#"[{"type":"reasoning.text","text":"hm","index":0}]"#] {
+        assert_eq!(blocks(first), expected, "said once, with its signature");
+    }
     let elsewhere = SealKey::new("q", "q#1", "m").seal(details);
     assert_eq!(
         spoken(ReasoningField::ReasoningDetails, elsewhere).1,
@@ -80,6 +94,7 @@ fn a_placeholder_only_where_calls_were_made_while_thinking() {
         ),
         " "
     );
+    assert_eq!(reasoning(Value::Null, json!([call("x")])), " ");
     assert_eq!(
         reasoning(json!({"type": "disabled"}), json!([call("x")])),
         Value::Null
@@ -144,7 +159,29 @@ fn thinking_in_every_style() {
         budget_tokens: Some(8000),
     });
     let (adaptive, off) = (Some(ThinkingMode::Adaptive), Some(ThinkingMode::Disabled));
-    let cases: [ThinkingCase; 16] = [
+    let cases: [ThinkingCase; 20] = [
+        (
+            Type,
+            None,
+            None,
+            json!({"thinking": {"type": "disabled"}}),
+            &[],
+        ),
+        (
+            TemplateKwargs,
+            None,
+            None,
+            json!({"chat_template_kwargs": {"thinking": false, "enable_thinking": false}}),
+            &[],
+        ),
+        (
+            Reasoning,
+            None,
+            None,
+            json!({"reasoning": {"enabled": false}}),
+            &[],
+        ),
+        (EffortLowHighMax, None, None, json!({}), &[]),
         (
             Nothing,
             adaptive,
@@ -248,5 +285,31 @@ fn thinking_in_every_style() {
     ];
     for (style, thinking, effort, expected, losses) in cases {
         check_thinking(style, thinking, effort, expected, losses);
+    }
+}
+
+#[test]
+fn silence_about_thinking_says_nothing_to_a_model_that_always_thinks_or_to_a_client_of_this_wire() {
+    for style in [
+        ThinkingStyle::Type,
+        ThinkingStyle::Reasoning,
+        ThinkingStyle::TemplateKwargs,
+    ] {
+        let dialect = |always_thinks| Dialect {
+            thinking: style,
+            always_thinks,
+            ..Dialect::default()
+        };
+        let asks = |(body, _): (Value, Vec<String>)| {
+            super::super::thinking::MEMBERS
+                .iter()
+                .any(|member| body.get(member).is_some())
+        };
+        assert!(asks(from_anthropic(&json!({}), &dialect(false))));
+        assert!(!asks(from_anthropic(&json!({}), &dialect(true))));
+        assert!(!asks(from_chat(
+            r#"{"model":"m","messages":[]}"#,
+            &dialect(false)
+        )));
     }
 }

@@ -1,0 +1,69 @@
+//! `lingate use`: sessions of a running gateway get another model from their next request on.
+
+use lingate_testkit::{Reply, Upstream, client};
+use serde_json::json;
+
+use crate::harness::{Serving, User};
+
+/// The model that a provider is asked for when a client asks for a name that nobody knows.
+async fn served(gateway: &Serving, upstream: &Upstream) -> String {
+    let body = json!({"model": "claude-opus-x", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]});
+    let request = client::post(&format!("{}/v1/messages", gateway.url()), &body);
+    assert_eq!(request.send().await.status, 200);
+    let last = upstream.requests().pop().unwrap();
+    last.json()["model"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_request_goes_to_the_new_default() {
+    let upstream = Upstream::start(|request: &_| Reply::text("hi").answer(request)).await;
+    let user = User::new();
+    let text = format!(
+        "default = \"one\"\n[providers.x]\nbase_url = \"{}\"\nspeaks = [\"anthropic\"]\nauth = \"none\"\n\
+         [models.one]\ntargets = [\"x/first\"]\n[models.two]\ntargets = [\"x/second\"]\n[aliases]\n\"fast\" = \"one\"\n",
+        upstream.url()
+    );
+    let file = user.file(".config/lingate/lingate.toml", &text);
+    assert_eq!(user.run(&["use", "two"]).code, 1, "no gateway runs");
+    let gateway = user.serve(&[]);
+    assert_eq!(served(&gateway, &upstream).await, "first");
+
+    let ran = user.run(&["use", "two"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        ran.stdout,
+        format!("{} default model: two\n", gateway.url())
+    );
+    assert!(ran.stderr.contains("stay where they are: fast"), "{ran:?}");
+    assert_eq!(served(&gateway, &upstream).await, "second");
+    let status = user.gateways().remove(0);
+    assert_eq!(status["default"], "two");
+    assert_eq!(status["default_switched"], true);
+    let since = status["since"].as_str().unwrap();
+    assert_eq!(since.len(), "2026-11-21T12:00:00Z".len(), "{since}");
+    assert!(user.run(&["status"]).stdout.contains("two (switched)"));
+
+    let wrong = user.run(&["use", "twoo"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    assert!(wrong.stderr.contains("did you mean `two`"), "{wrong:?}");
+    assert_eq!(served(&gateway, &upstream).await, "second");
+
+    let reset = user.run(&["use", "--reset"]);
+    assert!(reset.stdout.ends_with("one, as configured\n"), "{reset:?}");
+    assert_eq!(served(&gateway, &upstream).await, "first");
+    assert_eq!(
+        std::fs::read_to_string(file).unwrap(),
+        text,
+        "the file is not touched"
+    );
+}
+
+#[tokio::test]
+async fn only_who_owns_the_gateway_switches_it() {
+    let user = User::new();
+    let gateway = user.serve(&[]);
+    let url = format!("{}/api/default", gateway.url());
+    let request = client::post(&url, &json!({ "model": "demo" }));
+    assert_eq!(request.send().await.status, 403);
+    assert_eq!(client::get(&url).send().await.status, 403);
+}
