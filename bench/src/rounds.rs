@@ -45,11 +45,14 @@ impl Plan {
 
 /// Everything measured.
 pub(crate) struct Measured {
-    /// By case, in order; of each subject its windows by round.
-    pub cases: Vec<(Case, Vec<(Kind, Vec<Window>)>)>,
+    /// Every case, in order.
+    pub cases: Vec<(Case, Windows)>,
     /// The gateway's start and memory.
     pub footprint: Footprint,
 }
+
+/// Each subject's windows, by round.
+pub(crate) type Windows = Vec<(Kind, Vec<Window>)>;
 
 /// One subject during one window.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +97,7 @@ pub(crate) async fn run(lingate: &Path, plan: &Plan) -> anyhow::Result<Measured>
         .iter()
         .map(|kind| kind.start(&stage))
         .collect::<Result<_, _>>()?;
-    let mut measured: Vec<(Case, Vec<(Kind, Vec<Window>)>)> = cases
+    let mut measured: Vec<(Case, Windows)> = cases
         .iter()
         .map(|case| {
             (

@@ -166,6 +166,37 @@ pub fn decode_error(wire: Wire, status: u16, body: &[u8]) -> Failure {
     }
 }
 
+/// Whether an upstream's error body is one that a client of this wire reads as it was meant: of the wire's own shape, and
+/// in the words that clients act on where the conversation does not fit.
+#[must_use]
+pub fn is_own_error(wire: Wire, failure: &Failure, body: &[u8]) -> bool {
+    let text = ByteString::try_from(bytes::Bytes::copy_from_slice(body)).ok();
+    let Some(doc) = text.and_then(|text| crate::json::scan(&text).ok()) else {
+        return false;
+    };
+    let error = doc.root().get("error");
+    let member = |key: &str| error.and_then(|error| error.get(key)?.str());
+    let is_overflow = matches!(failure.kind, FailureKind::ContextOverflow { .. });
+    match wire {
+        Wire::Anthropic => {
+            let is_shaped = doc
+                .root()
+                .get("type")
+                .is_some_and(|kind| kind.is_str("error"))
+                && member("type").is_some();
+            let message = member("message");
+            is_shaped
+                && message
+                    .is_some_and(|message| !is_overflow || message.contains("prompt is too long"))
+        }
+        Wire::Chat => {
+            member("message").is_some()
+                && (!is_overflow || member("code").as_deref() == Some("context_length_exceeded"))
+        }
+        Wire::Responses | Wire::Gemini => true,
+    }
+}
+
 /// Writes a failure as the client's wire has it: status and body.
 #[must_use]
 pub fn encode_error(wire: Wire, failure: &Failure, request_id: &str) -> (u16, Vec<u8>) {

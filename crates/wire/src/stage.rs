@@ -3,7 +3,7 @@
 //! `bytes → SseParser → stream_in → Event → [quirk stages] → Sequencer → stream_out → bytes`. Every machine is pure:
 //! one adapter outside this crate drives them and owns time, IO and cancellation.
 
-use crate::turn::{Failure, Loss};
+use crate::turn::{Failure, Loss, Stop};
 
 /// A pure stream transformer.
 pub trait Stage: Send {
@@ -18,9 +18,9 @@ pub trait Stage: Send {
     /// Takes the end of the stream. Called once, last; not called after a fault.
     fn end(&mut self, end: End, sink: &mut Sink<Self::Out>);
 
-    /// Whether all that the reply needs has come, so that only the transport's end is missing.
-    fn is_complete(&self) -> bool {
-        false
+    /// Why the reply ends, once all that it needs has come and only the transport's end is missing.
+    fn stopped(&self) -> Option<&Stop> {
+        None
     }
 
     /// Whether something is kept back that could still become output.

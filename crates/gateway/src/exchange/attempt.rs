@@ -361,7 +361,9 @@ async fn refused(
     }
     let failure = blame.told(failure);
     // A refused credential of ours is never passed on as it is: the client would be sent to log in.
-    let is_passed_on = lane == Lane::Passthrough && failure.kind != FailureKind::UpstreamCredential;
+    let is_passed_on = lane == Lane::Passthrough
+        && failure.kind != FailureKind::UpstreamCredential
+        && bridge::is_own_error(upstream.wire, &failure, &bytes);
     let verbatim = is_passed_on.then(|| {
         Box::new(Whole {
             status: head.status,

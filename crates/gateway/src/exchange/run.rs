@@ -70,6 +70,13 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     });
     draft.status(response.status().as_u16());
     describe(response.headers_mut(), &draft);
+    if wire == Wire::Chat {
+        // The OpenAI SDKs look for the request's id under this name.
+        let id = response.headers().get(REQUEST_ID).cloned();
+        if let Some(id) = id {
+            response.headers_mut().entry("x-request-id").or_insert(id);
+        }
+    }
     response
 }
 

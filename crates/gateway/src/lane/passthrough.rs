@@ -15,7 +15,8 @@ pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
     let chain = Chain::new(
         bridge::stream_decoder(upstream.wire),
         vec![Box::new(Sequencer::new(EmptyReply::Fault))],
-    );
+    )
+    .observing();
     Prepared {
         body: spliced(asked, &upstream.model),
         chain,
@@ -26,7 +27,7 @@ pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
 }
 
 /// The received body with the model's name replaced; the very same bytes if it stays.
-fn spliced(asked: &Asked, model: &str) -> Bytes {
+pub(crate) fn spliced(asked: &Asked, model: &str) -> Bytes {
     let body = asked.doc.body();
     let Some(span) = asked
         .peek

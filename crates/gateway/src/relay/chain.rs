@@ -33,6 +33,7 @@ pub(crate) struct Chain {
     /// What a stage takes and what it gives, swapped from one to the next; their buffers are used again for every frame.
     front: Sink<Event>,
     back: Sink<Event>,
+    is_observer: bool,
     tally: Tally,
     has_content: bool,
     is_done: bool,
@@ -49,6 +50,7 @@ impl Chain {
             stages,
             front: Sink::new(),
             back: Sink::new(),
+            is_observer: false,
             tally: Tally::default(),
             has_content: false,
             is_done: false,
@@ -106,9 +108,16 @@ impl Chain {
         self.through_stages(0, out);
     }
 
+    /// Makes the sequencer judge a reply as soon as its stop reason is known, before the wire's last word: a passthrough
+    /// has to hold back the very event that would end a broken reply normally.
+    pub(crate) fn observing(mut self) -> Self {
+        self.is_observer = true;
+        self
+    }
+
     /// Whether all of the reply has been read, though the upstream has not closed it.
     pub(crate) fn is_complete(&self) -> bool {
-        self.decoder.is_complete()
+        self.decoder.stopped().is_some()
     }
 
     /// Whether content has come out: from here the reply is committed.
@@ -142,6 +151,11 @@ impl Chain {
                 break;
             }
             self.decoder.on(frame, &mut self.front);
+            if self.is_observer
+                && let Some(stop) = self.decoder.stopped()
+            {
+                self.front.event(Event::Stop(stop.clone()));
+            }
             self.through_stages(0, out);
         }
     }

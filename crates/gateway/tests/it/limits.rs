@@ -267,7 +267,7 @@ async fn a_slow_reader_holds_up_its_upstream_and_nobody_else() {
     }
 }
 
-/// 64 MiB of reply for those who want a stream.
+/// 32 MiB of reply for those who want a stream.
 fn endless(request: &Received) -> Answer {
     let text = "a".repeat(PIECE);
     let is_chat = request.path().contains("chat");
@@ -284,7 +284,7 @@ fn endless(request: &Received) -> Answer {
         (start + &anthropic::event(&block), anthropic::event(&delta))
     };
     let piece = bytes::Bytes::from(piece);
-    let pieces = std::iter::repeat_n(piece, (64 << 20) / PIECE);
+    let pieces = std::iter::repeat_n(piece, (32 << 20) / PIECE);
     Answer::sse(std::iter::once(start.into()).chain(pieces))
 }
 

@@ -192,3 +192,54 @@ async fn the_callers_own_credential_reaches_this_provider_only() {
         "the name was kept, so the bytes are the same"
     );
 }
+
+#[tokio::test]
+async fn a_provider_that_counts_tokens_is_asked() {
+    for (answer, expected, is_ours) in [
+        (Answer::json(200, &serde_json::json!({"input_tokens": 321})), 321, ""),
+        (Answer::json(404, &anthropic::error("not_found_error", "no such path")), 1, "true"),
+    ] {
+        let upstream = Upstream::start(answer).await;
+        let lingate = Lingate::to_anthropic(&upstream.url()).await;
+        let body = serde_json::json!({"model": "claude-opus-5-5", "messages": [{"role": "user", "content": ""}]});
+        let response = lingate.post("/v1/messages/count_tokens?beta=true", &body).send().await;
+        assert_eq!(response.header("x-lingate-estimate"), is_ours);
+        let counted = response.json().await["input_tokens"].as_u64().unwrap();
+        assert!(counted >= 1 && (is_ours == "true" || counted == expected), "{counted}");
+        let request = &upstream.requests()[0];
+        assert_eq!(request.path(), "/v1/messages/count_tokens");
+        assert_eq!(request.json()["model"], "served-model");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_a_foreign_shape_is_said_in_the_wires_own() {
+    let overflow = serde_json::json!({"error": {
+        "code": 400, "type": "exceed_context_size_error",
+        "message": "request (6031 tokens) exceeds the available context size (4096 tokens)",
+        "n_prompt_tokens": 6031, "n_ctx": 4096,
+    }});
+    let upstream = Upstream::start(Answer::json(400, &overflow)).await;
+    let lingate = Lingate::to_anthropic(&upstream.url()).await;
+    let error = post(&lingate, BODY).send().await.json().await;
+    assert_eq!(error["type"], "error");
+    assert_eq!(error["error"]["message"], "prompt is too long: 6031 tokens > 4096 maximum");
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let response = lingate.post("/v1/chat/completions", &crate::harness::completions(true)).send().await;
+    assert!(!response.header("x-request-id").is_empty());
+    assert_eq!(response.json().await["error"]["code"], "context_length_exceeded");
+}
+
+#[tokio::test]
+async fn half_a_call_never_ends_normally_on_the_chat_wire_either() {
+    let upstream = Upstream::start(Misbehaviour::TruncatedToolJson).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let mut body = crate::harness::completions(true);
+    body["tools"] = serde_json::json!([{"type": "function", "function": {"name": "Bash", "parameters": {"type": "object"}}}]);
+    let response = lingate.post("/v1/chat/completions", &body).send().await;
+    assert_eq!(response.header("x-lingate-lane"), "passthrough");
+    let text = response.text().await;
+    assert!(text.contains("\"error\""), "{text}");
+    assert!(!text.contains("\"finish_reason\":\"tool_calls\"") && !text.contains("[DONE]"), "{text}");
+    accept(Wire::Chat, &text);
+}

@@ -2,14 +2,13 @@
 
 use lingate_wire::turn::{Effort, Params, ThinkingMode};
 
-use super::KIMI_GROUPS;
 use crate::kimi::Kimi;
 use crate::quirk::{Evidence, Quirk};
 
 /// Never asks them not to think.
 pub(crate) const KIMI_ALWAYS_THINKS: Quirk = Quirk {
     name: "kimi-always-thinks",
-    groups: KIMI_GROUPS,
+    groups: &["moonshot", "kimi-k2", "kimi-k2-implicit", "openrouter"],
     summary: "To turn thinking off is an error where the model always thinks. A client that wants none gets what the \
               model does anyway, on K3 with the least effort (`low`).",
     scope: "Kimi K2 Thinking, K2.7 Code, the coding plan, K3 and later",

@@ -350,3 +350,23 @@ impl Scanner<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_requests_are_held_to_unique_names() {
+        for (body, is_unique) in [
+            (r#"{"a":1,"b":2}"#, true),
+            (r#"{"a":1,"a":2}"#, false),
+            (r#"[{"b":{"a":1,"\u0061":2}}]"#, false),
+        ] {
+            let body = ByteString::from(body);
+            assert_eq!(scan(&body).is_ok(), is_unique, "{body}");
+            let doc = scan_reply(&body, &[]).unwrap();
+            assert_eq!(doc.root().raw(), &*body, "as it came");
+        }
+        assert!(scan_reply(&ByteString::from(r#"{"a":1,}"#), &[]).is_err());
+    }
+}

@@ -42,6 +42,17 @@ fn extra(decoded: &Decoded) -> Vec<(&str, &str)> {
 }
 
 #[test]
+fn a_text_without_its_type_is_text() {
+    let (found, rest) = block(json!({"text": "hello"}));
+    assert_eq!(found, Block::text("hello".into()));
+    assert_eq!(rest, []);
+    assert!(matches!(
+        block(json!({"type": null, "text": "hello"})).0,
+        Block::Foreign(_)
+    ));
+}
+
+#[test]
 fn a_tool_search_session_of_claude_code() {
     let body = include_str!("../../testdata/anthropic/claude_code_toolsearch.json");
     let Decoded { turn, params } = decoded(body).unwrap();

@@ -256,6 +256,26 @@ fn how_streams_end() {
             Some(kind),
         );
     }
+    let plain = format!("{start}event: error\ndata: upstream connect error\n\n");
+    let failure = read(&[plain.as_bytes()], End::Clean).fault.unwrap();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Server, "upstream connect error")
+    );
+}
+
+#[test]
+fn an_empty_error_is_none_and_a_name_may_occur_twice() {
+    for odd in [
+        r#"{"type":"novelty","error":null}"#,
+        r#"{"type":"novelty","error":""}"#,
+        r#"{"type":"novelty","error":{}}"#,
+        r#"{"type":"ping","type":"ping"}"#,
+    ] {
+        let outcome = read(&[format!("data: {odd}\n\n").as_bytes()], End::Clean);
+        let failure = outcome.fault.unwrap();
+        assert_eq!(failure.kind, FailureKind::Truncated, "{odd}");
+    }
 }
 
 #[test]

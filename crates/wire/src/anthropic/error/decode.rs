@@ -300,6 +300,25 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_that_is_used_up_is_not_a_missing_permission() {
+        let body = |message: &str| {
+            format!(r#"{{"error":{{"type":"access_terminated_error","message":"{message}"}}}}"#)
+        };
+        for (message, kind) in [
+            (
+                "You've reached your weekly (7-day) usage limit",
+                FailureKind::Billing,
+            ),
+            (
+                "This plan is for coding agents only",
+                FailureKind::Permission,
+            ),
+        ] {
+            check(403, &body(message), kind, message);
+        }
+    }
+
+    #[test]
     fn context_overflow_is_recognised_but_not_in_rate_limits() {
         let message = "prompt is too long: 9 tokens > 8 maximum";
         let body =

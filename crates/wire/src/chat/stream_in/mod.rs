@@ -84,8 +84,8 @@ impl Stage for StreamIn {
         }
     }
 
-    fn is_complete(&self) -> bool {
-        self.stop.is_some()
+    fn stopped(&self) -> Option<&Stop> {
+        self.stop.as_ref()
     }
 
     /// A `finish_reason` makes the reply complete even if the connection broke behind it.

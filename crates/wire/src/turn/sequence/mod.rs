@@ -241,9 +241,7 @@ impl Sequencer {
         if !is_cut(stop.reason) {
             let blocks = self.current.iter().chain(&self.waiting);
             let is_half = |block: &Block| {
-                block.is_closed_at_source
-                    && block.out.is_some()
-                    && block.input_state() == Some(ArgumentsState::Partial)
+                block.out.is_some() && block.input_state() == Some(ArgumentsState::Partial)
             };
             if blocks.into_iter().any(is_half) {
                 sink.fault(broken_call("are incomplete"));

@@ -39,3 +39,13 @@ fn a_schema_for_the_reply() {
         &[],
     );
 }
+
+#[test]
+fn a_request_to_warm_the_cache_makes_one_token() {
+    check_members(
+        &Dialect::default(),
+        json!({"max_tokens": 0}),
+        json!({"max_tokens": 1}),
+        &["max_tokens"],
+    );
+}
