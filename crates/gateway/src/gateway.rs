@@ -10,10 +10,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::exchange::retry::Learnt;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
 use crate::front::listener;
-use crate::exchange::retry::Learnt;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
 use crate::shared::Shared;

@@ -19,8 +19,8 @@ mod routes;
 mod shared;
 mod upstream;
 
-pub use front::limits::Limits;
 pub use explain::{Explained, Explanation, Outgoing, Plan, Reason, explain, lane_of};
+pub use front::limits::Limits;
 pub use gateway::{BindError, Gateway, Options};
 pub use metrics::metrics_reference;
 pub use probe::{ProbeAnswer, ProbeError, Prober};

@@ -6,9 +6,9 @@ use lingate_config::Config;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::exchange::retry::Learnt;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
-use crate::exchange::retry::Learnt;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::routes::Routes;

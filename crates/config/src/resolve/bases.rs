@@ -47,8 +47,12 @@ impl Bases {
 /// The preset whose own host every URL names. A local preset's host says nothing: anything may run there.
 pub(super) fn of_host(bases: &Bases) -> Option<&'static Preset> {
     let hosts: Vec<String> = bases.all().map(BaseUrl::host).collect();
-    let owns_all = |preset: &&Preset| !preset.local && hosts.iter().all(|host| preset.owns_host(host));
-    presets().iter().find(owns_all).filter(|_| !hosts.is_empty())
+    let owns_all =
+        |preset: &&Preset| !preset.local && hosts.iter().all(|host| preset.owns_host(host));
+    presets()
+        .iter()
+        .find(owns_all)
+        .filter(|_| !hosts.is_empty())
 }
 
 /// As the file says, else as the preset says, else what the URL shows.

@@ -124,7 +124,11 @@ fn listen(file: &File, inputs: &Inputs<'_>, report: &mut Report) -> SocketAddr {
         }
     };
     // `--listen IP:PORT` says a port; the environment must not overrule it.
-    let flag_names_port = inputs.options.listen.as_deref().is_some_and(|text| text.parse::<SocketAddr>().is_ok());
+    let flag_names_port = inputs
+        .options
+        .listen
+        .as_deref()
+        .is_some_and(|text| text.parse::<SocketAddr>().is_ok());
     let port = inputs.options.port.or_else(|| {
         if flag_names_port {
             return None;

@@ -240,7 +240,11 @@ fn client_wire_is_used_if_spoken() {
     let x: &Provider = provider(&config, "x");
     assert_eq!(x.wire_for(Wire::Chat), Wire::Chat);
     // The first of those that can be served.
-    let served = if is_served(Wire::Responses) { Wire::Responses } else { Wire::Chat };
+    let served = if is_served(Wire::Responses) {
+        Wire::Responses
+    } else {
+        Wire::Chat
+    };
     assert_eq!(x.wire_for(Wire::Anthropic), served);
     assert_eq!(endpoint(x, Wire::Anthropic), "none");
     assert_eq!(

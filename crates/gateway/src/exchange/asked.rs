@@ -80,7 +80,11 @@ impl Asked {
         let session = self.session()?;
         let agent = self.header(AGENT_HEADER).unwrap_or_default();
         let digest = Sha256::digest(format!("{session}\n{agent}"));
-        let key: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let key: String = digest
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Some(key.into())
     }
 

@@ -84,10 +84,13 @@ pub(crate) async fn run(
     } = prepared;
     let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
     let told = |failure| Failed::from(blame.told(failure));
-    let response = send(shared, asked, upstream, lane, body).await.map_err(told)?;
+    let response = send(shared, asked, upstream, lane, body)
+        .await
+        .map_err(told)?;
     if !response.status().is_success() {
         let mut failed = refused(upstream, lane, response, &blame).await;
-        failed.repair = repair.and_then(|(selection, state)| selection.on_failure(&failed.failure, &state));
+        failed.repair =
+            repair.and_then(|(selection, state)| selection.on_failure(&failed.failure, &state));
         return Err(failed);
     }
     let limits = Limits {
@@ -142,7 +145,11 @@ impl Answered {
                 return self.read_whole(bytes, chain, wants_stream);
             }
         }
-        let lane = if wants_stream { self.lane } else { Lane::Translate };
+        let lane = if wants_stream {
+            self.lane
+        } else {
+            Lane::Translate
+        };
         let (headers, wire, limits) = (self.headers.clone(), self.wire, self.limits);
         let mut live = Live::new(headers, lane, wire, body, chain, limits, self.blame.clone());
         live.begin(first);
@@ -260,9 +267,7 @@ pub(crate) fn request(
         &asked.headers,
         upstream.wire,
     )
-    .map_err(|error| {
-        Failure::new(FailureKind::Authentication, error.to_string())
-    })?;
+    .map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?;
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = match (lane, forwarded_query(asked.query.as_deref())) {
@@ -412,13 +417,21 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 /// Whether a body is a stream of events whatever its head says.
 fn looks_like_events(first: &[u8]) -> bool {
     let start = first.trim_ascii_start();
-    ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| start.starts_with(field.as_bytes()))
+    ["data:", "event:", "id:", "retry:", ":"]
+        .iter()
+        .any(|field| start.starts_with(field.as_bytes()))
 }
 
 /// A limit of one attempt. A reply that is not streamed gives no sign of life before its end, so a limit of the usual
 /// length is stretched to what clients wait; a shorter one is meant.
 fn patience(limit: Option<Duration>, is_stream: bool) -> Option<Duration> {
-    limit.map(|limit| if is_stream || limit < USUAL_WAIT { limit } else { limit.max(WHOLE_WAIT) })
+    limit.map(|limit| {
+        if is_stream || limit < USUAL_WAIT {
+            limit
+        } else {
+            limit.max(WHOLE_WAIT)
+        }
+    })
 }
 
 /// Awaits within a named limit.

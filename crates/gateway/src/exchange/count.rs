@@ -43,7 +43,12 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
 }
 
 async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> {
-    let body = body::read(call.body, shared.config.server.max_body, shared.limits.body_idle).await?;
+    let body = body::read(
+        call.body,
+        shared.config.server.max_body,
+        shared.limits.body_idle,
+    )
+    .await?;
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.
@@ -54,7 +59,9 @@ async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> 
         if let Some(counted) = counted_by_provider(shared, &asked, &upstream).await {
             return Ok(respond::json(StatusCode::OK, counted));
         }
-        tokens = shared.calibration.applied(&candidate.provider, &candidate.model, tokens);
+        tokens = shared
+            .calibration
+            .applied(&candidate.provider, &candidate.model, tokens);
     }
     let mut writer = Writer::default();
     writer
@@ -70,7 +77,11 @@ async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> 
 }
 
 /// The count of a provider of the same wire, which may know of none; then ours serves.
-async fn counted_by_provider(shared: &Shared, asked: &Asked, upstream: &Upstream<'_>) -> Option<Bytes> {
+async fn counted_by_provider(
+    shared: &Shared,
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+) -> Option<Bytes> {
     if asked.wire != Wire::Anthropic || upstream.lane(asked) != Lane::Passthrough {
         return None;
     }
@@ -82,10 +93,21 @@ async fn counted_by_provider(shared: &Shared, asked: &Asked, upstream: &Upstream
         let response = client.request(request).await.ok()?;
         let (head, body) = response.into_parts();
         let decoding = Decoding::of(&head.headers).ok()?;
-        let body = UpstreamBody::Http(body, Box::new(decoding)).whole(ANSWER_CAP).await.ok()?;
+        let body = UpstreamBody::Http(body, Box::new(decoding))
+            .whole(ANSWER_CAP)
+            .await
+            .ok()?;
         let text = ByteString::try_from(body.clone()).ok()?;
-        let is_count = scan(&text).ok()?.root().get("input_tokens").and_then(Value::u64).is_some();
+        let is_count = scan(&text)
+            .ok()?
+            .root()
+            .get("input_tokens")
+            .and_then(Value::u64)
+            .is_some();
         (head.status.is_success() && is_count).then_some(body)
     };
-    tokio::time::timeout(COUNT_LIMIT, counted).await.ok().flatten()
+    tokio::time::timeout(COUNT_LIMIT, counted)
+        .await
+        .ok()
+        .flatten()
 }

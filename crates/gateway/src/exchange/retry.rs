@@ -1,6 +1,6 @@
 //! What follows a failed attempt: the same upstream once more, differently or not, or the end.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use lingate_quirk::{Repair, Settings};
@@ -34,13 +34,19 @@ impl Retries {
     /// Decides; a repair changes the settings that the next attempt is made with.
     pub(crate) fn next(&mut self, failed: Failed, settings: &mut Settings) -> Next {
         if let Some(repair) = failed.repair
-            && !self.repaired.iter().any(|done| done.name() == repair.name())
+            && !self
+                .repaired
+                .iter()
+                .any(|done| done.name() == repair.name())
         {
             repair.patch(settings);
             self.repaired.push(repair);
             return Next::Retry;
         }
-        let is_chance = matches!(failed.failure.kind, FailureKind::EmptyReply | FailureKind::BrokenToolCall);
+        let is_chance = matches!(
+            failed.failure.kind,
+            FailureKind::EmptyReply | FailureKind::BrokenToolCall
+        );
         if is_chance && self.repeats < MOST_REPEATS {
             self.repeats += 1;
             return Next::Retry;
@@ -56,31 +62,44 @@ impl Retries {
 /// history keeps its bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Learnt {
-    /// Upstreams that refuse tool calls without reasoning.
-    placeholders: Mutex<HashSet<(String, String)>>,
+    repairs: Mutex<HashMap<(String, String), Vec<Repair>>>,
 }
 
 impl Learnt {
     /// The settings for an upstream, with what was learnt of it.
     pub(crate) fn settings(&self, upstream: &Upstream<'_>) -> Settings {
         let mut settings = upstream.settings.clone();
-        let placeholders = self.placeholders.lock().unwrap_or_else(PoisonError::into_inner);
-        if placeholders.contains(&key(upstream)) {
-            Repair::ReasoningPlaceholder.patch(&mut settings);
+        let learnt = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
+        for repair in learnt.get(&key(upstream)).into_iter().flatten() {
+            repair.patch(&mut settings);
         }
         settings
     }
 
-    /// An attempt succeeded after these repairs. Limits are not kept: they depend on the one request.
+    /// An attempt succeeded after these repairs.
     pub(crate) fn keep(&self, upstream: &Upstream<'_>, retries: &Retries) {
-        if !retries.repaired.contains(&Repair::ReasoningPlaceholder) {
+        let lasting = || {
+            retries
+                .repaired
+                .iter()
+                .filter(|repair| is_lasting(**repair))
+        };
+        if lasting().next().is_none() {
             return;
         }
-        let mut placeholders = self.placeholders.lock().unwrap_or_else(PoisonError::into_inner);
-        if placeholders.len() >= MOST_LEARNT {
-            placeholders.clear();
+        let mut learnt = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
+        if learnt.len() >= MOST_LEARNT {
+            learnt.clear();
         }
-        placeholders.insert(key(upstream));
+        learnt.entry(key(upstream)).or_default().extend(lasting());
+    }
+}
+
+/// Whether a repair is about the upstream, not about the one request.
+const fn is_lasting(repair: Repair) -> bool {
+    match repair {
+        Repair::ReasoningPlaceholder | Repair::Thinking => true,
+        Repair::OutputLimit(_) => false,
     }
 }
 

@@ -86,7 +86,12 @@ async fn answer(
     call: Call,
     draft: &Arc<Draft>,
 ) -> Result<Response<Body>, Failure> {
-    let body = body::read(call.body, shared.config.server.max_body, shared.limits.body_idle).await?;
+    let body = body::read(
+        call.body,
+        shared.config.server.max_body,
+        shared.limits.body_idle,
+    )
+    .await?;
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     draft.asked(&asked.peek.model.decode(), asked.session().as_deref());
     call.caller.may_ask(&asked.peek.model.decode())?;
@@ -148,7 +153,13 @@ async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<
         .failover
         .deadline
         .filter(|_| upstream.provider.has_deadline)
-        .map(|deadline| if asked.peek.stream { deadline } else { deadline.max(WHOLE_WAIT) });
+        .map(|deadline| {
+            if asked.peek.stream {
+                deadline
+            } else {
+                deadline.max(WHOLE_WAIT)
+            }
+        });
     match deadline {
         None => attempts.await,
         Some(deadline) => tokio::time::timeout_at(draft.accepted + deadline, attempts)

@@ -119,7 +119,10 @@ pub(crate) fn stop(shared: &Arc<Shared>, query: Option<&str>) -> Response<Body> 
 /// `GET /api/lease`: open for as long as the holder lives; a line now and then tells a dead holder.
 pub(crate) fn lease(shared: &Arc<Shared>) -> Result<Response<Body>, Failure> {
     if shared.control.is_leaving.load(Ordering::Relaxed) || shared.stopping.is_cancelled() {
-        return Err(Failure::new(FailureKind::Overloaded, "this gateway is ending; start another"));
+        return Err(Failure::new(
+            FailureKind::Overloaded,
+            "this gateway is ending; start another",
+        ));
     }
     shared.control.leases.send_modify(|count| *count += 1);
     let lease = Lease {

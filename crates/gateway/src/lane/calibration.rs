@@ -23,7 +23,10 @@ pub(crate) struct Calibration {
 impl Calibration {
     /// Notes that `estimated` tokens turned out to be `told` ones.
     pub(crate) fn learn(&self, provider: &str, model: &str, estimated: u64, told: u64) {
-        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "token counts are far below 2^52"
+        )]
         let observed = told as f64 / estimated.max(1) as f64;
         if estimated < LEAST_TELLING || !PLAUSIBLE.contains(&observed) {
             return;
@@ -42,7 +45,10 @@ impl Calibration {
     /// The estimate as it will probably be told.
     pub(crate) fn applied(&self, provider: &str, model: &str, estimated: u64) -> u64 {
         let ratios = self.ratios.lock().unwrap_or_else(PoisonError::into_inner);
-        let ratio = ratios.get(&(provider.to_owned(), model.to_owned())).copied().unwrap_or(1.0);
+        let ratio = ratios
+            .get(&(provider.to_owned(), model.to_owned()))
+            .copied()
+            .unwrap_or(1.0);
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -67,7 +73,11 @@ mod tests {
         assert_eq!(calibration.applied("p", "other", 1_000), 1_000);
         for (estimated, told) in [(100, 500), (1_000, 100_000), (1_000, 1)] {
             calibration.learn("p", "m", estimated, told);
-            assert_eq!(calibration.applied("p", "m", 1_000), 1_300, "{estimated} {told}");
+            assert_eq!(
+                calibration.applied("p", "m", 1_000),
+                1_300,
+                "{estimated} {told}"
+            );
         }
         for _ in 0..20 {
             calibration.learn("p", "m", 1_000, 1_000);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use lingate_wire::json::{Writer, scan};
+use lingate_wire::json::{Writer, scan_reply};
 use serde_json::{Map, Value};
 
 /// The body with `members` in it: they win, objects on both sides are merged member by member. All else keeps its bytes.
@@ -12,7 +12,7 @@ pub(crate) fn merged(body: Bytes, members: &Map<String, Value>) -> Bytes {
     }
     let doc = ByteString::try_from(body.clone())
         .ok()
-        .and_then(|text| scan(&text).ok());
+        .and_then(|text| scan_reply(&text, &[]).ok());
     let Some(doc) = doc else {
         // Unreachable: bodies come from our own encoders. The provider will say what is wrong with it.
         return body;

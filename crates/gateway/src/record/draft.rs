@@ -193,7 +193,8 @@ impl Draft {
         let mut details = self.details();
         details.raw_estimate = tokens;
         details.input_estimate =
-            self.calibration.applied(&details.provider, &details.upstream_model, tokens);
+            self.calibration
+                .applied(&details.provider, &details.upstream_model, tokens);
     }
 
     /// Input tokens as estimated before the upstream tells; 0 for a passthrough, which tells itself.
@@ -307,9 +308,14 @@ impl Drop for Draft {
         let total = clock::now() - self.accepted;
         let details = self.details();
         self.count(&details, total);
-        if let Some(told) = details.usage.total_input().filter(|_| details.raw_estimate > 0) {
+        if let Some(told) = details
+            .usage
+            .total_input()
+            .filter(|_| details.raw_estimate > 0)
+        {
             let model = &details.upstream_model;
-            self.calibration.learn(&details.provider, model, details.raw_estimate, told);
+            self.calibration
+                .learn(&details.provider, model, details.raw_estimate, told);
         }
         tracing::info!(
             exchange.id = %self.id,

@@ -200,10 +200,7 @@ impl Live {
             .limits
             .progress
             .map(|limit| (self.last_event + limit, "progress", limit));
-        let nearest = idle
-            .into_iter()
-            .chain(progress)
-            .min_by_key(|(at, ..)| *at);
+        let nearest = idle.into_iter().chain(progress).min_by_key(|(at, ..)| *at);
         if self.chain.is_complete() {
             return self.last_words().await;
         }

@@ -341,7 +341,10 @@ mod tests {
             self.0 += 1;
             assert!(self.0 < 2, "the second frame");
             let block = Opening::RedactedThinking { data: "x".into() };
-            sink.event(Event::Open { slot: Slot(0), block });
+            sink.event(Event::Open {
+                slot: Slot(0),
+                block,
+            });
         }
 
         fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
@@ -350,19 +353,36 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_the_stream_with_an_error_event_and_reaches_no_connection() {
         let metrics = Arc::new(Metrics::new());
-        let draft = Arc::new(Draft::open(ids::exchange(), clock::now(), Wire::Anthropic, Arc::clone(&metrics), Arc::default()));
+        let draft = Arc::new(Draft::open(
+            ids::exchange(),
+            clock::now(),
+            Wire::Anthropic,
+            Arc::clone(&metrics),
+            Arc::default(),
+        ));
         let frame = |n: u32| Step {
             pause: Duration::ZERO,
             bytes: Bytes::from(format!("data: {n}\n\n")),
         };
         let body = UpstreamBody::Demo(DemoBody::new(vec![frame(1), frame(2)]));
-        let chain = Chain::new(Box::new(Fragile(0)), vec![Box::new(Sequencer::new(EmptyReply::Fault))]);
+        let chain = Chain::new(
+            Box::new(Fragile(0)),
+            vec![Box::new(Sequencer::new(EmptyReply::Fault))],
+        );
         let limits = Limits {
             idle: None,
             progress: None,
         };
         let blame = Blame::of_nobody();
-        let live = Live::new(HeaderMap::new(), Lane::Translate, Wire::Chat, body, chain, limits, blame);
+        let live = Live::new(
+            HeaderMap::new(),
+            Lane::Translate,
+            Wire::Chat,
+            body,
+            chain,
+            limits,
+            blame,
+        );
         let side = ClientSide {
             wire: Wire::Anthropic,
             model: "m".into(),

@@ -28,8 +28,15 @@ impl Blame {
     /// For a request that showed `key`, or the caller's own credential.
     pub(crate) fn new(provider: &Provider, key: Option<&KeyRef>, client: &HeaderMap) -> Self {
         let text = |value: &http::HeaderValue| value.to_str().ok().map(str::to_owned);
-        let configured = provider.headers.values().filter(|value| value.is_sensitive()).filter_map(text);
-        let callers = CREDENTIALS.into_iter().filter_map(|name| client.get(name)).filter_map(text);
+        let configured = provider
+            .headers
+            .values()
+            .filter(|value| value.is_sensitive())
+            .filter_map(text);
+        let callers = CREDENTIALS
+            .into_iter()
+            .filter_map(|name| client.get(name))
+            .filter_map(text);
         let mut secrets: Vec<String> = key
             .map(|key| key.secret.expose().to_owned())
             .into_iter()
@@ -41,8 +48,9 @@ impl Blame {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self {
             provider: provider.id.clone(),
-            origin: (provider.auth != Auth::Client)
-                .then(|| key.map_or_else(|| "no key configured".to_owned(), |key| key.origin.clone())),
+            origin: (provider.auth != Auth::Client).then(|| {
+                key.map_or_else(|| "no key configured".to_owned(), |key| key.origin.clone())
+            }),
             secrets,
         }
     }
@@ -60,9 +68,14 @@ impl Blame {
     /// The failure as it may be told. A refusal of our credential is nothing the client could log in to.
     pub(crate) fn told(&self, mut failure: Failure) -> Failure {
         if let Some(origin) = &self.origin
-            && matches!(failure.kind, FailureKind::Authentication | FailureKind::Permission)
+            && matches!(
+                failure.kind,
+                FailureKind::Authentication | FailureKind::Permission
+            )
         {
-            let status = failure.upstream_status.map_or_else(String::new, |status| format!("HTTP {status}: "));
+            let status = failure
+                .upstream_status
+                .map_or_else(String::new, |status| format!("HTTP {status}: "));
             failure.kind = FailureKind::UpstreamCredential;
             failure.message = format!(
                 "provider `{}` refuses the gateway's credential: {status}{} (key: {origin})",
@@ -82,15 +95,24 @@ impl Blame {
         let Ok(text) = std::str::from_utf8(&body) else {
             return body;
         };
-        if self.origin.is_none() || !self.secrets.iter().any(|secret| text.contains(secret.as_str())) {
+        if self.origin.is_none()
+            || !self
+                .secrets
+                .iter()
+                .any(|secret| text.contains(secret.as_str()))
+        {
             return body;
         }
-        let masked = self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK));
+        let masked = self.secrets.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret.as_str(), MASK)
+        });
         masked.into()
     }
 }
 
 /// A credential without its scheme.
 fn bare(value: &str) -> &str {
-    value.split_once(' ').map_or(value, |(_, token)| token.trim())
+    value
+        .split_once(' ')
+        .map_or(value, |(_, token)| token.trim())
 }

@@ -84,7 +84,11 @@ impl UpstreamBody {
     }
 
     /// Reads what is left behind `first`, up to `cap` bytes in all.
-    pub(crate) async fn whole_behind(&mut self, mut first: Bytes, cap: usize) -> Result<Bytes, Failure> {
+    pub(crate) async fn whole_behind(
+        &mut self,
+        mut first: Bytes,
+        cap: usize,
+    ) -> Result<Bytes, Failure> {
         let mut rest = BytesMut::new();
         while let Some(chunk) = self.chunk().await {
             let chunk = chunk?;

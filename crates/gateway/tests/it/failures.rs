@@ -233,7 +233,10 @@ fn echo(request: &lingate_testkit::Received) -> Answer {
     match request.n {
         0 => Answer::json(401, &chat::error("invalid_authentication_error", &words)),
         1 => Answer::json(400, &chat::error("invalid_request_error", &words)),
-        2 => Answer::json(200, &serde_json::json!({"error": {"message": words, "type": "server_error"}})),
+        2 => Answer::json(
+            200,
+            &serde_json::json!({"error": {"message": words, "type": "server_error"}}),
+        ),
         _ => {
             let error = serde_json::json!({"error": {"message": words, "type": "server_error"}});
             Answer::sse([chat::text("m", "Hi"), format!("data: {error}\n\n")])
@@ -246,36 +249,67 @@ async fn a_key_that_the_upstream_repeats_reaches_nobody() {
     let upstream = Upstream::start(echo).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
     for n in 0..4 {
-        let text = lingate.post("/v1/messages", &messages(true)).send().await.text().await;
+        let text = lingate
+            .post("/v1/messages", &messages(true))
+            .send()
+            .await
+            .text()
+            .await;
         assert!(text.contains("bad credential"), "{n}: {text}");
-        assert!(!text.contains("sk-upstream") && text.contains("[key]"), "{n}: {text}");
+        assert!(
+            !text.contains("sk-upstream") && text.contains("[key]"),
+            "{n}: {text}"
+        );
     }
     let upstream = Upstream::start(echo).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
     for n in 0..4 {
-        let text = lingate.post("/v1/chat/completions", &completions(true)).send().await.text().await;
-        assert!(!text.contains("sk-upstream") && text.contains("[key]"), "passthrough, {n}: {text}");
+        let text = lingate
+            .post("/v1/chat/completions", &completions(true))
+            .send()
+            .await
+            .text()
+            .await;
+        assert!(
+            !text.contains("sk-upstream") && text.contains("[key]"),
+            "passthrough, {n}: {text}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_refused_key_is_ours_wherever_the_upstream_says_it() {
-    let inside = r#"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#;
+    let inside =
+        r#"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#;
     let scripts = [
-        Answer::json(200, &serde_json::json!({"base_resp": {"status_code": 1004, "status_msg": "login fail"}})),
+        Answer::json(
+            200,
+            &serde_json::json!({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}),
+        ),
         Answer::sse([format!("data: {inside}\n\n")]),
     ];
     for script in scripts {
         let upstream = Upstream::start(script).await;
         let lingate = Lingate::to_chat(&upstream.url()).await;
         let response = lingate.post("/v1/messages", &messages(true)).send().await;
-        assert_eq!((response.status, response.header("x-should-retry")), (502, "false"));
+        assert_eq!(
+            (response.status, response.header("x-should-retry")),
+            (502, "false")
+        );
         assert_eq!(response.json().await["error"]["type"], "api_error");
     }
-    let upstream = Upstream::start(Answer::sse([chat::text("m", "Hi"), format!("data: {inside}\n\n")])).await;
+    let upstream = Upstream::start(Answer::sse([
+        chat::text("m", "Hi"),
+        format!("data: {inside}\n\n"),
+    ]))
+    .await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
     let response = lingate.post("/v1/messages", &messages(true)).send().await;
-    let last = events(Wire::Anthropic, response).await.pop().unwrap().json();
+    let last = events(Wire::Anthropic, response)
+        .await
+        .pop()
+        .unwrap()
+        .json();
     assert_eq!(last["error"]["type"], "api_error", "{last}");
 }
 
@@ -296,7 +330,10 @@ async fn nothing_follows_a_fault_in_the_same_piece() {
         let response = lingate.post("/v1/messages", &body).send().await;
         let events = events(Wire::Anthropic, response).await;
         assert_eq!(events.last().unwrap().name, "error");
-        assert!(!events.iter().any(|event| event.name == "message_delta"), "{events:?}");
+        assert!(
+            !events.iter().any(|event| event.name == "message_delta"),
+            "{events:?}"
+        );
     }
 }
 
@@ -309,7 +346,11 @@ async fn a_host_that_does_not_close_is_not_waited_for() {
     let response = lingate.post("/v1/messages", &messages(true)).send().await;
     let events = events(Wire::Anthropic, response).await;
     assert_eq!(events.last().unwrap().name, "message_stop");
-    assert!(began.elapsed() < std::time::Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(6),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -319,7 +360,11 @@ async fn a_stream_under_another_content_type_is_a_stream() {
         let upstream = Upstream::start(Answer::text(200, content_type, body)).await;
         let lingate = Lingate::to_chat(&upstream.url()).await;
         let response = lingate.post("/v1/messages", &messages(true)).send().await;
-        assert_eq!(text_of(&events(Wire::Anthropic, response).await), "Hello", "{content_type}");
+        assert_eq!(
+            text_of(&events(Wire::Anthropic, response).await),
+            "Hello",
+            "{content_type}"
+        );
     }
 }
 
@@ -327,11 +372,29 @@ async fn a_stream_under_another_content_type_is_a_stream() {
 async fn a_whole_reply_may_take_longer_than_the_first_content_of_a_stream() {
     let reply = chat::completion("m", &Reply::text("Slow."));
     let bytes = serde_json::to_vec(&reply).unwrap();
-    let answer = Answer::json(200, &reply).take(0).pause(std::time::Duration::from_millis(300)).write(bytes);
+    let answer = Answer::json(200, &reply)
+        .take(0)
+        .pause(std::time::Duration::from_millis(300))
+        .write(bytes);
     let upstream = Upstream::start(answer).await;
     // A limit of the usual length is stretched for it; this one is shorter, and meant.
-    let lingate = Lingate::start(&with_timeouts(&upstream.url(), "first_content = \"100ms\"")).await;
-    assert_eq!(lingate.post("/v1/messages", &messages(false)).send().await.status, 504);
+    let lingate =
+        Lingate::start(&with_timeouts(&upstream.url(), "first_content = \"100ms\"")).await;
+    assert_eq!(
+        lingate
+            .post("/v1/messages", &messages(false))
+            .send()
+            .await
+            .status,
+        504
+    );
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    assert_eq!(lingate.post("/v1/messages", &messages(false)).send().await.status, 200);
+    assert_eq!(
+        lingate
+            .post("/v1/messages", &messages(false))
+            .send()
+            .await
+            .status,
+        200
+    );
 }

@@ -196,16 +196,30 @@ async fn the_callers_own_credential_reaches_this_provider_only() {
 #[tokio::test]
 async fn a_provider_that_counts_tokens_is_asked() {
     for (answer, expected, is_ours) in [
-        (Answer::json(200, &serde_json::json!({"input_tokens": 321})), 321, ""),
-        (Answer::json(404, &anthropic::error("not_found_error", "no such path")), 1, "true"),
+        (
+            Answer::json(200, &serde_json::json!({"input_tokens": 321})),
+            321,
+            "",
+        ),
+        (
+            Answer::json(404, &anthropic::error("not_found_error", "no such path")),
+            1,
+            "true",
+        ),
     ] {
         let upstream = Upstream::start(answer).await;
         let lingate = Lingate::to_anthropic(&upstream.url()).await;
         let body = serde_json::json!({"model": "claude-opus-5-5", "messages": [{"role": "user", "content": ""}]});
-        let response = lingate.post("/v1/messages/count_tokens?beta=true", &body).send().await;
+        let response = lingate
+            .post("/v1/messages/count_tokens?beta=true", &body)
+            .send()
+            .await;
         assert_eq!(response.header("x-lingate-estimate"), is_ours);
         let counted = response.json().await["input_tokens"].as_u64().unwrap();
-        assert!(counted >= 1 && (is_ours == "true" || counted == expected), "{counted}");
+        assert!(
+            counted >= 1 && (is_ours == "true" || counted == expected),
+            "{counted}"
+        );
         let request = &upstream.requests()[0];
         assert_eq!(request.path(), "/v1/messages/count_tokens");
         assert_eq!(request.json()["model"], "served-model");
@@ -223,11 +237,20 @@ async fn an_error_in_a_foreign_shape_is_said_in_the_wires_own() {
     let lingate = Lingate::to_anthropic(&upstream.url()).await;
     let error = post(&lingate, BODY).send().await.json().await;
     assert_eq!(error["type"], "error");
-    assert_eq!(error["error"]["message"], "prompt is too long: 6031 tokens > 4096 maximum");
+    assert_eq!(
+        error["error"]["message"],
+        "prompt is too long: 6031 tokens > 4096 maximum"
+    );
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    let response = lingate.post("/v1/chat/completions", &crate::harness::completions(true)).send().await;
+    let response = lingate
+        .post("/v1/chat/completions", &crate::harness::completions(true))
+        .send()
+        .await;
     assert!(!response.header("x-request-id").is_empty());
-    assert_eq!(response.json().await["error"]["code"], "context_length_exceeded");
+    assert_eq!(
+        response.json().await["error"]["code"],
+        "context_length_exceeded"
+    );
 }
 
 #[tokio::test]
@@ -240,6 +263,9 @@ async fn half_a_call_never_ends_normally_on_the_chat_wire_either() {
     assert_eq!(response.header("x-lingate-lane"), "passthrough");
     let text = response.text().await;
     assert!(text.contains("\"error\""), "{text}");
-    assert!(!text.contains("\"finish_reason\":\"tool_calls\"") && !text.contains("[DONE]"), "{text}");
+    assert!(
+        !text.contains("\"finish_reason\":\"tool_calls\"") && !text.contains("[DONE]"),
+        "{text}"
+    );
     accept(Wire::Chat, &text);
 }

@@ -398,7 +398,12 @@ async fn estimates_learn_from_what_the_upstream_tells() {
     }
     assert!((1_900..2_100).contains(&estimates[0]), "{estimates:?}");
     assert_eq!(estimates[1], 3_000, "{estimates:?}");
-    let count = lingate.post("/v1/messages/count_tokens", &body).send().await.json().await;
+    let count = lingate
+        .post("/v1/messages/count_tokens", &body)
+        .send()
+        .await
+        .json()
+        .await;
     assert_eq!(count["input_tokens"], 3_000);
 }
 
@@ -411,14 +416,27 @@ async fn a_session_keeps_its_prompt_cache_key() {
     ))
     .await;
     for (session, agent) in [("s1", ""), ("s1", ""), ("s1", "sub"), ("s2", "")] {
-        let request = lingate.post("/v1/messages", &messages(false)).header("x-claude-code-session-id", session);
-        let request = if agent.is_empty() { request } else { request.header("x-claude-code-agent-id", agent) };
+        let request = lingate
+            .post("/v1/messages", &messages(false))
+            .header("x-claude-code-session-id", session);
+        let request = if agent.is_empty() {
+            request
+        } else {
+            request.header("x-claude-code-agent-id", agent)
+        };
         assert_eq!(request.send().await.status, 200);
     }
-    let keys: Vec<Value> = upstream.requests().iter().map(|request| request.json()["prompt_cache_key"].clone()).collect();
+    let keys: Vec<Value> = upstream
+        .requests()
+        .iter()
+        .map(|request| request.json()["prompt_cache_key"].clone())
+        .collect();
     assert!(keys[0].is_string() && keys[0] != "s1", "{keys:?}");
     assert_eq!(keys[0], keys[1]);
-    assert!(keys[2] != keys[0] && keys[3] != keys[0] && keys[3] != keys[2], "{keys:?}");
+    assert!(
+        keys[2] != keys[0] && keys[3] != keys[0] && keys[3] != keys[2],
+        "{keys:?}"
+    );
 }
 
 #[tokio::test]
@@ -428,7 +446,10 @@ async fn a_repair_is_learnt_and_paid_for_once() {
         let is_bare = body["messages"][1]["reasoning_content"].is_null();
         if is_bare {
             let words = "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1";
-            lingate_testkit::Answer::json(400, &lingate_testkit::chat::error("invalid_request_error", words))
+            lingate_testkit::Answer::json(
+                400,
+                &lingate_testkit::chat::error("invalid_request_error", words),
+            )
         } else {
             Reply::text("ok").answer(request)
         }
@@ -447,6 +468,9 @@ async fn a_repair_is_learnt_and_paid_for_once() {
     history.push(json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "a"}]}));
     for attempts in ["2", "1"] {
         let response = lingate.post("/v1/messages", &body).send().await;
-        assert_eq!((response.status, response.header("x-lingate-attempts")), (200, attempts));
+        assert_eq!(
+            (response.status, response.header("x-lingate-attempts")),
+            (200, attempts)
+        );
     }
 }
