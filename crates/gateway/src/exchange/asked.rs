@@ -59,9 +59,14 @@ impl Asked {
     /// The request in the hub's shape.
     pub(crate) fn decoded(&self) -> Result<&Decoded, Failure> {
         self.decoded
-            .get_or_init(|| bridge::decode_request(self.wire, &self.doc))
+            .get_or_init(|| self.decode())
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    /// The request in the hub's shape, to be changed.
+    pub(crate) fn decode(&self) -> Result<Decoded, Failure> {
+        bridge::decode_request(self.wire, &self.doc)
     }
 
     /// The client's session: its header, else what the body says.

@@ -18,7 +18,7 @@ use lingate_wire::turn::{Failure, FailureKind};
 use super::asked::Asked;
 use super::upstream::Upstream;
 use crate::clock;
-use crate::lane::{self, Prepared, estimate};
+use crate::lane::{self, Prepared};
 use crate::record::Draft;
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Chain, Tally, folded};
@@ -71,10 +71,10 @@ pub(crate) async fn run(
 ) -> Result<Answer, Failed> {
     let lane = upstream.lane(asked);
     draft.attempt(&upstream.provider.id, &upstream.model, upstream.wire, lane);
-    if lane == Lane::Translate {
-        draft.set_input_estimate(estimate::input_tokens(asked.decoded()?));
-    }
     let prepared = lane::prepare(lane, asked, upstream, settings, &draft.id.to_string())?;
+    if let Some(tokens) = prepared.input_estimate {
+        draft.set_input_estimate(tokens);
+    }
     draft.translated(&prepared.hits, prepared.losses.iter().cloned());
     let Prepared {
         body,

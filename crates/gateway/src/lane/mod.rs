@@ -34,6 +34,8 @@ pub(crate) struct Prepared {
     /// The body.
     pub body: Bytes,
     pub chain: Chain,
+    /// Input tokens as estimated, of a request that was decoded.
+    pub input_estimate: Option<u64>,
     /// Quirks that changed the request.
     pub hits: Vec<&'static str>,
     /// What could not be carried.

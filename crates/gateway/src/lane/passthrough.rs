@@ -20,6 +20,7 @@ pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
     Prepared {
         body: spliced(asked, &upstream.model),
         chain,
+        input_estimate: None,
         hits: Vec::new(),
         losses: Vec::new(),
         repair: None,

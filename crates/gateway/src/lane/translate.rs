@@ -8,8 +8,8 @@ use lingate_wire::turn::{
 };
 use lingate_wire::{UpstreamContext, Wire, chat};
 
-use super::Prepared;
 use super::merge::merged;
+use super::{Prepared, estimate};
 use crate::exchange::asked::Asked;
 use crate::exchange::upstream::Upstream;
 use crate::relay::chain::Chain;
@@ -21,7 +21,9 @@ pub(crate) fn prepare(
     settings: &Settings,
     exchange: &str,
 ) -> Result<Prepared, Failure> {
-    let mut decoded = asked.decoded()?.clone();
+    // Not the copy that routing may have looked at: reading the document once more is no dearer than cloning it.
+    let mut decoded = asked.decode()?;
+    let input_estimate = Some(estimate::input_tokens(&decoded));
     let target = Target {
         provider: &upstream.provider.id,
         host: &upstream.host,
@@ -59,6 +61,7 @@ pub(crate) fn prepare(
     Ok(Prepared {
         body,
         chain: Chain::new(bridge::stream_decoder(upstream.wire), stages),
+        input_estimate,
         hits: state.hits.clone(),
         losses: encoded
             .losses

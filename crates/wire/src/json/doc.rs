@@ -120,13 +120,13 @@ impl<'d> Value<'d> {
     /// A string's characters.
     #[must_use]
     pub fn str(self) -> Option<Cow<'d, str>> {
-        (self.node.kind == Kind::String).then(|| unescape(self.node.inner(&self.doc.body)))
+        (self.node.kind == Kind::String).then(|| self.node.characters(&self.doc.body))
     }
 
     /// Whether it is a string of exactly these characters.
     #[must_use]
     pub fn is_str(self, expected: &str) -> bool {
-        self.str().as_deref() == Some(expected)
+        self.node.kind == Kind::String && self.node.means(expected, &self.doc.body)
     }
 
     /// A whole number that fits; `12.0` and `1e3` count as whole.
@@ -162,9 +162,15 @@ impl<'d> Value<'d> {
     /// An object's member; `None` for other kinds and absent names.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Value<'d>> {
-        self.members()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value)
+        let mut at = self.first_child(Kind::Object);
+        loop {
+            let name = self.child(at)?;
+            let value = self.doc.at(at + 1);
+            if name.means(key, &self.doc.body) {
+                return Some(value);
+            }
+            at = value.node.next as usize;
+        }
     }
 
     /// An object's members in received order; nothing for other kinds.
@@ -174,7 +180,7 @@ impl<'d> Value<'d> {
             let key = self.child(at)?;
             let value = self.doc.at(at + 1);
             at = value.node.next as usize;
-            Some((unescape(key.inner(&self.doc.body)), value))
+            Some((key.characters(&self.doc.body), value))
         })
     }
 
@@ -230,6 +236,32 @@ impl Node {
 
     pub(super) const fn start(&self) -> usize {
         self.start as usize
+    }
+
+    /// What a string means.
+    pub(super) fn characters<'t>(&self, body: &'t str) -> Cow<'t, str> {
+        let contents = self.inner(body);
+        if self.flag {
+            unescape(contents)
+        } else {
+            Cow::Borrowed(contents)
+        }
+    }
+
+    /// Whether a string means exactly these characters.
+    pub(super) fn means(&self, expected: &str, body: &str) -> bool {
+        if self.flag {
+            return self.characters(body) == expected;
+        }
+        (self.end - self.start) as usize == expected.len() + 2 && self.inner(body) == expected
+    }
+
+    /// Whether two strings mean the same characters.
+    pub(super) fn means_the_same(&self, other: &Self, body: &str) -> bool {
+        if self.flag || other.flag {
+            return self.characters(body) == other.characters(body);
+        }
+        self.end - self.start == other.end - other.start && self.inner(body) == other.inner(body)
     }
 
     /// A string's contents, without the quotes.

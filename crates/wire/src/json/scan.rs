@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use super::doc::{Doc, Kind, Node};
-use super::escape::unescape;
+use super::escape::first_special;
 
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -67,7 +67,7 @@ fn scan_as(body: &ByteString, opaque: &[&str], names: Names) -> Result<Doc, Synt
         names,
         opaque,
         opaque_depth: 0,
-        nodes: Vec::with_capacity(body.len() / 96 + 8),
+        nodes: Vec::with_capacity(expected_nodes(body.len())),
     };
     if u32::try_from(body.len()).is_err() {
         return Err(scanner.error("the document is larger than 4 GiB"));
@@ -79,6 +79,11 @@ fn scan_as(body: &ByteString, opaque: &[&str], names: Names) -> Result<Doc, Synt
         return Err(scanner.error("more follows behind the document"));
     }
     Ok(Doc::new(body.clone(), scanner.nodes))
+}
+
+/// Room for the index: events of a stream have a node every eight bytes, long requests one every hundred.
+fn expected_nodes(length: usize) -> usize {
+    (length / 8).min(64) + length / 96 + 4
 }
 
 struct Scanner<'a> {
@@ -206,27 +211,25 @@ impl Scanner<'_> {
     /// The contents are checked here; escapes are undone only when somebody asks.
     fn string(&mut self) -> Result<Node, SyntaxError> {
         let start = self.at;
-        let bytes = self.text.as_bytes();
         let mut has_escapes = false;
         self.at += 1;
         loop {
-            let rest = bytes.get(self.at..).unwrap_or_default();
-            let Some(stop) = memchr::memchr2(b'"', b'\\', rest) else {
-                self.at = bytes.len();
-                return Err(self.error("the document ends inside a string"));
-            };
-            let clean = rest.get(..stop).unwrap_or_default();
-            // Folded without an early exit, so that it compiles to vector code.
-            if clean.iter().fold(false, |seen, &byte| seen | (byte < 0x20)) {
-                self.at += clean.iter().position(|&byte| byte < 0x20).unwrap_or(0);
-                return Err(self.error("a control character must be escaped in a string"));
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += first_special(rest);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Node::string(start, self.at, has_escapes));
+                }
+                Some(b'\\') => {
+                    has_escapes = true;
+                    self.escape()?;
+                }
+                Some(_) => {
+                    return Err(self.error("a control character must be escaped in a string"));
+                }
+                None => return Err(self.error("the document ends inside a string")),
             }
-            self.at += stop;
-            if self.eat(b'"') {
-                return Ok(Node::string(start, self.at, has_escapes));
-            }
-            has_escapes = true;
-            self.escape()?;
         }
     }
 
@@ -294,21 +297,23 @@ impl Scanner<'_> {
         if self.names == Names::Any || self.opaque_depth > 0 || members < 2 {
             return Ok(());
         }
-        let keys = || {
-            super::doc::member_keys(&self.nodes, own)
-                .map(|key| (key, unescape(key.inner(self.text))))
-        };
+        let keys = || super::doc::member_keys(&self.nodes, own);
         let mut seen = HashSet::new();
-        for (nth, (node, key)) in keys().enumerate() {
+        for (nth, key) in keys().enumerate() {
             let is_repeated = if members <= PAIRWISE_MEMBERS {
-                keys().take(nth).any(|(_, earlier)| earlier == key)
+                keys()
+                    .take(nth)
+                    .any(|earlier| earlier.means_the_same(key, self.text))
             } else {
-                !seen.insert(key.clone())
+                !seen.insert(key.characters(self.text))
             };
             if is_repeated {
                 return Err(SyntaxError {
-                    offset: node.start(),
-                    problem: format!("the name `{key}` occurs twice in one object"),
+                    offset: key.start(),
+                    problem: format!(
+                        "the name `{}` occurs twice in one object",
+                        key.characters(self.text)
+                    ),
                 });
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::escape::{push_escaped, unescape};
+use super::escape::{is_blank, push_escaped, unescape};
 
 /// A text that may still be in its JSON spelling.
 ///
@@ -87,7 +87,7 @@ impl Text {
     #[must_use]
     pub fn is_blank(&self) -> bool {
         match self.spelling {
-            Spelling::Escaped => self.decode().trim().is_empty(),
+            Spelling::Escaped => is_blank(&self.body),
             Spelling::Bare | Spelling::Plain => self.body.trim().is_empty(),
         }
     }
