@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::header::CONNECTION;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use lingate_wire::Wire;
 use lingate_wire::turn::{Failure, FailureKind};
 
 use super::keys::{self, Caller};
@@ -118,26 +117,38 @@ async fn dispatch(
             })
             .inc();
     }
-    let call = |wire: Wire, caller: Caller, body: Incoming| Call {
-        wire,
-        profile: matched.profile.clone(),
-        accepted: clock::now(),
-        caller,
-        parts: parts.clone(),
-        body,
-    };
+    let accepted = clock::now();
+    let profile = matched.profile;
     Ok(match route {
         Route::Reply(wire) => {
             shared.control.exchange_began();
-            run::run(Arc::clone(&shared), call(wire, caller, body)).await
+            let call = Call {
+                wire,
+                profile,
+                accepted,
+                caller,
+                parts,
+                body,
+            };
+            run::run(shared, call).await
         }
-        Route::CountTokens(wire) => count::run(Arc::clone(&shared), call(wire, caller, body)).await,
-        Route::Models => models::list(&shared, matched.profile.as_deref(), &caller),
+        Route::CountTokens(wire) => {
+            let call = Call {
+                wire,
+                profile,
+                accepted,
+                caller,
+                parts,
+                body,
+            };
+            count::run(shared, call).await
+        }
+        Route::Models => models::list(&shared, profile.as_deref(), &caller),
         Route::Model(id) => {
             let request_id = ids::exchange().to_string();
             models::one(
                 &shared,
-                matched.profile.as_deref(),
+                profile.as_deref(),
                 &caller,
                 &id,
                 matched.wire,
