@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use lingate_quirk::{Repair, Settings};
+use lingate_wire::Wire;
 use lingate_wire::turn::{Failure, FailureKind};
 
+use super::asked::Asked;
 use super::attempt::Failed;
 use super::upstream::Upstream;
+use crate::lane::translate::holds_native_thinking;
 use crate::relay::answer::Answer;
 
 /// Most attempts that only repeat: a reply without content or with a broken call is a chance fault of the model.
@@ -32,7 +35,21 @@ pub(crate) struct Retries {
 
 impl Retries {
     /// Decides; a repair changes the settings that the next attempt is made with.
-    pub(crate) fn next(&mut self, failed: Failed, settings: &mut Settings) -> Next {
+    pub(crate) fn next(
+        &mut self,
+        failed: Failed,
+        asked: &Asked,
+        upstream: &mut Upstream<'_>,
+        settings: &mut Settings,
+    ) -> Next {
+        if refuses_foreign_thinking(&failed.failure, upstream)
+            && asked
+                .decoded()
+                .is_ok_and(|decoded| holds_native_thinking(&decoded.turn))
+        {
+            upstream.refuses_foreign_thinking = true;
+            return Next::Retry;
+        }
         if let Some(repair) = failed.repair
             && !self
                 .repaired
@@ -56,6 +73,17 @@ impl Retries {
             None => Err(failed.failure),
         })
     }
+}
+
+/// Whether an upstream refuses a signature that it did not make: the session was served elsewhere before, by passthrough,
+/// where no token can be told from another. The wordings are the Anthropic API's.
+fn refuses_foreign_thinking(failure: &Failure, upstream: &Upstream<'_>) -> bool {
+    let message = failure.message.to_ascii_lowercase();
+    upstream.wire == Wire::Anthropic
+        && !upstream.refuses_foreign_thinking
+        && failure.kind == FailureKind::InvalidRequest
+        && message.contains("thinking")
+        && (message.contains("signature") || message.contains("cannot be modified"))
 }
 
 /// Repairs that an upstream turned out to need, so that not every request of a session pays for a refusal first, and the

@@ -99,7 +99,7 @@ async fn answer(
     let side = client_side(&asked);
     let is_stream = asked.peek.stream;
     if !is_stream {
-        let answer = attempts(shared, &asked, draft).await?;
+        let answer = Box::pin(attempts(shared, &asked, draft)).await?;
         return Ok(whole_response(answer, &side, draft));
     }
 
@@ -147,12 +147,13 @@ async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<
     if asked.is_thread() && upstream.lane(asked) == Lane::Translate {
         return Ok(thread_refused(draft));
     }
-    let attempts = attempts_at(shared, asked, &upstream, draft);
+    let provider = upstream.provider;
+    let attempts = attempts_at(shared, asked, upstream, draft);
     let deadline = shared
         .config
         .failover
         .deadline
-        .filter(|_| upstream.provider.has_deadline)
+        .filter(|_| provider.has_deadline)
         .map(|deadline| {
             if asked.peek.stream {
                 deadline
@@ -169,7 +170,7 @@ async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<
                     FailureKind::Timeout,
                     format!(
                         "provider `{}` gave no content within {} s (`failover.deadline`)",
-                        upstream.provider.id,
+                        provider.id,
                         deadline.as_secs()
                     ),
                 ))
@@ -199,21 +200,21 @@ fn thread_refused(draft: &Draft) -> Answer {
 async fn attempts_at(
     shared: &Shared,
     asked: &Asked,
-    upstream: &Upstream<'_>,
+    mut upstream: Upstream<'_>,
     draft: &Arc<Draft>,
 ) -> Result<Answer, Failure> {
-    let mut settings = shared.learnt.settings(upstream);
+    let mut settings = shared.learnt.settings(&upstream);
     let mut retries = Retries::default();
     loop {
-        match attempt::run(shared, asked, upstream, &settings, draft).await {
+        match attempt::run(shared, asked, &upstream, &settings, draft).await {
             Ok(answer) => {
                 draft.attempt_ended(AttemptEnd::Served, None);
-                shared.learnt.keep(upstream, &retries);
+                shared.learnt.keep(&upstream, &retries);
                 return Ok(answer);
             }
             Err(failed) => {
                 draft.attempt_ended(AttemptEnd::Failed, Some(&failed.failure));
-                match retries.next(failed, &mut settings) {
+                match retries.next(failed, asked, &mut upstream, &mut settings) {
                     Next::Retry => {}
                     Next::Finish(result) => return result,
                 }

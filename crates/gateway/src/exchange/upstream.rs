@@ -26,6 +26,8 @@ pub(crate) struct Upstream<'c> {
     pub settings: Settings,
     pub selection: Selection,
     pub target: Option<&'c TargetSettings>,
+    /// It refused a token in the history that another provider made: such thinking is left out from now on.
+    pub refuses_foreign_thinking: bool,
 }
 
 impl<'c> Upstream<'c> {
@@ -66,11 +68,15 @@ impl<'c> Upstream<'c> {
             url,
             host,
             selection,
+            refuses_foreign_thinking: false,
         })
     }
 
     /// The lane of a request to this upstream.
     pub(crate) fn lane(&self, asked: &Asked) -> Lane {
+        if self.refuses_foreign_thinking {
+            return Lane::Translate;
+        }
         self.lane_for(asked.wire, asked.has_seal)
     }
 

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use lingate_quirk::{Settings, State, Target};
 use lingate_wire::bridge;
 use lingate_wire::turn::{
-    Block, EmptyReply, Failure, FailureKind, SealKey, SealStage, Sequencer, ToolIdStage, Turn,
+    Block, EmptyReply, Failure, FailureKind, SEAL_PREFIX, SealKey, SealStage, Sequencer, Thinking,
+    ToolIdStage, Turn,
 };
 use lingate_wire::{UpstreamContext, Wire, chat};
 
@@ -33,6 +34,9 @@ pub(crate) fn prepare(
     let mut state = State::new(&target, settings.clone());
     let selection = upstream.selection.clone();
     let call_ids = call_ids(&decoded.turn);
+    if upstream.refuses_foreign_thinking {
+        disown_native_thinking(&mut decoded.turn);
+    }
     if decoded.params.cache_key.is_none() {
         decoded.params.cache_key = asked.cache_key();
     }
@@ -86,6 +90,37 @@ fn unservable(tool: &chat::Unservable, provider: &str) -> Failure {
         )
     };
     Failure::new(FailureKind::InvalidRequest, format!("tool `{name}` {why}"))
+}
+
+/// Whether the history holds thinking with a token that no seal of ours vouches for.
+pub(crate) fn holds_native_thinking(turn: &Turn) -> bool {
+    let mut blocks = turn.messages.iter().flat_map(|message| &message.blocks);
+    blocks.any(|block| is_native_thinking(block))
+}
+
+fn is_native_thinking(block: &Block) -> bool {
+    match block {
+        Block::Thinking(Thinking { signature, .. }) => signature
+            .as_ref()
+            .is_some_and(|signature| !signature.decode().starts_with(SEAL_PREFIX)),
+        _ => false,
+    }
+}
+
+/// Marks every such token as another upstream's, so that the encoder leaves its thinking out and notes the loss.
+fn disown_native_thinking(turn: &mut Turn) {
+    let elsewhere = SealKey::new("", "", "").seal("");
+    for message in &mut turn.messages {
+        if !message.blocks.iter().any(|block| is_native_thinking(block)) {
+            continue;
+        }
+        let blocks = &mut message.edit().blocks;
+        for block in blocks.iter_mut().filter(|block| is_native_thinking(block)) {
+            if let Block::Thinking(thinking) = block.edit() {
+                thinking.signature = Some(elsewhere.clone().into());
+            }
+        }
+    }
 }
 
 /// The ids of all calls in the history, as the client knows them.

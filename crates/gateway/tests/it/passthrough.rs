@@ -269,3 +269,43 @@ async fn half_a_call_never_ends_normally_on_the_chat_wire_either() {
     );
     accept(Wire::Chat, &text);
 }
+
+#[tokio::test]
+async fn thinking_that_another_provider_signed_does_not_poison_a_session() {
+    // Refuses every signature but its own, as the Anthropic API does.
+    let strict = |request: &lingate_testkit::Received| {
+        if request.text().contains("foreign-token") {
+            let words = "messages.1.content.0: Invalid `signature` in `thinking` block";
+            return Answer::json(400, &anthropic::error("invalid_request_error", words));
+        }
+        Reply::text("Welcome.").answer(request)
+    };
+    let upstream = Upstream::start(strict).await;
+    let lingate = Lingate::to_anthropic(&upstream.url()).await;
+    for is_stream in [true, false] {
+        let body = serde_json::json!({
+            "model": "claude-opus-5-5", "max_tokens": 4000, "stream": is_stream,
+            "thinking": {"type": "adaptive"},
+            "messages": [
+                {"role": "user", "content": "go"},
+                {"role": "assistant", "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "foreign-token"},
+                    {"type": "text", "text": "done"},
+                ]},
+                {"role": "user", "content": "and now?"},
+            ],
+        });
+        let response = lingate.post("/v1/messages", &body).send().await;
+        assert_eq!(
+            (response.status, response.header("x-lingate-attempts")),
+            (200, "2")
+        );
+        assert_eq!(response.header("x-lingate-lane"), "translated");
+        assert!(response.text().await.contains("Wel"));
+        let sent = upstream.requests().last().unwrap().json();
+        assert_eq!(
+            sent["messages"][1]["content"],
+            serde_json::json!([{"type": "text", "text": "done"}])
+        );
+    }
+}
