@@ -9,8 +9,9 @@ use lingate_wire::turn::{Failure, FailureKind};
 
 use super::asked::Asked;
 use super::attempt::Failed;
+use super::moved::Moved;
 use super::upstream::Upstream;
-use crate::lane::translate::holds_native_thinking;
+use crate::lane::translate::leaves_thinking_out;
 use crate::relay::answer::Answer;
 
 /// Most attempts that only repeat: a reply without content or with a broken call is a chance fault of the model.
@@ -45,7 +46,7 @@ impl Retries {
         if refuses_foreign_thinking(&failed.failure, upstream)
             && asked
                 .decoded()
-                .is_ok_and(|decoded| holds_native_thinking(&decoded.turn))
+                .is_ok_and(|decoded| leaves_thinking_out(decoded))
         {
             upstream.refuses_foreign_thinking = true;
             return Next::Retry;
@@ -75,21 +76,30 @@ impl Retries {
     }
 }
 
-/// Whether an upstream refuses a signature that it did not make: the session was served elsewhere before, by passthrough,
-/// where no token can be told from another. The wordings are the Anthropic API's.
+/// Whether an upstream refuses thinking that it did not sign, or misses it: the session was served elsewhere before, by
+/// passthrough, where no token can be told from another. The wordings are the Anthropic API's (seen to 2026-10).
 fn refuses_foreign_thinking(failure: &Failure, upstream: &Upstream<'_>) -> bool {
     let message = failure.message.to_ascii_lowercase();
     upstream.wire == Wire::Anthropic
         && !upstream.refuses_foreign_thinking
         && failure.kind == FailureKind::InvalidRequest
         && message.contains("thinking")
-        && (message.contains("signature") || message.contains("cannot be modified"))
+        && [
+            "signature",
+            "invalid `data`",
+            "cannot be modified",
+            "must start with a thinking block",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// Repairs that an upstream turned out to need, so that not every request of a session pays for a refusal first, and the
 /// history keeps its bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Learnt {
+    /// Conversations that go on here without the thinking of another upstream.
+    pub moved: Moved,
     repairs: Mutex<HashMap<(String, String), Vec<Repair>>>,
 }
 
@@ -105,7 +115,10 @@ impl Learnt {
     }
 
     /// An attempt succeeded after these repairs.
-    pub(crate) fn keep(&self, upstream: &Upstream<'_>, retries: &Retries) {
+    pub(crate) fn keep(&self, asked: &Asked, upstream: &Upstream<'_>, retries: &Retries) {
+        if upstream.refuses_foreign_thinking {
+            self.moved.note(asked, upstream);
+        }
         let lasting = || {
             retries
                 .repaired

@@ -143,7 +143,8 @@ async fn attempts(shared: &Shared, asked: &Asked, draft: &Arc<Draft>) -> Result<
             "nothing serves this model",
         ));
     };
-    let upstream = Upstream::of(&shared.config, candidate, asked.wire)?;
+    let mut upstream = Upstream::of(&shared.config, candidate, asked.wire)?;
+    upstream.refuses_foreign_thinking = shared.learnt.moved.holds(asked, &upstream);
     if asked.is_thread() && upstream.lane(asked) == Lane::Translate {
         return Ok(thread_refused(draft));
     }
@@ -209,7 +210,7 @@ async fn attempts_at(
         match attempt::run(shared, asked, &upstream, &settings, draft).await {
             Ok(answer) => {
                 draft.attempt_ended(AttemptEnd::Served, None);
-                shared.learnt.keep(&upstream, &retries);
+                shared.learnt.keep(asked, &upstream, &retries);
                 return Ok(answer);
             }
             Err(failed) => {

@@ -31,8 +31,8 @@ pub(crate) fn check_protocol(method: &Method, headers: &HeaderMap) -> Result<(),
     // HTTP/1 is counted while it is parsed.
     if headers.len() > HEAD_LINES {
         return Err(Failure::new(
-            FailureKind::InvalidRequest,
-            format!("there are more than {HEAD_LINES} headers"),
+            FailureKind::HeadTooLarge,
+            format!("there are more than {HEAD_LINES} header lines"),
         ));
     }
     Ok(())

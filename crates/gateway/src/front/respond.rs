@@ -88,10 +88,12 @@ const fn should_retry(kind: FailureKind) -> Option<bool> {
         | FailureKind::Permission
         | FailureKind::Billing
         | FailureKind::NotFound
+        | FailureKind::UnknownPath
         | FailureKind::MethodNotAllowed
         | FailureKind::UnsupportedMediaType
         | FailureKind::MisdirectedRequest
         | FailureKind::TooLarge
+        | FailureKind::HeadTooLarge
         | FailureKind::ContextOverflow { .. }
         | FailureKind::UpstreamCredential => Some(false),
         FailureKind::Conflict

@@ -170,9 +170,9 @@ fn unknown(shared: &Shared, method: &Method, path: &str) -> Failure {
     shared.metrics.unknown_endpoints.inc();
     tracing::warn!(%method, path, "unknown endpoint");
     Failure::new(
-        FailureKind::NotFound,
+        FailureKind::UnknownPath,
         format!(
-            "{method} {path} is not served here; there are /v1/messages, /v1/messages/count_tokens, \
+            "unknown request URL: {method} {path} is not served here; there are /v1/messages, /v1/messages/count_tokens, \
              /v1/chat/completions, /v1/models, /health and /metrics"
         ),
     )

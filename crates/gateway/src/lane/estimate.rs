@@ -12,6 +12,8 @@ const IMAGE: u64 = 1_600;
 const PAGE: u64 = 2_250;
 /// Bytes of a PDF that make one page; a guess, there being no page count without reading the file.
 const BYTES_PER_PAGE: u64 = 50_000;
+/// Tokens of sound or a film, whose length stands in no member: half a minute of sound by the Gemini API (32 a second).
+const MEDIA: u64 = 1_000;
 /// What a message's role and separators cost.
 const MESSAGE: u64 = 4;
 
@@ -60,6 +62,7 @@ impl Sum {
             }
             Block::ToolResult(result) => self.blocks(&result.content),
             Block::Image(_) => self.tokens += IMAGE,
+            Block::Media(_) => self.tokens += MEDIA,
             Block::Document(document) => match &document.source {
                 MediaSource::Base64 { data, .. } => {
                     let bytes = data.wire_len() as u64 * 3 / 4;
@@ -92,6 +95,7 @@ impl Sum {
                 name,
                 description,
                 format,
+                ..
             } => {
                 self.text(name);
                 self.bytes += description.as_ref().map_or(0, Text::wire_len) as u64;

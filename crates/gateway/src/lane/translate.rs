@@ -4,10 +4,10 @@ use bytes::Bytes;
 use lingate_quirk::{Settings, State, Target};
 use lingate_wire::bridge;
 use lingate_wire::turn::{
-    Block, EmptyReply, Failure, FailureKind, SEAL_PREFIX, SealKey, SealStage, Sequencer, Thinking,
-    ToolIdStage, Turn,
+    Block, EmptyReply, Failure, FailureKind, Role, SEAL_PREFIX, SealKey, SealStage, Sequencer,
+    Thinking, ThinkingMode, ToolIdStage, Turn,
 };
-use lingate_wire::{UpstreamContext, Wire, chat};
+use lingate_wire::{Decoded, UpstreamContext, Wire, chat};
 
 use super::merge::merged;
 use super::{Prepared, estimate};
@@ -35,7 +35,7 @@ pub(crate) fn prepare(
     let selection = upstream.selection.clone();
     let call_ids = call_ids(&decoded.turn);
     if upstream.refuses_foreign_thinking {
-        disown_native_thinking(&mut decoded.turn);
+        disown_native_thinking(&mut decoded);
     }
     if decoded.params.cache_key.is_none() {
         decoded.params.cache_key = asked.cache_key();
@@ -92,25 +92,49 @@ fn unservable(tool: &chat::Unservable, provider: &str) -> Failure {
     Failure::new(FailureKind::InvalidRequest, format!("tool `{name}` {why}"))
 }
 
-/// Whether the history holds thinking with a token that no seal of ours vouches for.
-pub(crate) fn holds_native_thinking(turn: &Turn) -> bool {
-    let mut blocks = turn.messages.iter().flat_map(|message| &message.blocks);
-    blocks.any(|block| is_native_thinking(block))
+/// Whether an upstream that refuses foreign thinking would get another request than this.
+pub(crate) fn leaves_thinking_out(decoded: &Decoded) -> bool {
+    let mut blocks = decoded
+        .turn
+        .messages
+        .iter()
+        .flat_map(|message| &message.blocks);
+    blocks.any(|block| is_native_thinking(block)) || misses_thinking(decoded)
 }
 
+/// Thinking with a token that no seal of ours vouches for, or with none.
 fn is_native_thinking(block: &Block) -> bool {
     match block {
         Block::Thinking(Thinking { signature, .. }) => signature
             .as_ref()
-            .is_some_and(|signature| !signature.decode().starts_with(SEAL_PREFIX)),
+            .is_none_or(|signature| !signature.decode().starts_with(SEAL_PREFIX)),
         _ => false,
     }
 }
 
-/// Marks every such token as another upstream's, so that the encoder leaves its thinking out and notes the loss.
-fn disown_native_thinking(turn: &mut Turn) {
+/// Whether the request has a budget for thinking, and its newest answer calls tools without having thought. The Anthropic
+/// API refuses that; it takes it without thinking, which then waits for the next turn.
+fn misses_thinking(decoded: &Decoded) -> bool {
+    let mut messages = decoded.turn.messages.iter().rev();
+    let newest = messages.find(|message| message.role == Role::Assistant);
+    matches!(decoded.params.thinking, Some(ThinkingMode::Enabled { .. }))
+        && newest.is_some_and(|message| {
+            let mut blocks = message.blocks.iter();
+            blocks.any(|block| matches!(**block, Block::ToolUse(_)))
+                && !matches!(
+                    message.blocks.first().map(|block| &**block),
+                    Some(Block::Thinking(_))
+                )
+        })
+}
+
+/// Marks all such thinking as another upstream's, so that the encoder leaves it out and notes the loss.
+fn disown_native_thinking(decoded: &mut Decoded) {
+    if misses_thinking(decoded) {
+        decoded.params.thinking = Some(ThinkingMode::Disabled);
+    }
     let elsewhere = SealKey::new("", "", "").seal("");
-    for message in &mut turn.messages {
+    for message in &mut decoded.turn.messages {
         if !message.blocks.iter().any(|block| is_native_thinking(block)) {
             continue;
         }

@@ -51,11 +51,23 @@ pub(crate) const TOOL_CHOICE_AUTO_ONLY: Quirk = Quirk {
 /// Puts `instead` in the place of a forced call.
 fn degrade(params: &mut Params, instead: &ToolChoice) -> bool {
     match &params.tool_choice {
-        Some(forced @ (ToolChoice::Required | ToolChoice::Tool(_))) if forced != instead => {
+        Some(
+            forced @ (ToolChoice::Required
+            | ToolChoice::Tool(_)
+            | ToolChoice::Among {
+                is_required: true, ..
+            }),
+        ) if forced != instead => {
             params.tool_choice = Some(instead.clone());
             true
         }
-        Some(ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Tool(_))
+        Some(
+            ToolChoice::Auto
+            | ToolChoice::None
+            | ToolChoice::Required
+            | ToolChoice::Tool(_)
+            | ToolChoice::Among { .. },
+        )
         | None => false,
     }
 }

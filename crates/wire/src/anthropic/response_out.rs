@@ -3,7 +3,7 @@
 use super::{stop, usage};
 use crate::Wire;
 use crate::codec::ReplyContext;
-use crate::json::{Kind, Writer, scan_reply};
+use crate::json::{Kind, Text, Writer, scan_reply};
 use crate::turn::{Block, Foreign, Reply, ToolInput};
 
 /// Writes the body of a reply that is not streamed.
@@ -42,6 +42,9 @@ pub(super) fn message_id(context: &ReplyContext) -> String {
         .collect();
     format!("msg_{id}")
 }
+
+/// What stands for a picture of the model's: this wire has pictures in requests only.
+pub(super) const IMAGE_NOTE: &str = "[image left out: this API cannot carry pictures in replies]";
 
 /// Output tokens where the upstream never tells them: about four bytes each.
 pub(super) const fn estimated_tokens(bytes: u64) -> u64 {
@@ -108,8 +111,14 @@ fn write_block(json: &mut Writer, block: &Block) -> u64 {
         }
         Block::ServerTool(step) => return write_foreign(json, &step.block),
         Block::Foreign(foreign) => return write_foreign(json, foreign),
+        Block::Image(_) => {
+            let note = Text::from_static(IMAGE_NOTE);
+            json.begin_object().key("type").str("text");
+            json.key("text").text(&note).end_object();
+            note.wire_len()
+        }
         Block::ToolResult(_)
-        | Block::Image(_)
+        | Block::Media(_)
         | Block::Document(_)
         | Block::ToolReference { .. }
         | Block::SearchResult(_) => 0,

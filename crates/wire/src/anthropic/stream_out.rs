@@ -4,7 +4,7 @@
 //! `message_stop`; `ping` anywhere; `error` instead of the end. The official SDKs throw a stream away that has no usage in its
 //! first or second-last event, and Claude Code a thinking block without a signature.
 
-use super::response_out::{estimated_tokens, message_id};
+use super::response_out::{IMAGE_NOTE, estimated_tokens, message_id};
 use super::stream_in::is_server_call;
 use super::{error, opaque, reply_block, stop, usage};
 use crate::Wire;
@@ -85,6 +85,14 @@ impl StreamOut {
                 self.foreign_block(index, foreign, out);
                 OpenKind::Other
             }
+            Opening::Image(_) => {
+                write_start(out, index, |json| {
+                    json.key("type").str("text").key("text").str("");
+                });
+                let note = Text::from_static(IMAGE_NOTE);
+                write_text(out, index, "text_delta", "text", &note);
+                OpenKind::Other
+            }
             Opening::Text | Opening::Refusal => {
                 write_start(out, index, |json| {
                     json.key("type").str("text").key("text").str("");
@@ -137,7 +145,10 @@ impl StreamOut {
             }
         };
         self.next_index += 1;
-        let is_text = matches!(opening, Opening::Text | Opening::Refusal);
+        let is_text = matches!(
+            opening,
+            Opening::Text | Opening::Refusal | Opening::Image(_)
+        );
         self.current = Some(OpenBlock {
             slot,
             index,

@@ -8,6 +8,7 @@ mod dialect;
 mod error;
 mod finish;
 pub mod grammar;
+mod image;
 mod peek;
 mod reasoning;
 mod request_in;

@@ -2,10 +2,10 @@
 
 use super::finish::{self, Holds};
 use super::stream_out::{write_detail, write_head};
-use super::{reasoning, usage};
+use super::{image, reasoning, usage};
 use crate::ReplyContext;
 use crate::json::{Text, Writer};
-use crate::turn::{Block, Reply, StopReason, Thinking, ToolInput, ToolUse};
+use crate::turn::{Block, Image, Reply, StopReason, Thinking, ToolInput, ToolUse};
 
 /// Encodes a reply for a client that did not ask for a stream.
 #[must_use]
@@ -42,17 +42,19 @@ fn message(reply: &Reply, w: &mut Writer) {
     let mut refusals: Vec<&Text> = Vec::new();
     let mut thoughts: Vec<&Thinking> = Vec::new();
     let mut calls: Vec<&ToolUse> = Vec::new();
+    let mut images: Vec<&Image> = Vec::new();
     for block in &reply.blocks {
         match &**block {
             Block::Text { text, .. } => texts.push(text),
             Block::Refusal(text) => refusals.push(text),
             Block::Thinking(thinking) => thoughts.push(thinking),
             Block::ToolUse(call) => calls.push(call),
+            Block::Image(image) => images.push(image),
             // Steps the provider ran itself, and blocks of other wires, have no place in a Chat message.
             Block::ServerTool(_)
             | Block::Foreign(_)
             | Block::ToolResult(_)
-            | Block::Image(_)
+            | Block::Media(_)
             | Block::Document(_)
             | Block::ToolReference { .. }
             | Block::SearchResult(_) => {}
@@ -72,6 +74,9 @@ fn message(reply: &Reply, w: &mut Writer) {
         w.text_parts(&refusals);
     }
     self::thoughts(&thoughts, w);
+    if !images.is_empty() {
+        image::write(0, &images, w);
+    }
     if !calls.is_empty() {
         w.key("tool_calls").begin_array();
         for call in calls {

@@ -4,7 +4,7 @@
 //! `reasoning_details` so that a client that keeps those can hand it back. Calls are counted by themselves.
 
 use super::finish::{self, Holds};
-use super::{error, usage};
+use super::{error, image, usage};
 use crate::json::{Text, Writer};
 use crate::sse::{write_comment, write_data, write_json};
 use crate::turn::{Delta, Event, Failure, Opening, Slot, Usage};
@@ -21,6 +21,7 @@ pub struct StreamOut {
     open: Option<(Slot, Kind)>,
     n_calls: u64,
     n_thoughts: u64,
+    n_images: u64,
     has_refusal: bool,
     usage: Usage,
 }
@@ -48,6 +49,7 @@ impl StreamOut {
             open: None,
             n_calls: 0,
             n_thoughts: 0,
+            n_images: 0,
             has_refusal: false,
             usage: Usage::default(),
         }
@@ -70,7 +72,9 @@ impl StreamOut {
             Opening::ToolUse { is_freeform, .. } => Kind::Call {
                 is_freeform: *is_freeform,
             },
-            Opening::RedactedThinking { .. } | Opening::Foreign(_) => Kind::Other,
+            Opening::RedactedThinking { .. } | Opening::Image(_) | Opening::Foreign(_) => {
+                Kind::Other
+            }
         };
         self.open = Some((slot, kind));
         self.has_refusal |= kind == Kind::Refusal;
@@ -95,6 +99,11 @@ impl StreamOut {
                     write_detail(index, "reasoning.encrypted", "data", data, w);
                     w.end_array();
                 });
+            }
+            Opening::Image(picture) => {
+                let index = self.n_images;
+                self.n_images += 1;
+                self.delta(out, |w| image::write(index, &[picture], w));
             }
             Opening::Text | Opening::Refusal | Opening::Thinking | Opening::Foreign(_) => {}
         }

@@ -16,6 +16,8 @@ pub enum Block {
         text: Text,
         /// Citations as received (a JSON array of the origin wire).
         citations: Option<Foreign>,
+        /// The opaque token that belongs to it (Gemini signs text parts).
+        signature: Option<Text>,
         /// A cache prefix ends behind it.
         cache: Option<CacheHint>,
     },
@@ -25,8 +27,10 @@ pub enum Block {
     ToolUse(ToolUse),
     /// What a call gave.
     ToolResult(ToolResult),
-    /// A picture.
+    /// A picture; the only kind of media that replies have, too.
     Image(Image),
+    /// Sound or a film.
+    Media(Media),
     /// A document.
     Document(Document),
     /// A tool that became known through a search for it (Anthropic `tool_reference`).
@@ -107,6 +111,37 @@ pub struct Image {
     pub cache: Option<CacheHint>,
 }
 
+/// Sound or a film, which only some models take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Media {
+    /// Which of them.
+    pub kind: MediaKind,
+    /// Where its bytes are.
+    pub source: MediaSource,
+    /// Members that the hub has no place for, by name (Gemini `videoMetadata`).
+    pub extra: Vec<(ByteString, ByteString)>,
+}
+
+/// What kind of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaKind {
+    /// Sound (Chat `input_audio`).
+    Audio,
+    /// A film (Moonshot and OpenRouter `video_url`).
+    Video,
+}
+
+impl MediaKind {
+    /// The word for it, in a note to the model.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        }
+    }
+}
+
 /// A document, PDF or text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -180,6 +215,7 @@ impl Block {
         Self::Text {
             text,
             citations: None,
+            signature: None,
             cache: None,
         }
     }

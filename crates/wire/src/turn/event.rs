@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 
-use super::block::Foreign;
+use super::block::{Foreign, Image};
 use super::stop::Stop;
 use super::usage::Usage;
 use crate::json::Text;
@@ -86,6 +86,8 @@ pub enum Opening {
     },
     /// The model refuses, in its own words.
     Refusal,
+    /// A picture, whole (Gemini `inlineData`, OpenRouter `images`, Responses `image_generation_call`).
+    Image(Image),
     /// A block of a kind the hub has no place for, as its wire opens it.
     Foreign(Foreign),
 }
@@ -99,7 +101,7 @@ pub enum Delta {
     Thinking(Text),
     /// More of a tool call's input.
     Input(Text),
-    /// The opaque token of a thinking block or tool call, whole.
+    /// The opaque token of a thinking block, tool call or text, whole.
     Signature(Text),
     /// A citation, as its wire gives it.
     Citation(Foreign),

@@ -28,8 +28,10 @@ pub enum FailureKind {
     Permission,
     /// No money or quota is left.
     Billing,
-    /// No such model or path.
+    /// No such model.
     NotFound,
+    /// No such path.
+    UnknownPath,
     /// The path does not know this method.
     MethodNotAllowed,
     /// The body is not of a type that is read here.
@@ -42,6 +44,8 @@ pub enum FailureKind {
     RequestTimeout,
     /// The body is too large.
     TooLarge,
+    /// There are too many header lines, or too long ones.
+    HeadTooLarge,
     /// The conversation does not fit the model's context window.
     ContextOverflow {
         /// Tokens of the request, where told.

@@ -111,6 +111,7 @@ impl Building {
             Opening::Text => Block::Text {
                 text: self.text.into(),
                 citations: joined(&self.citations),
+                signature: self.signature,
                 cache: None,
             },
             Opening::Thinking => Block::Thinking(Thinking {
@@ -143,6 +144,7 @@ impl Building {
                 extra,
             }),
             Opening::Refusal => Block::Refusal(self.text.into()),
+            Opening::Image(image) => Block::Image(image),
             Opening::Foreign(foreign) => Block::Foreign(foreign),
         }
     }
@@ -161,12 +163,16 @@ fn joined(citations: &[Foreign]) -> Option<Foreign> {
 fn taken_apart(block: &Block) -> (Opening, Vec<Delta>) {
     match block {
         Block::Text {
-            text, citations, ..
+            text,
+            citations,
+            signature,
+            ..
         } => {
             let mut deltas = text_delta(text, Delta::Text);
             for citation in citations.iter().flat_map(taken_apart_citations) {
                 deltas.push(Delta::Citation(citation));
             }
+            deltas.extend(signature.clone().map(Delta::Signature));
             (Opening::Text, deltas)
         }
         Block::Thinking(thinking) if thinking.is_redacted => (
@@ -196,12 +202,13 @@ fn taken_apart(block: &Block) -> (Opening, Vec<Delta>) {
             };
             (opening, deltas)
         }
+        Block::Image(image) => (Opening::Image(image.clone()), Vec::new()),
         Block::Refusal(text) => (Opening::Refusal, text_delta(text, Delta::Text)),
         Block::ServerTool(step) => (Opening::Foreign(step.block.clone()), Vec::new()),
         Block::Foreign(foreign) => (Opening::Foreign(foreign.clone()), Vec::new()),
         // Blocks that only requests have: a reply never holds one.
         Block::ToolResult(_)
-        | Block::Image(_)
+        | Block::Media(_)
         | Block::Document(_)
         | Block::ToolReference { .. }
         | Block::SearchResult(_) => (Opening::Text, Vec::new()),

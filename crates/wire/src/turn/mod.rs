@@ -19,8 +19,8 @@ mod stop;
 mod usage;
 
 pub use block::{
-    Block, Document, Foreign, Image, MediaSource, SearchResult, ServerToolUse, Thinking, ToolInput,
-    ToolResult, ToolUse,
+    Block, Document, Foreign, Image, Media, MediaKind, MediaSource, SearchResult, ServerToolUse,
+    Thinking, ToolInput, ToolResult, ToolUse,
 };
 pub use event::{Delta, Event, Opening, Slot, Start};
 pub use failure::{Failure, FailureKind};
@@ -28,7 +28,7 @@ pub use fold::{Reply, fold, replay};
 pub use ids::ToolIdStage;
 pub use loss::{Loss, Losses};
 pub use node::Node;
-pub use params::{Effort, OutputFormat, Params, ThinkingMode, ToolChoice};
+pub use params::{Effort, OutputFormat, Params, ThinkingMode, ThoughtDisplay, ToolChoice};
 pub use request::{CacheHint, Message, Role, Tool, Turn};
 pub use seal::{SEAL_PREFIX, Seal, SealKey, SealStage, opened};
 pub use sequence::{EmptyReply, Sequencer};

@@ -21,6 +21,8 @@ pub struct Params {
     pub stop: Vec<Text>,
     /// Whether and how the model thinks first.
     pub thinking: Option<ThinkingMode>,
+    /// Whether the client wants to read the thoughts; `None` if it leaves that to the provider.
+    pub thoughts: Option<ThoughtDisplay>,
     /// How hard it tries.
     pub effort: Option<Effort>,
     /// The shape of the reply's text.
@@ -57,6 +59,15 @@ impl ThinkingMode {
     pub const fn is_on(self) -> bool {
         !matches!(self, Self::Disabled)
     }
+}
+
+/// What the client gets to read of the model's thoughts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThoughtDisplay {
+    /// Nothing (Anthropic `display: omitted`, Gemini `includeThoughts: false`).
+    Omitted,
+    /// The thoughts, or a summary of them (Anthropic `display: summarized`, Responses `reasoning.summary`).
+    Shown,
 }
 
 /// How hard the model tries, from the least to the most.
@@ -138,4 +149,11 @@ pub enum ToolChoice {
     None,
     /// This tool must be called.
     Tool(Text),
+    /// Only these tools may be called (OpenAI `allowed_tools`, Gemini `allowedFunctionNames`).
+    Among {
+        /// Their names.
+        names: Vec<Text>,
+        /// Whether one of them must be.
+        is_required: bool,
+    },
 }

@@ -53,6 +53,8 @@ pub enum Tool {
     Function {
         /// Its name.
         name: Text,
+        /// The namespace it is declared in (Responses): its name is unique only there.
+        namespace: Option<Text>,
         /// What it does, for the model.
         description: Option<Text>,
         /// JSON Schema of its input, as received; `None` if the client gave none.
@@ -70,6 +72,8 @@ pub enum Tool {
     Freeform {
         /// Its name.
         name: Text,
+        /// The namespace it is declared in (Responses).
+        namespace: Option<Text>,
         /// What it does, for the model.
         description: Option<Text>,
         /// The grammar of its input, as received.
@@ -93,6 +97,17 @@ impl Tool {
         match self {
             Self::Function { name, .. } | Self::Freeform { name, .. } => name,
             Self::Hosted { kind, name, .. } => name.as_ref().unwrap_or(kind),
+        }
+    }
+
+    /// The namespace it is declared in.
+    #[must_use]
+    pub const fn namespace(&self) -> Option<&Text> {
+        match self {
+            Self::Function { namespace, .. } | Self::Freeform { namespace, .. } => {
+                namespace.as_ref()
+            }
+            Self::Hosted { .. } => None,
         }
     }
 }

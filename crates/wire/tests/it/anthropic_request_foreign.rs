@@ -292,6 +292,7 @@ fn parameters_of_another_wire() {
 #[test]
 fn tools_of_another_wire() {
     let function = Tool::Function {
+        namespace: None,
         name: "f".into(),
         description: Some("d".into()),
         input_schema: None,
@@ -301,6 +302,7 @@ fn tools_of_another_wire() {
         extra: vec![("novel".into(), "1".into())],
     };
     let freeform = Tool::Freeform {
+        namespace: None,
         name: "patch".into(),
         description: None,
         format: Some("{}".into()),

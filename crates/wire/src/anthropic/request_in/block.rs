@@ -92,6 +92,7 @@ impl Blocks<'_> {
             }
         }
         Some(Block::Text {
+            signature: None,
             text: text?,
             citations,
             cache: cache_hint,

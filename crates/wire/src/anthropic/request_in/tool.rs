@@ -46,6 +46,7 @@ fn tool(value: Value<'_>) -> Tool {
                 .and_then(|hint| cache(hint, "", &mut rest));
             extra.append(&mut rest);
             Tool::Function {
+                namespace: None,
                 name,
                 description: optional_text(value.get("description")),
                 input_schema: value

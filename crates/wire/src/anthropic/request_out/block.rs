@@ -45,6 +45,11 @@ impl Encoder<'_> {
                     .end_object();
             }
             Fit::Reminder(block) => self.block(block, place),
+            Fit::LeftOut { kind } => {
+                let note = format!("[{} left out: this provider takes none]", kind.name());
+                self.json.begin_object().key("type").str("text");
+                self.json.key("text").str(&note).end_object();
+            }
             Fit::MissingResult { tool_use_id } => {
                 self.json.begin_object().key("type").str("tool_result");
                 self.json.key("tool_use_id").str(&fit_id(tool_use_id));
@@ -61,6 +66,7 @@ impl Encoder<'_> {
             Block::Text {
                 text,
                 citations,
+                signature: _,
                 cache,
             } => {
                 self.json
@@ -102,6 +108,8 @@ impl Encoder<'_> {
                 self.end_with_cache(image.cache);
             }
             Block::Document(document) => self.document(document, place),
+            // Written as a note by `fit`.
+            Block::Media(_) => {}
             Block::ToolReference { name } => {
                 self.json.begin_object().key("type").str("tool_reference");
                 self.json.key("tool_name").text(name).end_object();
@@ -255,6 +263,7 @@ impl Encoder<'_> {
                     text,
                     citations: None,
                     cache: None,
+                    ..
                 } if !self.is_own || is_bare_string(only) => {
                     self.json.text(text);
                     return;

@@ -6,7 +6,7 @@ use super::Encoder;
 use crate::Wire;
 use crate::anthropic::place::Place;
 use crate::json::Text;
-use crate::turn::{Block, Foreign, MediaSource, Node, Seal, Thinking, opened};
+use crate::turn::{Block, Foreign, MediaKind, MediaSource, Node, Seal, Thinking, opened};
 
 /// A block that goes out, and where it stood.
 pub(super) struct Part<'t> {
@@ -39,6 +39,8 @@ pub(super) enum Fit<'t> {
     Reminder(&'t Block),
     /// The answer to a call that the client never answered.
     MissingResult { tool_use_id: &'t Text },
+    /// A note where something stood that this API does not take.
+    LeftOut { kind: MediaKind },
 }
 
 impl Encoder<'_> {
@@ -51,6 +53,8 @@ impl Encoder<'_> {
             Block::Thinking(thinking) => self.fit_thinking(thinking, copied),
             Block::Text { text, .. } if !self.is_own && text.is_blank() => return None,
             Block::Refusal(text) if text.is_blank() => return None,
+            // This API takes neither.
+            Block::Media(media) => Some(Fit::LeftOut { kind: media.kind }),
             Block::ServerTool(step) => is_own(&step.block).then_some(copied),
             Block::Foreign(foreign) => is_own(foreign).then_some(copied),
             Block::Image(image) => match image.source {
@@ -67,7 +71,10 @@ impl Encoder<'_> {
             | Block::ToolReference { .. }
             | Block::SearchResult(_) => Some(copied),
         };
-        if fit.is_none() {
+        if fit
+            .as_ref()
+            .is_none_or(|fit| matches!(fit, Fit::LeftOut { .. }))
+        {
             self.losses.add(place.to_string());
         }
         fit
@@ -134,7 +141,10 @@ impl Fit<'_> {
         match self {
             Self::Raw { block, .. } | Self::Block(block) => matches!(block, Block::Thinking(_)),
             Self::Thinking { .. } | Self::RedactedThinking { .. } => true,
-            Self::Trimmed(_) | Self::Reminder(_) | Self::MissingResult { .. } => false,
+            Self::Trimmed(_)
+            | Self::Reminder(_)
+            | Self::MissingResult { .. }
+            | Self::LeftOut { .. } => false,
         }
     }
 }

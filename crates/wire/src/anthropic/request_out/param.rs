@@ -74,6 +74,14 @@ impl Encoder<'_> {
             ToolChoice::Required => self.json.str("any"),
             ToolChoice::None => self.json.str("none"),
             ToolChoice::Tool(name) => self.json.str("tool").key("name").text(name),
+            ToolChoice::Among { names, is_required } => match &**names {
+                [name] if *is_required => self.json.str("tool").key("name").text(name),
+                _ => {
+                    // This API chooses among all tools or calls for one.
+                    self.losses.add("tool_choice.tools");
+                    self.json.str(if *is_required { "any" } else { "auto" })
+                }
+            },
         };
         if is_serial && *choice != ToolChoice::None {
             self.json.key("disable_parallel_tool_use").bool(true);

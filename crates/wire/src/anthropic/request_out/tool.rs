@@ -35,6 +35,7 @@ impl Encoder<'_> {
         match tool {
             Tool::Function {
                 name,
+                namespace: _,
                 description,
                 input_schema,
                 strict,
@@ -63,6 +64,7 @@ impl Encoder<'_> {
             }
             Tool::Freeform {
                 name,
+                namespace: _,
                 description,
                 format,
             } => {

@@ -136,13 +136,14 @@ fn status(failure: &Failure) -> u16 {
         FailureKind::InvalidRequest | FailureKind::ContextOverflow { .. } => 400,
         FailureKind::Authentication => 401,
         FailureKind::Permission => 403,
-        FailureKind::NotFound => 404,
+        FailureKind::NotFound | FailureKind::UnknownPath => 404,
         FailureKind::MethodNotAllowed => 405,
         FailureKind::RequestTimeout => 408,
         FailureKind::Conflict => 409,
         FailureKind::TooLarge => 413,
         FailureKind::UnsupportedMediaType => 415,
         FailureKind::MisdirectedRequest => 421,
+        FailureKind::HeadTooLarge => 431,
         FailureKind::Billing | FailureKind::RateLimit => 429,
         FailureKind::Overloaded => 503,
         FailureKind::Timeout => 504,
@@ -166,12 +167,14 @@ const fn words(kind: FailureKind) -> (&'static str, Option<&'static str>) {
         }
         FailureKind::Authentication => ("invalid_request_error", Some("invalid_api_key")),
         FailureKind::NotFound => ("invalid_request_error", Some("model_not_found")),
+        FailureKind::UnknownPath => ("invalid_request_error", Some("unknown_url")),
         FailureKind::InvalidRequest
         | FailureKind::MethodNotAllowed
         | FailureKind::UnsupportedMediaType
         | FailureKind::MisdirectedRequest
         | FailureKind::Conflict
-        | FailureKind::TooLarge => ("invalid_request_error", None),
+        | FailureKind::TooLarge
+        | FailureKind::HeadTooLarge => ("invalid_request_error", None),
         FailureKind::Permission => ("permission_error", None),
         FailureKind::Billing => ("insufficient_quota", Some("insufficient_quota")),
         FailureKind::RateLimit => ("rate_limit_error", Some("rate_limit_exceeded")),

@@ -257,6 +257,18 @@ fn clients_are_given_status_type_and_code() {
             "invalid_request_error",
             r#""model_not_found""#,
         ),
+        (
+            FailureKind::UnknownPath,
+            404,
+            "invalid_request_error",
+            r#""unknown_url""#,
+        ),
+        (
+            FailureKind::HeadTooLarge,
+            431,
+            "invalid_request_error",
+            "null",
+        ),
         (FailureKind::Overloaded, 503, "overloaded_error", "null"),
         (FailureKind::UpstreamCredential, 502, "server_error", "null"),
         (FailureKind::Server, 502, "server_error", "null"),

@@ -4,7 +4,9 @@ use bytestring::ByteString;
 
 use crate::Wire;
 use crate::json::{Kind, Text, Value};
-use crate::turn::{Block, CacheHint, Document, Foreign, Image, MediaSource, Node, Thinking};
+use crate::turn::{
+    Block, CacheHint, Document, Foreign, Image, Media, MediaKind, MediaSource, Node, Thinking,
+};
 
 /// The blocks of a `content` member.
 pub(super) fn blocks(content: Option<Value<'_>>) -> Vec<Node<Block>> {
@@ -34,12 +36,15 @@ fn part(part: Value<'_>) -> Node<Block> {
                 .map(|text| Block::Text {
                     text,
                     citations: None,
+                    signature: None,
                     cache: cache_hint(part),
                 })
         }
         "refusal" => text("refusal").map(Block::Refusal),
         "image_url" | "input_image" => image(part),
         "file" | "input_file" => document(part),
+        "input_audio" => audio(part),
+        "video_url" => video(part),
         "thinking" => text("thinking").map(|text| {
             Block::Thinking(Thinking {
                 text,
@@ -87,6 +92,30 @@ fn image(part: Value<'_>) -> Option<Block> {
             .or_else(|| part.get("detail"))
             .and_then(Value::text),
         cache: cache_hint(part),
+    }))
+}
+
+fn audio(part: Value<'_>) -> Option<Block> {
+    let sound = part.get("input_audio")?;
+    let format = sound.get("format").and_then(Value::text);
+    let format = format.as_ref().map_or("wav".into(), Text::decode);
+    Some(Block::Media(Media {
+        kind: MediaKind::Audio,
+        source: MediaSource::Base64 {
+            media_type: format!("audio/{format}").into(),
+            data: sound.get("data")?.text()?,
+        },
+        extra: Vec::new(),
+    }))
+}
+
+fn video(part: Value<'_>) -> Option<Block> {
+    let holder = part.get("video_url")?;
+    let url = holder.text().or_else(|| holder.get("url")?.text())?;
+    Some(Block::Media(Media {
+        kind: MediaKind::Video,
+        source: source(&url),
+        extra: Vec::new(),
     }))
 }
 

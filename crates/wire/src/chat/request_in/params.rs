@@ -59,6 +59,7 @@ pub(super) fn decode(root: Value<'_>, elsewhere: &[&str]) -> (Params, Option<Cac
         top_k: number("top_k"),
         stop: root.get("stop").map(stop).unwrap_or_default(),
         thinking,
+        thoughts: None,
         effort,
         format,
         tool_choice,
@@ -92,7 +93,7 @@ fn format(format: Value<'_>) -> Option<OutputFormat> {
     }
 }
 
-/// A choice the hub can say. Others (`allowed_tools`) stay among the members it cannot.
+/// A choice the hub can say. Others stay among the members it cannot.
 fn tool_choice(choice: Value<'_>) -> Option<ToolChoice> {
     match choice.str().as_deref() {
         Some("auto") => return Some(ToolChoice::Auto),
@@ -101,11 +102,31 @@ fn tool_choice(choice: Value<'_>) -> Option<ToolChoice> {
         Some(_) => return None,
         None => {}
     }
+    if choice
+        .get("type")
+        .is_some_and(|kind| kind.is_str("allowed_tools"))
+    {
+        return among(choice.get("allowed_tools").unwrap_or(choice));
+    }
     let holder = ["function", "custom"]
         .into_iter()
         .find_map(|key| choice.get(key))
         .unwrap_or(choice);
     holder.get("name")?.text().map(ToolChoice::Tool)
+}
+
+fn among(allowed: Value<'_>) -> Option<ToolChoice> {
+    let name = |tool: Value<'_>| {
+        let holder = tool.get("function").or_else(|| tool.get("custom"));
+        holder.unwrap_or(tool).get("name")?.text()
+    };
+    let names = allowed.get("tools")?.items().map(name);
+    Some(ToolChoice::Among {
+        names: names.collect::<Option<_>>()?,
+        is_required: allowed
+            .get("mode")
+            .is_some_and(|mode| mode.is_str("required")),
+    })
 }
 
 /// What the members by which clients ask for thinking amount to. They stay among the others, to be copied where the

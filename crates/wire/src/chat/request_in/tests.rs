@@ -69,6 +69,7 @@ fn words(block: &Block) -> String {
             format!("result {} [{}]", result.tool_use_id, content.join(", "))
         }
         Block::Image(image) => format!("image {}", source(&image.source)),
+        Block::Media(media) => format!("{} {}", media.kind.name(), source(&media.source)),
         Block::Document(document) => format!(
             "file {} {}",
             document.title.clone().unwrap_or_default(),
@@ -134,7 +135,11 @@ fn every_shape_of_content() {
     );
     check(
         r#"[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA=="}}]}]"#,
-        &[r#"user | foreign {"type":"input_audio","input_audio":{"data":"AA=="}}"#],
+        &["user | audio audio/wav AA=="],
+    );
+    check(
+        r#"[{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://x/y.mp4"}},{"type":"hologram"}]}]"#,
+        &[r#"user | video at https://x/y.mp4 | foreign {"type":"hologram"}"#],
     );
 }
 

@@ -26,6 +26,7 @@ fn of_tool(tool: Value<'_>) -> Tool {
     if let Some(custom) = object("custom") {
         return Tool::Freeform {
             name: text(custom, "name").unwrap_or_default(),
+            namespace: None,
             description: text(custom, "description"),
             format: custom.get("format").map(Value::to_raw),
         };
@@ -61,6 +62,7 @@ fn of_function(function: Value<'_>, holder: Value<'_>) -> Tool {
             .get("name")
             .and_then(Value::text)
             .unwrap_or_default(),
+        namespace: None,
         description: function.get("description").and_then(Value::text),
         input_schema: function
             .get("parameters")

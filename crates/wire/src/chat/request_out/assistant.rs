@@ -36,6 +36,7 @@ impl Out<'_> {
                     self.call_losses(call, &path);
                     spoken.calls.push(call);
                 }
+                Block::Media(_) => self.part(block, &path, &mut spoken.texts),
                 Block::Foreign(foreign) if foreign.wire == Wire::Chat => {
                     self.part(block, &path, &mut spoken.texts)
                 }

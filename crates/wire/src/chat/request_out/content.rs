@@ -29,6 +29,10 @@ pub(super) enum PartKind {
     File { name: Text, data: Vec<Text> },
     /// A file the host already has.
     FileId(Text),
+    /// Sound: its short format name and its base64.
+    Audio { format: Text, data: Text },
+    /// A film: the pieces of its address.
+    Video { url: Vec<Text> },
     /// A part of this wire as it was received.
     Received(ByteString),
 }
@@ -67,6 +71,8 @@ impl Part {
             PartKind::Image { .. }
             | PartKind::File { .. }
             | PartKind::FileId(_)
+            | PartKind::Audio { .. }
+            | PartKind::Video { .. }
             | PartKind::Received(_) => Err(self),
         }
     }
@@ -149,6 +155,26 @@ impl Out<'_> {
                 self.pieces("file_data", data);
                 self.w.end_object();
             }
+            PartKind::Audio { format, data } => {
+                self.w
+                    .begin_object()
+                    .key("type")
+                    .str("input_audio")
+                    .key("input_audio")
+                    .begin_object();
+                self.w.key("data").text(data).key("format").text(format);
+                self.w.end_object();
+            }
+            PartKind::Video { url } => {
+                self.w
+                    .begin_object()
+                    .key("type")
+                    .str("video_url")
+                    .key("video_url")
+                    .begin_object();
+                self.pieces("url", url);
+                self.w.end_object();
+            }
             PartKind::FileId(id) => {
                 self.w
                     .begin_object()
@@ -214,6 +240,7 @@ impl Out<'_> {
             Block::Text {
                 text,
                 citations,
+                signature: _,
                 cache,
             } => {
                 if citations.is_some() {
@@ -228,6 +255,7 @@ impl Out<'_> {
                 }
             }
             Block::Image(image) => self.image(image, path, parts),
+            Block::Media(media) => self.media(block, media, path, parts),
             Block::Document(document) => self.document(document, path, parts),
             Block::ToolReference { name } => parts.push(Part::text(vec![
                 Text::from_static("Tool loaded: "),

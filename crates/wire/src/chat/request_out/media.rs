@@ -5,8 +5,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::Wire;
 use crate::json::Text;
-use crate::turn::{CacheHint, Document, Image, MediaSource, SearchResult};
+use crate::turn::{
+    Block, CacheHint, Document, Image, Media, MediaKind, MediaSource, Node, SearchResult,
+};
 
 use super::Out;
 use super::content::{Part, PartKind};
@@ -40,6 +43,38 @@ impl Out<'_> {
             },
             cache,
         });
+    }
+
+    /// Sound and films as they came, or as the part that this wire has for them.
+    pub(super) fn media(
+        &mut self,
+        block: &Node<Block>,
+        media: &Media,
+        path: &str,
+        parts: &mut Vec<Part>,
+    ) {
+        let kind = match (block.raw(Wire::Chat), media.kind, &media.source) {
+            (Some(raw), ..) => PartKind::Received(raw.clone()),
+            (None, MediaKind::Audio, MediaSource::Base64 { media_type, data }) => PartKind::Audio {
+                format: audio_format(media_type),
+                data: data.clone(),
+            },
+            (None, MediaKind::Video, MediaSource::Base64 { media_type, data }) => PartKind::Video {
+                url: data_uri(media_type, data),
+            },
+            (None, MediaKind::Video, MediaSource::Url(url)) => PartKind::Video {
+                url: vec![url.clone()],
+            },
+            (None, kind, _) => {
+                self.losses.add(path);
+                let note = format!("[{} left out: it is stored elsewhere]", kind.name());
+                PartKind::Text(vec![note.into()])
+            }
+        };
+        if block.raw(Wire::Chat).is_none() {
+            self.losses.add_members(path, &media.extra);
+        }
+        parts.push(Part { kind, cache: None });
     }
 
     /// Text goes in as text, everything else as a file.
@@ -137,6 +172,17 @@ fn data_uri(media_type: &Text, data: &Text) -> Vec<Text> {
         Text::from_static(";base64,"),
         data.clone(),
     ]
+}
+
+/// The short name that `input_audio.format` has for a media type.
+fn audio_format(media_type: &Text) -> Text {
+    let media_type = media_type.decode();
+    let name = media_type.rsplit('/').next().unwrap_or_default();
+    match name {
+        "mpeg" => Text::from_static("mp3"),
+        "x-wav" | "wave" => Text::from_static("wav"),
+        other => other.to_owned().into(),
+    }
 }
 
 /// The text of a document that is text, though it came as base64.

@@ -91,6 +91,7 @@ fn of_block(block: &Node<Block>) -> usize {
         Block::ToolResult(result) => result.content.iter().map(of_block).sum(),
         Block::ToolUse(_)
         | Block::Image(_)
+        | Block::Media(_)
         | Block::Document(_)
         | Block::ToolReference { .. }
         | Block::SearchResult(_)

@@ -109,6 +109,7 @@ fn known_names(turn: &Turn) -> Vec<&Text> {
             Block::Text { .. }
             | Block::Thinking(_)
             | Block::Image(_)
+            | Block::Media(_)
             | Block::Document(_)
             | Block::SearchResult(_)
             | Block::ServerTool(_)
@@ -158,6 +159,7 @@ impl Out<'_> {
         match &**tool {
             Tool::Function {
                 name,
+                namespace: _,
                 description,
                 input_schema,
                 strict,
@@ -190,6 +192,7 @@ impl Out<'_> {
             }
             Tool::Freeform {
                 name,
+                namespace: _,
                 description,
                 format,
             } if self.is_same_wire() => {
@@ -210,6 +213,7 @@ impl Out<'_> {
             }
             Tool::Freeform {
                 name,
+                namespace: _,
                 description,
                 format,
             } => {
@@ -254,29 +258,19 @@ impl Out<'_> {
             Some(ToolChoice::None) => {
                 self.w.key("tool_choice").str("none");
             }
-            Some(ToolChoice::Tool(name)) => match sent.iter().find(|(_, tool)| tool.name() == name)
-            {
-                Some((_, tool)) => {
-                    let kind = if self.is_same_wire() && matches!(&***tool, Tool::Freeform { .. }) {
-                        "custom"
-                    } else {
-                        "function"
-                    };
-                    self.w
-                        .key("tool_choice")
-                        .begin_object()
-                        .key("type")
-                        .str(kind);
-                    self.w
-                        .key(kind)
-                        .begin_object()
-                        .key("name")
-                        .text(name)
-                        .end_object()
-                        .end_object();
+            Some(ToolChoice::Among { names, is_required }) if self.is_same_wire() => {
+                self.allowed_tools(sent, names, *is_required);
+            }
+            Some(ToolChoice::Among { names, is_required }) => match &**names {
+                [name] if *is_required => self.named(sent, name),
+                _ => {
+                    // Few hosts know `allowed_tools`.
+                    self.losses.add("tool_choice.tools");
+                    let mode = if *is_required { "required" } else { "auto" };
+                    self.w.key("tool_choice").str(mode);
                 }
-                None => self.losses.add("tool_choice"),
             },
+            Some(ToolChoice::Tool(name)) => self.named(sent, name),
         }
         match self.decoded.params.parallel_tool_calls {
             Some(is_allowed) if self.dialect.has_parallel_tool_calls => {
@@ -291,5 +285,51 @@ impl Out<'_> {
             Some(_) if self.is_same_wire() => self.losses.add("parallel_tool_calls"),
             Some(_) | None => {}
         }
+    }
+
+    /// The choice of one tool; a choice of a tool that was not declared is none.
+    fn named(&mut self, sent: &[(usize, &Node<Tool>)], name: &Text) {
+        let Some((_, tool)) = sent.iter().find(|(_, tool)| tool.name() == name) else {
+            return self.losses.add("tool_choice");
+        };
+        self.w.key("tool_choice");
+        self.chosen(tool);
+    }
+
+    fn allowed_tools(&mut self, sent: &[(usize, &Node<Tool>)], names: &[Text], is_required: bool) {
+        self.w
+            .key("tool_choice")
+            .begin_object()
+            .key("type")
+            .str("allowed_tools")
+            .key("allowed_tools")
+            .begin_object();
+        self.w
+            .key("mode")
+            .str(if is_required { "required" } else { "auto" });
+        self.w.key("tools").begin_array();
+        for (_, tool) in sent {
+            if names.contains(tool.name()) {
+                self.chosen(tool);
+            }
+        }
+        self.w.end_array().end_object().end_object();
+    }
+
+    /// A reference to a tool in a choice.
+    fn chosen(&mut self, tool: &Tool) {
+        let kind = if self.is_same_wire() && matches!(tool, Tool::Freeform { .. }) {
+            "custom"
+        } else {
+            "function"
+        };
+        self.w.begin_object().key("type").str(kind);
+        self.w
+            .key(kind)
+            .begin_object()
+            .key("name")
+            .text(tool.name())
+            .end_object()
+            .end_object();
     }
 }

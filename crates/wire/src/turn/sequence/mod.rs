@@ -403,9 +403,10 @@ impl Block {
                 }
                 first.is_some()
             }
-            Opening::RedactedThinking { .. } | Opening::ToolUse { .. } | Opening::Foreign(_) => {
-                true
-            }
+            Opening::RedactedThinking { .. }
+            | Opening::ToolUse { .. }
+            | Opening::Image(_)
+            | Opening::Foreign(_) => true,
         }
     }
 
