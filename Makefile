@@ -8,6 +8,8 @@ CRATE ?= lingate-wire
 ARGS ?=
 # Rounds of `make soak`.
 ROUNDS ?= 20
+# Seconds for each target of `make fuzz`.
+SECONDS_EACH ?= 3600
 
 # One profile for clippy, build and tests, so that each dependency is compiled once.
 PROFILE := ci
@@ -23,7 +25,7 @@ RUN_QUICK := $(CARGO) test
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients clients fmt lint quick soak
+.PHONY: help run test test-clients clients fmt lint quick soak fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -37,6 +39,7 @@ test: lint clients ## everything that must hold, Claude Code included (15 minute
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@rm -f e2e/clients/skipped
 	$(RUN_TESTS) --workspace
+	$(CARGO) run --profile $(PROFILE) --quiet --package xtask -- fuzz --seconds 10
 	@$(COUNT_SKIPPED)
 
 test-clients: ## the other agents, and a real model
@@ -64,6 +67,9 @@ lint: ## formatting, clippy, and licences where cargo-deny is installed
 quick: ## the inner loop: check and test one crate (CRATE=lingate-wire)
 	$(CARGO) check --quiet --package $(CRATE) --all-targets
 	$(RUN_QUICK) --package $(CRATE)
+
+fuzz: ## every fuzz target for an hour (SECONDS_EACH=3600), as many at a time as there are processors
+	$(CARGO) run --profile $(PROFILE) --quiet --package xtask -- fuzz --seconds $(SECONDS_EACH)
 
 soak: clients ## the sessions again and again (ROUNDS=20): flaky tests, leaks and left-over processes show
 	$(CARGO) build --profile $(PROFILE) --workspace --bins

@@ -10,10 +10,12 @@ mod claude;
 mod gateway;
 mod home;
 pub mod install;
+pub mod llama_cpp;
 pub mod media;
 mod terminal;
 
 pub use claude::{Claude, Transcript};
 pub use gateway::{Gateway, Provider, lingate};
 pub use home::Home;
+pub use llama_cpp::LlamaCpp;
 pub use terminal::Terminal;

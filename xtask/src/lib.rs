@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 pub mod bench;
 pub mod docs;
+pub mod fuzz;
 
 /// The folder of the checkout.
 #[must_use]

@@ -9,6 +9,7 @@ fn main() -> anyhow::Result<()> {
         ["docs"] => xtask::docs::write(),
         ["docs", "--check"] => xtask::docs::check(),
         ["bench", options @ ..] => xtask::bench::run(options),
-        _ => bail!("usage: cargo xtask docs [--check] | bench [OPTIONS]"),
+        ["fuzz", options @ ..] => xtask::fuzz::run(options),
+        _ => bail!("usage: cargo xtask docs [--check] | bench [OPTIONS] | fuzz [OPTIONS]"),
     }
 }

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderMap;
-use lingate_quirk::{MaxTokensField, ReasoningHistory, Temperature, Thinking};
+use lingate_quirk::{Instruction, MaxTokensField, ReasoningHistory, Temperature, Thinking};
 use lingate_route::{Candidate, Table, TargetRef};
 
 use crate::problem::{Problem, Problems};
 use crate::provider::{Provider, is_loopback};
 use crate::settings::{
-    Bodies, InstructionMode, LogFormat, LogLevel, Modality, ToolFormat, ValidateToolCalls,
+    Bodies, LogFormat, LogLevel, Modality, ToolFormat, ValidateToolCalls,
 };
 use crate::value::{KeyHash, MicroUsd};
 
@@ -176,8 +176,8 @@ pub struct ModelSettings {
     pub reasoning_history: ReasoningHistory,
     /// Model to use when the context does not fit.
     pub overflow: Option<String>,
-    /// Whether an answer without a tool call is asked for again.
-    pub ensure_tool_call: bool,
+    /// An answer without a tool call is asked for again, up to this many attempts in all (1 to 5); `None` leaves it.
+    pub ensure_tool_call: Option<u32>,
     /// What becomes of calls that do not fit the tool's schema.
     pub validate_tool_calls: ValidateToolCalls,
     /// Overrides the price table.
@@ -189,7 +189,7 @@ pub struct ModelSettings {
     /// Globs of the tools the model is told about.
     pub tools_allowed: Vec<String>,
     /// Text for the system prompt, and where it goes.
-    pub instruction: Option<(String, InstructionMode)>,
+    pub instruction: Option<Instruction>,
     /// Keeps only this many of the last turns.
     pub max_turns: Option<u32>,
     /// What becomes of the client's temperature.
@@ -208,7 +208,7 @@ impl Default for ModelSettings {
             thinking: Thinking::Auto,
             reasoning_history: ReasoningHistory::Auto,
             overflow: None,
-            ensure_tool_call: false,
+            ensure_tool_call: None,
             validate_tool_calls: ValidateToolCalls::Off,
             price: None,
             max_tokens_field: MaxTokensField::Auto,

@@ -18,13 +18,9 @@ const INERT: &[(&[&str], Option<&str>)] = &[
     (&["models", "*", "return"], Some("next_session")),
     (&["models", "*", "images"], Some("omit")),
     (&["models", "*", "overflow"], Some("")),
-    (&["models", "*", "ensure_tool_call"], Some("false")),
     (&["models", "*", "validate_tool_calls"], Some("off")),
     (&["models", "*", "price"], None),
     (&["models", "*", "tool_format"], Some("native")),
-    (&["models", "*", "tools_allowed"], Some("*")),
-    (&["models", "*", "instruction"], Some("")),
-    (&["models", "*", "max_turns"], Some("0")),
     (&["failover", "attempts"], Some("1")),
     (&["failover", "breaker"], None),
 ];

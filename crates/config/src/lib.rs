@@ -33,8 +33,7 @@ pub use problem::{Place, Problem, Problems};
 pub use provider::{DEMO, Health, KeyRef, Kind, Provider, Timeouts};
 pub use secret::Secret;
 pub use settings::{
-    Auth, Bodies, HttpVersion, InstructionMode, LogFormat, LogLevel, Modality, Pool, ToolFormat,
-    ValidateToolCalls,
+    Auth, Bodies, HttpVersion, LogFormat, LogLevel, Modality, Pool, ToolFormat, ValidateToolCalls,
 };
 pub use value::{DEFAULT_LISTEN, KeyHash, MicroUsd};
 

@@ -86,19 +86,6 @@ pub enum ToolFormat {
     Xml,
 }
 
-/// Where an instruction goes (`instruction_mode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum InstructionMode {
-    /// After the client's system prompt.
-    #[default]
-    Append,
-    /// Before it.
-    Prepend,
-    /// In its place.
-    Override,
-}
-
 /// Which bodies the record keeps (`record.bodies`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,8 @@ use lingate_wire::bridge::Lane;
 use lingate_wire::turn::{Failure, FailureKind};
 
 use crate::exchange::asked::Asked;
-use crate::exchange::attempt;
+use crate::exchange::attempt::{self, Attempt};
+use crate::exchange::policy;
 use crate::exchange::upstream::{Upstream, resolution};
 use crate::upstream::auth::CREDENTIALS;
 use crate::{ids, lane};
@@ -88,6 +89,10 @@ pub enum Reason {
     ProviderBody,
     /// The target's `body` is merged in.
     TargetBody,
+    /// A tool call is insisted on (`ensure_tool_call`).
+    EnsureToolCall,
+    /// Tool calls are held against the tools' schemas (`validate_tool_calls`).
+    ValidateToolCalls,
 }
 
 /// Says what would become of a request of `wire`, whose `headers` count for routing and forwarding. The built-in demo
@@ -119,21 +124,18 @@ pub fn explain(
     })
 }
 
-/// The way of any request of a client's wire to a candidate, unless the request itself brings a reason of its own.
+/// The way of any request with tools of a client's wire to a candidate, unless the request itself brings a reason of its own.
 ///
 /// # Errors
 /// If the candidate cannot serve that client.
 pub fn lane_of(config: &Config, candidate: &Candidate, client: Wire) -> Result<Plan, Failure> {
-    Ok(plan(
-        &Upstream::of(config, candidate, client)?,
-        client,
-        false,
-    ))
+    let upstream = Upstream::of(config, candidate, client)?;
+    Ok(plan(&upstream, client, false, true))
 }
 
 fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Outgoing, Failure> {
     let upstream = Upstream::of(config, candidate, asked.wire)?;
-    let mut plan = plan(&upstream, asked.wire, asked.has_seal);
+    let mut plan = plan(&upstream, asked.wire, asked.has_seal, asked.peek.has_tools);
     if asked.is_thread() && plan.lane == Lane::Translate {
         return Err(Failure::new(
             FailureKind::InvalidRequest,
@@ -141,7 +143,13 @@ fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Out
         ));
     }
     let exchange = ids::exchange().to_string();
-    let prepared = lane::prepare(plan.lane, asked, &upstream, &upstream.settings, &exchange)?;
+    let attempt = Attempt {
+        asked,
+        upstream: &upstream,
+        settings: &upstream.settings,
+        plan: &policy::Plan::default(),
+    };
+    let prepared = lane::prepare(plan.lane, &attempt, &exchange)?;
     let mut headers = Vec::new();
     if let Some(url) = upstream.url {
         let request = attempt::request(asked, &upstream, plan.lane, url, prepared.body.clone())?;
@@ -157,11 +165,11 @@ fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Out
     })
 }
 
-fn plan(upstream: &Upstream<'_>, client: Wire, has_seal: bool) -> Plan {
+fn plan(upstream: &Upstream<'_>, client: Wire, has_seal: bool, has_tools: bool) -> Plan {
     Plan {
         wire: upstream.wire,
-        lane: upstream.lane_for(client, has_seal),
-        reasons: upstream.reasons(client, has_seal).collect(),
+        lane: upstream.lane_for(client, has_seal, has_tools),
+        reasons: upstream.reasons(client, has_seal, has_tools).collect(),
         url: upstream.url.map(ToString::to_string),
         quirks: upstream
             .selection
@@ -190,6 +198,8 @@ impl fmt::Display for Reason {
             Self::ModelSettings => "settings of the model or provider shape requests",
             Self::ProviderBody => "the provider's `body` is merged in",
             Self::TargetBody => "the target's `body` is merged in",
+            Self::EnsureToolCall => "a tool call is insisted on (`ensure_tool_call`)",
+            Self::ValidateToolCalls => "tool calls are validated (`validate_tool_calls`)",
         })
     }
 }

@@ -10,13 +10,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::exchange::retry::Learnt;
+use crate::exchange::learnt::Learnt;
+use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
 use crate::front::listener;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
 use crate::shared::Shared;
+use crate::tokens::Counter;
 use crate::upstream::client::{Clients, TlsError};
 
 /// What a gateway is told beside its configuration.
@@ -83,10 +85,12 @@ impl Gateway {
             clients,
             metrics: Arc::new(Metrics::new()),
             calibration: Arc::default(),
+            counter: Counter::default(),
             learnt: Learnt::default(),
             control: Control::new(options.version, options.config_hash, options.instance),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            admission: Admission::new(&options.limits),
             limits: options.limits,
         });
         Ok(Self {

@@ -17,6 +17,7 @@ mod record;
 mod relay;
 mod routes;
 mod shared;
+mod tokens;
 mod upstream;
 
 pub use explain::{Explained, Explanation, Outgoing, Plan, Reason, explain, lane_of};

@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::exchange::asked::Asked;
-use crate::exchange::attempt;
+use crate::exchange::attempt::{self, Attempt};
+use crate::exchange::policy::Plan;
 use crate::exchange::upstream::Upstream;
 use crate::relay::live::{Limits, Live};
 use crate::upstream::auth;
@@ -115,7 +116,7 @@ impl Prober {
             let response = self.send(provider, url, request).await?;
             let (head, body) = response.into_parts();
             let decoding = Decoding::of(&head.headers).map_err(broken)?;
-            let mut body = UpstreamBody::Http(body, Box::new(decoding));
+            let mut body = UpstreamBody::http(body, decoding);
             let bytes = body.whole(CAP).await.map_err(broken)?;
             let status = head.status.as_u16();
             Ok(ProbeAnswer {
@@ -145,15 +146,20 @@ impl Prober {
         let url = upstream.url.ok_or(ProbeError::NoAddress)?;
         let lane = upstream.lane(&asked);
         let id = ids::exchange().to_string();
-        let prepared =
-            lane::prepare(lane, &asked, &upstream, &upstream.settings, &id).map_err(refused)?;
+        let attempt = Attempt {
+            asked: &asked,
+            upstream: &upstream,
+            settings: &upstream.settings,
+            plan: &Plan::default(),
+        };
+        let prepared = lane::prepare(lane, &attempt, &id).map_err(refused)?;
         let request =
             attempt::request(&asked, &upstream, lane, url, prepared.body).map_err(refused)?;
         let sent = async {
             let response = self.send(upstream.provider, url, request).await?;
             let (head, body) = response.into_parts();
             let decoding = Decoding::of(&head.headers).map_err(broken)?;
-            let mut body = UpstreamBody::Http(body, Box::new(decoding));
+            let mut body = UpstreamBody::http(body, decoding);
             let status = head.status.as_u16();
             let words = if head.status.is_success() {
                 let limits = Limits {

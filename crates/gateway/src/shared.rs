@@ -6,12 +6,14 @@ use lingate_config::Config;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::exchange::retry::Learnt;
+use crate::exchange::learnt::Learnt;
+use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
+use crate::tokens::Counter;
 use crate::upstream::client::Clients;
 
 /// State of one gateway process.
@@ -22,6 +24,7 @@ pub(crate) struct Shared {
     pub clients: Clients,
     pub metrics: Arc<Metrics>,
     pub calibration: Arc<Calibration>,
+    pub counter: Counter,
     pub learnt: Learnt,
     pub control: Control,
     /// Every task is spawned here, so that a shutdown can wait for it.
@@ -29,4 +32,6 @@ pub(crate) struct Shared {
     /// Cancelled when the gateway is to end: no new connections, running exchanges go on.
     pub stopping: CancellationToken,
     pub limits: Limits,
+    /// The room for connections.
+    pub admission: Admission,
 }

@@ -37,6 +37,9 @@ fn section(page: &mut String, quirk: &Quirk) {
         quirk.scope,
         hooks(quirk).join(", "),
     );
+    if quirk.matters_to_translated_only {
+        page.push_str("* When: the request is translated anyway; a client of the host's own wire keeps to it itself\n");
+    }
     for evidence in quirk.evidence {
         let _ = writeln!(page, "* Seen: {} ({})", evidence.source, evidence.date);
     }

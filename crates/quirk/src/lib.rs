@@ -14,16 +14,22 @@ mod edit;
 mod fix;
 mod kimi;
 mod list;
+mod model;
+mod prompt;
 mod quirk;
 mod select;
 mod settings;
 mod shape;
 mod spelling;
 mod state;
+mod text;
 
 pub use docs::markdown;
 pub use list::{all, names};
 pub use quirk::{EventStage, Evidence, Quirk, Repair, Target};
 pub use select::{Selection, select};
-pub use settings::{CacheHints, MaxTokensField, ReasoningHistory, Settings, Temperature, Thinking};
+pub use settings::{
+    CacheHints, Instruction, InstructionMode, MaxTokensField, ReasoningHistory, Settings,
+    Temperature, Thinking,
+};
 pub use state::State;

@@ -5,6 +5,10 @@ use lingate_wire::chat::Dialect;
 use lingate_wire::stage::Stage;
 use lingate_wire::turn::{Event, Failure, Params, Turn};
 
+use crate::fix::forced_call::FORCED_CALL_RETRY;
+use crate::fix::mandatory_reasoning::MANDATORY_REASONING;
+use crate::fix::output_limit_retry::OUTPUT_LIMIT_RETRY;
+use crate::fix::reasoning_history::REASONING_HISTORY;
 use crate::settings::{ReasoningHistory, Settings, Thinking};
 use crate::state::State;
 
@@ -28,6 +32,9 @@ pub struct Quirk {
     pub wire: Wire,
     /// Whether a group brings it to this upstream. Not asked when a provider declares the quirk by its own name.
     pub applies: fn(&Target<'_>) -> bool,
+    /// Whether clients of the upstream's own wire keep to the rule by themselves. Then it is no reason to look into what
+    /// could pass byte for byte; what is translated for another reason gets it all the same.
+    pub matters_to_translated_only: bool,
     /// How the host words the Chat wire. It decides only how a translation is spelled, so it is no reason to
     /// translate.
     pub spelling: Option<fn(&mut Dialect, &Target<'_>)>,
@@ -49,6 +56,7 @@ impl Quirk {
         evidence: &[],
         wire: Wire::Chat,
         applies: |_| true,
+        matters_to_translated_only: false,
         spelling: None,
         request: None,
         stage: None,
@@ -87,27 +95,34 @@ pub enum Repair {
     OutputLimit(u64),
     /// The model is asked to think after all.
     Thinking,
+    /// The model is asked not to think.
+    NoThinking,
 }
 
 impl Repair {
     /// The settings the retry is made with, starting anew from the client's request.
-    pub const fn patch(self, settings: &mut Settings) {
+    pub fn patch(self, settings: &mut Settings) {
         match self {
             Self::ReasoningPlaceholder => {
                 settings.reasoning_history = ReasoningHistory::Placeholder
             }
             Self::OutputLimit(tokens) => settings.max_output = Some(tokens),
             Self::Thinking => settings.thinking = Thinking::On,
+            Self::NoThinking => settings.thinking = Thinking::Off,
+        }
+        if !settings.repaired_by.contains(&self.name()) {
+            settings.repaired_by.push(self.name());
         }
     }
 
-    /// Its name in the record of attempts.
+    /// The name of the quirk that asks for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::ReasoningPlaceholder => "reasoning-placeholder",
-            Self::OutputLimit(_) => "output-limit",
-            Self::Thinking => "thinking",
+            Self::ReasoningPlaceholder => REASONING_HISTORY.name,
+            Self::OutputLimit(_) => OUTPUT_LIMIT_RETRY.name,
+            Self::Thinking => MANDATORY_REASONING.name,
+            Self::NoThinking => FORCED_CALL_RETRY.name,
         }
     }
 }

@@ -1,12 +1,17 @@
 //! Which quirks one upstream gets, and running them.
 
+use std::sync::Arc;
+
 use lingate_wire::turn::{Failure, Params, Turn};
 
-use crate::fix::{mandatory_reasoning, output_limit_retry, reasoning_history};
+use crate::fix::{
+    forced_call, mandatory_reasoning, output_limit_retry, reasoning_history, tool_names,
+};
 use crate::list::LIST;
 use crate::quirk::{EventStage, Quirk, Repair, Target};
 use crate::shape;
 use crate::state::State;
+use crate::text::Asked;
 
 /// Finds the quirks of one upstream among the `declared` names of quirks and groups.
 ///
@@ -72,9 +77,9 @@ impl Selection {
     /// Spellings and retries after failures only matter to what is translated anyway.
     #[must_use]
     pub fn has_repairs(&self) -> bool {
-        self.quirks
-            .iter()
-            .any(|quirk| quirk.request.is_some() || quirk.stage.is_some())
+        self.quirks.iter().any(|quirk| {
+            (quirk.request.is_some() || quirk.stage.is_some()) && !quirk.matters_to_translated_only
+        })
     }
 
     /// Makes a decoded request fit for the upstream: first the host's spelling, then the settings, which overrule it,
@@ -93,16 +98,25 @@ impl Selection {
             }
         }
         state.max_tokens = params.max_tokens;
+        if self.quirks.iter().any(|quirk| quirk.stage.is_some()) {
+            state.asked = Arc::new(Asked::of(turn, params, &state.dialect));
+        }
     }
 
     /// The stages for one reply, in the order in which events pass them.
     #[must_use]
     pub fn stages(&self, state: &State) -> Vec<EventStage> {
-        self.quirks
+        let mut stages: Vec<EventStage> = self
+            .quirks
             .iter()
             .filter_map(|quirk| quirk.stage)
             .map(|stage| stage(state))
-            .collect()
+            .collect();
+        // Last: whatever found a call knows it by the name that was sent.
+        if !state.renamed.is_empty() {
+            stages.push(Box::new(tool_names::Restore::new(state.renamed.clone())));
+        }
+        stages
     }
 
     /// What one retry should do differently after `failure`; `None` if nothing would help.
@@ -115,6 +129,7 @@ impl Selection {
             .or_else(|| reasoning_history::asked_for(failure, state))
             .or_else(|| output_limit_retry::repair(failure, state))
             .or_else(|| mandatory_reasoning::asked_for(failure, state))
+            .or_else(|| forced_call::asked_for(failure, state))
     }
 }
 

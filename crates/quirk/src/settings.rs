@@ -78,6 +78,29 @@ pub enum CacheHints {
     Anthropic,
 }
 
+/// Where an instruction goes (`instruction_mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum InstructionMode {
+    /// After the client's system prompt.
+    #[default]
+    Append,
+    /// Before it.
+    Prepend,
+    /// In its place.
+    Override,
+}
+
+/// A text of the user's own for the system prompt (`instruction`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instruction {
+    /// The same in every request, so that prompt caches hold.
+    pub text: String,
+    /// Where it goes.
+    pub mode: InstructionMode,
+}
+
 /// The settings of one target, as the configuration resolved them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settings {
@@ -95,6 +118,14 @@ pub struct Settings {
     pub max_output: Option<u64>,
     /// Pictures are replaced by a note, because the model reads none (`input`, `images = "omit"`).
     pub omits_images: bool,
+    /// `instruction` and `instruction_mode`
+    pub instruction: Option<Instruction>,
+    /// Globs of the tools that are declared (`tools_allowed`); none allow all.
+    pub tools_allowed: Vec<String>,
+    /// Most turns of the conversation that are sent, counted from the end (`max_turns`).
+    pub max_turns: Option<u32>,
+    /// Quirks that changed these settings after a refusal; they count as hits of every request made so.
+    pub repaired_by: Vec<&'static str>,
 }
 
 impl Settings {

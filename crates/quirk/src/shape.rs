@@ -2,9 +2,10 @@
 
 use lingate_wire::chat::{CacheSpelling, MaxTokens};
 use lingate_wire::json::Text;
-use lingate_wire::turn::{Block, Effort, Params, ThinkingMode, Turn};
+use lingate_wire::turn::{Block, Effort, Node, Params, ThinkingMode, Turn};
 
 use crate::edit;
+use crate::prompt;
 use crate::settings::{
     CacheHints, MaxTokensField, ReasoningHistory, Settings, Temperature, Thinking,
 };
@@ -17,16 +18,36 @@ const OMITTED_IMAGE: &str = "[image omitted: this model reads text only]";
 /// Applies the settings; where they say nothing, the client's wish or the host's spelling stays.
 pub(crate) fn apply(turn: &mut Turn, params: &mut Params, state: &mut State) {
     spell(state);
+    if state.settings.omits_images {
+        omit_images(turn, state);
+    }
+    prompt::apply(turn, state);
     let settings = &state.settings;
     sample(params, settings);
     think(params, settings);
     if let (Some(asked), Some(most)) = (params.max_tokens, settings.max_output) {
         params.max_tokens = Some(asked.min(most));
     }
-    if settings.omits_images {
-        edit::replace_blocks(turn, &|block| {
-            matches!(block, Block::Image(_)).then(|| Block::text(Text::from_static(OMITTED_IMAGE)))
-        });
+}
+
+fn omit_images(turn: &mut Turn, state: &mut State) {
+    for (at, message) in turn.messages.iter().enumerate() {
+        note_images(&message.blocks, &format!("messages[{at}]"), state);
+    }
+    edit::replace_blocks(turn, &|block| {
+        matches!(block, Block::Image(_)).then(|| Block::text(Text::from_static(OMITTED_IMAGE)))
+    });
+}
+
+fn note_images(blocks: &[Node<Block>], path: &str, state: &mut State) {
+    for (at, block) in blocks.iter().enumerate() {
+        match &**block {
+            Block::Image(_) => state.losses.push(format!("{path}.content[{at}]")),
+            Block::ToolResult(result) => {
+                note_images(&result.content, &format!("{path}.content[{at}]"), state);
+            }
+            _ => {}
+        }
     }
 }
 

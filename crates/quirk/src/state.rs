@@ -1,9 +1,13 @@
 //! What quirks know about the attempt they work on, and what they leave for the encoder.
 
+use std::sync::Arc;
+
 use lingate_wire::chat::Dialect;
 
+use crate::fix::tool_names::Renamed;
 use crate::quirk::Target;
 use crate::settings::Settings;
+use crate::text::Asked;
 
 /// One attempt's state.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +20,14 @@ pub struct State {
     pub model: String,
     /// The output limit that the request is made with.
     pub max_tokens: Option<u64>,
-    /// Names of the quirks that changed something, in the order of the list.
+    /// Names of the quirks that changed something: those of a retry, then the others in the order of the list.
     pub hits: Vec<&'static str>,
+    /// What was left out before the encoder could see it, by its path in the client's document.
+    pub losses: Vec<String>,
+    /// Tools that the upstream knows by other names.
+    pub(crate) renamed: Renamed,
+    /// What the reply answers, for stages that read text.
+    pub(crate) asked: Arc<Asked>,
 }
 
 impl State {
@@ -26,10 +36,13 @@ impl State {
     pub fn new(target: &Target<'_>, settings: Settings) -> Self {
         Self {
             dialect: Dialect::default(),
-            settings,
             model: target.model.to_owned(),
             max_tokens: None,
-            hits: Vec::new(),
+            hits: settings.repaired_by.clone(),
+            settings,
+            losses: Vec::new(),
+            renamed: Renamed::default(),
+            asked: Arc::default(),
         }
     }
 }

@@ -79,6 +79,11 @@ pub trait StreamEncoder: Send {
     /// Writes one event of a sequenced reply.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
+    /// An event of the upstream's went out as it came: what is written behind it must look like more of the same stream.
+    fn follows(&mut self, event: &[u8]) {
+        let _ = event;
+    }
+
     /// Writes the wire's error event: the reply ends here and is not complete.
     fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>);
 }

@@ -10,6 +10,8 @@ mod wire;
 pub mod anthropic;
 pub mod chat;
 pub mod json;
+pub mod responses;
+pub mod splice;
 pub mod sse;
 pub mod stage;
 pub mod turn;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use lingate_quirk::{MaxTokensField, ReasoningHistory, Thinking};
+use lingate_quirk::{InstructionMode, MaxTokensField, ReasoningHistory, Thinking};
 use lingate_route::{Class, Return, Strategy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::settings::{InstructionMode, Modality, ToolFormat, ValidateToolCalls};
+use crate::settings::{Modality, ToolFormat, ValidateToolCalls};
 use crate::value::PriceText;
 
 /// A name clients may ask for.
@@ -50,6 +50,10 @@ pub(crate) struct ModelEntry {
     /// Whether an answer without a tool call is asked for again.
     #[serde(default)]
     pub(crate) ensure_tool_call: bool,
+    /// Most attempts that are made to get a call, the first included; `ENSURE_TOOL_CALL_MAX_ATTEMPTS` or 3 if left out.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 5))]
+    pub(crate) ensure_tool_call_max_attempts: Option<u32>,
     /// What becomes of calls that do not fit the tool's schema.
     #[serde(default)]
     pub(crate) validate_tool_calls: ValidateToolCalls,

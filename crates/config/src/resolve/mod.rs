@@ -40,7 +40,7 @@ pub(crate) fn resolve(
     let providers = providers::providers(&file, &inputs, report);
     let keys = server::client_keys(&file);
     let server = server::server(&file, &inputs, &keys, &providers, report);
-    let models = models::settings(&file, report);
+    let models = models::settings(&file, environment, report);
     let (routes, default_chosen) = routes::routes(&file, &providers, report);
     let breaker = &file.failover.breaker;
     Config {

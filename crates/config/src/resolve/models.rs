@@ -2,18 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use lingate_quirk::Temperature;
+use lingate_quirk::{Instruction, Temperature};
 
 use super::headers::headers;
 use crate::config::{Context, Images, ModelSettings, Price, TargetSettings};
+use crate::environment::Environment;
 use crate::file::{ContextEntry, File, ModelEntry, TargetEntry, TargetTable, TemperatureEntry};
 use crate::report::{Path, Report};
 use crate::value::MicroUsd;
 
 type Settings = BTreeMap<(Option<String>, String), ModelSettings>;
 
-pub(super) fn settings(file: &File, report: &mut Report) -> Settings {
+/// What `ensure_tool_call` does where neither the file nor the environment says so.
+const CALL_ATTEMPTS: u32 = 3;
+/// More attempts than these do not make a model call a tool.
+const MOST_CALL_ATTEMPTS: u32 = 5;
+/// The environment's say in it.
+const CALL_ATTEMPTS_VARIABLE: &str = "ENSURE_TOOL_CALL_MAX_ATTEMPTS";
+
+pub(super) fn settings(
+    file: &File,
+    environment: &dyn Environment,
+    report: &mut Report,
+) -> Settings {
     let mut settings = Settings::new();
+    let call_attempts = call_attempts(environment, report);
+    let model =
+        |entry, path: Path<'_>, report: &mut Report| model(entry, call_attempts, path, report);
     for (name, entry) in file.models.iter() {
         let resolved = model(entry, &["models", name], report);
         settings.insert((None, name.to_owned()), resolved);
@@ -27,9 +42,35 @@ pub(super) fn settings(file: &File, report: &mut Report) -> Settings {
     settings
 }
 
-fn model(entry: &ModelEntry, path: Path<'_>, report: &mut Report) -> ModelSettings {
-    let instruction = (!entry.instruction.is_empty())
-        .then(|| (entry.instruction.clone(), entry.instruction_mode));
+/// A number above the most is taken for the most.
+fn call_attempts(environment: &dyn Environment, report: &mut Report) -> u32 {
+    let Some(text) = environment.var(CALL_ATTEMPTS_VARIABLE) else {
+        return CALL_ATTEMPTS;
+    };
+    match text.trim().parse() {
+        Ok(attempts @ 1..) => MOST_CALL_ATTEMPTS.min(attempts),
+        Ok(0) | Err(_) => {
+            let hint = format!("write a number from 1 to {MOST_CALL_ATTEMPTS}");
+            report.error(
+                &[],
+                format!("{CALL_ATTEMPTS_VARIABLE}: `{text}` is not a number of attempts"),
+                Some(hint),
+            );
+            CALL_ATTEMPTS
+        }
+    }
+}
+
+fn model(
+    entry: &ModelEntry,
+    call_attempts: u32,
+    path: Path<'_>,
+    report: &mut Report,
+) -> ModelSettings {
+    let instruction = (!entry.instruction.trim().is_empty()).then(|| Instruction {
+        text: entry.instruction.clone(),
+        mode: entry.instruction_mode,
+    });
     let targets = entry
         .targets
         .iter()
@@ -64,7 +105,9 @@ fn model(entry: &ModelEntry, path: Path<'_>, report: &mut Report) -> ModelSettin
         thinking: entry.thinking,
         reasoning_history: entry.reasoning_history,
         overflow: (!entry.overflow.is_empty()).then(|| entry.overflow.clone()),
-        ensure_tool_call: entry.ensure_tool_call,
+        ensure_tool_call: entry
+            .ensure_tool_call
+            .then(|| entry.ensure_tool_call_max_attempts.unwrap_or(call_attempts)),
         validate_tool_calls: entry.validate_tool_calls,
         price: entry.price.map(|price| {
             let or_input = |price: Option<crate::value::PriceText>, input: MicroUsd| {

@@ -98,7 +98,7 @@ fn example_loads() {
 fn inert_keys_are_listed() {
     let config = load(
         "[models.a]\ntargets = [\"demo/demo\"]\nstrategy = \"spread\"\nensure_tool_call = false\ntool_format = \"xml\"\n\
-         [profiles.p.models.b]\ntargets = [\"demo/demo\"]\nmax_turns = 3\n",
+         [profiles.p.models.b]\ntargets = [\"demo/demo\"]\noverflow = \"a\"\n",
         &[],
     )
     .unwrap_or_else(|problems| panic!("{problems}"));
@@ -108,7 +108,7 @@ fn inert_keys_are_listed() {
         [
             "lingate.toml:3: `models.a.strategy` has no effect yet",
             "lingate.toml:5: `models.a.tool_format` has no effect yet",
-            "lingate.toml:8: `profiles.p.models.b.max_turns` has no effect yet",
+            "lingate.toml:8: `profiles.p.models.b.overflow` has no effect yet",
         ]
     );
 }

@@ -1,6 +1,5 @@
 //! One attempt: one request to one upstream, up to its first content or its failure.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,12 +15,13 @@ use lingate_wire::stage::End;
 use lingate_wire::turn::{Failure, FailureKind};
 
 use super::asked::Asked;
+use super::policy::Plan;
 use super::upstream::Upstream;
 use crate::clock;
 use crate::lane::{self, Prepared};
 use crate::record::Draft;
 use crate::relay::answer::{Answer, Whole, WholeBody};
-use crate::relay::chain::{Chain, Tally, folded};
+use crate::relay::chain::{Chain, Tally};
 use crate::relay::live::{Limits, Live};
 use crate::shared::Shared;
 use crate::upstream::auth;
@@ -42,6 +42,16 @@ const PROGRESS: Duration = Duration::from_secs(270);
 /// The Anthropic API version that translated requests are written for.
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
+/// What one attempt is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub asked: &'a Asked,
+    pub upstream: &'a Upstream<'a>,
+    /// The upstream's, with what was learnt of it and the repairs of this exchange.
+    pub settings: &'a Settings,
+    pub plan: &'a Plan,
+}
+
 /// Why an attempt failed, and what a repair would need.
 pub(crate) struct Failed {
     pub failure: Failure,
@@ -49,6 +59,16 @@ pub(crate) struct Failed {
     pub verbatim: Option<Box<Whole>>,
     /// What one retry would do differently.
     pub repair: Option<Repair>,
+}
+
+impl Failed {
+    /// The exchange ends with it.
+    pub(crate) fn into_answer(self) -> Result<Answer, Failure> {
+        match self.verbatim {
+            Some(whole) => Ok(Answer::Refused(whole, self.failure)),
+            None => Err(self.failure),
+        }
+    }
 }
 
 impl From<Failure> for Failed {
@@ -64,18 +84,26 @@ impl From<Failure> for Failed {
 /// Runs one attempt.
 pub(crate) async fn run(
     shared: &Shared,
-    asked: &Asked,
-    upstream: &Upstream<'_>,
-    settings: &Settings,
-    draft: &Arc<Draft>,
+    attempt: &Attempt<'_>,
+    draft: &Draft,
 ) -> Result<Answer, Failed> {
+    let Attempt {
+        asked, upstream, ..
+    } = *attempt;
     let lane = upstream.lane(asked);
     draft.attempt(&upstream.provider.id, &upstream.model, upstream.wire, lane);
-    let prepared = lane::prepare(lane, asked, upstream, settings, &draft.id.to_string())?;
+    let prepared = lane::prepare(lane, attempt, &draft.id.to_string())?;
     if let Some(tokens) = prepared.input_estimate {
         draft.set_input_estimate(tokens);
     }
     draft.translated(&prepared.hits, prepared.losses.iter().cloned());
+    shared.counter.observe(
+        &shared.tasks,
+        (&upstream.provider.id, &upstream.model),
+        clock::now(),
+        || Some((upstream.wire, prepared.body.clone().try_into().ok()?)),
+        || draft.pieces(),
+    );
     let Prepared {
         body,
         chain,
@@ -158,7 +186,7 @@ impl Answered {
             return Ok(Answer::Live(Box::new(live)));
         }
         let (events, tally) = live.read_to_end().await?;
-        let reply = WholeBody::Reply(Box::new(folded(events)));
+        let reply = WholeBody::Events(events);
         Ok(Answer::Whole(Box::new(self.whole(reply, tally))))
     }
 
@@ -193,7 +221,10 @@ impl Answered {
         let tally = chain.tally().clone();
         let body = match self.lane {
             Lane::Passthrough => WholeBody::Verbatim(bytes),
-            Lane::Translate => WholeBody::Reply(Box::new(folded(events))),
+            Lane::Translate => match chain.echo().and_then(|echo| echo.unchanged(&bytes)) {
+                Some(bytes) => WholeBody::Verbatim(bytes),
+                None => WholeBody::Events(events),
+            },
         };
         Ok(Answer::Whole(Box::new(self.whole(body, tally))))
     }
@@ -234,8 +265,8 @@ pub(crate) async fn send(
     };
     let limit = patience(timeouts.headers, asked.peek.stream);
     let response = within(limit, "headers", sent).await?;
-    let decoding = Box::new(Decoding::of(response.headers())?);
-    Ok(response.map(|body| UpstreamBody::Http(body, decoding)))
+    let decoding = Decoding::of(response.headers())?;
+    Ok(response.map(|body| UpstreamBody::http(body, decoding)))
 }
 
 /// The request as it goes out.

@@ -1,4 +1,7 @@
 //! `count_tokens`: from a provider of the same wire that counts itself, else an estimate, and marked as one.
+//!
+//! What is counted is what a request for a reply would send. A provider's own count follows the lane's rules like any
+//! answer; whatever keeps it from counting (no such endpoint, overload, silence) is no reason to fail, ours serves then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,23 +9,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use lingate_wire::Wire;
-use lingate_wire::bridge::Lane;
+use lingate_wire::bridge::{self, Lane};
 use lingate_wire::json::{Value, Writer, scan};
-use lingate_wire::turn::Failure;
+use lingate_wire::turn::{Failure, FailureKind};
 
 use super::asked::Asked;
-use super::attempt;
+use super::attempt::{self, Attempt};
+use super::policy::Plan;
 use super::run::Call;
 use super::upstream::{Upstream, resolution};
+use crate::clock;
 use crate::front::body;
 use crate::front::respond::{self, Body};
-use crate::lane::{estimate, passthrough};
+use crate::lane::{self, estimate};
 use crate::shared::Shared;
+use crate::upstream::blame::Blame;
 use crate::upstream::body::UpstreamBody;
 use crate::upstream::client::Way;
 use crate::upstream::decoding::Decoding;
+use crate::upstream::headers;
 
 /// Clients ask for many counts at once and wait for them.
 const COUNT_LIMIT: Duration = Duration::from_secs(5);
@@ -35,79 +42,194 @@ const ESTIMATE: HeaderName = HeaderName::from_static("x-lingate-estimate");
 pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     let wire = call.wire;
     let id = crate::ids::exchange().to_string();
-    let mut response = answer(&shared, call)
+    let mut response = answer(&shared, call, &id)
         .await
         .unwrap_or_else(|failure| respond::failure(&failure, wire, &id));
     respond::set(response.headers_mut(), respond::LINGATE_ID, &id);
     response
 }
 
-async fn answer(shared: &Shared, call: Call) -> Result<Response<Body>, Failure> {
-    let body = body::read(
-        call.body,
-        shared.config.server.max_body,
-        shared.limits.body_idle,
-    )
-    .await?;
+async fn answer(shared: &Shared, mut call: Call, id: &str) -> Result<Response<Body>, Failure> {
+    let body = body::received(shared, &mut call.parts.headers, call.body).await?;
     let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.
     let candidates = resolution(&shared.routes.table(), &asked)?.candidates;
-    let mut tokens = estimate::input_tokens(asked.decoded()?);
-    if let Some(candidate) = candidates.first() {
-        let upstream = Upstream::of(&shared.config, candidate, asked.wire)?;
-        if let Some(counted) = counted_by_provider(shared, &asked, &upstream).await {
-            return Ok(respond::json(StatusCode::OK, counted));
-        }
-        tokens = shared
-            .calibration
-            .applied(&candidate.provider, &candidate.model, tokens);
+    let Some(candidate) = candidates.first() else {
+        return Ok(counted_here(
+            call.wire,
+            estimate::input_tokens(asked.decoded()?),
+        ));
+    };
+    let mut upstream = Upstream::of(&shared.config, candidate, asked.wire)?;
+    upstream.refuses_foreign_thinking = shared.learnt.moved.holds(&asked, &upstream);
+    let sending = Sending::of(shared, &asked, &upstream, id);
+    if let Some(answer) = counted_by_provider(shared, &asked, &upstream, &sending).await {
+        return Ok(answer);
     }
+    let tokens = estimated(shared, &asked, &upstream, sending).await?;
+    Ok(counted_here(call.wire, tokens))
+}
+
+/// Our own count, in the client's wire.
+fn counted_here(wire: Wire, tokens: u64) -> Response<Body> {
+    let member = match wire {
+        Wire::Gemini => "totalTokens",
+        Wire::Anthropic | Wire::Chat | Wire::Responses => "input_tokens",
+    };
     let mut writer = Writer::default();
-    writer
-        .begin_object()
-        .key("input_tokens")
-        .u64(tokens)
-        .end_object();
+    writer.begin_object().key(member).u64(tokens).end_object();
     let mut response = respond::json(StatusCode::OK, writer.into_bytes());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ESTIMATE, HeaderValue::from_static("true"));
-    Ok(response)
+    response
 }
 
-/// The count of a provider of the same wire, which may know of none; then ours serves.
+/// What a request for a reply would send.
+struct Sending {
+    lane: Lane,
+    wire: Wire,
+    body: ByteString,
+}
+
+impl Sending {
+    fn of(shared: &Shared, asked: &Asked, upstream: &Upstream<'_>, id: &str) -> Self {
+        let lane = upstream.lane(asked);
+        let settings = shared.learnt.settings(upstream);
+        let attempt = Attempt {
+            asked,
+            upstream,
+            settings: &settings,
+            plan: &Plan::default(),
+        };
+        let prepared = lane::prepare(lane, &attempt, id);
+        let body = prepared
+            .ok()
+            .and_then(|prepared| prepared.body.try_into().ok());
+        match body {
+            Some(body) => Self {
+                lane,
+                wire: upstream.wire,
+                body,
+            },
+            // What could not be sent can be counted still: clients count a tool by itself.
+            None => Self {
+                lane: Lane::Translate,
+                wire: asked.wire,
+                body: asked.doc.body().clone(),
+            },
+        }
+    }
+}
+
+/// Our own count of what would be sent: by a tokenizer, corrected by what is known of the model.
+async fn estimated(
+    shared: &Shared,
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    sending: Sending,
+) -> Result<u64, Failure> {
+    let (provider, model) = (&upstream.provider.id, &upstream.model);
+    let bytes = estimate::size(asked.decoded()?);
+    shared.counter.asked(provider, model, clock::now());
+    let pieces = shared
+        .counter
+        .count(&shared.tasks, sending.wire, sending.body)
+        .await
+        .unwrap_or(bytes);
+    Ok(shared.calibration.count(provider, model, bytes, pieces))
+}
+
+/// The answer of a provider of the same wire, if it counts.
 async fn counted_by_provider(
     shared: &Shared,
     asked: &Asked,
     upstream: &Upstream<'_>,
-) -> Option<Bytes> {
-    if asked.wire != Wire::Anthropic || upstream.lane(asked) != Lane::Passthrough {
+    sending: &Sending,
+) -> Option<Response<Body>> {
+    if asked.wire != Wire::Anthropic || sending.wire != Wire::Anthropic {
         return None;
     }
     let url: Uri = format!("{}/count_tokens", upstream.url?).parse().ok()?;
-    let body = passthrough::spliced(asked, &upstream.model);
-    let request = attempt::request(asked, upstream, Lane::Passthrough, &url, body).ok()?;
+    let body = match sending.lane {
+        Lane::Passthrough => sending.body.as_bytes().clone(),
+        Lane::Translate => countable(&sending.body)?,
+    };
+    let request = attempt::request(asked, upstream, sending.lane, &url, body).ok()?;
     let client = shared.clients.get(&Way::of(upstream.provider))?;
     let counted = async {
         let response = client.request(request).await.ok()?;
         let (head, body) = response.into_parts();
         let decoding = Decoding::of(&head.headers).ok()?;
-        let body = UpstreamBody::Http(body, Box::new(decoding))
+        let body = UpstreamBody::http(body, decoding)
             .whole(ANSWER_CAP)
             .await
             .ok()?;
-        let text = ByteString::try_from(body.clone()).ok()?;
-        let is_count = scan(&text)
-            .ok()?
-            .root()
+        Some((head.status, head.headers, body))
+    };
+    let counted = tokio::time::timeout(COUNT_LIMIT, counted).await;
+    let (status, received, mut body) = counted.ok().flatten()?;
+    if !(status.is_success() && is_count(&body)) {
+        let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
+        body = blame.masked(is_passed_on(&blame, sending.lane, status, &body).then_some(body)?);
+    }
+    let forwarded = match sending.lane {
+        Lane::Passthrough => headers::forwarded_answer(&received),
+        Lane::Translate => headers::translated_answer(&received, clock::wall()),
+    };
+    let mut response = respond::json(status, body);
+    describe(response.headers_mut(), forwarded, upstream, sending.lane);
+    Some(response)
+}
+
+fn describe(headers: &mut HeaderMap, forwarded: HeaderMap, upstream: &Upstream<'_>, lane: Lane) {
+    for (name, value) in &forwarded {
+        headers.insert(name, value.clone());
+    }
+    let name = HeaderName::from_static;
+    respond::set(headers, name("x-lingate-lane"), lane.name());
+    respond::set(headers, name("x-lingate-provider"), &upstream.provider.id);
+}
+
+fn is_count(body: &Bytes) -> bool {
+    let Ok(text) = ByteString::try_from(body.clone()) else {
+        return false;
+    };
+    scan(&text).is_ok_and(|doc| {
+        doc.root()
             .get("input_tokens")
             .and_then(Value::u64)
-            .is_some();
-        (head.status.is_success() && is_count).then_some(body)
-    };
-    tokio::time::timeout(COUNT_LIMIT, counted)
-        .await
-        .ok()
-        .flatten()
+            .is_some()
+    })
+}
+
+/// Whether the client is told what the provider answered: that its request, or its own credential, is at fault.
+fn is_passed_on(blame: &Blame, lane: Lane, status: StatusCode, body: &Bytes) -> bool {
+    let failure = bridge::decode_error(Wire::Anthropic, status.as_u16(), body);
+    let is_own = bridge::is_own_error(Wire::Anthropic, &failure, body);
+    let failure = blame.told(failure);
+    let is_clients = matches!(
+        failure.kind,
+        FailureKind::InvalidRequest
+            | FailureKind::ContextOverflow { .. }
+            | FailureKind::TooLarge
+            | FailureKind::Authentication
+            | FailureKind::Permission
+    );
+    lane == Lane::Passthrough && is_own && is_clients
+}
+
+/// A translated body without what belongs to a request for a reply only; counting refuses members it does not know.
+fn countable(body: &ByteString) -> Option<Bytes> {
+    let doc = scan(body).ok()?;
+    let mut writer = Writer::with_capacity(body.len());
+    writer.begin_object();
+    for (key, value) in doc.root().members() {
+        if !matches!(&*key, "max_tokens" | "stream") {
+            writer.key(&key).raw(value.raw());
+        }
+    }
+    writer.end_object();
+    Some(writer.into_bytes().into())
 }

@@ -1,9 +1,12 @@
 //! ② One client request's life. Start at [`run`].
 
+mod answering;
 pub(crate) mod asked;
 pub(crate) mod attempt;
+mod attempts;
 pub(crate) mod count;
+pub(crate) mod learnt;
 pub(crate) mod moved;
-pub(crate) mod retry;
+pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod upstream;

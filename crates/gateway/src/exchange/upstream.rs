@@ -3,6 +3,7 @@
 use http::Uri;
 use lingate_config::{
     Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
+    ValidateToolCalls,
 };
 use lingate_quirk::{Selection, Settings, Target, select};
 use lingate_route::{Ask, Candidate, Cause, Resolution, Table, Unresolved, resolve};
@@ -11,6 +12,7 @@ use lingate_wire::turn::{Failure, FailureKind, Tool};
 use lingate_wire::{Wire, bridge};
 
 use super::asked::Asked;
+use super::policy::Demands;
 use crate::explain::Reason;
 use crate::lane::estimate;
 
@@ -26,6 +28,8 @@ pub(crate) struct Upstream<'c> {
     pub settings: Settings,
     pub selection: Selection,
     pub target: Option<&'c TargetSettings>,
+    /// What is asked of the model's replies.
+    pub demands: Demands,
     /// It refused a token in the history that another provider made: such thinking is left out from now on.
     pub refuses_foreign_thinking: bool,
 }
@@ -61,6 +65,7 @@ impl<'c> Upstream<'c> {
         Ok(Self {
             settings: settings(provider, config.model_settings(candidate), &candidate.model),
             target: config.target_settings(candidate),
+            demands: Demands::of(config.model_settings(candidate)),
             model: candidate.model.clone(),
             key: provider.keys.first(),
             provider,
@@ -77,17 +82,24 @@ impl<'c> Upstream<'c> {
         if self.refuses_foreign_thinking {
             return Lane::Translate;
         }
-        self.lane_for(asked.wire, asked.has_seal)
+        self.lane_for(asked.wire, asked.has_seal, asked.peek.has_tools)
     }
 
     /// The lane of any request of a client's wire.
-    pub(crate) fn lane_for(&self, client: Wire, has_seal: bool) -> Lane {
-        let looks_inside = self.reasons(client, has_seal).next().is_some();
+    pub(crate) fn lane_for(&self, client: Wire, has_seal: bool, has_tools: bool) -> Lane {
+        let looks_inside = self.reasons(client, has_seal, has_tools).next().is_some();
         Lane::of(client, self.wire, looks_inside)
     }
 
     /// Everything that keeps a request of `client` from passing byte for byte.
-    pub(crate) fn reasons(&self, client: Wire, has_seal: bool) -> impl Iterator<Item = Reason> {
+    pub(crate) fn reasons(
+        &self,
+        client: Wire,
+        has_seal: bool,
+        has_tools: bool,
+    ) -> impl Iterator<Item = Reason> {
+        let ensures_call = has_tools && self.demands.ensure_tool_call.is_some();
+        let validates = has_tools && self.demands.validate_tool_calls != ValidateToolCalls::Off;
         let target_body = self.target.is_some_and(|target| !target.body.is_empty());
         [
             (client != self.wire, Reason::OtherWire),
@@ -96,6 +108,8 @@ impl<'c> Upstream<'c> {
             (self.settings.shape_requests(), Reason::ModelSettings),
             (!self.provider.body.is_empty(), Reason::ProviderBody),
             (target_body, Reason::TargetBody),
+            (ensures_call, Reason::EnsureToolCall),
+            (validates, Reason::ValidateToolCalls),
         ]
         .into_iter()
         .filter_map(|(holds, reason)| holds.then_some(reason))
@@ -162,6 +176,14 @@ fn settings(provider: &Provider, model: Option<&ModelSettings>, name: &str) -> S
             .or_else(|| facts.and_then(|facts| facts.max_output)),
         omits_images: settings.images == Images::Omit
             && input.is_some_and(|input| !input.contains(&Modality::Image)),
+        instruction: settings.instruction.clone(),
+        tools_allowed: if settings.tools_allowed.iter().any(|glob| glob == "*") {
+            Vec::new()
+        } else {
+            settings.tools_allowed.clone()
+        },
+        max_turns: settings.max_turns,
+        repaired_by: Vec::new(),
     }
 }
 

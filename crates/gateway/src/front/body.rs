@@ -1,37 +1,67 @@
-//! Reads a request's body: up to a cap, and no longer than it keeps coming.
-
-use std::time::Duration;
+//! Reads a request's body: up to a cap, no longer than it keeps coming, and free of content codings.
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::time::timeout_at;
 
-/// Reads a whole body of at most `cap` bytes as text. A declared length over the cap is refused before a byte is read, and
-/// a client that falls silent for `idle` in the middle is not waited for.
-pub(crate) async fn read(
-    mut body: Incoming,
-    cap: u64,
-    idle: Duration,
+use super::encoding;
+use super::limits::Limits;
+use crate::clock;
+use crate::shared::Shared;
+
+/// Reads a whole body and undoes its content codings, which then are gone from `headers` too. `server.max_body` is the
+/// cap before and after that.
+pub(crate) async fn received(
+    shared: &Shared,
+    headers: &mut HeaderMap,
+    body: Incoming,
 ) -> Result<ByteString, Failure> {
+    let cap = shared.config.server.max_body;
+    let codings = encoding::codings(headers)?;
+    let bytes = read(body, cap, &shared.limits).await?;
+    headers.remove(CONTENT_ENCODING);
+    if codings.is_empty() {
+        return text(bytes);
+    }
+    let work = move || encoding::decoded(&bytes, &codings, cap);
+    let decoded = shared.tasks.spawn_blocking(work).await;
+    text(decoded.map_err(|_panic| {
+        Failure::new(
+            FailureKind::InvalidRequest,
+            "the body's `content-encoding` cannot be undone",
+        )
+    })??)
+}
+
+/// A body as text.
+pub(crate) fn text(bytes: Bytes) -> Result<ByteString, Failure> {
+    ByteString::try_from(bytes)
+        .map_err(|_| Failure::new(FailureKind::InvalidRequest, "the body is not valid UTF-8"))
+}
+
+/// Reads a whole body of at most `cap` bytes as it comes. A declared length over the cap is refused before a byte is read;
+/// a client that falls silent in the middle, or drips, is not waited for.
+pub(crate) async fn read(mut body: Incoming, cap: u64, limits: &Limits) -> Result<Bytes, Failure> {
     let hint = body.size_hint();
     if hint.lower() > cap {
         return Err(too_large(cap));
     }
+    let began = clock::now();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
-        let Ok(frame) = timeout(idle, body.frame()).await else {
-            return Err(Failure::new(
-                FailureKind::RequestTimeout,
-                format!(
-                    "the body stopped coming: nothing for {} s; send the request again",
-                    idle.as_secs()
-                ),
-            ));
+        let came = (first.len() + rest.len()) as u64;
+        let earned = Duration::from_secs(came / u64::from(limits.body_rate.max(1)));
+        let next = (clock::now() + limits.body_idle).min(began + limits.body_idle + earned);
+        let Ok(frame) = timeout_at(next, body.frame()).await else {
+            return Err(too_slow(limits));
         };
         let Some(frame) = frame else {
             break;
@@ -60,13 +90,22 @@ pub(crate) async fn read(
             rest.extend_from_slice(&data);
         }
     }
-    let whole = if rest.is_empty() {
+    Ok(if rest.is_empty() {
         first
     } else {
         rest.freeze()
-    };
-    ByteString::try_from(whole)
-        .map_err(|_| Failure::new(FailureKind::InvalidRequest, "the body is not valid UTF-8"))
+    })
+}
+
+fn too_slow(limits: &Limits) -> Failure {
+    Failure::new(
+        FailureKind::RequestTimeout,
+        format!(
+            "the body stopped coming: nothing for {} s, or fewer than {} bytes a second; send the request again",
+            limits.body_idle.as_secs(),
+            limits.body_rate,
+        ),
+    )
 }
 
 fn too_large(cap: u64) -> Failure {

@@ -89,7 +89,7 @@ pub(crate) fn health(shared: &Shared) -> Response<Body> {
         "version": control.version,
         "pid": std::process::id(),
         "config": control.config_hash,
-        "since": control.since.to_string(),
+        "since": format!("{:.0}", control.since),
         "sessions": *control.leases.borrow(),
         "active": shared.metrics.in_flight.get(),
         "exchanges": control.exchanges.load(Ordering::Relaxed),

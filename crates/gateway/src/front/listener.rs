@@ -1,5 +1,6 @@
 //! The listener: connections in, requests out, and the end of both.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,12 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::limits::{HEAD_BYTES, HEAD_LINES};
+use super::admission::Admitted;
+use super::limits::{HEAD_BYTES, HEAD_LINES, SEND_BYTES, UNSENT_BYTES};
 use super::service::serve;
 use super::socket::Socket;
 use crate::shared::Shared;
@@ -22,20 +25,34 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_LIMIT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no more file descriptors), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection for which there is no room may take to be told so.
+const LOBBY_STAY: Duration = Duration::from_secs(5);
 
 /// Accepts until the gateway is stopping.
 pub(crate) async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
-        let accepted = tokio::select! {
+        // What is not accepted waits in the listener's queue.
+        let place_and_stream = async {
+            let place = shared.admission.lobby().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
             biased;
             () = shared.stopping.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = place_and_stream => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
-                shared
-                    .tasks
-                    .spawn(connection(Arc::clone(shared), stream, peer));
+                let admitted = place.seated(&shared.admission);
+                let shared_with = Arc::clone(shared);
+                shared.tasks.spawn(async move {
+                    if !admitted.is_full {
+                        return connection(shared_with, stream, peer, &admitted).await;
+                    }
+                    tracing::warn!(%peer, "no room for another connection");
+                    let told = connection(shared_with, stream, peer, &admitted);
+                    let _ = timeout(LOBBY_STAY, told).await;
+                });
             }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
@@ -45,8 +62,8 @@ pub(crate) async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    if stream.set_nodelay(true).is_err() {
+async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, admitted: &Admitted) {
+    if stream.set_nodelay(true).is_err() || bound_queue(&stream).is_err() {
         return;
     }
     let Ok(Some(socket)) = timeout(shared.limits.head, Socket::accept(stream)).await else {
@@ -67,12 +84,14 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(SEND_BYTES)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_LIMIT)
         .max_pending_accept_reset_streams(20);
     let service_shared = Arc::clone(&shared);
-    let service = service_fn(move |request| serve(Arc::clone(&service_shared), request));
+    let is_full = admitted.is_full;
+    let service = service_fn(move |request| serve(Arc::clone(&service_shared), request, is_full));
     let connection = builder.serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
     let result = tokio::select! {
@@ -85,4 +104,18 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     if let Err(error) = result {
         tracing::debug!(%peer, "connection ended: {error}");
     }
+}
+
+/// Has the system take no more for a client than it has room for, and a little. It otherwise queues megabytes, all of
+/// which the upstream has then written for nobody.
+#[cfg(target_os = "linux")]
+fn bound_queue(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)
+}
+
+/// Where the system cannot tell sent from unsent, the whole queue is bounded.
+#[cfg(not(target_os = "linux"))]
+fn bound_queue(stream: &TcpStream) -> io::Result<()> {
+    let bytes = usize::try_from(2 * UNSENT_BYTES).unwrap_or(usize::MAX);
+    SockRef::from(stream).set_send_buffer_size(bytes)
 }

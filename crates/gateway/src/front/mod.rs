@@ -1,7 +1,9 @@
 //! ① The front: what a client may ask, and how it is answered before and around an exchange.
 
+pub(crate) mod admission;
 pub(crate) mod body;
 pub(crate) mod control;
+pub(crate) mod encoding;
 pub(crate) mod framing;
 pub(crate) mod guard;
 pub(crate) mod keys;

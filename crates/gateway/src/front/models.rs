@@ -1,5 +1,7 @@
 //! `GET /v1/models`: one list whose objects carry both the Anthropic and the `OpenAI` members.
 
+use std::ops::Range;
+
 use http::{Response, StatusCode};
 use lingate_route::{PublishedModel, published};
 use lingate_wire::Wire;
@@ -8,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::keys::Caller;
 use super::respond::{self, Body};
+use super::route::percent_decoded;
 use crate::shared::Shared;
 
 /// The dated facts carry no creation dates, and clients only parse them.
@@ -15,16 +18,26 @@ const CREATED: (&str, u64) = ("2026-01-01T00:00:00Z", 1_767_225_600);
 /// Marks an id whose window Claude Code takes for a million tokens; no route knows it.
 const WINDOW_SUFFIX: &str = "[1m]";
 
-/// The whole list.
-pub(crate) fn list(shared: &Shared, profile: Option<&str>, caller: &Caller) -> Response<Body> {
-    let models: Vec<Value> = visible(shared, profile, caller)
+/// The list, or the page of it that `query` asks for.
+pub(crate) fn list(
+    shared: &Shared,
+    profile: Option<&str>,
+    caller: &Caller,
+    query: Option<&str>,
+) -> Response<Body> {
+    let visible = visible(shared, profile, caller);
+    let ids: Vec<&str> = visible.iter().map(|model| model.id.as_str()).collect();
+    let Page { range, has_more } = Page::of(&ids, query.unwrap_or_default());
+    let models: Vec<Value> = visible
+        .get(range)
+        .unwrap_or_default()
         .iter()
         .map(|model| object(model, &model.id))
         .collect();
     let id = |model: Option<&Value>| model.map_or(Value::Null, |model| model["id"].clone());
     let body = json!({
         "object": "list",
-        "has_more": false,
+        "has_more": has_more,
         "first_id": id(models.first()),
         "last_id": id(models.last()),
         "data": models,
@@ -59,6 +72,44 @@ pub(crate) fn one(
     }
 }
 
+/// A piece of the list.
+#[derive(Debug, PartialEq, Eq)]
+struct Page {
+    range: Range<usize>,
+    /// Whether the list goes on in the direction of paging.
+    has_more: bool,
+}
+
+impl Page {
+    /// Pages as on the Anthropic wire: `limit`, behind `after_id` or before `before_id`. Without `limit` there is one page,
+    /// as on the `OpenAI` wire. A cursor that is not in the list leads to an empty page: nobody goes in circles.
+    fn of(ids: &[&str], query: &str) -> Self {
+        let asked = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .find(|(own, _)| *own == name)
+                .map(|(_, value)| percent_decoded(value))
+        };
+        let limit = asked("limit").and_then(|limit| limit.parse::<usize>().ok());
+        let limit = limit.unwrap_or(usize::MAX).max(1);
+        let place = |id: String| ids.iter().position(|own| *own == id);
+        if let Some(before) = asked("before_id") {
+            let end = place(before).unwrap_or(0);
+            let start = end.saturating_sub(limit);
+            return Self {
+                range: start..end,
+                has_more: start > 0,
+            };
+        }
+        let start = asked("after_id").map_or(0, |id| place(id).map_or(ids.len(), |at| at + 1));
+        let end = start.saturating_add(limit).min(ids.len());
+        Self {
+            range: start..end,
+            has_more: end < ids.len(),
+        }
+    }
+}
+
 fn visible(shared: &Shared, profile: Option<&str>, caller: &Caller) -> Vec<PublishedModel> {
     let mut models = published(&shared.routes.table(), profile);
     models.retain(|model| caller.may_ask(&model.id).is_ok());
@@ -81,4 +132,32 @@ fn object(model: &PublishedModel, id: &str) -> Value {
         "context_length": model.context,
         "context_window": model.context,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages() {
+        let ids = ["a", "b/c", "d", "e"];
+        for (query, range, has_more) in [
+            ("", 0..4, false),
+            ("beta=true", 0..4, false),
+            ("limit=1000", 0..4, false),
+            ("limit=2", 0..2, true),
+            ("limit=0", 0..1, true),
+            ("limit=many", 0..4, false),
+            ("limit=2&after_id=a", 1..3, true),
+            ("limit=2&after_id=b%2Fc", 2..4, false),
+            ("after_id=e", 4..4, false),
+            ("after_id=nobody", 4..4, false),
+            ("limit=1&before_id=d", 1..2, true),
+            ("limit=2&before_id=d", 0..2, false),
+            ("before_id=a", 0..0, false),
+            ("before_id=nobody", 0..0, false),
+        ] {
+            assert_eq!(Page::of(&ids, query), Page { range, has_more }, "{query}");
+        }
+    }
 }

@@ -161,7 +161,7 @@ fn wire_of(path: &str) -> Wire {
 }
 
 /// Model ids hold slashes and brackets, which some clients encode.
-fn percent_decoded(id: &str) -> String {
+pub(crate) fn percent_decoded(id: &str) -> String {
     let mut out = Vec::with_capacity(id.len());
     let mut rest = id.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

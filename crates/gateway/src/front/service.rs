@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::header::CONNECTION;
+use http::header::{ACCEPT_ENCODING, CONNECTION};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
@@ -11,27 +11,29 @@ use lingate_wire::turn::{Failure, FailureKind};
 use super::keys::{self, Caller};
 use super::respond::{self, Body};
 use super::route::{Access, Matched, Route, matched};
-use super::{control, guard, models, switch};
+use super::{control, encoding, guard, models, switch};
 use crate::exchange::run::Call;
 use crate::exchange::{count, run};
 use crate::metrics::{CONTENT_TYPE, RouteLabels};
 use crate::shared::Shared;
 use crate::{clock, ids};
 
-/// Answers one request; never fails.
+/// Answers one request; never fails. Where there `is_full` of connections, only the gateway's own state is told.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     request: Request<Incoming>,
+    is_full: bool,
 ) -> Result<Response<Body>, Infallible> {
     let profiles = &shared.config.routes.profiles;
     let matched = matched(request.uri().path(), |name| profiles.contains_key(name));
     let is_head = request.method() == Method::HEAD;
     let wire = matched.wire;
-    let mut response = match dispatch(shared, request, matched).await {
+    let mut response = match dispatch(shared, request, matched, is_full).await {
         Ok(response) => response,
         Err(Refused {
             failure,
             allow,
+            accepts,
             is_last,
         }) => {
             let mut response = respond::failure(&failure, wire, &ids::exchange().to_string());
@@ -40,6 +42,9 @@ pub(crate) async fn serve(
             }
             if let Some(allow) = allow {
                 respond::set_allow(&mut response, allow);
+            }
+            if let Some(accepts) = accepts {
+                respond::set(response.headers_mut(), ACCEPT_ENCODING, accepts);
             }
             response
         }
@@ -50,10 +55,12 @@ pub(crate) async fn serve(
     Ok(response)
 }
 
-/// A request that is not served, and the methods that would be.
+/// A request that is not served, and what would be.
 struct Refused {
     failure: Failure,
     allow: Option<&'static [Method]>,
+    /// The content codings that are read.
+    accepts: Option<&'static str>,
     /// Whether the connection ends with it.
     is_last: bool,
 }
@@ -63,7 +70,18 @@ impl From<Failure> for Refused {
         Self {
             failure,
             allow: None,
+            accepts: None,
             is_last: false,
+        }
+    }
+}
+
+impl Refused {
+    /// The last answer of its connection.
+    fn last(self) -> Self {
+        Self {
+            is_last: true,
+            ..self
         }
     }
 }
@@ -72,13 +90,11 @@ async fn dispatch(
     shared: Arc<Shared>,
     request: Request<Incoming>,
     matched: Matched,
+    is_full: bool,
 ) -> Result<Response<Body>, Refused> {
     let (parts, body) = request.into_parts();
-    guard::check_protocol(&parts.method, &parts.headers).map_err(|failure| Refused {
-        failure,
-        allow: None,
-        is_last: true,
-    })?;
+    guard::check_protocol(&parts.method, &parts.headers)
+        .map_err(|failure| Refused::from(failure).last())?;
     guard::check_source(&parts.headers, &parts.uri, &shared.config.server.hosts).inspect_err(
         |failure| {
             shared.metrics.refused_sources.inc();
@@ -98,6 +114,9 @@ async fn dispatch(
     if !route.methods().contains(&parts.method) {
         return Err(wrong_method(&parts.method, &route));
     }
+    if is_full && !matches!(route, Route::Health | Route::Metrics | Route::Stop) {
+        return Err(Refused::from(full()).last());
+    }
     let caller = match route.access() {
         Access::Open => Caller::Anybody,
         Access::Client => keys::caller(&shared.config, &parts.headers)?,
@@ -108,6 +127,10 @@ async fn dispatch(
     };
     if matches!(route, Route::Reply(_) | Route::CountTokens(_)) {
         guard::check_content_type(&parts.method, &parts.headers)?;
+        encoding::codings(&parts.headers).map_err(|failure| Refused {
+            accepts: Some(encoding::ACCEPTED),
+            ..failure.into()
+        })?;
     } else {
         shared
             .metrics
@@ -143,7 +166,7 @@ async fn dispatch(
             };
             count::run(shared, call).await
         }
-        Route::Models => models::list(&shared, profile.as_deref(), &caller),
+        Route::Models => models::list(&shared, profile.as_deref(), &caller, parts.uri.query()),
         Route::Model(id) => {
             let request_id = ids::exchange().to_string();
             models::one(
@@ -164,6 +187,16 @@ async fn dispatch(
         Route::Default if parts.method == Method::POST => switch::set(&shared, body).await?,
         Route::Default => switch::get(&shared),
     })
+}
+
+/// There is no room for another connection.
+fn full() -> Failure {
+    let mut failure = Failure::new(
+        FailureKind::Overloaded,
+        "too many connections are open; close some, or raise the limit on open files (`ulimit -n`)",
+    );
+    failure.retry_after = Some(1);
+    failure
 }
 
 fn unknown(shared: &Shared, method: &Method, path: &str) -> Failure {
@@ -189,6 +222,7 @@ fn wrong_method(method: &Method, route: &Route) -> Refused {
             ),
         ),
         allow: Some(route.methods()),
+        accepts: None,
         is_last: false,
     }
 }

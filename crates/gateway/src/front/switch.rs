@@ -24,7 +24,7 @@ pub(crate) fn get(shared: &Shared) -> Response<Body> {
 
 /// `POST /api/default` with `{"model": NAME}`, or null to go back to the configured one.
 pub(crate) async fn set(shared: &Shared, body: Incoming) -> Result<Response<Body>, Failure> {
-    let text = body::read(body, MAX_BODY, shared.limits.body_idle).await?;
+    let text = body::text(body::read(body, MAX_BODY, &shared.limits).await?)?;
     let wish: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
     let model = match (wish.len(), wish.get("model")) {
         (1, Some(Value::String(name))) => Some(name.as_str()),

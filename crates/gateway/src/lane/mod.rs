@@ -1,31 +1,31 @@
 //! ④ The lanes: what goes to the upstream, and how its reply is read.
 
+pub(crate) mod allowed;
 pub(crate) mod calibration;
 pub(crate) mod estimate;
 pub(crate) mod merge;
 pub(crate) mod passthrough;
+pub(crate) mod same_wire;
 pub(crate) mod translate;
 
 use bytes::Bytes;
-use lingate_quirk::{Selection, Settings, State};
+use lingate_quirk::{Selection, State};
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::Failure;
 
-use crate::exchange::asked::Asked;
-use crate::exchange::upstream::Upstream;
+use crate::exchange::attempt::Attempt;
 use crate::relay::chain::Chain;
+use crate::tokens::Size;
 
 /// Prepares an attempt, anew from the client's request.
 pub(crate) fn prepare(
     lane: Lane,
-    asked: &Asked,
-    upstream: &Upstream<'_>,
-    settings: &Settings,
+    attempt: &Attempt<'_>,
     exchange: &str,
 ) -> Result<Prepared, Failure> {
     match lane {
-        Lane::Passthrough => Ok(passthrough::prepare(asked, upstream)),
-        Lane::Translate => translate::prepare(asked, upstream, settings, exchange),
+        Lane::Passthrough => Ok(passthrough::prepare(attempt.asked, attempt.upstream)),
+        Lane::Translate => translate::prepare(attempt, exchange),
     }
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Prepared {
     pub body: Bytes,
     pub chain: Chain,
     /// Input tokens as estimated, of a request that was decoded.
-    pub input_estimate: Option<u64>,
+    pub input_estimate: Option<Size>,
     /// Quirks that changed the request.
     pub hits: Vec<&'static str>,
     /// What could not be carried.

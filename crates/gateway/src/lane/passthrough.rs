@@ -1,9 +1,8 @@
 //! Lane 1: the client's bytes, but for the model's name.
 
 use bytes::Bytes;
-use lingate_wire::bridge;
-use lingate_wire::json::{Text, Writer};
 use lingate_wire::turn::{EmptyReply, Sequencer};
+use lingate_wire::{bridge, splice};
 
 use super::Prepared;
 use crate::exchange::asked::Asked;
@@ -38,15 +37,5 @@ pub(crate) fn spliced(asked: &Asked, model: &str) -> Bytes {
     else {
         return body.as_bytes().clone();
     };
-    let bytes = body.as_bytes();
-    let (Some(before), Some(after)) = (bytes.get(..span.start), bytes.get(span.end..)) else {
-        return bytes.clone();
-    };
-    let mut out = Vec::with_capacity(bytes.len() + model.len());
-    out.extend_from_slice(before);
-    let mut writer = Writer::append_to(out);
-    writer.text(&Text::from(model));
-    let mut out = writer.into_bytes();
-    out.extend_from_slice(after);
-    out.into()
+    splice::model(body, &span, model)
 }

@@ -1,30 +1,33 @@
 //! Lane 2: through the hub.
 
 use bytes::Bytes;
-use lingate_quirk::{Settings, State, Target};
+use lingate_quirk::{State, Target};
 use lingate_wire::bridge;
 use lingate_wire::turn::{
-    Block, EmptyReply, Failure, FailureKind, Role, SEAL_PREFIX, SealKey, SealStage, Sequencer,
+    Block, Failure, FailureKind, Losses, Role, SEAL_PREFIX, SealKey, SealStage, Sequencer,
     Thinking, ThinkingMode, ToolIdStage, Turn,
 };
 use lingate_wire::{Decoded, UpstreamContext, Wire, chat};
 
+use super::allowed::keep_allowed;
 use super::merge::merged;
+use super::same_wire::{echo, untouched};
 use super::{Prepared, estimate};
-use crate::exchange::asked::Asked;
-use crate::exchange::upstream::Upstream;
+use crate::exchange::attempt::Attempt;
+use crate::exchange::policy::police;
 use crate::relay::chain::Chain;
 
 /// Prepares a translated attempt, anew from the client's request.
-pub(crate) fn prepare(
-    asked: &Asked,
-    upstream: &Upstream<'_>,
-    settings: &Settings,
-    exchange: &str,
-) -> Result<Prepared, Failure> {
+pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared, Failure> {
+    let Attempt {
+        asked,
+        upstream,
+        settings,
+        plan,
+    } = *attempt;
     // Not the copy that routing may have looked at: reading the document once more is no dearer than cloning it.
     let mut decoded = asked.decode()?;
-    let input_estimate = Some(estimate::input_tokens(&decoded));
+    let input_estimate = Some(estimate::size(&decoded));
     let target = Target {
         provider: &upstream.provider.id,
         host: &upstream.host,
@@ -32,12 +35,15 @@ pub(crate) fn prepare(
         wire: upstream.wire,
     };
     let mut state = State::new(&target, settings.clone());
+    state.losses = keep_allowed(&mut decoded, &settings.tools_allowed);
     let selection = upstream.selection.clone();
+    let policed = police(&mut decoded, upstream.demands, plan);
     let call_ids = call_ids(&decoded.turn);
     if upstream.refuses_foreign_thinking {
         disown_native_thinking(&mut decoded);
     }
-    if decoded.params.cache_key.is_none() {
+    let is_same_wire = asked.wire == upstream.wire;
+    if decoded.params.cache_key.is_none() && !is_same_wire {
         decoded.params.cache_key = asked.cache_key();
     }
     selection.apply(&mut decoded.turn, &mut decoded.params, &mut state);
@@ -52,25 +58,40 @@ pub(crate) fn prepare(
         model: &upstream.model,
         seal: &seal,
     };
-    let encoded = bridge::encode_request(upstream.wire, &decoded, &context, &state.dialect)?;
-    let mut body = merged(Bytes::from(encoded.body), &upstream.provider.body);
+    let mut encoded = bridge::encode_request(upstream.wire, &decoded, &context, &state.dialect)?;
+    if upstream.wire == Wire::Chat && has_no_messages(&encoded.body) {
+        return Err(nothing_to_say(&upstream.provider.id));
+    }
+    let untouched = untouched(asked, upstream.wire, &encoded.body, &context)?;
+    let is_untouched = untouched.is_some();
+    if is_untouched {
+        encoded.losses = Losses::default();
+    }
+    let body = untouched.unwrap_or_else(|| Bytes::from(encoded.body));
+    let mut body = merged(body, &upstream.provider.body);
     if let Some(target) = upstream.target {
         body = merged(body, &target.body);
     }
 
     let mut stages = selection.stages(&state);
+    let policies_at = stages.len();
     stages.push(Box::new(ToolIdStage::new(exchange, call_ids)));
-    stages.push(Box::new(SealStage::new(seal)));
-    stages.push(Box::new(Sequencer::new(EmptyReply::Fault)));
+    // A session without seals keeps to its wire's own tokens, as a passthrough does.
+    if !is_same_wire || asked.has_seal {
+        stages.push(Box::new(SealStage::new(seal)));
+    }
+    stages.push(Box::new(Sequencer::new(policed.empty_reply)));
+    let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
+    if is_same_wire && policed.stages.is_empty() {
+        chain = chain.echoing(echo(asked, is_untouched));
+    }
     Ok(Prepared {
         body,
-        chain: Chain::new(bridge::stream_decoder(upstream.wire), stages),
+        chain: chain.policed(policies_at, policed.stages),
         input_estimate,
         hits: state.hits.clone(),
-        losses: encoded
-            .losses
-            .iter()
-            .map(|loss| loss.path.clone())
+        losses: (state.losses.iter().cloned())
+            .chain(encoded.losses.iter().map(|loss| loss.path.clone()))
             .collect(),
         repair: Some((selection, state)),
     })
@@ -90,6 +111,23 @@ fn unservable(tool: &chat::Unservable, provider: &str) -> Failure {
         )
     };
     Failure::new(FailureKind::InvalidRequest, format!("tool `{name}` {why}"))
+}
+
+/// Whether a Chat body asks nothing. Its first member but one is the conversation, so that this looks at the first few
+/// bytes; inside a string the quotes would be escaped.
+fn has_no_messages(body: &[u8]) -> bool {
+    const MEMBER: &[u8] = br#""messages":["#;
+    memchr::memmem::find(body, MEMBER).is_some_and(|at| body.get(at + MEMBER.len()) == Some(&b']'))
+}
+
+/// Hosts refuse it in many ways, some with a fault of theirs.
+fn nothing_to_say(provider: &str) -> Failure {
+    Failure::new(
+        FailureKind::InvalidRequest,
+        format!(
+            "messages: nothing is left to send to `{provider}`; at least one message with content is required"
+        ),
+    )
 }
 
 /// Whether an upstream that refuses foreign thinking would get another request than this.

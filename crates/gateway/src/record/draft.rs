@@ -3,7 +3,7 @@
 //! Everybody who works on the exchange holds the same draft; when the last of them lets go (answered, failed, client
 //! gone, panic, shutdown) it writes its one log line and counts its metrics.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lingate_wire::Wire;
@@ -19,6 +19,7 @@ use crate::metrics::{
     AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels,
 };
 use crate::relay::chain::Tally;
+use crate::tokens::Size;
 
 /// One exchange, as it becomes known.
 pub(crate) struct Draft {
@@ -44,7 +45,9 @@ struct Details {
     quirks: Vec<String>,
     losses: Vec<String>,
     /// Input tokens by bytes alone, and by what was learnt of the upstream.
-    raw_estimate: u64,
+    raw_estimate: Size,
+    /// Input tokens by a tokenizer, once they are counted.
+    pieces: Arc<OnceLock<Size>>,
     input_estimate: u64,
     overhead: Option<Duration>,
     ttft: Option<Duration>,
@@ -109,6 +112,7 @@ impl Draft {
         details.upstream_wire = Some(wire);
         details.lane = Some(lane);
         details.attempts += 1;
+        details.pieces = Arc::default();
         details.attempts
     }
 
@@ -153,6 +157,30 @@ impl Draft {
         self.metrics.attempts.get_or_create(&labels).inc();
     }
 
+    /// An attempt's reply is complete, and another attempt continues it for the reason given. What it used counts.
+    pub(crate) fn attempt_went_on(&self, reason: &'static str, tally: &Tally) {
+        self.tally(tally);
+        let mut details = self.details();
+        tracing::info!(
+            exchange.id = %self.id,
+            attempt.n = details.attempts,
+            provider.id = %details.provider,
+            upstream.model = %details.upstream_model,
+            tokens.output = details.usage.output,
+            reason,
+            "attempt {} at {} goes on: {reason}",
+            details.attempts,
+            details.provider,
+        );
+        self.count_tokens(&details);
+        details.usage = Usage::default();
+        let labels = AttemptLabels {
+            provider: details.provider.clone(),
+            outcome: "continued",
+        };
+        self.metrics.attempts.get_or_create(&labels).inc();
+    }
+
     /// First content is there.
     pub(crate) fn first_content(&self) {
         let mut details = self.details();
@@ -189,12 +217,18 @@ impl Draft {
     }
 
     /// Input tokens as estimated before the upstream tells.
-    pub(crate) fn set_input_estimate(&self, tokens: u64) {
+    pub(crate) fn set_input_estimate(&self, tokens: Size) {
         let mut details = self.details();
         details.raw_estimate = tokens;
         details.input_estimate =
             self.calibration
+                .bytes
                 .applied(&details.provider, &details.upstream_model, tokens);
+    }
+
+    /// Where the count of this attempt's request is to be left.
+    pub(crate) fn pieces(&self) -> Arc<OnceLock<Size>> {
+        Arc::clone(&self.details().pieces)
     }
 
     /// Input tokens as estimated before the upstream tells; 0 for a passthrough, which tells itself.
@@ -272,6 +306,11 @@ impl Draft {
             };
             metrics.quirk_hits.get_or_create(&labels).inc();
         }
+        self.count_tokens(details);
+    }
+
+    fn count_tokens(&self, details: &Details) {
+        let metrics = &self.metrics;
         let usage = &details.usage;
         for (kind, count) in [
             ("input", usage.input),
@@ -308,14 +347,15 @@ impl Drop for Draft {
         let total = clock::now() - self.accepted;
         let details = self.details();
         self.count(&details, total);
-        if let Some(told) = details
-            .usage
-            .total_input()
-            .filter(|_| details.raw_estimate > 0)
-        {
-            let model = &details.upstream_model;
-            self.calibration
-                .learn(&details.provider, model, details.raw_estimate, told);
+        if let Some(told) = details.usage.total_input() {
+            let (provider, model) = (&details.provider, &details.upstream_model);
+            let pieces = details.pieces.get().copied().unwrap_or_default();
+            let Calibration {
+                bytes,
+                pieces: by_pieces,
+            } = &*self.calibration;
+            bytes.learn(provider, model, details.raw_estimate, told);
+            by_pieces.learn(provider, model, pieces, told);
         }
         tracing::info!(
             exchange.id = %self.id,

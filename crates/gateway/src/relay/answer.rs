@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use lingate_wire::turn::{Failure, Reply};
+use lingate_wire::turn::{Event, Failure};
 
 use super::chain::Tally;
 use super::live::Live;
@@ -30,5 +30,11 @@ pub(crate) enum WholeBody {
     /// As the upstream sent it.
     Verbatim(Bytes),
     /// To be written in the client's wire.
-    Reply(Box<Reply>),
+    Events(Vec<Event>),
+}
+
+impl Default for WholeBody {
+    fn default() -> Self {
+        Self::Events(Vec::new())
+    }
 }

@@ -6,6 +6,10 @@ use lingate_wire::sse::{Frame, SseError, SseParser};
 use lingate_wire::stage::{End, Note, Sink, Stage};
 use lingate_wire::turn::{Event, Failure, FailureKind, Reply, StopReason, Usage, fold};
 
+use super::echo::Echo;
+use super::message::Holding;
+use super::policing::{Findings, PolicyStage};
+
 /// Decodes frames of an upstream's stream.
 pub(crate) type Decoder = Box<dyn Stage<In = Frame, Out = Event>>;
 /// Changes a stream of events.
@@ -20,6 +24,26 @@ pub(crate) struct Tally {
     pub stop: Option<StopReason>,
     /// What the stages noticed.
     pub notes: Vec<Note>,
+    /// What policies want kept back of it.
+    pub holding: Holding,
+    /// What their stages noticed; known at its end.
+    pub findings: Findings,
+}
+
+/// A stage, as the chain holds it.
+enum Link {
+    Plain(EventStage),
+    /// One that has something to tell a policy.
+    Policy(Box<dyn PolicyStage>),
+}
+
+impl Link {
+    fn stage(&mut self) -> &mut dyn Stage<In = Event, Out = Event> {
+        match self {
+            Self::Plain(stage) => &mut **stage,
+            Self::Policy(stage) => &mut **stage,
+        }
+    }
 }
 
 /// Parser, decoder and stages of one reply.
@@ -29,11 +53,13 @@ pub(crate) struct Chain {
     parser: SseParser,
     frames: Vec<Frame>,
     decoder: Decoder,
-    stages: Vec<EventStage>,
+    stages: Vec<Link>,
     /// What a stage takes and what it gives, swapped from one to the next; their buffers are used again for every frame.
     front: Sink<Event>,
     back: Sink<Event>,
     is_observer: bool,
+    /// One wire on both sides: compares what was read with what comes out.
+    echo: Option<Echo>,
     tally: Tally,
     has_content: bool,
     is_done: bool,
@@ -47,10 +73,11 @@ impl Chain {
             parser: SseParser::default(),
             frames: Vec::new(),
             decoder,
-            stages,
+            stages: stages.into_iter().map(Link::Plain).collect(),
             front: Sink::new(),
             back: Sink::new(),
             is_observer: false,
+            echo: None,
             tally: Tally::default(),
             has_content: false,
             is_done: false,
@@ -90,13 +117,14 @@ impl Chain {
             return;
         }
         self.decoder.end(end.clone(), &mut self.front);
+        self.read();
         self.through_stages(0, out);
         for at in 0..self.stages.len() {
             if self.is_over() {
                 return;
             }
             if let Some(stage) = self.stages.get_mut(at) {
-                stage.end(end.clone(), &mut self.front);
+                stage.stage().end(end.clone(), &mut self.front);
             }
             self.through_stages(at + 1, out);
         }
@@ -105,6 +133,7 @@ impl Chain {
     /// Takes a whole reply that was not streamed.
     pub(crate) fn whole(&mut self, events: Vec<Event>, out: &mut Vec<Event>) {
         self.front.items = events;
+        self.read();
         self.through_stages(0, out);
     }
 
@@ -112,6 +141,27 @@ impl Chain {
     /// has to hold back the very event that would end a broken reply normally.
     pub(crate) fn observing(mut self) -> Self {
         self.is_observer = true;
+        self
+    }
+
+    /// Compares what is read with what comes out, for a client of the upstream's own wire.
+    pub(crate) fn echoing(mut self, echo: Echo) -> Self {
+        self.echo = Some(echo);
+        self
+    }
+
+    /// What compares them.
+    pub(crate) fn echo(&mut self) -> Option<&mut Echo> {
+        self.echo.as_mut()
+    }
+
+    /// Puts the stages of policies before the one at `place`.
+    pub(crate) fn policed(mut self, place: usize, stages: Vec<Box<dyn PolicyStage>>) -> Self {
+        let holding = stages.iter().map(|stage| stage.keeps_back()).max();
+        self.tally.holding = holding.unwrap_or_default();
+        let place = place.min(self.stages.len());
+        let links = stages.into_iter().map(Link::Policy);
+        self.stages.splice(place..place, links);
         self
     }
 
@@ -151,6 +201,7 @@ impl Chain {
                 break;
             }
             self.decoder.on(frame, &mut self.front);
+            self.read();
             if self.is_observer
                 && let Some(stop) = self.decoder.stopped()
             {
@@ -164,7 +215,8 @@ impl Chain {
     /// that comes behind it does.
     fn through_stages(&mut self, first: usize, out: &mut Vec<Event>) {
         let (front, back) = (&mut self.front, &mut self.back);
-        for stage in self.stages.iter_mut().skip(first) {
+        for link in self.stages.iter_mut().skip(first) {
+            let stage = link.stage();
             for event in front.items.drain(..) {
                 if back.has_fault() {
                     break;
@@ -190,13 +242,30 @@ impl Chain {
         }
     }
 
+    /// What `front` holds is as the decoder read it.
+    fn read(&mut self) {
+        if let Some(echo) = &mut self.echo {
+            self.front.items.iter().for_each(|event| echo.came(event));
+        }
+    }
+
     fn observe(&mut self, event: &Event) {
+        if let Some(echo) = &mut self.echo {
+            echo.went(event);
+        }
         match event {
             Event::Open { .. } => self.has_content = true,
             Event::Start(start) => self.tally.usage.update(&start.usage),
             Event::Usage(usage) => self.tally.usage.update(usage),
             Event::Stop(stop) => self.tally.stop = Some(stop.reason),
-            Event::Done => self.is_done = true,
+            Event::Done => {
+                self.is_done = true;
+                for link in &self.stages {
+                    if let Link::Policy(stage) = link {
+                        stage.report(&mut self.tally.findings);
+                    }
+                }
+            }
             Event::Delta { .. } | Event::Close { .. } | Event::Ping => {}
         }
     }

@@ -11,12 +11,15 @@ use lingate_wire::{StreamEncoder, Wire};
 use tokio::time::Instant;
 
 use super::chain::{Chain, Tally, encode};
+use super::echo::{Pieces, Verdict};
+use super::message::Message;
 use crate::clock;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::UpstreamBody;
 
-/// Most bytes of one write towards the client; what is ready beyond that goes out with the next.
-const WRITE_TARGET: usize = 64 * 1024;
+/// Bytes taken of the upstream for one write towards the client; what is ready beyond that goes out with the next. Counts
+/// into what a stream holds for a client that does not read (`front/limits.rs`).
+const WRITE_TARGET: usize = 16 * 1024;
 
 /// How long a host may take to end a stream whose reply is complete.
 const GRACE: Duration = Duration::from_secs(3);
@@ -45,8 +48,12 @@ pub(crate) struct Live {
     events: Vec<Event>,
     /// Passthrough: whole events not yet written.
     raw: BytesMut,
-    /// Passthrough: the event that is still arriving.
+    /// Passthrough, and where the wires are the same: the event that is still arriving.
     tail: BytesMut,
+    /// Translated, where the wires are the same: which bytes go out as they came.
+    pieces: Option<Pieces>,
+    /// Bytes read of the upstream for the next write.
+    taken: usize,
     last_byte: Instant,
     last_event: Instant,
     /// The body has ended.
@@ -76,6 +83,8 @@ impl Live {
         blame: Blame,
     ) -> Self {
         let now = clock::now();
+        let mut chain = chain;
+        let pieces = chain.echo().map(|_| Pieces::default());
         Self {
             headers,
             lane,
@@ -87,6 +96,8 @@ impl Live {
             events: Vec::new(),
             raw: BytesMut::new(),
             tail: BytesMut::new(),
+            pieces,
+            taken: 0,
             last_byte: now,
             last_event: now,
             is_ended: false,
@@ -114,6 +125,7 @@ impl Live {
             blame,
         );
         live.events = events;
+        live.pieces = None;
         live
     }
 
@@ -156,6 +168,7 @@ impl Live {
     pub(crate) async fn next(
         &mut self,
         encoder: Option<&mut (dyn StreamEncoder + 'static)>,
+        message: &mut Message,
     ) -> Next {
         while !self.has_output() && !self.is_over() {
             match self.read().await {
@@ -164,6 +177,11 @@ impl Live {
             }
         }
         self.take_what_is_ready();
+        self.taken = 0;
+        if message.is_held() {
+            self.forget_origin();
+        }
+        message.pass(&mut self.events);
         let bytes = self.output(encoder);
         match self.chain.fault() {
             _ if !self.is_over() => Next::Bytes(bytes),
@@ -183,6 +201,26 @@ impl Live {
     /// What broke it, if anything did.
     pub(crate) fn fault(&self) -> Option<&Failure> {
         self.chain.fault()
+    }
+
+    /// Whether the client can be shown something of it.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.chain.has_content() || !self.chain.is_done()
+    }
+
+    /// Changes the events that were read and not yet written.
+    pub(crate) fn with_events(&mut self, change: impl FnOnce(&mut Vec<Event>)) {
+        change(&mut self.events);
+    }
+
+    /// Everything is written anew from here on: the client has, or gets, something else than what came.
+    pub(crate) fn forget_origin(&mut self) {
+        if let Some(echo) = self.chain.echo() {
+            echo.give_up();
+        }
+        if let Some(pieces) = &mut self.pieces {
+            pieces.give_up(self.events.len());
+        }
     }
 
     /// The lane it is relayed in.
@@ -233,7 +271,7 @@ impl Live {
     /// Coalesces what the upstream has ready into one write; never waits for more.
     fn take_what_is_ready(&mut self) {
         use futures_util::FutureExt as _;
-        while !self.is_over() && self.raw.len() + self.events.len() * 64 < WRITE_TARGET {
+        while !self.is_over() && self.taken < WRITE_TARGET {
             match self.body.chunk().now_or_never() {
                 Some(Some(Ok(chunk))) => self.take(chunk),
                 Some(Some(Err(failure))) => self.finish(&End::Broken(failure)),
@@ -245,9 +283,11 @@ impl Live {
 
     fn take(&mut self, chunk: Bytes) {
         self.last_byte = clock::now();
+        self.taken += chunk.len();
         let before = self.events.len();
         match self.lane {
             Lane::Passthrough => self.pass(&chunk),
+            Lane::Translate if self.pieces.is_some() => self.copy(&chunk),
             Lane::Translate => self.chain.push(chunk, &mut self.events),
         }
         if self
@@ -287,6 +327,52 @@ impl Live {
         }
     }
 
+    /// Takes whole events one by one, so that each can go out as it came.
+    fn copy(&mut self, chunk: &[u8]) {
+        self.tail.extend_from_slice(chunk);
+        while !self.is_over() {
+            let Some(end) = event_end(&self.tail) else {
+                break;
+            };
+            let event = self.tail.split_to(end).freeze();
+            self.chain.push(event.clone(), &mut self.events);
+            self.judge(event);
+        }
+    }
+
+    /// Settles what becomes of bytes that went through the chain.
+    fn judge(&mut self, raw: Bytes) {
+        let has_fault = self.chain.fault().is_some();
+        let (Some(echo), Some(pieces)) = (self.chain.echo(), &mut self.pieces) else {
+            return;
+        };
+        match echo.named(raw) {
+            Some(raw) => pieces.came(&raw),
+            None => echo.give_up(),
+        }
+        let verdict = if has_fault {
+            Verdict::Changed
+        } else {
+            echo.verdict()
+        };
+        pieces.judged(verdict, self.events.len());
+    }
+
+    /// What is left when the upstream's stream is over, and the wire's last word if only that is missing.
+    fn copy_end(&mut self, end: &End) {
+        let rest = self.tail.split().freeze();
+        self.chain.push(rest.clone(), &mut self.events);
+        self.chain.flush(&mut self.events);
+        let has_said_end = self.chain.is_done();
+        self.chain.end(end, &mut self.events);
+        let is_clean = *end == End::Clean && rest.is_empty();
+        let mut rest = BytesMut::from(&rest[..]);
+        if !has_said_end && self.chain.is_done() {
+            rest.extend_from_slice(bridge::missing_last_word(self.wire, is_clean));
+        }
+        self.judge(rest.freeze());
+    }
+
     /// The observer found a fault that the upstream does not know of: nothing of what comes now may reach the client.
     fn is_withheld(&self) -> bool {
         self.chain.fault().is_some_and(|failure| !is_said(failure))
@@ -294,6 +380,9 @@ impl Live {
 
     fn finish(&mut self, end: &End) {
         self.is_ended = true;
+        if self.lane == Lane::Translate && self.pieces.is_some() {
+            return self.copy_end(end);
+        }
         if self.lane == Lane::Translate {
             return self.chain.end(end, &mut self.events);
         }
@@ -315,7 +404,10 @@ impl Live {
     }
 
     fn has_output(&self) -> bool {
-        !self.raw.is_empty() || !self.events.is_empty()
+        match &self.pieces {
+            Some(pieces) => !pieces.is_empty(),
+            None => !self.raw.is_empty() || !self.events.is_empty(),
+        }
     }
 
     /// A translated reply is over with its last event; one that passes through has bytes until its body ends.
@@ -330,6 +422,10 @@ impl Live {
         match encoder {
             Some(encoder) if self.lane == Lane::Translate => {
                 let mut out = Vec::with_capacity(self.events.len() * 160);
+                if let Some(pieces) = &mut self.pieces {
+                    pieces.write(&mut self.events, encoder, &mut out);
+                    return out.into();
+                }
                 encode(&mut self.events, encoder, &mut out);
                 out.into()
             }

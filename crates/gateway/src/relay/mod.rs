@@ -2,5 +2,9 @@
 
 pub(crate) mod answer;
 pub(crate) mod chain;
+pub(crate) mod echo;
+pub(crate) mod finish;
 pub(crate) mod live;
+pub(crate) mod message;
+pub(crate) mod policing;
 pub(crate) mod stream;

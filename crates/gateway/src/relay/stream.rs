@@ -1,8 +1,8 @@
 //! A streamed answer's body: the commit stages as the client sees them.
 //!
 //! Stage 1: the head is out and nothing but keep-alives; whatever the attempts do is still invisible. Stage 2: content is
-//! out; from here the stream ends whole or in the wire's error event. Dropping the body (the client left) drops the
-//! upstream's.
+//! out; from here another attempt may continue the message, and else the stream ends whole or in the wire's error event.
+//! The encoder outlives the attempts. Dropping the body (the client left) drops the upstream's.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,12 +17,14 @@ use http_body_util::{BodyExt as _, Either, StreamBody};
 use hyper::body::Frame;
 use lingate_wire::bridge::{self, Lane};
 use lingate_wire::json::Text;
-use lingate_wire::turn::{Failure, FailureKind};
+use lingate_wire::turn::{Event, Failure, FailureKind};
 use lingate_wire::{ReplyContext, StreamEncoder, Wire};
 use tokio::time::{Instant, Sleep};
 
 use super::answer::Answer;
+use super::chain::{Tally, encode};
 use super::live::{Live, Next};
+use super::message::Message;
 use crate::clock;
 use crate::front::respond::Body;
 use crate::metrics::Metrics;
@@ -34,8 +36,29 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Time without an event after which one that changes nothing is sent: Claude Code's event watchdog fires at 300 s.
 const NUDGE: Duration = Duration::from_secs(240);
 
-/// The attempts of an exchange, under way.
-pub(crate) type Attempts = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
+/// The attempts of an exchange, as the relay drives them.
+pub(crate) trait Attempts: Send {
+    /// Makes attempts up to one whose reply is to be shown, or to the end.
+    fn run(self: Box<Self>) -> Pending;
+
+    /// What of their replies is one message.
+    fn message(&mut self) -> &mut Message;
+
+    /// The reply that was shown is complete; tells whether another attempt continues it, to be run then.
+    fn goes_on(&mut self, tally: &Tally) -> bool;
+
+    /// The reply that was shown broke off.
+    fn broke(&mut self, failure: &Failure);
+}
+
+/// Attempts under way.
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Reached> + Send>>;
+
+/// What attempts came to, and what comes after them.
+pub(crate) struct Reached {
+    pub attempts: Box<dyn Attempts>,
+    pub result: Result<Answer, Failure>,
+}
 
 /// How the client's stream is written.
 #[derive(Clone)]
@@ -77,8 +100,8 @@ pub(crate) struct ClientStream {
 }
 
 enum State {
-    Waiting(Attempts),
-    Live(Box<Live>),
+    Waiting(Pending),
+    Live(Box<Live>, Box<dyn Attempts>),
     Over,
 }
 
@@ -86,17 +109,18 @@ impl ClientStream {
     /// A stream whose reply is there.
     pub(crate) fn live(
         live: Box<Live>,
+        attempts: Box<dyn Attempts>,
         side: ClientSide,
         draft: Arc<Draft>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let state = State::Live(live);
+        let state = State::Live(live, attempts);
         Self::new(state, side, draft, metrics)
     }
 
     /// A stream that is opened while the attempts go on.
     pub(crate) fn waiting(
-        attempts: Attempts,
+        attempts: Pending,
         side: ClientSide,
         draft: Arc<Draft>,
         metrics: Arc<Metrics>,
@@ -166,32 +190,20 @@ impl ClientStream {
                 State::Waiting(attempts) => {
                     tokio::select! {
                         biased;
-                        result = attempts => match result {
-                            Ok(Answer::Live(live)) => {
-                                self.draft.first_content();
-                                self.state = State::Live(live);
-                                continue;
-                            }
-                            // Too late for a status of its own.
-                            Ok(Answer::Refused(_, failure)) | Err(failure) => {
-                                self.state = State::Over;
-                                return Some(self.broken(Vec::new(), failure));
-                            }
-                            Ok(Answer::Whole(_)) => {
-                                self.state = State::Over;
-                                return Some(self.broken(Vec::new(), not_a_stream()));
-                            }
+                        reached = attempts => match self.reached(reached) {
+                            Some(bytes) => return Some(bytes),
+                            None => continue,
                         },
                         () = self.keep_alive.as_mut() => None,
                     }
                 }
-                State::Live(live) => {
+                State::Live(live, attempts) => {
                     if live.lane() == Lane::Translate && self.encoder.is_none() {
                         self.encoder = Some(encoder(&self.side, &self.draft));
                     }
                     tokio::select! {
                         biased;
-                        next = live.next(self.encoder.as_deref_mut()) => Some(next),
+                        next = live.next(self.encoder.as_deref_mut(), attempts.message()) => Some(next),
                         () = self.keep_alive.as_mut() => None,
                     }
                 }
@@ -212,26 +224,89 @@ impl ClientStream {
         }
     }
 
+    /// The attempts came to something; gives the answer's last bytes if it was not a reply.
+    fn reached(&mut self, reached: Reached) -> Option<Bytes> {
+        let failure = match reached.result {
+            Ok(Answer::Live(mut live)) => {
+                self.draft.first_content();
+                if self.encoder.is_some() {
+                    live.forget_origin();
+                }
+                self.state = State::Live(live, reached.attempts);
+                return None;
+            }
+            // Too late for a status of its own.
+            Ok(Answer::Refused(_, failure)) | Err(failure) => failure,
+            Ok(Answer::Whole(_)) => not_a_stream(),
+        };
+        self.state = State::Over;
+        Some(self.cut(Vec::new(), failure, reached.attempts))
+    }
+
     fn on_next(&mut self, next: Next) -> Bytes {
+        let bytes = match next {
+            Next::Bytes(bytes) => return bytes,
+            Next::Done(ref bytes) | Next::Broken(ref bytes, _) | Next::Failed(ref bytes, _) => {
+                bytes.clone()
+            }
+        };
+        let State::Live(live, mut attempts) = std::mem::replace(&mut self.state, State::Over)
+        else {
+            return bytes;
+        };
         match next {
-            Next::Bytes(bytes) => bytes,
-            Next::Done(bytes) => {
-                self.tally();
-                self.draft.end(Ending::Answered, None);
-                self.state = State::Over;
-                bytes
+            Next::Bytes(_) => {}
+            Next::Done(_) => return self.done(bytes.into(), &live, attempts),
+            Next::Broken(_, failure) => {
+                self.draft.tally(live.tally());
+                attempts.broke(&failure);
+                return self.cut(bytes.into(), failure, attempts);
             }
-            Next::Broken(bytes, failure) => {
-                self.tally();
-                self.state = State::Over;
-                self.broken(bytes.into(), failure)
-            }
-            Next::Failed(bytes, failure) => {
-                self.tally();
-                self.state = State::Over;
+            Next::Failed(_, failure) => {
+                self.draft.tally(live.tally());
                 self.draft.end(Ending::Broken, Some(failure));
-                bytes
             }
+        }
+        bytes
+    }
+
+    /// A reply is complete: the message ends, or another attempt continues it.
+    fn done(&mut self, mut bytes: Vec<u8>, live: &Live, mut attempts: Box<dyn Attempts>) -> Bytes {
+        if attempts.goes_on(live.tally()) {
+            self.state = State::Waiting(attempts.run());
+            return bytes.into();
+        }
+        let mut events = Vec::new();
+        attempts.message().finish(&mut events);
+        self.encode(&mut events, &mut bytes);
+        self.draft.tally(live.tally());
+        self.draft.end(Ending::Answered, None);
+        bytes.into()
+    }
+
+    /// An attempt failed with the answer under way. What another attempt was only to continue ends as it would have
+    /// without that attempt.
+    fn cut(
+        &mut self,
+        mut bytes: Vec<u8>,
+        failure: Failure,
+        mut attempts: Box<dyn Attempts>,
+    ) -> Bytes {
+        let mut events = Vec::new();
+        if !attempts.message().cut(&mut events) {
+            return self.broken(bytes, failure);
+        }
+        self.encode(&mut events, &mut bytes);
+        self.draft.end(Ending::Answered, Some(failure));
+        bytes.into()
+    }
+
+    fn encode(&mut self, events: &mut Vec<Event>, out: &mut Vec<u8>) {
+        if !events.is_empty() {
+            let encoder = self
+                .encoder
+                .get_or_insert_with(|| encoder(&self.side, &self.draft));
+            encode(events, encoder.as_mut(), out);
         }
     }
 
@@ -255,12 +330,6 @@ impl ClientStream {
         bytes.into()
     }
 
-    fn tally(&self) {
-        if let State::Live(live) = &self.state {
-            self.draft.tally(live.tally());
-        }
-    }
-
     fn on_keep_alive(&mut self) -> Option<Bytes> {
         let due = self.last_write + KEEP_ALIVE;
         let now = clock::now();
@@ -281,7 +350,7 @@ impl ClientStream {
     /// In lane 2 on the Anthropic wire `message_start` and pings; elsewhere comments, which every SSE reader skips.
     fn write_keep_alive(&mut self, out: &mut Vec<u8>) {
         let lane = match &self.state {
-            State::Live(live) => Some(live.lane()),
+            State::Live(live, _) => Some(live.lane()),
             State::Waiting(_) | State::Over => self.draft.lane(),
         };
         if lane == Some(Lane::Translate) && self.side.wire == Wire::Anthropic {
@@ -350,6 +419,24 @@ mod tests {
         fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
     }
 
+    struct OneAttempt(Message);
+
+    impl Attempts for OneAttempt {
+        fn run(self: Box<Self>) -> Pending {
+            unreachable!("there is no other attempt")
+        }
+
+        fn message(&mut self) -> &mut Message {
+            &mut self.0
+        }
+
+        fn goes_on(&mut self, _tally: &Tally) -> bool {
+            false
+        }
+
+        fn broke(&mut self, _failure: &Failure) {}
+    }
+
     #[tokio::test]
     async fn a_panic_ends_the_stream_with_an_error_event_and_reaches_no_connection() {
         let metrics = Arc::new(Metrics::new());
@@ -389,7 +476,9 @@ mod tests {
             created: 0,
             sends_usage: false,
         };
-        let stream = ClientStream::live(Box::new(live), side, draft, Arc::clone(&metrics));
+        let attempts = Box::new(OneAttempt(Message::default()));
+        let metrics_of = Arc::clone(&metrics);
+        let stream = ClientStream::live(Box::new(live), attempts, side, draft, metrics_of);
         #[expect(clippy::disallowed_methods, reason = "a test's body is small")]
         let bytes = stream.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(metrics.panics.get(), 1);

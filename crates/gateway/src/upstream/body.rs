@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
 use tokio::time::{Sleep, sleep};
 
-use super::decoding::Decoding;
+use super::decoding::{Decoding, PIECE};
 use super::demo::Step;
 
 /// Most bytes of a reply that is read whole.
@@ -18,11 +18,34 @@ pub(crate) const WHOLE_CAP: usize = 64 * 1024 * 1024;
 /// Where the bytes of a reply come from.
 pub(crate) enum UpstreamBody {
     /// A provider.
-    Http(Incoming, Box<Decoding>),
+    Http(Incoming, Box<Encoded>),
     /// The built-in demo.
     Demo(DemoBody),
     /// Nowhere: all of it has been read.
     Empty,
+}
+
+/// What undoes a body's encoding, and what has come and is not decoded.
+pub(crate) struct Encoded {
+    decoding: Decoding,
+    waiting: Bytes,
+}
+
+impl Encoded {
+    /// The next decoded piece, never empty; `None` when more has to come.
+    fn next(&mut self) -> Option<Result<Bytes, Failure>> {
+        while !self.waiting.is_empty() {
+            let piece = match self.decoding {
+                Decoding::Identity => std::mem::take(&mut self.waiting),
+                _ => self.waiting.split_to(PIECE.min(self.waiting.len())),
+            };
+            match self.decoding.push(piece) {
+                Ok(bytes) if bytes.is_empty() => {}
+                result => return Some(result),
+            }
+        }
+        None
+    }
 }
 
 /// A scripted body, at its own pace.
@@ -51,30 +74,29 @@ impl DemoBody {
 }
 
 impl UpstreamBody {
+    /// A provider's answer, encoded as its head says.
+    pub(crate) fn http(body: Incoming, decoding: Decoding) -> Self {
+        let waiting = Bytes::new();
+        Self::Http(body, Box::new(Encoded { decoding, waiting }))
+    }
+
     /// The next piece; `None` at the end. Cancel safe.
     pub(crate) async fn chunk(&mut self) -> Option<Result<Bytes, Failure>> {
         loop {
-            let frame = match self {
-                Self::Http(body, _) => body.frame().await?,
+            let (body, encoded) = match self {
+                Self::Http(body, encoded) => (body, encoded),
                 Self::Demo(body) => return body.chunk().await.map(Ok),
                 Self::Empty => return None,
             };
-            match frame.map(hyper::body::Frame::into_data) {
-                Ok(Ok(data)) => match self.decoded(data) {
-                    Ok(data) if data.is_empty() => {}
-                    result => return Some(result),
-                },
+            if let Some(piece) = encoded.next() {
+                return Some(piece);
+            }
+            match body.frame().await?.map(hyper::body::Frame::into_data) {
+                Ok(Ok(data)) => encoded.waiting = data,
                 // Trailers carry nothing that any wire uses.
                 Ok(Err(_trailers)) => {}
                 Err(error) => return Some(Err(cut(&error))),
             }
-        }
-    }
-
-    fn decoded(&mut self, data: Bytes) -> Result<Bytes, Failure> {
-        match self {
-            Self::Http(_, decoding) => decoding.push(data),
-            Self::Demo(_) | Self::Empty => Ok(data),
         }
     }
 

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_rustls::ConfigBuilderExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lingate_config::{Config, HttpVersion, Kind, Provider};
 use rustls::pki_types::CertificateDer;
@@ -21,10 +21,11 @@ use rustls::{ClientConfig, RootCertStore};
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// Most bytes read of an HTTP/1 reply before the client has taken what came: a slow client holds up its upstream.
-const READ_AHEAD: usize = 64 * 1024;
+/// Most bytes of one read of an HTTP/1 reply, and of its head. One such piece waits while the next is read, so a slow
+/// client holds up its upstream with two of them read (`front/limits.rs` has the whole count).
+const READ_AHEAD: usize = 32 * 1024;
 /// The same for one stream of HTTP/2.
-const STREAM_WINDOW: u32 = 128 * 1024;
+const STREAM_WINDOW: u32 = 64 * 1024;
 /// For all streams of an HTTP/2 connection; wide, because one that nobody reads must not hold up the others.
 const CONNECTION_WINDOW: u32 = 32 << 20;
 
@@ -114,6 +115,10 @@ fn client(way: &Way) -> Result<HttpClient, TlsError> {
     } else {
         tls.enable_all_versions().wrap_connector(http)
     };
+    Ok(builder().build(connector))
+}
+
+fn builder() -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
         .pool_idle_timeout(IDLE)
@@ -122,7 +127,7 @@ fn client(way: &Way) -> Result<HttpClient, TlsError> {
         .http1_max_buf_size(READ_AHEAD)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW);
-    Ok(builder.build(connector))
+    builder
 }
 
 /// The platform's certificate authorities, or those of the provider's `ca_file` in their place. A machine without any
@@ -170,4 +175,67 @@ fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
         return Err(fail("holds no certificate in PEM form".to_owned()));
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::Response;
+    use http_body_util::{BodyExt as _, StreamBody};
+    use hyper::body::Frame;
+    use hyper::server::conn::http2;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const PIECE: usize = 4096;
+
+    /// HTTP/1.1 is measured through the whole gateway (`tests/it/slow_readers.rs`); a scripted provider that offers
+    /// HTTP/2 would need certificates.
+    #[tokio::test]
+    async fn a_reply_over_http2_that_nobody_reads_is_held_up_and_another_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let given = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&given);
+        let serve = async move {
+            let (socket, _) = listener.accept().await.unwrap();
+            let service = service_fn(|_| {
+                let counter = Arc::clone(&counter);
+                let pieces = futures_util::stream::unfold((), move |()| {
+                    counter.fetch_add(PIECE, Ordering::Relaxed);
+                    let frame = Frame::data(Bytes::from_static(&[b'a'; PIECE]));
+                    std::future::ready(Some((Ok::<_, Infallible>(frame), ())))
+                });
+                std::future::ready(Ok::<_, Infallible>(Response::new(StreamBody::new(pieces))))
+            });
+            http2::Builder::new(TokioExecutor::new())
+                .max_send_buf_size(PIECE)
+                .serve_connection(TokioIo::new(socket), service)
+                .await
+        };
+        let client: Client<_, Full<Bytes>> = builder().http2_only(true).build(HttpConnector::new());
+        let ask = async {
+            let unread = client.get(url.parse().unwrap()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let held = given.load(Ordering::Relaxed);
+            assert!(held <= STREAM_WINDOW as usize + 4 * PIECE, "{held}");
+            let mut other = client.get(url.parse().unwrap()).await.unwrap();
+            let mut read = 0;
+            while read < 1 << 20 {
+                let frame = other.body_mut().frame().await.unwrap().unwrap();
+                read += frame.into_data().unwrap().len();
+            }
+            drop(unread);
+        };
+        let asked = tokio::time::timeout(Duration::from_secs(20), ask);
+        tokio::select! {
+            ended = serve => panic!("the server ended: {ended:?}"),
+            asked = asked => asked.expect("the other reply comes"),
+        }
+    }
 }

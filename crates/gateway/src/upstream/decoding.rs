@@ -8,8 +8,10 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use lingate_wire::turn::{Failure, FailureKind};
 
-/// Most bytes that one received piece may grow to.
-const PIECE_CAP: usize = 16 * 1024 * 1024;
+/// Most bytes that are decoded at once: what they grow to is held for the client.
+pub(crate) const PIECE: usize = 1024;
+/// Most bytes that one such piece may grow to.
+const PIECE_CAP: usize = 4 * 1024 * 1024;
 
 /// Undoes one body's encoding, piece by piece.
 pub(crate) enum Decoding {

@@ -48,7 +48,7 @@ async fn requests_are_judged_as_in_http1() {
             403,
         ),
         ("STEAL", "localhost", json(), 405),
-        ("POST", "localhost", lines(101), 400),
+        ("POST", "localhost", lines(101), 431),
     ];
     let body = messages(false).to_string();
     for (method, authority, headers, due) in cases {

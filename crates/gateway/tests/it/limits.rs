@@ -1,16 +1,13 @@
 //! What a client cannot make the gateway do: wait for ever, hold much, nest deep.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lingate_gateway::Limits;
-use lingate_testkit::{Misbehaviour, Upstream, Usage, anthropic, chat, client};
+use lingate_testkit::{Misbehaviour, Upstream, client};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::harness::{Lingate, completions, messages};
@@ -18,6 +15,8 @@ use crate::harness::{Lingate, completions, messages};
 const SHORT: Limits = Limits {
     head: Duration::from_secs(1),
     body_idle: Duration::from_secs(1),
+    body_rate: 1024,
+    connections: None,
 };
 /// What a busy machine may take on top.
 const SLACK: Duration = Duration::from_secs(4);
@@ -29,6 +28,8 @@ fn the_limits_in_use() {
     let due = Limits {
         head: Duration::from_secs(10),
         body_idle: Duration::from_secs(30),
+        body_rate: 1024,
+        connections: None,
     };
     assert_eq!(Limits::default(), due);
 }
@@ -201,128 +202,110 @@ async fn json_nests_128_deep_at_most() {
     }
 }
 
-/// Bytes of one piece of an endless reply.
-const PIECE: usize = 4096;
-/// Most bytes of a stream that the gateway may hold for a client that does not read, what the system queues for
-/// sockets set off. That count is rough, so the bound is wide: it tells a held-up upstream from one that is read on.
-const HELD: usize = 2 * 1024 * 1024;
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_reader_holds_up_its_upstream_and_nobody_else() {
-    let cases = [
-        ("anthropic", "/v1/messages", messages(true)),
-        ("chat", "/v1/messages", messages(true)),
-        ("chat", "/v1/chat/completions", completions(true)),
-    ];
-    for (wire, path, body) in cases {
-        let (upstream, written) = endless(wire).await;
-        let lingate = match wire {
-            "chat" => Lingate::to_chat(&format!("http://{upstream}")).await,
-            _ => Lingate::to_anthropic(&format!("http://{upstream}")).await,
-        };
-        let address: SocketAddr = address(&lingate).parse().unwrap();
-        let (head, body) = (HEAD.replace("/v1/messages", path), body.to_string());
-        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-        let ask = async || {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.set_recv_buffer_size(16 * 1024).unwrap();
-            let mut socket = socket.connect(address).await.expect("it listens");
-            socket
-                .write_all(request.as_bytes())
-                .await
-                .expect("it reads");
-            socket
-        };
-        let mut slow = ask().await;
-        let mut kib = [0; 1024];
-        for _ in 0..20 {
-            slow.read_exact(&mut kib).await.expect("there is more");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        // Until nothing moves any more.
-        let ports = [upstream.port(), address.port()];
-        let now = || (written.load(Ordering::Relaxed), in_sockets(&ports));
-        let (mut then, mut before) = (now(), (0, 0));
-        while then != before {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            before = std::mem::replace(&mut then, now());
-        }
-        let (written, in_sockets) = then;
-        let held = written.saturating_sub(20 * kib.len() + in_sockets);
-        assert!(
-            held <= HELD,
-            "{path} holds {held} of {written}, {in_sockets} in sockets"
-        );
-
-        let mut other = ask().await;
-        let read = async {
-            for _ in 0..1024 {
-                other.read_exact(&mut kib).await.expect("there is more");
-            }
-        };
-        let read = tokio::time::timeout(SLACK, read).await;
-        assert!(read.is_ok(), "another stream was held up");
-    }
-}
-
-/// An upstream of this wire whose replies do not end, and the bytes it has written.
-async fn endless(wire: &str) -> (SocketAddr, Arc<AtomicUsize>) {
-    let text = "a".repeat(PIECE);
-    let (start, piece) = if wire == "chat" {
-        (String::new(), chat::text("m", &text))
-    } else {
-        let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
-        let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}});
-        let start = anthropic::message_start("msg_1", "m", Usage::default());
-        (start + &anthropic::event(&block), anthropic::event(&delta))
+/// A piece now and then is not enough: the body as a whole has to come.
+#[tokio::test]
+async fn a_body_that_drips_is_told_so_and_a_slow_one_is_not() {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let limits = Limits {
+        body_rate: 100,
+        ..SHORT
     };
-    let start = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{start}");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let written = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&written);
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let (start, piece, counter) = (start.clone(), piece.clone(), Arc::clone(&counter));
-            tokio::spawn(async move {
-                let _ = socket.read(&mut [0; 8192]).await;
-                let mut rest = start.as_bytes();
-                while let Ok(count) = socket.write(rest).await {
-                    counter.fetch_add(count, Ordering::Relaxed);
-                    rest = &rest[count..];
-                    if rest.is_empty() {
-                        rest = piece.as_bytes();
+    let lingate = Lingate::start_within(&to_chat(&upstream, ""), limits).await;
+    let mut asked = JoinSet::new();
+    // A second for nothing, and one more for each hundred bytes.
+    for (bytes_a_step, due) in [(1, 408), (8, 408), (60, 200)] {
+        for path in ["/v1/messages", "/v1/chat/completions"] {
+            let address = address(&lingate);
+            asked.spawn(async move {
+                let mut body = match path {
+                    "/v1/messages" => messages(false),
+                    _ => completions(false),
+                };
+                body["metadata"] = json!({"user_id": "u".repeat(600)});
+                let body = body.to_string();
+                let head = HEAD.replace("/v1/messages", path);
+                let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+                let mut socket = TcpStream::connect(address).await.expect("it listens");
+                let (mut from, mut to) = socket.split();
+                let write = async {
+                    let _ = to.write_all(head.as_bytes()).await;
+                    for piece in body.as_bytes().chunks(bytes_a_step) {
+                        let _ = to.write_all(piece).await;
+                        tokio::time::sleep(Duration::from_millis(200)).await;
                     }
-                }
+                    std::future::pending::<()>().await;
+                };
+                let mut answer = vec![0; 16 * 1024];
+                let answered = from.read(&mut answer);
+                let count = tokio::select! {
+                    () = write => 0,
+                    count = tokio::time::timeout(SLACK * 2, answered) => {
+                        count.expect("an answer").expect("a connection")
+                    }
+                };
+                let (status, body) = read(&answer[..count]);
+                assert_eq!(status, due, "{path}, {bytes_a_step} bytes a step: {body}");
+                let kind = &body["error"]["type"];
+                assert_eq!(*kind == "timeout_error", due == 408, "{body}");
             });
         }
-    });
-    (address, written)
+    }
+    asked.join_all().await;
 }
 
-/// Bytes that the system holds for connections with one of these ports at an end: sent and not taken, or come and not
-/// read.
-#[cfg(target_os = "linux")]
-fn in_sockets(ports: &[u16]) -> usize {
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux lists its sockets");
-    let of_line = |line: &str| -> Option<usize> {
-        let mut fields = line.split_whitespace().skip(1);
-        let ends = [fields.next()?, fields.next()?];
-        let is_ours = ends.iter().any(|end| {
-            let port = end
-                .split(':')
-                .nth(1)
-                .and_then(|port| u16::from_str_radix(port, 16).ok());
-            port.is_some_and(|port| ports.contains(&port))
-        });
-        let queues = fields
-            .nth(1)?
-            .split(':')
-            .map(|queue| usize::from_str_radix(queue, 16));
-        is_ours.then(|| queues.filter_map(Result::ok).sum())
+/// Who comes too late is told so at once, and served when there is room again.
+#[tokio::test]
+async fn connections_have_a_limit() {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let limits = Limits {
+        connections: Some(2),
+        ..Limits::default()
     };
-    table.lines().filter_map(of_line).sum()
+    let lingate = Lingate::start_within(&to_chat(&upstream, ""), limits).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(
+            TcpStream::connect(address(&lingate))
+                .await
+                .expect("it listens"),
+        );
+    }
+    for (path, body, due) in [
+        ("/v1/messages", messages(true), 529),
+        ("/v1/chat/completions", completions(true), 503),
+    ] {
+        let began = Instant::now();
+        let response = lingate.post(path, &body).send().await;
+        assert_eq!(response.status, due);
+        assert_eq!(response.header("retry-after"), "1");
+        let error = response.json().await["error"].clone();
+        assert_eq!(error["type"], "overloaded_error", "{error}");
+        assert!(began.elapsed() < SLACK);
+    }
+    let health = lingate.get("/health").send().await;
+    assert_eq!(health.status, 200, "its own state is told all the same");
+    // A crowd waits in the queue and is told one after the other.
+    let mut crowd = JoinSet::new();
+    for _ in 0..200 {
+        let request = lingate.post("/v1/messages", &messages(false));
+        crowd.spawn(async move { request.send().await.status });
+    }
+    let crowd = crowd.join_all().await;
+    assert!(crowd.iter().all(|status| *status == 529), "{crowd:?}");
+    assert!(upstream.requests().is_empty());
+
+    drop(held);
+    let served = async {
+        while lingate
+            .post("/v1/messages", &messages(false))
+            .send()
+            .await
+            .status
+            != 200
+        {}
+    };
+    let served = tokio::time::timeout(SLACK, served).await;
+    assert!(served.is_ok(), "no room again");
 }
 
 fn to_chat(upstream: &Upstream, more: &str) -> String {

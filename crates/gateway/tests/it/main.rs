@@ -9,14 +9,21 @@
 )]
 
 mod commit;
+mod count;
+mod encodings;
+mod enforce;
 mod explain;
 mod failures;
 mod front;
 mod harness;
 mod http2;
+mod identity;
 mod limits;
 mod models;
 mod passthrough;
+mod quirks;
 mod replies;
 mod routes;
+mod sessions;
+mod slow_readers;
 mod smuggling;

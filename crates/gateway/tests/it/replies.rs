@@ -275,29 +275,6 @@ async fn a_thread_is_refused_in_the_form_that_makes_sdks_send_the_history() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_and_the_count_is_marked_as_ours() {
-    let upstream = Upstream::start(Misbehaviour::Healthy).await;
-    let lingate = Lingate::to_chat(&upstream.url()).await;
-    let mut body = messages(false);
-    let count = |body: Value| {
-        let request = lingate.post("/v1/messages/count_tokens?beta=true", &body);
-        async move {
-            let response = request.send().await;
-            assert_eq!(
-                (response.status, response.header("x-lingate-estimate")),
-                (200, "true")
-            );
-            response.json().await["input_tokens"].as_u64().unwrap()
-        }
-    };
-    let small = count(body.clone()).await;
-    body["system"] = "x".repeat(4_000).into();
-    let large = count(body).await;
-    assert_eq!(large - small, 1_000);
-    assert!(upstream.requests().is_empty());
-}
-
-#[tokio::test]
 async fn a_tool_that_only_its_own_provider_has_is_named_in_an_error() {
     let upstream = Upstream::start(Misbehaviour::Healthy).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;

@@ -254,6 +254,7 @@ async fn no_request_is_smuggled() {
         Limits {
             head: LIMIT,
             body_idle: LIMIT,
+            ..Limits::default()
         },
     )
     .await;

@@ -5,9 +5,23 @@
 
 use lingate_wire::turn::{Failure, FailureKind};
 
-use crate::quirk::Repair;
+use crate::quirk::{Evidence, Quirk, Repair};
 use crate::settings::Thinking;
 use crate::state::State;
+
+/// Asks for thinking where there is no way without.
+pub(crate) const MANDATORY_REASONING: Quirk = Quirk {
+    name: "mandatory-reasoning",
+    groups: &["openrouter", "together", "fireworks"],
+    summary: "Some models refuse to be told not to think, and an aggregator does not say which. After that refusal the \
+              request is made again with thinking on, and the next ones at once. Any host that says so gets it.",
+    evidence: &[Evidence {
+        source: "400 `Reasoning is mandatory for this endpoint and cannot be disabled.` (OpenRouter)",
+        date: "2026-07",
+    }],
+    on_failure: Some(asked_for),
+    ..Quirk::EMPTY
+};
 
 /// Thinking, where the refusal says that there is no way without.
 pub(crate) fn asked_for(failure: &Failure, state: &State) -> Option<Repair> {

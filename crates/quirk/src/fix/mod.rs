@@ -1,18 +1,26 @@
 //! Repairs, one file per quirk or per pair of quirks that share their rules.
 
 pub(crate) mod builtin_functions;
+pub(crate) mod call_names;
+pub(crate) mod claude_params;
 pub(crate) mod empty_content;
+pub(crate) mod forced_call;
 pub(crate) mod k2_temperature;
 pub(crate) mod kimi_always_thinks;
+pub(crate) mod kimi_k2_text;
 pub(crate) mod kimi_output_limit;
 pub(crate) mod kimi_sampling;
 pub(crate) mod mandatory_reasoning;
 pub(crate) mod moonshot_effort;
 pub(crate) mod no_content_filler;
+pub(crate) mod openai_params;
 pub(crate) mod output_limit_retry;
 pub(crate) mod reasoning_history;
+pub(crate) mod temperature_range;
 pub(crate) mod tool_call_ids;
 pub(crate) mod tool_choice;
+pub(crate) mod tool_count;
+pub(crate) mod tool_names;
 pub(crate) mod tool_schema;
 
 /// Groups of hosts that serve Kimi's models: Moonshot's own, and others with explicit or implicit think tags.

@@ -29,7 +29,8 @@ pub(crate) const OUTPUT_LIMIT_RETRY: Quirk = Quirk {
               request is made again with it, once.",
     evidence: &[Evidence {
         source: "400 `max_tokens must be less than or equal to 16384` (Groq), `supports at most 16384 completion \
-                 tokens` (OpenAI), `the valid range of max_tokens is [1, 8192]` (DeepSeek), `maximum context length is \
+                 tokens` (OpenAI), `the valid range of max_tokens is [1, 8192]` (DeepSeek), `max_tokens: 128000 > 64000, which is the maximum allowed number of output tokens` (Anthropic), \
+                 `the supported range is from 1 (inclusive) to 8193 (exclusive)` (Gemini), `maximum context length is \
                  32768 tokens and your request has 13000 input tokens` (vLLM)",
         date: "2026-11",
     }],
@@ -44,7 +45,19 @@ const NAMES_THE_MOST: &[&str] = &[
     "<= ",
     "[1, ",
     "maximum value for ",
+    "between 1 and ",
+    "exceeds the model limit of ",
+    "exceeds the maximum of ",
+    "cannot exceed ",
+    "cannot be greater than ",
+    "must not exceed ",
+    // Anthropic: `max_tokens: 128000 > 64000, which is the maximum allowed number of output tokens`.
+    " > ",
+    // Gemini, the only one that names the first that is too many.
+    BEYOND,
 ];
+
+const BEYOND: &str = "(inclusive) to ";
 
 /// What to ask for instead, if it is less than what was asked for.
 pub(crate) fn repair(failure: &Failure, state: &State) -> Option<Repair> {
@@ -59,9 +72,16 @@ pub(crate) fn repair(failure: &Failure, state: &State) -> Option<Repair> {
 /// The most output tokens that an error message allows.
 fn allowed(message: &str) -> Option<u64> {
     let message = message.to_ascii_lowercase();
-    if !["max_tokens", "max_completion_tokens", "max_output_tokens"]
-        .iter()
-        .any(|field| message.contains(field))
+    if ![
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_new_tokens",
+        "maxoutputtokens",
+        "maximum tokens",
+    ]
+    .iter()
+    .any(|field| message.contains(field))
     {
         return None;
     }
@@ -73,7 +93,9 @@ fn allowed(message: &str) -> Option<u64> {
             .take_while(|letter| letter.is_ascii_digit() || *letter == ',')
             .filter(char::is_ascii_digit)
             .collect();
-        digits.parse().ok().filter(|most| *most > 0)
+        let named: u64 = digits.parse().ok()?;
+        let most = named.saturating_sub(u64::from(*words == BEYOND));
+        (most > 0).then_some(most)
     })
 }
 
@@ -101,6 +123,21 @@ mod tests {
             Some(8192),
         );
         check("max_completion_tokens should be <= 32,768", Some(32768));
+        check(
+            "max_tokens: 128000 > 64000, which is the maximum allowed number of output tokens for claude-x",
+            Some(64000),
+        );
+        check(
+            "Unable to submit request because it has a maxOutputTokens value of 100000 but the supported range is from \
+             1 (inclusive) to 8193 (exclusive)",
+            Some(8192),
+        );
+        check(
+            "The maximum tokens you requested exceeds the model limit of 4096.",
+            Some(4096),
+        );
+        check("Range of max_tokens should be [1, 16384]", Some(16384));
+        check("max_tokens must be between 1 and 98304", Some(98304));
         check("messages must have at most 100 items", None);
         check("max_tokens must be positive", None);
         check("max_tokens: at most 0", None);

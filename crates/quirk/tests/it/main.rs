@@ -8,7 +8,12 @@
 
 mod replay;
 mod requests;
+mod requests_choice;
+mod requests_names;
+mod requests_params;
+mod requests_prompt;
 mod selection;
 mod stability;
+mod text;
 mod translate;
 mod vectors;

@@ -232,7 +232,7 @@ fn forced_calls_degrade_to_what_the_model_knows() {
         &moonshot("kimi-k2.6"),
         forced(json!({ "type": "any" })),
         &names,
-        json!(["auto"]),
+        json!([null]),
     );
     check(
         &moonshot("kimi-k3"),
@@ -256,7 +256,7 @@ fn forced_calls_degrade_to_what_the_model_knows() {
         &Upstream::new(&["zai"], "glm-5"),
         forced(named.clone()),
         &names,
-        json!(["auto"]),
+        json!([null]),
     );
     check(
         &Upstream::third_party(),

@@ -36,21 +36,48 @@ fn a_group_brings_what_is_meant_for_the_model() {
             "openrouter-spelling",
             "no-content-filler",
             "empty-content",
+            "kimi-tool-names",
+            "tool-names",
             "tool-call-ids",
             "tool-schema",
+            "openai-tool-schema",
+            "allowed-tools",
             "k2-temperature",
             "kimi-output-limit",
             "reasoning-history",
+            "kimi-k2-text",
             "output-limit-retry",
+            "mandatory-reasoning",
+            "forced-call-retry",
         ],
     );
     check(
         "openrouter kimi-k2",
         "anthropic/claude-sonnet-5",
         Wire::Chat,
-        &["openrouter-spelling", "output-limit-retry"],
+        &[
+            "openrouter-spelling",
+            "tool-names",
+            "openai-tool-schema",
+            "allowed-tools",
+            "output-limit-retry",
+            "mandatory-reasoning",
+            "forced-call-retry",
+        ],
     );
     check("moonshot", "kimi-k2.6", Wire::Anthropic, &[]);
+    check(
+        "anthropic",
+        "claude-opus-5-5",
+        Wire::Anthropic,
+        &[
+            "anthropic-tool-names",
+            "anthropic-tool-schema",
+            "anthropic-allowed-tools",
+            "claude-thinking",
+            "claude-sampling",
+        ],
+    );
     check("", "kimi-k2.6", Wire::Chat, &[]);
 }
 

@@ -1,9 +1,9 @@
 //! One request's way: decode, apply, encode.
 
 use bytestring::ByteString;
-use lingate_quirk::{Selection, Settings, State, Target, select};
+use lingate_quirk::{EventStage, Selection, Settings, State, Target, select};
 use lingate_wire::turn::SealKey;
-use lingate_wire::{Decoded, UpstreamContext, Wire, anthropic, chat};
+use lingate_wire::{Decoded, UpstreamContext, Wire, anthropic, bridge, chat};
 use serde_json::{Value, json};
 
 /// An upstream and what is configured for it.
@@ -15,6 +15,8 @@ pub(crate) struct Upstream {
     pub model: &'static str,
     /// Its settings.
     pub settings: Settings,
+    /// The wire spoken to it.
+    pub wire: Wire,
 }
 
 /// What became of a request.
@@ -23,6 +25,10 @@ pub(crate) struct Sent {
     pub body: String,
     /// Names of the quirks that changed something.
     pub hits: Vec<&'static str>,
+    /// What quirks and settings left out.
+    pub losses: Vec<String>,
+    /// What the reply passes through.
+    pub stages: Vec<EventStage>,
 }
 
 impl Upstream {
@@ -32,6 +38,15 @@ impl Upstream {
             quirks,
             model,
             settings: Settings::default(),
+            wire: Wire::Chat,
+        }
+    }
+
+    /// Anthropic's own endpoint.
+    pub(crate) fn anthropic(model: &'static str) -> Self {
+        Self {
+            wire: Wire::Anthropic,
+            ..Self::new(&["anthropic"], model)
         }
     }
 
@@ -51,7 +66,7 @@ impl Upstream {
         self
     }
 
-    /// Its quirks on the Chat wire.
+    /// Its quirks.
     pub(crate) fn selection(&self) -> Selection {
         let declared: Vec<String> = self.quirks.iter().map(|&name| name.to_owned()).collect();
         select(&declared, &self.target())
@@ -67,11 +82,11 @@ impl Upstream {
             provider: "p",
             host: "api.example",
             model: self.model,
-            wire: Wire::Chat,
+            wire: self.wire,
         }
     }
 
-    /// Sends an Anthropic client's request on the Chat wire. `model` and `max_tokens` are filled in.
+    /// Sends an Anthropic client's request. `model` and `max_tokens` are filled in.
     pub(crate) fn send(&self, request: &Value) -> Sent {
         let request = filled(request, json!({ "model": "m", "max_tokens": 4096 }));
         let body = ByteString::from(request.to_string());
@@ -79,7 +94,7 @@ impl Upstream {
         self.finish(anthropic::decode_request(&doc).unwrap())
     }
 
-    /// Sends a Chat client's request on the Chat wire.
+    /// Sends a Chat client's request.
     pub(crate) fn send_chat(&self, body: &str) -> Sent {
         let doc = chat::scan_request(&body.into()).unwrap();
         self.finish(chat::decode_request(&doc).unwrap())
@@ -93,10 +108,14 @@ impl Upstream {
             model: self.model,
             seal: &SealKey::new("p", "p#1", self.model),
         };
-        let encoded = chat::encode_request(&decoded, &context, &state.dialect);
+        let encoded =
+            bridge::encode_request(self.wire, &decoded, &context, &state.dialect).unwrap();
+        let stages = self.selection().stages(&state);
         Sent {
             body: String::from_utf8(encoded.body).unwrap(),
             hits: state.hits,
+            losses: state.losses,
+            stages,
         }
     }
 }

@@ -33,6 +33,25 @@ pub struct Dialect {
     pub has_files: bool,
     /// Whether `top_k` is understood.
     pub has_top_k: bool,
+    /// Most tools a request may declare; of more, the least useful are left out.
+    pub max_tools: Option<usize>,
+    /// The word that switches thinking on with [`ThinkingStyle::Type`].
+    pub thinking_on: &'static str,
+    /// A member beside `type` in the object that switches thinking on, as name and JSON.
+    pub thinking_member: Option<(&'static str, &'static str)>,
+    /// Members that every request carries, unless the client sends them itself.
+    pub members: &'static [HostMember],
+}
+
+/// A member that only one host knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostMember {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value as JSON.
+    pub raw: &'static str,
+    /// Whether it belongs only to streamed requests that declare tools.
+    pub for_streamed_tools: bool,
 }
 
 /// The member that carries the output limit.
@@ -74,6 +93,8 @@ pub enum ThinkingStyle {
     TemplateKwargs,
     /// `reasoning_effort` out of `low`, `high`, `max`, the nearest above taken (Kimi K3)
     EffortLowHighMax,
+    /// Both [`Self::Type`] and, where an effort is asked for, [`Self::EffortLowHighMax`] (DeepSeek V4)
+    TypeAndEffort,
 }
 
 /// What becomes of cache hints.
@@ -105,6 +126,10 @@ impl Default for Dialect {
             has_strict: false,
             has_files: true,
             has_top_k: false,
+            max_tools: None,
+            thinking_on: "enabled",
+            thinking_member: None,
+            members: &[],
         }
     }
 }

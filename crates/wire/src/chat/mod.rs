@@ -19,11 +19,11 @@ mod stream_in;
 mod stream_out;
 mod usage;
 
-pub use dialect::{CacheSpelling, Dialect, MaxTokens, ReasoningField, ThinkingStyle};
+pub use dialect::{CacheSpelling, Dialect, HostMember, MaxTokens, ReasoningField, ThinkingStyle};
 pub use error::{decode_error, encode_error};
 pub use peek::{asks_for_usage, peek, scan_request};
 pub use request_in::decode_request;
-pub use request_out::{Unservable, encode_request, unservable_tools};
+pub use request_out::{Unservable, count_tools, encode_request, unservable_tools};
 pub use response_in::decode_response;
 pub use response_out::encode_response;
 pub use stream_in::StreamIn;

@@ -5,7 +5,7 @@
 
 use super::finish::{self, Holds};
 use super::{error, image, usage};
-use crate::json::{Text, Writer};
+use crate::json::{Text, Value, Writer, scan_reply};
 use crate::sse::{write_comment, write_data, write_json};
 use crate::turn::{Delta, Event, Failure, Opening, Slot, Usage};
 use crate::{ReplyContext, StreamEncoder};
@@ -17,6 +17,8 @@ pub struct StreamOut {
     /// The client asked for usage (`stream_options.include_usage`).
     sends_usage: bool,
     has_role: bool,
+    /// The upstream's id of the reply and its time, where its own chunks went out before.
+    follows: Option<(Text, u64)>,
     /// What the open block is; the sequencer leaves one open at a time.
     open: Option<(Slot, Kind)>,
     n_calls: u64,
@@ -46,6 +48,7 @@ impl StreamOut {
             context,
             sends_usage,
             has_role: false,
+            follows: None,
             open: None,
             n_calls: 0,
             n_thoughts: 0,
@@ -172,7 +175,13 @@ impl StreamOut {
 
     fn head(&self, w: &mut Writer) {
         w.begin_object();
-        write_head(&self.context, "chat.completion.chunk", w);
+        let Some((id, created)) = &self.follows else {
+            return write_head(&self.context, "chat.completion.chunk", w);
+        };
+        w.key("id").text(id);
+        w.key("object").str("chat.completion.chunk");
+        w.key("created").u64(*created);
+        w.key("model").text(&self.context.model);
     }
 }
 
@@ -273,6 +282,21 @@ impl StreamEncoder for StreamOut {
             }
             Event::Ping => self.keep_alive(out),
         }
+    }
+
+    fn follows(&mut self, event: &[u8]) {
+        if self.follows.is_some() {
+            return;
+        }
+        let mut lines = event.split(|byte| matches!(byte, b'\n' | b'\r'));
+        let data = lines.find_map(|line| line.strip_prefix(b"data:"));
+        let text = data.and_then(|data| std::str::from_utf8(data).ok());
+        let Some(doc) = text.and_then(|text| scan_reply(&text.trim().into(), &[]).ok()) else {
+            return;
+        };
+        let id = doc.root().get("id").and_then(Value::text);
+        let created = doc.root().get("created").and_then(Value::u64);
+        self.follows = id.map(|id| (id, created.unwrap_or(self.context.created)));
     }
 
     /// An error chunk, and no `[DONE]`: SDKs raise on it, and nobody takes the reply for complete.

@@ -264,6 +264,18 @@ impl Node {
         self.end - self.start == other.end - other.start && self.inner(body) == other.inner(body)
     }
 
+    /// Whether a string stands there in exactly these bytes, between its quotes.
+    pub(super) fn is_spelled(&self, expected: &str, body: &[u8]) -> bool {
+        let (start, end) = (self.start as usize + 1, self.end as usize - 1);
+        end - start == expected.len() && body.get(start..end) == Some(expected.as_bytes())
+    }
+
+    /// One bit for a string, the same for equal ones. `None` if only its characters can tell.
+    pub(super) fn bit(&self, body: &[u8]) -> Option<u64> {
+        let (length, last) = (self.end - self.start, body.get(self.end as usize - 2)?);
+        (!self.flag).then(|| 1 << ((length ^ u32::from(*last) << 3) % 64))
+    }
+
     /// A string's contents, without the quotes.
     pub(super) fn inner<'t>(&self, body: &'t str) -> &'t str {
         body.get(self.start as usize + 1..(self.end as usize).saturating_sub(1))

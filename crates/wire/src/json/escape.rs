@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::special::first_special;
+
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
 /// Appends `text` as the contents of a JSON string literal, without the quotes.
@@ -16,33 +18,6 @@ pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
         push_escape(out, byte);
         rest = behind;
     }
-}
-
-/// Where the first byte stands that a JSON string cannot hold as it is: a quote, a backslash or a control character.
-/// The length if there is none.
-///
-/// Eight bytes at a time: strings are most of every request, and agents' texts are full of escapes, so that what counts
-/// is how quickly short stretches are left behind.
-pub(super) fn first_special(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGHS: u64 = ONES << 7;
-    // Sets the high bit of every byte that is zero. A borrow may set it in bytes above one that is zero, never below.
-    const fn zeros(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word & HIGHS
-    }
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (nth, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        let quotes = zeros(word ^ (ONES * b'"' as u64));
-        let backslashes = zeros(word ^ (ONES * b'\\' as u64));
-        let found = controls | quotes | backslashes;
-        if found != 0 {
-            return nth * 8 + (found.trailing_zeros() / 8) as usize;
-        }
-    }
-    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// Appends the shortest escape of one byte that JSON does not allow bare in a string.
@@ -167,32 +142,6 @@ mod tests {
         for (plain, json) in cases {
             assert_eq!(escaped(plain), json);
             assert_eq!(unescape(json), plain);
-        }
-    }
-
-    #[test]
-    fn the_first_special_byte_is_found_at_every_place() {
-        for length in 0..40 {
-            let clean = vec![b'a'; length];
-            assert_eq!(first_special(&clean), length);
-            assert_eq!(
-                first_special("é\u{7f}😀 !#[]".repeat(length).as_bytes()),
-                12 * length
-            );
-            for at in 0..length {
-                for special in (0..0x20).chain([b'"', b'\\']) {
-                    // Neighbours that a borrow between bytes would mistake.
-                    for filler in [b'a', 0x20, 0x21, 0x23, 0x5d, 0x7f, 0x80, 0xff] {
-                        let mut bytes = vec![filler; length];
-                        bytes[at] = special;
-                        assert_eq!(
-                            first_special(&bytes),
-                            at,
-                            "{special} at {at} among {filler}"
-                        );
-                    }
-                }
-            }
         }
     }
 

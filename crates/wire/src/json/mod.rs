@@ -8,6 +8,7 @@ mod arguments;
 mod doc;
 mod escape;
 mod scan;
+mod special;
 mod text;
 mod write;
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use super::doc::{Doc, Kind, Node};
-use super::escape::first_special;
+use super::special::Marks;
 
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -62,23 +62,18 @@ enum Names {
 fn scan_as(body: &ByteString, opaque: &[&str], names: Names) -> Result<Doc, SyntaxError> {
     let mut scanner = Scanner {
         text: body,
+        bytes: body.as_bytes(),
+        marks: Marks::new(body.as_bytes()),
         at: 0,
         depth: 0,
         names,
         opaque,
-        opaque_depth: 0,
         nodes: Vec::with_capacity(expected_nodes(body.len())),
     };
-    if u32::try_from(body.len()).is_err() {
-        return Err(scanner.error("the document is larger than 4 GiB"));
+    match scanner.document() {
+        Ok(()) => Ok(Doc::new(body.clone(), scanner.nodes)),
+        Err(error) => Err(*error),
     }
-    scanner.skip_white_space();
-    scanner.value()?;
-    scanner.skip_white_space();
-    if scanner.at < body.len() {
-        return Err(scanner.error("more follows behind the document"));
-    }
-    Ok(Doc::new(body.clone(), scanner.nodes))
 }
 
 /// Room for the index: events of a stream have a node every eight bytes, long requests one every hundred.
@@ -88,119 +83,137 @@ fn expected_nodes(length: usize) -> usize {
 
 struct Scanner<'a> {
     text: &'a str,
+    bytes: &'a [u8],
+    marks: Marks<'a>,
     at: usize,
     depth: usize,
     names: Names,
     opaque: &'a [&'a str],
-    /// How many opaque values enclose the current position; no nodes are recorded while it is not zero.
-    opaque_depth: usize,
     nodes: Vec<Node>,
 }
 
+/// An error on its way out; a pointer, so that what passes it on stays small.
+type Broken = Box<SyntaxError>;
+
+/// `INDEXED` is false inside opaque values, which are validated but leave no nodes.
 impl Scanner<'_> {
-    fn value(&mut self) -> Result<(), SyntaxError> {
-        match self.peek() {
-            Some(b'{') => self.object(),
-            Some(b'[') => self.array(),
-            Some(b'"') => {
+    fn document(&mut self) -> Result<(), Broken> {
+        if u32::try_from(self.bytes.len()).is_err() {
+            return Err(self.error("the document is larger than 4 GiB"));
+        }
+        self.value::<true>()?;
+        self.token();
+        if self.at < self.bytes.len() {
+            return Err(self.error("more follows behind the document"));
+        }
+        Ok(())
+    }
+
+    fn value<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
+        match self.token() {
+            b'"' => {
                 let node = self.string()?;
-                self.record(node);
+                self.record::<INDEXED>(node);
                 Ok(())
             }
-            Some(b't') => self.literal("true", Kind::Bool),
-            Some(b'f') => self.literal("false", Kind::Bool),
-            Some(b'n') => self.literal("null", Kind::Null),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(_) => Err(self.error("expected a value")),
-            None => Err(self.error("the document ends where a value should be")),
+            b'{' => self.object::<INDEXED>(),
+            b'[' => self.array::<INDEXED>(),
+            b't' => self.literal::<INDEXED>("true", Kind::Bool),
+            b'f' => self.literal::<INDEXED>("false", Kind::Bool),
+            b'n' => self.literal::<INDEXED>("null", Kind::Null),
+            b'-' | b'0'..=b'9' => self.number::<INDEXED>(),
+            _ if self.at < self.bytes.len() => Err(self.error("expected a value")),
+            _ => Err(self.error("the document ends where a value should be")),
         }
     }
 
-    fn object(&mut self) -> Result<(), SyntaxError> {
-        let own = self.begin(Kind::Object)?;
+    fn object<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
+        let own = self.begin::<INDEXED>(Kind::Object)?;
         let mut members = 0_usize;
-        if !self.eat_after_space(b'}') {
+        if self.token() != b'}' {
             loop {
-                self.skip_white_space();
-                if self.peek() != Some(b'"') {
+                if self.token() != b'"' {
                     return Err(self.error("expected a member name in double quotes"));
                 }
                 let key = self.string()?;
-                let is_opaque = self.is_opaque(&key);
-                self.record(key);
-                self.skip_white_space();
-                if !self.eat(b':') {
+                self.record::<INDEXED>(key);
+                if self.token() != b':' {
                     return Err(self.error("expected `:` behind the member name"));
                 }
-                self.skip_white_space();
-                self.member_value(is_opaque)?;
-                members += 1;
-                if self.eat_after_space(b'}') {
-                    break;
+                self.at += 1;
+                if INDEXED && self.is_opaque(&key) {
+                    self.opaque_value()?;
+                } else {
+                    self.value::<INDEXED>()?;
                 }
-                if !self.eat(b',') {
-                    return Err(self.error("expected `,` or `}`"));
+                members += 1;
+                match self.token() {
+                    b',' => self.at += 1,
+                    b'}' => break,
+                    _ => return Err(self.error("expected `,` or `}`")),
                 }
             }
         }
-        self.finish(own);
-        self.check_duplicates(own, members)
+        self.finish::<INDEXED>(own);
+        if INDEXED && members > 1 && self.names == Names::Unique {
+            self.check_duplicates(own, members)?;
+        }
+        Ok(())
     }
 
-    /// The value of a member; of an opaque one only its own node is recorded.
-    fn member_value(&mut self, is_opaque: bool) -> Result<(), SyntaxError> {
-        if !is_opaque || self.opaque_depth > 0 {
-            return self.value();
+    fn array<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
+        let own = self.begin::<INDEXED>(Kind::Array)?;
+        if self.token() != b']' {
+            loop {
+                self.value::<INDEXED>()?;
+                match self.token() {
+                    b',' => self.at += 1,
+                    b']' => break,
+                    _ => return Err(self.error("expected `,` or `]`")),
+                }
+            }
         }
-        let kind = match self.peek() {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::Array,
-            _ => return self.value(),
+        self.finish::<INDEXED>(own);
+        Ok(())
+    }
+
+    /// The value of an opaque member: only its own node is recorded.
+    fn opaque_value(&mut self) -> Result<(), Broken> {
+        let kind = match self.token() {
+            b'{' => Kind::Object,
+            b'[' => Kind::Array,
+            _ => return self.value::<true>(),
         };
         let start = self.at;
-        self.opaque_depth += 1;
-        self.value()?;
-        self.opaque_depth -= 1;
-        self.record(Node::leaf(kind, start, self.at, true));
+        self.value::<false>()?;
+        self.record::<true>(Node::leaf(kind, start, self.at, true));
         Ok(())
     }
 
     fn is_opaque(&self, key: &Node) -> bool {
-        !self.opaque.is_empty() && self.opaque.contains(&key.inner(self.text))
+        let is_opaque = |name: &&str| key.is_spelled(name, self.bytes);
+        self.opaque.iter().any(is_opaque)
     }
 
-    fn array(&mut self) -> Result<(), SyntaxError> {
-        let own = self.begin(Kind::Array)?;
-        if !self.eat_after_space(b']') {
-            loop {
-                self.skip_white_space();
-                self.value()?;
-                if self.eat_after_space(b']') {
-                    break;
-                }
-                if !self.eat(b',') {
-                    return Err(self.error("expected `,` or `]`"));
-                }
-            }
-        }
-        self.finish(own);
-        Ok(())
-    }
-
-    fn begin(&mut self, kind: Kind) -> Result<usize, SyntaxError> {
+    /// At the opening bracket.
+    #[inline]
+    fn begin<const INDEXED: bool>(&mut self, kind: Kind) -> Result<usize, Broken> {
         if self.depth == MAX_DEPTH {
             return Err(self.error(&format!("nested deeper than {MAX_DEPTH} levels")));
         }
         self.depth += 1;
         let own = self.nodes.len();
-        self.record(Node::leaf(kind, self.at, self.at, false));
+        self.record::<INDEXED>(Node::leaf(kind, self.at, self.at, false));
         self.at += 1;
         Ok(own)
     }
 
-    fn finish(&mut self, own: usize) {
+    /// At the closing bracket.
+    #[inline]
+    fn finish<const INDEXED: bool>(&mut self, own: usize) {
         self.depth -= 1;
-        if self.opaque_depth == 0 {
+        self.at += 1;
+        if INDEXED {
             let next = self.nodes.len();
             if let Some(node) = self.nodes.get_mut(own) {
                 node.close(self.at, next);
@@ -209,48 +222,73 @@ impl Scanner<'_> {
     }
 
     /// The contents are checked here; escapes are undone only when somebody asks.
-    fn string(&mut self) -> Result<Node, SyntaxError> {
+    #[inline]
+    fn string(&mut self) -> Result<Node, Broken> {
         let start = self.at;
+        let has_escapes = self.contents()?;
+        Ok(Node::string(start, self.at, has_escapes))
+    }
+
+    /// Reads to behind the closing quote; whether there are escapes.
+    fn contents(&mut self) -> Result<bool, Broken> {
+        let mut at = self.at + 1;
         let mut has_escapes = false;
-        self.at += 1;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            self.at += first_special(rest);
-            match self.peek() {
+            at = self.marks.next(at);
+            match self.bytes.get(at) {
                 Some(b'"') => {
-                    self.at += 1;
-                    return Ok(Node::string(start, self.at, has_escapes));
+                    self.at = at + 1;
+                    return Ok(has_escapes);
                 }
                 Some(b'\\') => {
                     has_escapes = true;
-                    self.escape()?;
+                    match self.escape(at) {
+                        0 => break,
+                        length => at += length,
+                    }
                 }
-                Some(_) => {
-                    return Err(self.error("a control character must be escaped in a string"));
-                }
-                None => return Err(self.error("the document ends inside a string")),
+                _ => break,
             }
         }
+        self.at = at;
+        Err(self.error(match self.bytes.get(at) {
+            Some(b'\\') => "an escape that JSON does not know",
+            Some(_) => "a control character must be escaped in a string",
+            None => "the document ends inside a string",
+        }))
     }
 
-    fn escape(&mut self) -> Result<(), SyntaxError> {
-        let tail = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let length = match tail.get(1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-            Some(b'u')
-                if tail
-                    .get(2..6)
-                    .is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)) =>
-            {
-                6
+    /// The length of the escape that begins at `at`; 0 if it is none. A branch, not a table of lengths: the processor then
+    /// guesses where the text goes on instead of waiting for the letter.
+    #[inline]
+    fn escape(&self, at: usize) -> usize {
+        const fn bits(letters: [u8; 8], from: u8) -> u64 {
+            let mut bits = 0;
+            let mut rest: &[u8] = &letters;
+            while let [letter, behind @ ..] = rest {
+                if *letter >= from && *letter < from + 64 {
+                    bits |= 1 << (*letter - from);
+                }
+                rest = behind;
             }
-            _ => return Err(self.error("an escape that JSON does not know")),
-        };
-        self.at += length;
-        Ok(())
+            bits
+        }
+        const SIMPLE: [u8; 8] = *b"\"\\/bfnrt";
+        const LOW: u64 = bits(SIMPLE, 0);
+        const HIGH: u64 = bits(SIMPLE, 64);
+        let letter = self.bytes.get(at + 1).copied().unwrap_or(0);
+        let word = if letter < 64 { LOW } else { HIGH };
+        if letter < 128 && word >> (letter % 64) & 1 == 1 {
+            return 2;
+        }
+        let digits = self.bytes.get(at + 2..at + 6);
+        if letter == b'u' && digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            return 6;
+        }
+        0
     }
 
-    fn number(&mut self) -> Result<(), SyntaxError> {
+    fn number<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
         let start = self.at;
         self.eat(b'-');
         if !self.eat(b'0') && self.digits() == 0 {
@@ -265,39 +303,43 @@ impl Scanner<'_> {
                 return Err(self.error("expected a digit in the exponent"));
             }
         }
-        self.record(Node::leaf(Kind::Number, start, self.at, false));
+        self.record::<INDEXED>(Node::leaf(Kind::Number, start, self.at, false));
         Ok(())
     }
 
     fn digits(&mut self) -> usize {
         let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
+        while self.byte().is_ascii_digit() {
             self.at += 1;
         }
         self.at - start
     }
 
-    fn literal(&mut self, word: &str, kind: Kind) -> Result<(), SyntaxError> {
+    fn literal<const INDEXED: bool>(&mut self, word: &str, kind: Kind) -> Result<(), Broken> {
         let start = self.at;
-        if !self
-            .text
-            .as_bytes()
-            .get(start..)
-            .unwrap_or_default()
-            .starts_with(word.as_bytes())
-        {
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        if !rest.starts_with(word.as_bytes()) {
             return Err(self.error("expected a value"));
         }
         self.at += word.len();
-        self.record(Node::leaf(kind, start, self.at, false));
+        self.record::<INDEXED>(Node::leaf(kind, start, self.at, false));
         Ok(())
     }
 
-    fn check_duplicates(&self, own: usize, members: usize) -> Result<(), SyntaxError> {
-        if self.names == Names::Any || self.opaque_depth > 0 || members < 2 {
+    /// Refuses a name that occurs twice. Names of different lengths or last letters are told apart without comparing
+    /// them; in most objects that is all of them.
+    fn check_duplicates(&self, own: usize, members: usize) -> Result<(), Broken> {
+        let keys = || super::doc::member_keys(&self.nodes, own);
+        let mut seen = 0_u64;
+        let is_clear = keys().all(|key| {
+            let bit = key.bit(self.bytes);
+            let is_new = bit.is_some_and(|bit| seen & bit == 0);
+            seen |= bit.unwrap_or_default();
+            is_new
+        });
+        if is_clear {
             return Ok(());
         }
-        let keys = || super::doc::member_keys(&self.nodes, own);
         let mut seen = HashSet::new();
         for (nth, key) in keys().enumerate() {
             let is_repeated = if members <= PAIRWISE_MEMBERS {
@@ -308,51 +350,56 @@ impl Scanner<'_> {
                 !seen.insert(key.characters(self.text))
             };
             if is_repeated {
-                return Err(SyntaxError {
+                return Err(Box::new(SyntaxError {
                     offset: key.start(),
                     problem: format!(
                         "the name `{}` occurs twice in one object",
                         key.characters(self.text)
                     ),
-                });
+                }));
             }
         }
         Ok(())
     }
 
-    fn record(&mut self, node: Node) {
-        if self.opaque_depth == 0 {
+    #[inline]
+    fn record<const INDEXED: bool>(&mut self, node: Node) {
+        if INDEXED {
             let next = self.nodes.len() + 1;
             self.nodes.push(node.with_next(next));
         }
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    /// The byte here; 0, which no document has between its tokens, at the end.
+    #[inline]
+    fn byte(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
+    /// The byte behind white space, where it stops.
+    #[inline]
+    fn token(&mut self) -> u8 {
+        loop {
+            match self.byte() {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                byte => return byte,
+            }
+        }
+    }
+
+    #[inline]
     fn eat(&mut self, byte: u8) -> bool {
-        let is_next = self.peek() == Some(byte);
+        let is_next = self.byte() == byte;
         self.at += usize::from(is_next);
         is_next
     }
 
-    fn eat_after_space(&mut self, byte: u8) -> bool {
-        self.skip_white_space();
-        self.eat(byte)
-    }
-
-    fn skip_white_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
-    }
-
-    fn error(&self, problem: &str) -> SyntaxError {
-        SyntaxError {
+    #[cold]
+    fn error(&self, problem: &str) -> Broken {
+        Box::new(SyntaxError {
             offset: self.at,
             problem: problem.to_owned(),
-        }
+        })
     }
 }
 

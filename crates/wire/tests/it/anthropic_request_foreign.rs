@@ -1,8 +1,8 @@
 //! Turns of another wire as requests of this one.
 
 use lingate_wire::turn::{
-    Block, Effort, Foreign, Image, MediaSource, Message, Node, OutputFormat, Params, Role,
-    Thinking, ThinkingMode, Tool, ToolChoice, ToolInput, ToolResult, ToolUse, Turn,
+    Block, Document, Effort, Foreign, Image, MediaSource, Message, Node, OutputFormat, Params,
+    Role, Thinking, ThinkingMode, Tool, ToolChoice, ToolInput, ToolResult, ToolUse, Turn,
 };
 use lingate_wire::{Decoded, Wire};
 use serde_json::{Value, json};
@@ -368,4 +368,27 @@ fn appending_a_turn_changes_no_earlier_bytes() {
             "{length}"
         );
     }
+}
+
+#[test]
+fn a_file_that_another_provider_keeps_is_named_and_not_asked_for() {
+    let note =
+        json!({"type": "text", "text": "[File left out: it is stored with another provider]"});
+    let document = Block::Document(Document {
+        source: MediaSource::File("file-123".into()),
+        title: Some("a.pdf".into()),
+        context: None,
+        cache: None,
+        extra: vec![],
+    });
+    let image = Block::Image(Image {
+        source: MediaSource::File("file-4".into()),
+        detail: None,
+        cache: None,
+    });
+    check_messages(
+        vec![message(Role::User, vec![document, image, text("read")])],
+        json!([{"role": "user", "content": [note, note, {"type": "text", "text": "read"}]}]),
+        &["messages[0].content[0]", "messages[0].content[1]"],
+    );
 }

@@ -2,7 +2,8 @@
 //!
 //! A schema that is inside the subset keeps its bytes; another one is rewritten to say the same as far as the subset
 //! can. `tree` holds a schema with its numbers and strings as they were spelled; `root`, `node`,
-//! `union` and `values` hold the rules, `merge` says two schemas as one; `refs` resolves references.
+//! `union` and `values` hold the rules, `merge` says two schemas as one; `refs` resolves references. `words` is for other
+//! hosts, which refuse single words.
 
 mod merge;
 mod node;
@@ -11,11 +12,16 @@ mod root;
 mod tree;
 mod union;
 mod values;
+mod words;
 
 use bytestring::ByteString;
 use lingate_wire::turn::{OutputFormat, Params, Tool, Turn};
 
 use self::tree::Json;
+pub(crate) use self::words::{
+    ANTHROPIC_SCHEMA, CEREBRAS_SCHEMA, FIREWORKS_SCHEMA, GEMINI_SCHEMA, GRAMMAR_SCHEMA,
+    GROQ_SCHEMA, OPENAI_SCHEMA, VLLM_SCHEMA,
+};
 use super::KIMI_GROUPS;
 use crate::kimi::{Kimi, is_kimi};
 use crate::quirk::{Evidence, Quirk};

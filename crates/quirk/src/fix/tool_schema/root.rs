@@ -55,6 +55,15 @@ pub(super) fn sanitise(schema: &Json) -> Json {
     in_received_order(members, root)
 }
 
+/// The root with its references and alternatives folded into one object.
+pub(super) fn united(root: Members, context: &Context<'_>) -> Members {
+    let mut root = flattened(root, context, 0);
+    for word in ["enum", "const", "not", "$ref"] {
+        root.remove(word);
+    }
+    root
+}
+
 /// Whether the root can be the object that a tool's input is.
 fn may_be_object(root: &Members) -> bool {
     match root.get("type") {

@@ -45,6 +45,13 @@ impl Encoder<'_> {
                     .end_object();
             }
             Fit::Reminder(block) => self.block(block, place),
+            Fit::StoredElsewhere => {
+                self.json.begin_object().key("type").str("text");
+                self.json
+                    .key("text")
+                    .str("[File left out: it is stored with another provider]")
+                    .end_object();
+            }
             Fit::LeftOut { kind } => {
                 let note = format!("[{} left out: this provider takes none]", kind.name());
                 self.json.begin_object().key("type").str("text");

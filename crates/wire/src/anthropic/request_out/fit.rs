@@ -6,7 +6,9 @@ use super::Encoder;
 use crate::Wire;
 use crate::anthropic::place::Place;
 use crate::json::Text;
-use crate::turn::{Block, Foreign, MediaKind, MediaSource, Node, Seal, Thinking, opened};
+use crate::turn::{
+    Block, Document, Foreign, Image, MediaKind, MediaSource, Node, Seal, Thinking, opened,
+};
 
 /// A block that goes out, and where it stood.
 pub(super) struct Part<'t> {
@@ -41,6 +43,8 @@ pub(super) enum Fit<'t> {
     MissingResult { tool_use_id: &'t Text },
     /// A note where something stood that this API does not take.
     LeftOut { kind: MediaKind },
+    /// A note where a file stood that another provider keeps.
+    StoredElsewhere,
 }
 
 impl Encoder<'_> {
@@ -57,6 +61,12 @@ impl Encoder<'_> {
             Block::Media(media) => Some(Fit::LeftOut { kind: media.kind }),
             Block::ServerTool(step) => is_own(&step.block).then_some(copied),
             Block::Foreign(foreign) => is_own(foreign).then_some(copied),
+            // Another provider's id of a file says nothing here.
+            Block::Image(Image { source, .. }) | Block::Document(Document { source, .. })
+                if !self.is_own && matches!(source, MediaSource::File(_)) =>
+            {
+                Some(Fit::StoredElsewhere)
+            }
             Block::Image(image) => match image.source {
                 MediaSource::Base64 { .. } | MediaSource::Url(_) | MediaSource::File(_) => {
                     Some(copied)
@@ -73,7 +83,7 @@ impl Encoder<'_> {
         };
         if fit
             .as_ref()
-            .is_none_or(|fit| matches!(fit, Fit::LeftOut { .. }))
+            .is_none_or(|fit| matches!(fit, Fit::LeftOut { .. } | Fit::StoredElsewhere))
         {
             self.losses.add(place.to_string());
         }
@@ -144,7 +154,8 @@ impl Fit<'_> {
             Self::Trimmed(_)
             | Self::Reminder(_)
             | Self::MissingResult { .. }
-            | Self::LeftOut { .. } => false,
+            | Self::LeftOut { .. }
+            | Self::StoredElsewhere => false,
         }
     }
 }

@@ -28,9 +28,12 @@ impl Encoder<'_> {
     pub(super) fn params(&mut self, turn: &Turn, params: &Params, has_lost_thinking: bool) {
         self.tool_choice(turn, params);
         self.metadata(params);
-        self.json
-            .key("max_tokens")
-            .u64(params.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS));
+        // A limit that is no count stays among the others, for the API to say what is wrong with it.
+        if !(self.is_own && params.extra.iter().any(|(key, _)| *key == "max_tokens")) {
+            self.json
+                .key("max_tokens")
+                .u64(params.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS));
+        }
         self.thinking_mode(params, has_lost_thinking);
         self.others(turn, params);
         self.output_config(params);

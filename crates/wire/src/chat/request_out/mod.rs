@@ -20,7 +20,7 @@ use crate::turn::{Block, Losses, Message, Node, Turn};
 use crate::{Decoded, Encoded, UpstreamContext, Wire};
 
 use super::dialect::{CacheSpelling, Dialect};
-pub use tools::{Unservable, unservable_tools};
+pub use tools::{Unservable, count_tools, unservable_tools};
 
 /// Encodes a request.
 #[must_use]

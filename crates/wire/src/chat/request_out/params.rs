@@ -25,6 +25,7 @@ impl Out<'_> {
         self.cache();
         self.stream();
         self.extra();
+        self.host_members();
     }
 
     fn max_tokens(&mut self) {
@@ -168,6 +169,20 @@ impl Out<'_> {
                 self.losses.add(key.to_string());
             } else if *key != STREAM_OPTIONS && !thinking::MEMBERS.contains(&&**key) {
                 self.w.key(key).raw(raw);
+            }
+        }
+    }
+
+    /// What the host wants to be told in every request.
+    fn host_members(&mut self) {
+        let params = &self.decoded.params;
+        let is_same_wire = self.is_same_wire();
+        let is_sent = |name: &str| is_same_wire && params.extra.iter().any(|(key, _)| *key == name);
+        for member in self.dialect.members {
+            let applies =
+                !member.for_streamed_tools || params.stream && !self.decoded.turn.tools.is_empty();
+            if applies && !is_sent(member.name) {
+                self.w.key(member.name).raw(member.raw);
             }
         }
     }

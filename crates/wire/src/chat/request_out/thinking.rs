@@ -37,15 +37,8 @@ impl Out<'_> {
             ThinkingStyle::None => self.lose_all(),
             ThinkingStyle::Effort => self.effort(Effort::name),
             ThinkingStyle::EffortLowHighMax => self.effort_low_high_max(),
-            ThinkingStyle::Type => self.switch(|out, is_on| {
-                let kind = if is_on { "enabled" } else { "disabled" };
-                out.w
-                    .key("thinking")
-                    .begin_object()
-                    .key("type")
-                    .str(kind)
-                    .end_object();
-            }),
+            ThinkingStyle::Type => self.switch(Out::typed_switch),
+            ThinkingStyle::TypeAndEffort => self.switch_and_effort(),
             ThinkingStyle::TemplateKwargs => self.switch(|out, is_on| {
                 out.w.key("chat_template_kwargs").begin_object();
                 out.w
@@ -69,6 +62,9 @@ impl Out<'_> {
             // The words differ from the ones clients use.
             ThinkingStyle::EffortLowHighMax => Some(""),
             ThinkingStyle::Type => Some("thinking"),
+            // Both members are read, one of them in words of its own.
+            ThinkingStyle::TypeAndEffort if spelled.len() > 1 => Some(""),
+            ThinkingStyle::TypeAndEffort => Some("thinking"),
             ThinkingStyle::Reasoning => Some("reasoning"),
             ThinkingStyle::TemplateKwargs => Some("chat_template_kwargs"),
         };
@@ -132,11 +128,40 @@ impl Out<'_> {
             // The model has no way not to think.
             self.lose_thinking();
         }
-        self.effort(|effort| match effort {
-            Effort::None | Effort::Minimal | Effort::Low => "low",
-            Effort::Medium | Effort::High => "high",
-            Effort::XHigh | Effort::Max => "max",
-        });
+        self.effort(low_high_max);
+    }
+
+    /// A switch, and beside it the effort where thinking is on.
+    fn switch_and_effort(&mut self) {
+        let params = &self.decoded.params;
+        let is_off = self.is_off();
+        let effort = if is_off { None } else { self.wanted_effort() };
+        if is_off && params.effort.is_some_and(|effort| effort != Effort::None) {
+            self.lose_effort();
+        }
+        if is_off || params.thinking.is_some() || effort.is_some() {
+            self.typed_switch(!is_off);
+        }
+        if let Some(effort) = effort {
+            self.w.key("reasoning_effort").str(match effort {
+                // The words above `high` differ: here `xhigh` is still `high`.
+                Effort::XHigh => "high",
+                other => low_high_max(other),
+            });
+        }
+    }
+
+    fn typed_switch(&mut self, is_on: bool) {
+        let kind = if is_on {
+            self.dialect.thinking_on
+        } else {
+            "disabled"
+        };
+        self.w.key("thinking").begin_object().key("type").str(kind);
+        if let Some((name, raw)) = self.dialect.thinking_member.filter(|_| is_on) {
+            self.w.key(name).raw(raw);
+        }
+        self.w.end_object();
     }
 
     /// On Anthropic's wire a model thinks when it is asked to. These hosts' models think unless they are told not to, and
@@ -149,12 +174,17 @@ impl Out<'_> {
             && !self.dialect.always_thinks
     }
 
+    fn is_off(&self) -> bool {
+        let params = &self.decoded.params;
+        params.thinking == Some(ThinkingMode::Disabled)
+            || params.thinking.is_none() && params.effort == Some(Effort::None)
+            || self.is_off_by_silence()
+    }
+
     /// For hosts that only know on and off.
     fn switch(&mut self, write: impl FnOnce(&mut Self, bool)) {
         let params = &self.decoded.params;
-        let is_off = params.thinking == Some(ThinkingMode::Disabled)
-            || params.thinking.is_none() && params.effort == Some(Effort::None)
-            || self.is_off_by_silence();
+        let is_off = self.is_off();
         if matches!(
             params.thinking,
             Some(ThinkingMode::Enabled {
@@ -217,5 +247,13 @@ impl Out<'_> {
                 w.key("enabled").bool(true);
             }),
         }
+    }
+}
+
+const fn low_high_max(effort: Effort) -> &'static str {
+    match effort {
+        Effort::None | Effort::Minimal | Effort::Low => "low",
+        Effort::Medium | Effort::High => "high",
+        Effort::XHigh | Effort::Max => "max",
     }
 }

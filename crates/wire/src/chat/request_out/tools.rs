@@ -87,6 +87,45 @@ fn sent(turn: &Turn) -> Vec<(usize, &Node<Tool>)> {
     sent
 }
 
+/// How many tools a request would declare to a host without a cap.
+#[must_use]
+pub fn count_tools(turn: &Turn) -> usize {
+    sent(turn).len()
+}
+
+/// Cuts the list down to `most`: tools that the history or the choice names stay, and of the others the first. What is
+/// left keeps its order, so that the list is the same from one request of a session to the next.
+fn keep_most_useful(
+    sent: &mut Vec<(usize, &Node<Tool>)>,
+    most: usize,
+    turn: &Turn,
+    choice: Option<&ToolChoice>,
+) {
+    if sent.len() <= most {
+        return;
+    }
+    let known = known_names(turn);
+    let is_needed = |tool: &Tool| {
+        let name = tool.name();
+        known.contains(&name)
+            || match choice {
+                Some(ToolChoice::Tool(chosen)) => chosen == name,
+                Some(ToolChoice::Among { names, .. }) => names.contains(name),
+                Some(ToolChoice::Auto | ToolChoice::Required | ToolChoice::None) | None => false,
+            }
+    };
+    let n_needed = sent.iter().filter(|(_, tool)| is_needed(tool)).count();
+    let mut room = most.saturating_sub(n_needed);
+    sent.retain(|(_, tool)| {
+        is_needed(tool) || {
+            let has_room = room > 0;
+            room = room.saturating_sub(1);
+            has_room
+        }
+    });
+    sent.truncate(most);
+}
+
 /// Names the history refers to or calls, in the order of their first mention.
 fn known_names(turn: &Turn) -> Vec<&Text> {
     let mut names: Vec<&Text> = Vec::new();
@@ -124,7 +163,15 @@ impl Out<'_> {
     /// Writes `tools`, `tool_choice` and `parallel_tool_calls`. Without tools none of them: hosts refuse a choice of nothing.
     pub(super) fn tools(&mut self) {
         let turn = &self.decoded.turn;
-        let sent = sent(turn);
+        let mut sent = sent(turn);
+        if let Some(most) = self.dialect.max_tools {
+            keep_most_useful(
+                &mut sent,
+                most,
+                turn,
+                self.decoded.params.tool_choice.as_ref(),
+            );
+        }
         for at in 0..turn.tools.len() {
             if !sent.iter().any(|(kept, _)| *kept == at) {
                 self.losses.add(format!("tools[{at}]"));

@@ -65,6 +65,8 @@ struct Block {
     arguments: Arguments,
     /// The arguments passed on so far.
     input: String,
+    /// The token that vouches for the block has come: nothing may follow it.
+    is_signed: bool,
 }
 
 impl Sequencer {
@@ -107,6 +109,7 @@ impl Sequencer {
             is_closed_at_source: false,
             arguments: Arguments::default(),
             input: String::new(),
+            is_signed: false,
         };
         self.waiting.push_back(block);
         self.advance(sink);
@@ -410,9 +413,27 @@ impl Block {
         }
     }
 
-    /// A delta as it may be passed on.
+    /// A delta as it may be passed on: of the block's own kind. What an upstream said under the wrong name is still said.
     fn passed(&mut self, delta: Delta) -> Option<Delta> {
+        let delta = match (&self.opening, delta) {
+            (Opening::Text | Opening::Refusal, Delta::Thinking(text)) => Delta::Text(text),
+            (Opening::Thinking, Delta::Text(text)) => Delta::Thinking(text),
+            (Opening::ToolUse { .. }, Delta::Text(_) | Delta::Thinking(_) | Delta::Citation(_))
+            | (Opening::Text, Delta::Input(_))
+            | (Opening::Refusal | Opening::Thinking, Delta::Input(_) | Delta::Citation(_))
+            | (
+                Opening::RedactedThinking { .. } | Opening::Image(_),
+                Delta::Text(_) | Delta::Thinking(_) | Delta::Input(_) | Delta::Citation(_),
+            ) => return None,
+            (_, delta) => delta,
+        };
+        let is_behind_token = self.is_signed && matches!(self.opening, Opening::Thinking);
         match delta {
+            _ if is_behind_token => None,
+            Delta::Signature(signature) => {
+                self.is_signed = true;
+                Some(Delta::Signature(signature))
+            }
             Delta::Input(text) if self.input_state().is_some() => {
                 let from = self.input.len();
                 let piece = text.to_plain();

@@ -1,4 +1,4 @@
-//! Events in a shorthand, one word each:
+//! Events in a shorthand, one word each (`0~r:abc` is a delta of another kind than the slot's):
 //! `+0t` opens slot 0 as text (`r` reasoning, `c` a call, `x` a refusal) · `0:abc` a delta · `-0` closes · `!end_turn` stops
 //! · `.` is done. `_` stands for a space.
 
@@ -6,6 +6,19 @@ use super::*;
 use crate::turn::{fold, replay};
 
 fn event(word: &str) -> Event {
+    // `0~t:abc`: a delta of a kind that the slot's number does not say.
+    if let Some((number, rest)) = word.split_once('~') {
+        let (kind, text) = rest.split_once(':').unwrap();
+        return Event::Delta {
+            slot: Slot(number.parse().unwrap()),
+            delta: match kind {
+                "t" => Delta::Text(text.into()),
+                "r" => Delta::Thinking(text.into()),
+                "s" => Delta::Signature(text.into()),
+                _ => Delta::Input(text.into()),
+            },
+        };
+    }
     let slot = |text: &str| Slot(text.parse().unwrap());
     if word == "." {
         return Event::Done;
@@ -127,6 +140,28 @@ fn blocks_leave_one_behind_the_other() {
         (
             "+7c 7:{\"x\": +0t 0:_ 0:_note -0 7:1} -7 !tool_use .",
             "c[{\"x\":1}] t[note] ToolUse",
+        ),
+    ];
+    for (input, expected) in cases {
+        assert_eq!(run(input, EmptyReply::Fault), expected, "{input}");
+    }
+}
+
+#[test]
+fn deltas_of_another_kind_do_not_break_a_block() {
+    let cases = [
+        // What was said under the wrong name is still said.
+        ("+0t 0:a 0~r:b -0 !end_turn .", "t[ab] EndTurn"),
+        (
+            "+4r 4:a 4~t:b -4 +0t 0:c -0 !end_turn .",
+            "r[ab] t[c] EndTurn",
+        ),
+        ("+0t 0:a 0~i:{} -0 !end_turn .", "t[a] EndTurn"),
+        ("+7c 7:{ 7~t:x 7~r:y 7:} -7 !tool_use .", "c[{}] ToolUse"),
+        // Nothing stands behind the token that vouches for a block.
+        (
+            "+4r 4:a 4~s:tok 4:b 4~s:more -4 +0t 0:c -0 !end_turn .",
+            "r[a] t[c] EndTurn",
         ),
     ];
     for (input, expected) in cases {

@@ -10,7 +10,7 @@ mod tools;
 use bytestring::ByteString;
 use serde_json::{Value, json};
 
-use super::super::dialect::{MaxTokens, ReasoningField, ThinkingStyle};
+use super::super::dialect::{HostMember, MaxTokens, ReasoningField, ThinkingStyle};
 use super::*;
 use crate::turn::{Effort, SealKey, ThinkingMode};
 use crate::{anthropic, chat};

@@ -49,3 +49,39 @@ fn a_request_to_warm_the_cache_makes_one_token() {
         &["max_tokens"],
     );
 }
+
+#[test]
+fn members_of_the_host_are_added_unless_the_client_sends_them() {
+    let member = |name, for_streamed_tools| HostMember {
+        name,
+        raw: "true",
+        for_streamed_tools,
+    };
+    let dialect = Dialect {
+        members: Box::leak(Box::new([
+            member("always", false),
+            member("tools_only", true),
+        ])),
+        ..Dialect::default()
+    };
+    let tools = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    for (request, always, tools_only) in [
+        (json!({}), json!(true), Value::Null),
+        (json!({"stream": true}), json!(true), Value::Null),
+        (json!({"tools": tools}), json!(true), Value::Null),
+        (
+            json!({"tools": tools, "stream": true}),
+            json!(true),
+            json!(true),
+        ),
+    ] {
+        check_members(
+            &dialect,
+            request,
+            json!({"always": always, "tools_only": tools_only}),
+            &[],
+        );
+    }
+    let (own, _) = from_chat(r#"{"model":"m","messages":[],"always":false}"#, &dialect);
+    assert_eq!(own["always"], json!(false));
+}

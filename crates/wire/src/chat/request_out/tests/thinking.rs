@@ -313,3 +313,89 @@ fn silence_about_thinking_says_nothing_to_a_model_that_always_thinks_or_to_a_cli
         )));
     }
 }
+
+#[test]
+fn a_switch_and_an_effort_beside_it() {
+    let dialect = Dialect {
+        thinking: ThinkingStyle::TypeAndEffort,
+        ..Dialect::default()
+    };
+    let on = json!({"type": "enabled"});
+    let off = json!({"type": "disabled"});
+    let adaptive = json!({"type": "adaptive"});
+    for (members, thinking, effort, losses) in [
+        (json!({}), off.clone(), Value::Null, vec![]),
+        (
+            json!({"thinking": adaptive}),
+            on.clone(),
+            Value::Null,
+            vec![],
+        ),
+        (
+            json!({"output_config": {"effort": "low"}}),
+            on.clone(),
+            json!("low"),
+            vec![],
+        ),
+        (
+            json!({"output_config": {"effort": "xhigh"}}),
+            on.clone(),
+            json!("high"),
+            vec![],
+        ),
+        (
+            json!({"thinking": adaptive, "output_config": {"effort": "max"}}),
+            on.clone(),
+            json!("max"),
+            vec![],
+        ),
+        (
+            json!({"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}}),
+            off.clone(),
+            Value::Null,
+            vec!["output_config.effort"],
+        ),
+    ] {
+        let expected = json!({"thinking": thinking, "reasoning_effort": effort});
+        check_members(&dialect, members, expected, &losses);
+    }
+    let sent = |members: &str| {
+        let body = format!(r#"{{"model":"m","messages":[]{members}}}"#);
+        let (body, losses) = from_chat(&body, &dialect);
+        assert_eq!(losses, Vec::<String>::new(), "{members}");
+        (body["thinking"].clone(), body["reasoning_effort"].clone())
+    };
+    assert_eq!(sent(""), (Value::Null, Value::Null));
+    assert_eq!(
+        sent(r#","reasoning_effort":"xhigh""#),
+        (on.clone(), json!("high"))
+    );
+    assert_eq!(
+        sent(r#","thinking":{"type":"enabled"},"reasoning_effort":"max""#),
+        (on, json!("max"))
+    );
+    assert_eq!(sent(r#","reasoning_effort":"none""#), (off, Value::Null));
+}
+
+#[test]
+fn a_member_stands_beside_the_switch() {
+    let dialect = Dialect {
+        thinking: ThinkingStyle::Type,
+        thinking_member: Some(("clear_thinking", "false")),
+        ..Dialect::default()
+    };
+    for (asked, expected) in [
+        (
+            json!({"type": "adaptive"}),
+            json!({"type": "enabled", "clear_thinking": false}),
+        ),
+        (json!({"type": "disabled"}), json!({"type": "disabled"})),
+    ] {
+        check_members(
+            &dialect,
+            json!({"thinking": asked}),
+            json!({"thinking": expected}),
+            &[],
+        );
+    }
+}

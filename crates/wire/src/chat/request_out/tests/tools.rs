@@ -80,3 +80,43 @@ fn deferred_tools_are_sent_once_they_are_known() {
         ("f a".into(), "tools[2]".into())
     );
 }
+
+#[test]
+fn of_too_many_tools_those_in_use_stay() {
+    let tools: Vec<Value> = ["a", "b", "c", "d", "e"]
+        .iter()
+        .map(|name| json!({"name": name, "input_schema": {"type": "object"}}))
+        .collect();
+    let used = json!([
+        user(json!("x")),
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "d", "input": {}}]},
+        user(json!([result("t", json!("ok"))])),
+    ]);
+    let check = |most: usize, choice: Value, expected: &[&str], losses: &[&str]| {
+        let dialect = Dialect {
+            max_tools: Some(most),
+            ..Dialect::default()
+        };
+        let request = json!({"tools": tools, "messages": used, "tool_choice": choice});
+        let (body, lost) = from_anthropic(&request, &dialect);
+        let names: Vec<&str> = body["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tool| tool["function"]["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, expected, "{most} {choice}");
+        assert_eq!(lost, losses, "{most} {choice}");
+    };
+    let auto = json!({"type": "auto"});
+    check(5, auto.clone(), &["a", "b", "c", "d", "e"], &[]);
+    check(3, auto.clone(), &["a", "b", "d"], &["tools[2]", "tools[4]"]);
+    check(
+        1,
+        auto,
+        &["d"],
+        &["tools[0]", "tools[1]", "tools[2]", "tools[4]"],
+    );
+    let chosen = json!({"type": "tool", "name": "e"});
+    check(3, chosen, &["a", "d", "e"], &["tools[1]", "tools[2]"]);
+}

@@ -1,0 +1,122 @@
+//! From what the attempts come to, to the client's response.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use lingate_wire::turn::{Failure, FailureKind};
+use lingate_wire::{anthropic, bridge};
+
+use super::asked::Asked;
+use crate::clock;
+use crate::front::respond::{self, Body, LINGATE_ID, REQUEST_ID, set};
+use crate::record::{Draft, Ending};
+use crate::relay::answer::{Answer, Whole, WholeBody};
+use crate::relay::chain::{Tally, folded};
+use crate::relay::stream::{ClientSide, ClientStream};
+
+/// How the answer is to be written.
+pub(super) fn client_side(asked: &Asked) -> ClientSide {
+    ClientSide {
+        wire: asked.wire,
+        model: asked.peek.model.clone(),
+        created: u64::try_from(clock::wall().as_second()).unwrap_or(0),
+        sends_usage: asked.wants_stream_usage(),
+    }
+}
+
+/// A stream; `headers` are what is to be told of the upstream's.
+pub(super) fn streamed(stream: ClientStream, headers: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(stream.into_body());
+    *response.headers_mut() = headers;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// An answer that is not streamed.
+pub(super) fn whole(answer: Answer, side: &ClientSide, draft: &Draft) -> Response<Body> {
+    let whole = match answer {
+        Answer::Whole(whole) => whole,
+        Answer::Refused(whole, failure) => {
+            draft.end(Ending::Answered, Some(failure));
+            return written(*whole, side, draft);
+        }
+        // A request that is not streamed is never answered by a stream.
+        Answer::Live(_) => return respond::empty(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    draft.first_content();
+    draft.tally(&whole.tally);
+    draft.end(Ending::Answered, None);
+    written(*whole, side, draft)
+}
+
+fn written(whole: Whole, side: &ClientSide, draft: &Draft) -> Response<Body> {
+    let (bytes, is_verbatim) = match whole.body {
+        WholeBody::Verbatim(bytes) => (bytes, true),
+        WholeBody::Events(events) => {
+            let context = side.reply_context(draft);
+            let bytes = bridge::encode_response(side.wire, &folded(events), &context);
+            (bytes.into(), false)
+        }
+    };
+    let mut response = respond::json(whole.status, bytes);
+    for (name, value) in &whole.headers {
+        if is_verbatim || name != CONTENT_TYPE {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+/// A thread's history is kept by its provider; the SDKs send the whole of it when told so in the right form.
+pub(super) fn thread_refused(draft: &Draft) -> Answer {
+    let (status, body) = anthropic::encode_thread_unsupported(&draft.id.to_string());
+    let whole = Whole {
+        status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+        headers: HeaderMap::from_iter([(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )]),
+        body: WholeBody::Verbatim(body.into()),
+        tally: Tally::default(),
+    };
+    let failure = Failure::new(
+        FailureKind::InvalidRequest,
+        "message threads are not kept here",
+    );
+    Answer::Refused(Box::new(whole), failure)
+}
+
+/// The headers that every proxied reply carries.
+pub(super) fn describe(headers: &mut HeaderMap, draft: &Draft) {
+    let id = draft.id.to_string();
+    set(headers, LINGATE_ID, &id);
+    if !headers.contains_key(REQUEST_ID) {
+        set(headers, REQUEST_ID, &id);
+    }
+    let name = HeaderName::from_static;
+    if let Some(lane) = draft.lane() {
+        set(headers, name("x-lingate-lane"), lane.name());
+        set(headers, name("x-lingate-provider"), &draft.provider());
+    }
+    set(
+        headers,
+        name("x-lingate-attempts"),
+        &draft.attempts().to_string(),
+    );
+    let quirks = draft.quirks();
+    if !quirks.is_empty() {
+        set(headers, name("x-lingate-quirks"), &quirks.join(","));
+    }
+    if let Some(overhead) = draft.overhead() {
+        set(
+            headers,
+            name("x-lingate-overhead-us"),
+            &overhead.as_micros().to_string(),
+        );
+    }
+}

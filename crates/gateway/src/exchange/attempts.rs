@@ -1,0 +1,311 @@
+//! The only attempt loop.
+//!
+//! It knows how to make one attempt after the other and nothing about why: after each, the policies are asked for
+//! [`policy::Next`]. A reply that is streamed leaves the loop at its first content; the relay shows it and comes back when
+//! it has ended, so that another attempt can continue the message. Every attempt is made anew from the client's request
+//! and the plan: lane, body, quirks, ids, names, limits and seals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lingate_route::Candidate;
+use lingate_wire::bridge::Lane;
+use lingate_wire::turn::{Event, Failure, FailureKind};
+
+use super::answering::thread_refused;
+use super::asked::Asked;
+use super::attempt::{self, Attempt, Failed, WHOLE_WAIT};
+use super::policy::{Demands, Next, Outcome, Patch, Plan, Policies};
+use super::upstream::{Upstream, resolution};
+use crate::record::{AttemptEnd, Draft};
+use crate::relay::answer::{Answer, Whole, WholeBody};
+use crate::relay::chain::Tally;
+use crate::relay::message::Message;
+use crate::relay::stream::{self, Pending, Reached};
+use crate::shared::Shared;
+
+/// Most requests to upstreams in one exchange, whatever the policies would like.
+const MOST_ATTEMPTS: u32 = 12;
+
+/// The attempts of one exchange.
+pub(crate) struct Attempts {
+    shared: Arc<Shared>,
+    asked: Asked,
+    draft: Arc<Draft>,
+    /// In order of preference; never empty.
+    candidates: Vec<Candidate>,
+    policies: Policies,
+    plan: Plan,
+    made: u32,
+    message: Message,
+    /// Not streamed: the message so far, and the last answer it came in.
+    events: Vec<Event>,
+    answer: Option<Box<Whole>>,
+    /// A streamed reply ended before it was shown, and the policies have spoken.
+    is_decided: bool,
+}
+
+impl Attempts {
+    /// Resolves who may serve the request.
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        asked: Asked,
+        draft: &Arc<Draft>,
+    ) -> Result<Self, Failure> {
+        let candidates = resolution(&shared.routes.table(), &asked)?.candidates;
+        let first = candidates.first().ok_or_else(nothing_serves)?;
+        let policies = Policies::of(Demands::of(shared.config.model_settings(first)));
+        Ok(Self {
+            shared: Arc::clone(shared),
+            asked,
+            draft: Arc::clone(draft),
+            policies,
+            plan: Plan::default(),
+            made: 0,
+            message: Message::default(),
+            events: Vec::new(),
+            answer: None,
+            is_decided: false,
+            candidates,
+        })
+    }
+
+    /// Up to a reply to show, or the last failure, within the deadline for the first content.
+    async fn reach(&mut self) -> Result<Answer, Failure> {
+        let shared = Arc::clone(&self.shared);
+        let reached = match self.deadline() {
+            None => self.attempts(&shared).await,
+            Some(deadline) => {
+                let at = self.draft.accepted + deadline;
+                tokio::time::timeout_at(at, self.attempts(&shared))
+                    .await
+                    .unwrap_or_else(|_elapsed| Err(self.too_late(deadline)))
+            }
+        };
+        reached.or_else(|failure| self.settled(failure))
+    }
+
+    async fn attempts(&mut self, shared: &Shared) -> Result<Answer, Failure> {
+        loop {
+            let upstream = self.upstream(shared)?;
+            if self.asked.is_thread() && upstream.lane(&self.asked) == Lane::Translate {
+                return Ok(thread_refused(&self.draft));
+            }
+            let settings = self.plan.settings(shared.learnt.settings(&upstream));
+            self.made += 1;
+            let attempt = Attempt {
+                asked: &self.asked,
+                upstream: &upstream,
+                settings: &settings,
+                plan: &self.plan,
+            };
+            let patch = match attempt::run(shared, &attempt, &self.draft).await {
+                Err(failed) => {
+                    let patch = self.after_failure(&failed, &upstream);
+                    let Some(patch) = patch else {
+                        return failed.into_answer();
+                    };
+                    patch
+                }
+                Ok(answer) => {
+                    let repairs = &self.plan.repairs;
+                    shared.learnt.keep(&self.asked, &upstream, repairs);
+                    match self.after_answer(answer)? {
+                        Reach::Answer(answer) => return Ok(answer),
+                        Reach::Again(patch) => patch,
+                    }
+                }
+            };
+            self.plan.apply(patch);
+        }
+    }
+
+    /// The upstream of the next attempt.
+    fn upstream<'s>(&self, shared: &'s Shared) -> Result<Upstream<'s>, Failure> {
+        let candidate = self.candidates.get(self.plan.candidate);
+        let candidate = candidate.ok_or_else(nothing_serves)?;
+        let mut upstream = Upstream::of(&shared.config, candidate, self.asked.wire)?;
+        upstream.refuses_foreign_thinking = self.plan.leaves_out_foreign_thinking
+            || shared.learnt.moved.holds(&self.asked, &upstream);
+        Ok(upstream)
+    }
+
+    fn after_failure(&mut self, failed: &Failed, upstream: &Upstream<'_>) -> Option<Patch> {
+        let failure = Some(&failed.failure);
+        self.draft.attempt_ended(AttemptEnd::Failed, failure);
+        let outcome = Outcome::Failed {
+            failed,
+            asked: &self.asked,
+            upstream,
+        };
+        match self.policies.next(&outcome) {
+            Next::Retry(patch) | Next::Continue(patch) if self.made < MOST_ATTEMPTS => Some(patch),
+            Next::Retry(_) | Next::Continue(_) | Next::Finish => None,
+        }
+    }
+
+    /// A stream with content is shown; any other reply is complete, and the policies are asked at once.
+    fn after_answer(&mut self, answer: Answer) -> Result<Reach, Failure> {
+        match answer {
+            Answer::Live(mut live) => {
+                self.message.begin(live.tally().holding);
+                if !self.message.is_held() {
+                    self.draft.attempt_ended(AttemptEnd::Served, None);
+                }
+                if live.is_shown() || !self.message.is_held() {
+                    return Ok(Reach::Answer(Answer::Live(live)));
+                }
+                live.with_events(|events| self.message.pass(events));
+                if let Some(patch) = self.after_end(live.tally()) {
+                    return Ok(Reach::Again(patch));
+                }
+                self.is_decided = true;
+                self.check_content(live.tally())?;
+                Ok(Reach::Answer(Answer::Live(live)))
+            }
+            Answer::Whole(mut whole) => {
+                self.message.begin(whole.tally.holding);
+                if !self.message.is_held() {
+                    self.draft.attempt_ended(AttemptEnd::Served, None);
+                    return Ok(Reach::Answer(Answer::Whole(whole)));
+                }
+                let WholeBody::Events(mut events) = std::mem::take(&mut whole.body) else {
+                    return Ok(Reach::Answer(Answer::Whole(whole)));
+                };
+                self.message.pass(&mut events);
+                self.events.append(&mut events);
+                let patch = self.after_end(&whole.tally);
+                if let Some(patch) = patch {
+                    self.answer = Some(whole);
+                    return Ok(Reach::Again(patch));
+                }
+                self.check_content(&whole.tally)?;
+                self.message.finish(&mut self.events);
+                whole.body = WholeBody::Events(std::mem::take(&mut self.events));
+                Ok(Reach::Answer(Answer::Whole(whole)))
+            }
+            refused @ Answer::Refused(..) => Ok(Reach::Answer(refused)),
+        }
+    }
+
+    /// A reply is complete: what the next attempt does differently, if there is one.
+    fn after_end(&mut self, tally: &Tally) -> Option<Patch> {
+        let next = if self.message.may_go_on() && self.made < MOST_ATTEMPTS {
+            let reply = self.message.said();
+            self.policies.next(&Outcome::Ended {
+                reply: &reply,
+                tally,
+            })
+        } else {
+            Next::Finish
+        };
+        match next {
+            Next::Finish => {
+                self.draft.attempt_ended(AttemptEnd::Served, None);
+                None
+            }
+            Next::Retry(patch) | Next::Continue(patch) => {
+                self.draft.attempt_went_on(patch.reason(), tally);
+                self.message.go_on();
+                Some(patch)
+            }
+        }
+    }
+
+    /// Agents stop or hang on an end of turn without a word, unless the model said in its own way that it is done.
+    fn check_content(&self, tally: &Tally) -> Result<(), Failure> {
+        let is_done = tally
+            .findings
+            .finish
+            .as_ref()
+            .is_some_and(|finish| finish.done.is_some());
+        if self.message.has_content() || is_done {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::EmptyReply,
+            "the upstream's reply has no content",
+        ))
+    }
+
+    /// Not streamed: what there is of the message when an attempt that was to continue it fails.
+    fn settled(&mut self, failure: Failure) -> Result<Answer, Failure> {
+        if self.asked.peek.stream || !self.message.cut(&mut self.events) {
+            return Err(failure);
+        }
+        let mut whole = self.answer.take().ok_or(failure)?;
+        whole.body = WholeBody::Events(std::mem::take(&mut self.events));
+        Ok(Answer::Whole(whole))
+    }
+
+    /// How long the first content may take, all attempts together; what continues a message is no longer waited for.
+    fn deadline(&self) -> Option<Duration> {
+        let config = &self.shared.config;
+        let candidate = self.candidates.get(self.plan.candidate)?;
+        let provider = config.provider(&candidate.provider)?;
+        let deadline = config.failover.deadline.filter(|_| provider.has_deadline)?;
+        if self.message.has_content() {
+            None
+        } else if self.asked.peek.stream {
+            Some(deadline)
+        } else {
+            Some(deadline.max(WHOLE_WAIT))
+        }
+    }
+
+    fn too_late(&self, deadline: Duration) -> Failure {
+        Failure::new(
+            FailureKind::Timeout,
+            format!(
+                "provider `{}` gave no content within {} s (`failover.deadline`)",
+                self.draft.provider(),
+                deadline.as_secs()
+            ),
+        )
+    }
+}
+
+impl stream::Attempts for Attempts {
+    fn message(&mut self) -> &mut Message {
+        &mut self.message
+    }
+
+    fn goes_on(&mut self, tally: &Tally) -> bool {
+        if !self.message.is_held() || self.is_decided {
+            return false;
+        }
+        match self.after_end(tally) {
+            Some(patch) => {
+                self.plan.apply(patch);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn broke(&mut self, failure: &Failure) {
+        if self.message.is_held() {
+            self.draft.attempt_ended(AttemptEnd::Failed, Some(failure));
+        }
+    }
+
+    fn run(mut self: Box<Self>) -> Pending {
+        Box::pin(async move {
+            let result = self.reach().await;
+            Reached {
+                attempts: self,
+                result,
+            }
+        })
+    }
+}
+
+/// What an answer of an upstream leads to.
+enum Reach {
+    Answer(Answer),
+    Again(Patch),
+}
+
+fn nothing_serves() -> Failure {
+    Failure::new(FailureKind::NotFound, "nothing serves this model")
+}

@@ -1,0 +1,63 @@
+//! What upstreams turned out to need.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use lingate_quirk::{Repair, Settings};
+
+use super::asked::Asked;
+use super::moved::Moved;
+use super::upstream::Upstream;
+
+/// Model names may come from clients, so their number is bounded.
+const MOST_LEARNT: usize = 1024;
+
+/// Repairs that an upstream turned out to need, so that not every request of a session pays for a refusal first, and the
+/// history keeps its bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Learnt {
+    /// Conversations that go on here without the thinking of another upstream.
+    pub moved: Moved,
+    repairs: Mutex<HashMap<(String, String), Vec<Repair>>>,
+}
+
+impl Learnt {
+    /// The settings for an upstream, with what was learnt of it.
+    pub(crate) fn settings(&self, upstream: &Upstream<'_>) -> Settings {
+        let mut settings = upstream.settings.clone();
+        let learnt = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
+        for repair in learnt.get(&key(upstream)).into_iter().flatten() {
+            repair.patch(&mut settings);
+        }
+        settings
+    }
+
+    /// An attempt succeeded after these repairs.
+    pub(crate) fn keep(&self, asked: &Asked, upstream: &Upstream<'_>, repairs: &[Repair]) {
+        if upstream.refuses_foreign_thinking {
+            self.moved.note(asked, upstream);
+        }
+        let lasting = || repairs.iter().copied().filter(|repair| is_lasting(*repair));
+        if lasting().next().is_none() {
+            return;
+        }
+        let mut learnt = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
+        if learnt.len() >= MOST_LEARNT {
+            learnt.clear();
+        }
+        learnt.entry(key(upstream)).or_default().extend(lasting());
+    }
+}
+
+/// Whether a repair is about the upstream, not about the one request.
+const fn is_lasting(repair: Repair) -> bool {
+    match repair {
+        Repair::ReasoningPlaceholder | Repair::Thinking => true,
+        // A limit or a forced call is the wish of one request.
+        Repair::OutputLimit(_) | Repair::NoThinking => false,
+    }
+}
+
+fn key(upstream: &Upstream<'_>) -> (String, String) {
+    (upstream.provider.id.clone(), upstream.model.clone())
+}

@@ -1,0 +1,138 @@
+//! What follows an attempt: policies that answer the one question of the attempt loop.
+//!
+//! Every policy sees every outcome and answers [`Next`]; the first that wants to go on wins, and if none does the
+//! exchange ends with what there is. A policy owns its own bound; the loop has one over all of them. Failover over
+//! further candidates is another policy that answers the same question.
+
+mod ensure_tool_call;
+mod foreign_thinking;
+mod prepare;
+mod repair;
+mod repeat;
+
+use lingate_quirk::{Repair, Settings};
+use lingate_wire::turn::{Message, Reply};
+
+use super::asked::Asked;
+use super::attempt::Failed;
+use super::upstream::Upstream;
+use crate::relay::chain::Tally;
+
+pub(crate) use prepare::{Demands, police};
+
+/// What became of an attempt.
+pub(crate) enum Outcome<'a> {
+    /// It failed before the client got anything of it.
+    Failed {
+        failed: &'a Failed,
+        asked: &'a Asked,
+        upstream: &'a Upstream<'a>,
+    },
+    /// Its reply is complete: as the client would return it, and what was noticed of it.
+    Ended { reply: &'a Reply, tally: &'a Tally },
+}
+
+/// What follows.
+pub(crate) enum Next {
+    /// The exchange ends with this outcome.
+    Finish,
+    /// Once more, with nothing of this attempt kept.
+    Retry(Patch),
+    /// Another attempt continues what this one said.
+    Continue(Patch),
+}
+
+/// What the next attempt does differently; everything else is made anew from the client's request.
+#[derive(Debug, Clone)]
+pub(crate) enum Patch {
+    /// Nothing: a chance fault.
+    Repeat,
+    /// A quirk's repair.
+    Repair(Repair),
+    /// Thinking that another upstream signed is left out.
+    LeaveOutForeignThinking,
+    /// The conversation goes on behind the client's request.
+    Append {
+        reason: &'static str,
+        messages: Vec<Message>,
+    },
+}
+
+impl Patch {
+    /// Why there is another attempt, for the record.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Repeat => "repeat",
+            Self::Repair(repair) => repair.name(),
+            Self::LeaveOutForeignThinking => "foreign-thinking",
+            Self::Append { reason, .. } => reason,
+        }
+    }
+}
+
+/// Answers the loop's question.
+trait Policy: Send {
+    fn next(&mut self, outcome: &Outcome<'_>) -> Next;
+}
+
+/// All policies of one exchange, in the order in which they are asked.
+pub(crate) struct Policies(Vec<Box<dyn Policy>>);
+
+impl Policies {
+    /// The policies for one exchange.
+    pub(crate) fn of(demands: Demands) -> Self {
+        let mut policies: Vec<Box<dyn Policy>> = vec![
+            Box::new(foreign_thinking::ForeignThinking),
+            Box::<repair::Repairs>::default(),
+        ];
+        if let Some(attempts) = demands.ensure_tool_call {
+            policies.push(Box::new(ensure_tool_call::EnsureToolCall::new(attempts)));
+        }
+        policies.push(Box::<repeat::Repeats>::default());
+        Self(policies)
+    }
+
+    /// What follows an outcome.
+    pub(crate) fn next(&mut self, outcome: &Outcome<'_>) -> Next {
+        for policy in &mut self.0 {
+            match policy.next(outcome) {
+                Next::Finish => {}
+                next @ (Next::Retry(_) | Next::Continue(_)) => return next,
+            }
+        }
+        Next::Finish
+    }
+}
+
+/// What the next attempt is made from, besides the client's request.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// Which of the candidates is asked.
+    pub candidate: usize,
+    /// Repairs that were found necessary, each once.
+    pub repairs: Vec<Repair>,
+    /// The upstream refused thinking that it did not sign.
+    pub leaves_out_foreign_thinking: bool,
+    /// What was said and answered behind the client's request.
+    pub appended: Vec<Message>,
+}
+
+impl Plan {
+    /// Takes a policy's change over.
+    pub(crate) fn apply(&mut self, patch: Patch) {
+        match patch {
+            Patch::Repeat => {}
+            Patch::Repair(repair) => self.repairs.push(repair),
+            Patch::LeaveOutForeignThinking => self.leaves_out_foreign_thinking = true,
+            Patch::Append { messages, .. } => self.appended.extend(messages),
+        }
+    }
+
+    /// An upstream's settings with the repairs of this exchange.
+    pub(crate) fn settings(&self, mut settings: Settings) -> Settings {
+        for repair in &self.repairs {
+            repair.patch(&mut settings);
+        }
+        settings
+    }
+}

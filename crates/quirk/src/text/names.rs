@@ -1,0 +1,76 @@
+//! Which tool a call means, whatever its header says (R3).
+
+use super::asked::Asked;
+
+/// What a header says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// A name: declared, or at least well formed.
+    Known(String),
+    /// Nothing that names a tool: the arguments have to tell.
+    BySchema,
+}
+
+/// Reads the header of a call: `functions.NAME:INDEX` by the book.
+///
+/// A declared name always wins. A well-formed one that nobody declared passes: the client tells the model that there is
+/// no such tool, which corrects it. Without an index only declared names count, since ids of other makes look alike.
+pub(crate) fn resolve(header: &str, asked: &Asked) -> Name {
+    let header = header.trim();
+    if asked.declares(header) {
+        return Name::Known(header.to_owned());
+    }
+    let rest = header.strip_prefix("functions.").unwrap_or(header);
+    if let Some(name) = declared(rest, asked) {
+        return Name::Known(name.to_owned());
+    }
+    let numbered = rest
+        .rsplit_once(':')
+        .filter(|(name, index)| !name.is_empty() && is_number(index));
+    if let Some((name, _)) = numbered {
+        return match declared(name, asked) {
+            Some(name) => Name::Known(name.to_owned()),
+            None if is_foreign(name) => Name::BySchema,
+            None => Name::Known(name.to_owned()),
+        };
+    }
+    let other_index = rest
+        .rsplit_once(['.', '_', '-'])
+        .filter(|(name, index)| is_number(index) && asked.declares(name));
+    match other_index {
+        Some((name, _)) => Name::Known(name.to_owned()),
+        None => Name::BySchema,
+    }
+}
+
+/// A header without what surrounds the name.
+pub(crate) fn bare(header: &str) -> &str {
+    let header = header.trim();
+    let rest = header.strip_prefix("functions.").unwrap_or(header);
+    match rest.rsplit_once(':') {
+        Some((name, index)) if is_number(index) => name,
+        _ => rest,
+    }
+}
+
+/// The name itself, or what stands behind its last dot.
+fn declared<'n>(name: &'n str, asked: &Asked) -> Option<&'n str> {
+    let last = name.rsplit_once('.').map(|(_, last)| last);
+    [Some(name), last]
+        .into_iter()
+        .flatten()
+        .find(|name| asked.declares(name))
+}
+
+/// Ids of other makes, copied from the history, and numbers.
+pub(crate) fn is_foreign(name: &str) -> bool {
+    name.is_empty()
+        || is_number(name)
+        || ["call_", "toolu_", "chatcmpl-tool"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}

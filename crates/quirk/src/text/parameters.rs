@@ -1,0 +1,261 @@
+//! Arguments that are written as named values instead of JSON: typed by the tool's schema, put together as JSON.
+
+use lingate_wire::json::{Doc, Kind, Value, Writer, scan};
+
+use super::calls::Calls;
+
+/// Writes the parameters of the call that is open in [`Calls`].
+///
+/// A value that the schema wants as a string streams as it comes; every other value is converted when it is complete.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    schema: Option<Doc>,
+    trims_newlines: bool,
+    n_written: usize,
+    value: Option<Pending>,
+}
+
+/// The value that is being read.
+#[derive(Debug)]
+enum Pending {
+    /// A string, as the schema wants it; nothing of it is kept but a newline that may be its last.
+    String {
+        has_begun: bool,
+        newline: &'static str,
+    },
+    /// Anything else: what it is shows when it is complete.
+    Raw { types: Types, raw: String },
+}
+
+/// What the schema accepts; nothing set if it does not say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Types {
+    string: bool,
+    number: bool,
+    boolean: bool,
+    null: bool,
+    array: bool,
+    object: bool,
+}
+
+/// Most bytes kept of a value that need not be a string.
+const MOST_RAW: usize = 256 * 1024;
+
+impl Parameters {
+    /// Begins the parameters of a call of this tool. `trims_newlines`: one newline on each side of a value belongs to the
+    /// markup.
+    pub(crate) fn begin(&mut self, tool: &str, trims_newlines: bool, calls: &mut Calls) {
+        self.schema = calls.asked().schema(tool);
+        self.trims_newlines = trims_newlines;
+        self.n_written = 0;
+        self.value = None;
+        calls.write(|out| out.push('{'));
+    }
+
+    /// Begins a parameter. `is_string` overrules the schema where the markup itself says what it is.
+    pub(crate) fn name(&mut self, name: &str, is_string: Option<bool>, calls: &mut Calls) {
+        self.finish_value(calls);
+        let types = self.types(name);
+        let comma = if self.n_written > 0 { "," } else { "" };
+        self.n_written += 1;
+        let key = quoted(name);
+        calls.write(|out| {
+            out.push_str(comma);
+            out.push_str(&key);
+            out.push(':');
+        });
+        self.value = Some(if is_string.unwrap_or_else(|| types.is_string_only()) {
+            calls.write(|out| out.push('"'));
+            Pending::String {
+                has_begun: false,
+                newline: "",
+            }
+        } else {
+            let types = match is_string {
+                Some(false) => Types {
+                    string: false,
+                    ..types
+                },
+                Some(true) | None => types,
+            };
+            Pending::Raw {
+                types,
+                raw: String::new(),
+            }
+        });
+    }
+
+    /// Takes more of the value.
+    pub(crate) fn value(&mut self, text: &str, calls: &mut Calls) {
+        let trims_newlines = self.trims_newlines;
+        match &mut self.value {
+            Some(Pending::String { has_begun, newline }) => {
+                let mut text = text;
+                if trims_newlines && !*has_begun {
+                    text = text.strip_prefix('\n').unwrap_or(text);
+                }
+                *has_begun = true;
+                if text.is_empty() {
+                    return;
+                }
+                let held = std::mem::take(newline);
+                let text = match text.strip_suffix('\n').filter(|_| trims_newlines) {
+                    Some(rest) => {
+                        *newline = "\n";
+                        rest
+                    }
+                    None => text,
+                };
+                let escaped = [escaped(held), escaped(text)].concat();
+                calls.write(|out| out.push_str(&escaped));
+            }
+            Some(Pending::Raw { raw, .. }) => {
+                raw.push_str(text);
+                if raw.len() > MOST_RAW {
+                    // Nothing but text is as long as that.
+                    let raw = std::mem::take(raw);
+                    calls.write(|out| out.push('"'));
+                    self.value = Some(Pending::String {
+                        has_begun: false,
+                        newline: "",
+                    });
+                    self.value(&raw, calls);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Ends the value that is open, if one is.
+    pub(crate) fn finish_value(&mut self, calls: &mut Calls) {
+        match self.value.take() {
+            None => {}
+            Some(Pending::String { .. }) => calls.write(|out| out.push('"')),
+            Some(Pending::Raw { types, raw }) => {
+                let json = types.convert(&raw, self.trims_newlines);
+                calls.write(|out| out.push_str(&json));
+            }
+        }
+    }
+
+    /// Ends the call.
+    pub(crate) fn close(&mut self, calls: &mut Calls) {
+        self.finish_value(calls);
+        calls.write(|out| out.push('}'));
+        calls.close();
+    }
+
+    /// Ends the call because the reply ends inside it: what is not complete is left out.
+    pub(crate) fn cut(&mut self, calls: &mut Calls) {
+        self.value = None;
+        calls.cut();
+    }
+
+    fn types(&self, name: &str) -> Types {
+        let property = self
+            .schema
+            .as_ref()
+            .and_then(|schema| schema.root().get("properties")?.get(name));
+        let mut types = Types::default();
+        if let Some(property) = property {
+            types.add(property);
+        }
+        types
+    }
+}
+
+impl Types {
+    fn add(&mut self, schema: Value<'_>) {
+        if let Some(kind) = schema.get("type") {
+            for kind in kind
+                .items()
+                .chain((kind.kind() == Kind::String).then_some(kind))
+            {
+                match kind.str().as_deref() {
+                    Some("string") => self.string = true,
+                    Some("number" | "integer") => self.number = true,
+                    Some("boolean") => self.boolean = true,
+                    Some("null") => self.null = true,
+                    Some("array") => self.array = true,
+                    Some("object") => self.object = true,
+                    _ => {}
+                }
+            }
+        }
+        for value in schema
+            .get("enum")
+            .into_iter()
+            .flat_map(Value::items)
+            .chain(schema.get("const"))
+        {
+            match value.kind() {
+                Kind::String => self.string = true,
+                Kind::Number => self.number = true,
+                Kind::Bool => self.boolean = true,
+                Kind::Null => self.null = true,
+                Kind::Array => self.array = true,
+                Kind::Object => self.object = true,
+            }
+        }
+        for key in ["anyOf", "oneOf"] {
+            for branch in schema.get(key).into_iter().flat_map(Value::items) {
+                self.add(branch);
+            }
+        }
+    }
+
+    fn is_string_only(self) -> bool {
+        self.string && !(self.number || self.boolean || self.null || self.array || self.object)
+    }
+
+    fn is_unknown(self) -> bool {
+        !(self.string || self.number || self.boolean || self.null || self.array || self.object)
+    }
+
+    /// The value as JSON: the first reading that the schema accepts; a string where none does.
+    fn convert(self, raw: &str, trims_newlines: bool) -> String {
+        let trimmed = raw.trim();
+        let is_any = self.is_unknown();
+        let word = match trimmed {
+            "True" => "true",
+            "False" => "false",
+            "None" => "null",
+            other => other,
+        };
+        let kind = scan(&word.into()).ok().map(|doc| doc.root().kind());
+        let fits = match kind {
+            Some(Kind::Null) => self.null || is_any && trimmed == "null",
+            Some(Kind::Bool) => self.boolean || is_any,
+            Some(Kind::Number) => self.number || is_any,
+            Some(Kind::Array) => self.array || is_any,
+            Some(Kind::Object) => self.object || is_any,
+            // Quotes belong to a string's value: markup like this does not quote.
+            Some(Kind::String) | None => false,
+        };
+        if fits {
+            return word.to_owned();
+        }
+        let mut text = raw;
+        if trims_newlines {
+            text = text.strip_prefix('\n').unwrap_or(text);
+            text = text.strip_suffix('\n').unwrap_or(text);
+        }
+        quoted(text)
+    }
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    let mut w = Writer::default();
+    w.str(text);
+    String::from_utf8(w.into_bytes()).unwrap_or_default()
+}
+
+/// The inside of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = quoted(text);
+    let inside = quoted
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or_default().to_owned()
+}

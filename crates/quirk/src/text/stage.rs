@@ -1,0 +1,504 @@
+//! The stage that reads prose for markers, whatever the format.
+
+use std::borrow::Cow;
+
+use lingate_wire::json::Text;
+use lingate_wire::stage::{End, Sink, Stage};
+use lingate_wire::turn::{Delta, Event, Failure, FailureKind, Opening, Slot, Stop, StopReason};
+
+use super::calls::Calls;
+use super::calls::duplicates::Passing;
+use super::channel::{Channel, is_space};
+use super::format::{Format, Step};
+use super::mark::{Mark, Next, Role, next};
+use super::output::Kind;
+
+/// Most bytes recorded of what may be a call; more is prose.
+const MOST_RECORDED: usize = 64 * 1024;
+
+/// How often a format may change its state without taking anything.
+const MOST_IDLE: u32 = 8;
+
+/// Reads calls and thoughts out of text; see the module's text.
+#[derive(Debug)]
+pub(super) struct TextStage {
+    format: Box<dyn Format>,
+    calls: Calls,
+    content: Channel,
+    reasoning: Channel,
+    marks: ProseMarks,
+    /// The upstream's open block of prose.
+    current: Option<(Slot, Kind)>,
+    attempt: Option<Attempt>,
+    /// What may be the beginning of a marker.
+    held: String,
+    may_call: bool,
+}
+
+/// The format is reading.
+#[derive(Debug)]
+struct Attempt {
+    /// The channel it was fed last.
+    kind: Kind,
+    n_opened: u32,
+    n_accepted: u32,
+    /// What has been read since the last call, by channel: it may still be prose.
+    record: Vec<(Kind, String)>,
+    n_recorded: usize,
+    /// The channels that it read in.
+    touched: Vec<Kind>,
+    n_idle: u32,
+    /// The upstream closed the block meanwhile.
+    is_close_due: bool,
+}
+
+/// The markers of prose: those that count everywhere first, then those of the head.
+#[derive(Debug)]
+struct ProseMarks {
+    marks: Vec<Mark>,
+    texts: Vec<&'static str>,
+    n_everywhere: usize,
+}
+
+impl TextStage {
+    pub(super) fn new(format: Box<dyn Format>, calls: Calls, starts_as: Kind) -> Self {
+        let may_call = calls.asked().may_call();
+        Self {
+            marks: ProseMarks::new(format.prose(), may_call),
+            format,
+            calls,
+            content: Channel::new(Kind::Text, starts_as),
+            reasoning: Channel::new(Kind::Thinking, Kind::Thinking),
+            current: None,
+            attempt: None,
+            held: String::new(),
+            may_call,
+        }
+    }
+
+    fn channel(&mut self, kind: Kind) -> &mut Channel {
+        match kind {
+            Kind::Text => &mut self.content,
+            Kind::Thinking => &mut self.reasoning,
+        }
+    }
+
+    /// The upstream opens a block of prose.
+    fn enter(&mut self, slot: Slot, kind: Kind) {
+        if self.current.is_some() {
+            self.leave();
+        }
+        if let Some(attempt) = &mut self.attempt {
+            attempt.is_close_due = false;
+        }
+        if kind == Kind::Thinking {
+            self.content.follows_thoughts();
+        }
+        self.current = Some((slot, kind));
+        self.calls.out.offer(slot);
+    }
+
+    /// The upstream closes its block of prose. What may still become a call goes on behind it.
+    fn leave(&mut self) {
+        let Some((_, kind)) = self.current.take() else {
+            return;
+        };
+        match &mut self.attempt {
+            Some(attempt) => attempt.is_close_due = true,
+            None => self.close(kind),
+        }
+    }
+
+    fn close(&mut self, kind: Kind) {
+        let held = std::mem::take(&mut self.held);
+        let (channel, out) = match kind {
+            Kind::Text => (&mut self.content, &mut self.calls.out),
+            Kind::Thinking => (&mut self.reasoning, &mut self.calls.out),
+        };
+        if !held.is_empty() {
+            channel.text(&held, out);
+        }
+        channel.end(out);
+        out.close_block();
+    }
+
+    /// Hands prose on untouched if there is nothing in it that could matter: the usual case, which must cost next to
+    /// nothing.
+    fn is_clean(&mut self, text: &str, kind: Kind) -> Option<Slot> {
+        let (&last, _) = text.as_bytes().split_last()?;
+        if self.attempt.is_some()
+            || !self.held.is_empty()
+            || is_space(last)
+            || memchr::memchr(b'<', text.as_bytes()).is_some()
+        {
+            return None;
+        }
+        let channel = self.channel(kind);
+        if !channel.is_plain() {
+            return None;
+        }
+        channel.passed(last);
+        let now = channel.now();
+        self.calls.out.is_open(now)
+    }
+
+    /// Reads prose of one channel.
+    fn read(&mut self, text: &str, kind: Kind) {
+        let mut input = Cow::Borrowed(text);
+        if !self.held.is_empty() {
+            let mut whole = std::mem::take(&mut self.held);
+            whole.push_str(text);
+            input = Cow::Owned(whole);
+        }
+        let mut at = 0;
+        while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
+            let step = if self.attempt.is_some() {
+                match next(rest, self.format.marks()) {
+                    Next::Partial => {
+                        self.held = rest.to_owned();
+                        break;
+                    }
+                    Next::Text(length) => {
+                        let piece = rest.get(..length).unwrap_or_default();
+                        let (n_taken, step) = self.format.text(piece, &mut self.calls);
+                        let taken = piece.get(..n_taken).unwrap_or(piece);
+                        self.record(taken, kind);
+                        at += taken.len();
+                        self.unless_stuck(taken, step)
+                    }
+                    Next::Mark(index) => {
+                        let mark = self.format.marks().get(index).copied().unwrap_or_default();
+                        at += mark.len();
+                        self.record(mark, kind);
+                        self.format.mark(mark, &mut self.calls)
+                    }
+                }
+            } else {
+                let (channel, out) = match kind {
+                    Kind::Text => (&mut self.content, &mut self.calls.out),
+                    Kind::Thinking => (&mut self.reasoning, &mut self.calls.out),
+                };
+                match next(rest, self.marks.of(channel)) {
+                    Next::Partial => {
+                        self.held = rest.to_owned();
+                        break;
+                    }
+                    Next::Text(length) => {
+                        channel.text(rest.get(..length).unwrap_or_default(), out);
+                        at += length;
+                        continue;
+                    }
+                    Next::Mark(index) => {
+                        let Some(mark) = self.marks.marks.get(index).copied() else {
+                            break;
+                        };
+                        at += mark.text.len();
+                        if !matches!(mark.role, Role::Call | Role::Header) {
+                            channel.mark(mark.text, mark.role, out);
+                            continue;
+                        }
+                        self.attempt = Some(Attempt {
+                            kind,
+                            n_opened: self.calls.n_opened(),
+                            n_accepted: self.calls.n_accepted(),
+                            record: Vec::new(),
+                            n_recorded: 0,
+                            touched: Vec::new(),
+                            n_idle: 0,
+                            is_close_due: false,
+                        });
+                        self.record(mark.text, kind);
+                        self.format.begin(mark.text, &mut self.calls)
+                    }
+                }
+            };
+            if let Some(again) = self.take_step(step, kind) {
+                input = Cow::Owned(again + input.get(at..).unwrap_or_default());
+                at = 0;
+            }
+        }
+        self.calls.flush();
+    }
+
+    /// Does what the format answered; returns what is to be read again.
+    fn take_step(&mut self, step: Step, kind: Kind) -> Option<String> {
+        self.note_calls(kind);
+        match step {
+            Step::More => {
+                let is_too_much = |attempt: &Attempt| attempt.n_recorded > MOST_RECORDED;
+                if self.attempt.as_ref().is_some_and(is_too_much) {
+                    self.restore(kind);
+                }
+            }
+            Step::Reread(again) => return Some(again),
+            Step::Done => {
+                self.channel(kind).removed();
+                self.calls.out.hit();
+                self.finish_attempt(kind);
+            }
+            Step::Prose(as_what) => {
+                self.channel(kind).becomes(as_what);
+                self.calls.out.hit();
+                self.finish_attempt(kind);
+            }
+            Step::Restore => self.restore(kind),
+        }
+        None
+    }
+
+    /// A format that takes nothing again and again would never end.
+    fn unless_stuck(&mut self, taken: &str, step: Step) -> Step {
+        let Some(attempt) = &mut self.attempt else {
+            return step;
+        };
+        attempt.n_idle = if taken.is_empty() {
+            attempt.n_idle + 1
+        } else {
+            0
+        };
+        if step == Step::More && attempt.n_idle > MOST_IDLE {
+            return Step::Restore;
+        }
+        step
+    }
+
+    /// A call has come out of what is being read: there is nothing to restore any more, and what follows is noise.
+    fn note_calls(&mut self, kind: Kind) {
+        let (n_opened, n_accepted) = (self.calls.n_opened(), self.calls.n_accepted());
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        if !attempt.touched.contains(&kind) {
+            attempt.touched.push(kind);
+        }
+        attempt.kind = kind;
+        if n_opened != attempt.n_opened {
+            attempt.n_opened = n_opened;
+            attempt.record.clear();
+            attempt.n_recorded = 0;
+        }
+        if n_accepted != attempt.n_accepted && self.format.drops_text_behind_calls() {
+            attempt.n_accepted = n_accepted;
+            for kind in attempt.touched.clone() {
+                self.channel(kind).called();
+            }
+        }
+    }
+
+    fn record(&mut self, text: &str, kind: Kind) {
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        if self.calls.is_open() {
+            return;
+        }
+        attempt.n_recorded += text.len();
+        match attempt.record.last_mut() {
+            Some((last, record)) if *last == kind => record.push_str(text),
+            _ => attempt.record.push((kind, text.to_owned())),
+        }
+    }
+
+    fn restore(&mut self, kind: Kind) {
+        let record = match &mut self.attempt {
+            Some(attempt) => std::mem::take(&mut attempt.record),
+            None => return,
+        };
+        for (kind, text) in record {
+            let (channel, out) = match kind {
+                Kind::Text => (&mut self.content, &mut self.calls.out),
+                Kind::Thinking => (&mut self.reasoning, &mut self.calls.out),
+            };
+            channel.restore(&text, out);
+        }
+        self.finish_attempt(kind);
+    }
+
+    fn finish_attempt(&mut self, kind: Kind) {
+        if let Some(attempt) = self.attempt.take()
+            && attempt.is_close_due
+        {
+            self.close(kind);
+        }
+    }
+
+    /// The reply is over: what may still become something is told so.
+    fn finish(&mut self, mut stop: Stop, sink: &mut Sink<Event>) {
+        let mut kind = self.current.map_or(Kind::Text, |(_, kind)| kind);
+        while let Some(attempt) = &self.attempt {
+            kind = attempt.kind;
+            // No marker will be completed any more.
+            let held = std::mem::take(&mut self.held);
+            let (rest, step) = if held.is_empty() {
+                (String::new(), self.format.end(&mut self.calls))
+            } else {
+                let (n_taken, step) = self.format.text(&held, &mut self.calls);
+                let taken = held.get(..n_taken).unwrap_or(&held);
+                self.record(taken, kind);
+                let rest = held.get(taken.len()..).unwrap_or_default().to_owned();
+                (rest, self.unless_stuck(taken, step))
+            };
+            let step = match step {
+                Step::More if held.is_empty() => Step::Done,
+                step => step,
+            };
+            let again = self.take_step(step, kind).unwrap_or_default() + &rest;
+            self.read(&again, kind);
+        }
+        self.close(kind);
+        self.current = None;
+        for event in self.calls.duplicates.released() {
+            self.calls.out.pass(event);
+        }
+        let is_cut = matches!(
+            stop.reason,
+            StopReason::MaxTokens | StopReason::ContextWindow
+        );
+        if self.calls.was_cut() && !is_cut {
+            self.calls.out.drain(sink);
+            return sink.fault(Failure::new(
+                FailureKind::BrokenToolCall,
+                "the upstream's reply ended inside a tool call (truncated_tool_call)",
+            ));
+        }
+        if self.calls.n_accepted() > 0
+            && matches!(stop.reason, StopReason::EndTurn | StopReason::StopSequence)
+        {
+            self.calls.diag("finish_stop_with_calls");
+            stop = Stop::new(StopReason::ToolUse);
+        }
+        self.calls.out.pass(Event::Stop(stop));
+    }
+
+    /// A structured call begins; returns what to do with its opening.
+    fn structured(&mut self, slot: Slot, block: Opening) -> Passing {
+        if self.attempt.is_some() && self.format.is_noise() {
+            self.calls.out.changed("stray_marker_dropped");
+            let kind = self
+                .attempt
+                .as_ref()
+                .map_or(Kind::Text, |attempt| attempt.kind);
+            self.held.clear();
+            self.channel(kind).removed();
+            self.finish_attempt(kind);
+        }
+        let name = match &block {
+            Opening::ToolUse { name, .. } if self.may_call => name.clone(),
+            _ => return Passing::Pass(Event::Open { slot, block }),
+        };
+        let event = Event::Open { slot, block };
+        self.calls.duplicates.opened(slot, &name, event)
+    }
+
+    fn pass(&mut self, passing: Passing) {
+        match passing {
+            Passing::Pass(event) => self.calls.out.pass(event),
+            Passing::Keep => {}
+            Passing::Release(events) => {
+                for event in events {
+                    self.calls.out.pass(event);
+                }
+            }
+            Passing::Drop => self.calls.out.changed("duplicate_call_dropped"),
+        }
+    }
+
+    fn prose(&mut self, text: Text, kind: Kind, sink: &mut Sink<Event>) {
+        let plain = text.decode();
+        match self.is_clean(&plain, kind) {
+            Some(slot) => {
+                drop(plain);
+                let delta = match self.channel(kind).now() {
+                    Kind::Text => Delta::Text(text),
+                    Kind::Thinking => Delta::Thinking(text),
+                };
+                sink.event(Event::Delta { slot, delta });
+            }
+            None => {
+                self.read(&plain, kind);
+                self.calls.out.drain(sink);
+            }
+        }
+    }
+}
+
+impl Stage for TextStage {
+    type In = Event;
+    type Out = Event;
+
+    fn on(&mut self, event: Event, sink: &mut Sink<Event>) {
+        match event {
+            Event::Delta { slot, delta } => match (self.current, delta) {
+                (Some((current, kind)), Delta::Text(text) | Delta::Thinking(text))
+                    if current == slot =>
+                {
+                    return self.prose(text, kind, sink);
+                }
+                (Some((current, kind)), delta) if current == slot => {
+                    self.calls.out.attach(kind, delta);
+                }
+                (_, delta) => {
+                    let passing = self.calls.duplicates.grew(slot, delta);
+                    self.pass(passing);
+                }
+            },
+            Event::Open {
+                slot,
+                block: Opening::Text,
+            } => self.enter(slot, Kind::Text),
+            Event::Open {
+                slot,
+                block: Opening::Thinking,
+            } => self.enter(slot, Kind::Thinking),
+            Event::Open { slot, block } => {
+                self.calls.out.seen(slot);
+                let passing = self.structured(slot, block);
+                self.pass(passing);
+            }
+            Event::Close { slot } => match self.current {
+                Some((current, _)) if current == slot => self.leave(),
+                _ => {
+                    let passing = self.calls.duplicates.closed(slot);
+                    self.pass(passing);
+                }
+            },
+            Event::Stop(stop) => self.finish(stop, sink),
+            Event::Start(_) | Event::Usage(_) | Event::Done | Event::Ping => {
+                self.calls.out.pass(event);
+            }
+        }
+        self.calls.out.drain(sink);
+    }
+
+    fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn holding(&self) -> bool {
+        !self.held.is_empty() || self.attempt.is_some()
+    }
+}
+
+impl ProseMarks {
+    fn new(all: &'static [Mark], may_call: bool) -> Self {
+        let counts = |mark: &&Mark| may_call || !matches!(mark.role, Role::Call | Role::Stray);
+        let (head, everywhere): (Vec<Mark>, Vec<Mark>) = all
+            .iter()
+            .filter(counts)
+            .partition(|mark| mark.role == Role::Filler);
+        let n_everywhere = everywhere.len();
+        let marks: Vec<Mark> = everywhere.into_iter().chain(head).collect();
+        Self {
+            texts: marks.iter().map(|mark| mark.text).collect(),
+            marks,
+            n_everywhere,
+        }
+    }
+
+    fn of(&self, channel: &Channel) -> &[&'static str] {
+        let n_active = if channel.is_at_head() {
+            self.texts.len()
+        } else {
+            self.n_everywhere
+        };
+        self.texts.get(..n_active).unwrap_or_default()
+    }
+}

@@ -1,0 +1,83 @@
+//! Members by their names: the JSON of protocol buffers spells each in camelCase or in snake_case, and clients use both.
+
+use std::borrow::Cow;
+
+use bytestring::ByteString;
+
+use crate::json::{Text, Value};
+
+/// Members without a place of their own: name or path, and the value as received.
+pub(super) type Extra = Vec<(ByteString, ByteString)>;
+
+/// A member's name in camelCase.
+pub(super) fn camel(key: &str) -> Cow<'_, str> {
+    if !key.contains('_') || key.starts_with('_') {
+        return Cow::Borrowed(key);
+    }
+    let mut name = String::with_capacity(key.len());
+    let mut is_word_start = false;
+    for letter in key.chars() {
+        if letter == '_' {
+            is_word_start = true;
+        } else if std::mem::take(&mut is_word_start) {
+            name.push(letter.to_ascii_uppercase());
+        } else {
+            name.push(letter);
+        }
+    }
+    Cow::Owned(name)
+}
+
+/// The member of that camelCase name in either spelling. `null` counts as absent.
+pub(super) fn get<'d>(value: Value<'d>, name: &str) -> Option<Value<'d>> {
+    let own = value.get(name);
+    let found = match own {
+        None if name.bytes().any(|byte| byte.is_ascii_uppercase()) => value
+            .members()
+            .find(|(key, _)| key.contains('_') && camel(key) == name)
+            .map(|(_, member)| member),
+        own => own,
+    };
+    found.filter(|member| !member.is_null())
+}
+
+/// A string member; absent and other kinds are none.
+pub(super) fn text(value: Value<'_>, name: &str) -> Option<Text> {
+    get(value, name).and_then(Value::text)
+}
+
+/// The members that are not in `taken`, by their camelCase names. `null` says nothing.
+pub(super) fn others(value: Value<'_>, taken: &[&str]) -> Extra {
+    value
+        .members()
+        .filter(|(key, member)| !member.is_null() && !taken.contains(&&*camel(key)))
+        .map(|(key, member)| (camel(&key).into_owned().into(), member.to_raw()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::scan;
+
+    #[test]
+    fn both_spellings_name_one_member() {
+        for (key, expected) in [
+            ("inline_data", "inlineData"),
+            ("inlineData", "inlineData"),
+            ("parameters_json_schema", "parametersJsonSchema"),
+            ("text", "text"),
+            ("_private", "_private"),
+        ] {
+            assert_eq!(camel(key), expected);
+        }
+        let doc = scan(&r#"{"file_data":{"fileUri":"u"},"text":null,"x_y":1}"#.into()).unwrap();
+        let root = doc.root();
+        assert_eq!(get(root, "fileData").unwrap().raw(), r#"{"fileUri":"u"}"#);
+        assert!(get(root, "text").is_none() && get(root, "fileUri").is_none());
+        assert_eq!(
+            others(root, &["fileData"]),
+            [(ByteString::from("xY"), ByteString::from("1"))]
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! Results of calls.
+
+use super::Out;
+use super::part::{Part, raw};
+use crate::json::Text;
+use crate::turn::{Block, Node, ToolResult};
+
+impl Out<'_> {
+    /// A result as a part. Its texts are one string; media stand beside them in newer models' responses and behind the
+    /// responses for older ones.
+    pub(super) fn result<'t>(
+        &mut self,
+        node: &'t Node<Block>,
+        result: &'t ToolResult,
+        path: &str,
+        parts: &mut Vec<Part<'t>>,
+    )     {
+        if let Some(raw) = raw(node) {
+            return parts.push(Part::Raw {
+                raw,
+                call: None,
+                answers: Some(&result.tool_use_id),
+            });
+        }
+        if result.cache.is_some() {
+            self.losses.add(format!("{path}.cache_control"));
+        }
+        let mut inner = Vec::new();
+        for (at, block) in result.content.iter().enumerate() {
+            self.said(block, &format!("{path}.content[{at}]"), &mut inner);
+        }
+        let mut text: Vec<Text> = Vec::new();
+        let mut media = Vec::new();
+        for part in inner {
+            match part {
+                Part::Text { pieces, .. } => {
+                    if !text.is_empty() {
+                        text.push(Text::from_static("\n"));
+                    }
+                    text.extend(pieces);
+                }
+                other => media.push(other),
+            }
+        }
+        parts.push(Part::Response {
+            id: &result.tool_use_id,
+            // Known once the call is found.
+            name: Text::default(),
+            text,
+            is_error: result.is_error,
+            media,
+        });
+    }
+}

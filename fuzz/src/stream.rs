@@ -1,0 +1,157 @@
+//! Replies: whatever an upstream streams becomes a stream that the client's grammar allows, however it is cut.
+
+use bytes::Bytes;
+use lingate_wire::sse::SseParser;
+use lingate_wire::stage::{End, Sink, Stage};
+use lingate_wire::turn::{
+    Delta, EmptyReply, Event, Failure, FailureKind, Opening, SealKey, SealStage, Sequencer,
+    ToolIdStage,
+};
+use lingate_wire::{ReplyContext, StreamEncoder, Wire, anthropic, bridge, chat};
+
+use crate::cut;
+
+const EXCHANGE: &str = "0193a1b2-c3d4-7abc-8def-0123456789ab";
+
+pub fn check(input: &[u8]) {
+    let [upstream, seed, ends, stream @ ..] = input else {
+        return;
+    };
+    let upstream = crate::chosen(*upstream);
+    let end = if ends & 1 == 0 {
+        End::Clean
+    } else {
+        End::Truncated
+    };
+    let whole = read(upstream, &[stream], &end);
+    let cut = read(upstream, &cut::pieces(stream, *seed), &end);
+    for client in crate::wires() {
+        let written = written(client, &whole);
+        assert_eq!(
+            String::from_utf8_lossy(&written),
+            String::from_utf8_lossy(&self::written(client, &cut)),
+            "{upstream} to {client}: cutting changed the reply"
+        );
+        if !holds_foreign(client, &whole)
+            && let Err(violation) = judged(client, &written)
+        {
+            panic!(
+                "{upstream} to {client}: {violation}\n{}",
+                String::from_utf8_lossy(&written)
+            );
+        }
+    }
+}
+
+/// A reply as the relay sees it.
+struct Reply {
+    events: Vec<Event>,
+    fault: Option<Failure>,
+}
+
+fn read(upstream: Wire, pieces: &[&[u8]], end: &End) -> Reply {
+    let mut stages: Vec<Box<dyn Stage<In = Event, Out = Event>>> = vec![
+        Box::new(ToolIdStage::new(EXCHANGE, [])),
+        Box::new(SealStage::new(SealKey::new(
+            "provider",
+            "provider#1",
+            "model",
+        ))),
+        Box::new(Sequencer::new(EmptyReply::Fault)),
+    ];
+    let mut decoder = bridge::stream_decoder(upstream);
+    let mut parser = SseParser::new();
+    let mut sink = Sink::new();
+    let mut frames = Vec::new();
+    let mut fault = None;
+    for piece in pieces {
+        if let Err(error) = parser.push(Bytes::copy_from_slice(piece), &mut frames) {
+            fault = Some(Failure::new(FailureKind::Malformed, error.to_string()));
+            break;
+        }
+    }
+    if fault.is_none()
+        && let Err(error) = parser.finish(&mut frames)
+    {
+        fault = Some(Failure::new(FailureKind::Malformed, error.to_string()));
+    }
+    for frame in frames {
+        decoder.on(frame, &mut sink);
+    }
+    if !sink.has_fault() {
+        decoder.end(fault.map_or(end.clone(), End::Broken), &mut sink);
+    }
+    // What was put out before a fault still counts; a stage learns of the end only without one.
+    let mut fault = None;
+    for stage in &mut stages {
+        let mut behind = Sink::new();
+        for event in std::mem::take(&mut sink.items) {
+            stage.on(event, &mut behind);
+        }
+        fault = behind.take_fault().or_else(|| sink.take_fault()).or(fault);
+        if fault.is_none() {
+            stage.end(end.clone(), &mut behind);
+            fault = behind.take_fault();
+        }
+        sink = behind;
+    }
+    let events = sink.items;
+    Reply { events, fault }
+}
+
+/// Whether a reply holds something of the client's own wire that we do not know: it is passed on as it is, and what the
+/// wire's grammar says of it is not known either.
+fn holds_foreign(client: Wire, reply: &Reply) -> bool {
+    reply.events.iter().any(|event| match event {
+        Event::Open {
+            block: Opening::Foreign(foreign),
+            ..
+        }
+        | Event::Delta {
+            delta: Delta::Foreign(foreign),
+            ..
+        } => foreign.wire == client,
+        _ => false,
+    })
+}
+
+fn written(client: Wire, reply: &Reply) -> Vec<u8> {
+    let mut encoder = encoder(client);
+    let mut out = Vec::new();
+    for event in &reply.events {
+        encoder.event(event, &mut out);
+    }
+    let is_done = reply.events.iter().any(|event| *event == Event::Done);
+    match &reply.fault {
+        Some(failure) if !is_done => encoder.fail(failure, &mut out),
+        Some(_) => {}
+        None => assert!(is_done, "a reply ends in neither way"),
+    }
+    out
+}
+
+fn encoder(client: Wire) -> Box<dyn StreamEncoder> {
+    let context = ReplyContext {
+        exchange: EXCHANGE.to_owned(),
+        model: "asked".into(),
+        created: 1,
+        input_estimate: 10,
+    };
+    bridge::stream_encoder(client, context, true)
+}
+
+fn judged(client: Wire, stream: &[u8]) -> Result<(), String> {
+    match client {
+        Wire::Anthropic => {
+            let mut acceptor = anthropic::grammar::Acceptor::new();
+            acceptor.feed(stream).map_err(|violation| violation.0)?;
+            acceptor.finish().map_err(|violation| violation.0)
+        }
+        Wire::Chat => {
+            let mut acceptor = chat::grammar::Acceptor::new();
+            acceptor.feed(stream).map_err(|violation| violation.0)?;
+            acceptor.finish().map_err(|violation| violation.0)
+        }
+        Wire::Responses | Wire::Gemini => Ok(()),
+    }
+}
