@@ -53,7 +53,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Keys(KeysCommand),
     /// List the providers
-    Providers(Report),
+    Providers(Providers),
     /// List the models that can be asked for
     Models(Models),
     /// List the repairs of what models and hosts get wrong
@@ -116,6 +116,15 @@ pub(crate) struct Report {
     pub(crate) file: ConfigFile,
     #[command(flatten)]
     pub(crate) format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct Providers {
+    #[command(flatten)]
+    pub(crate) report: Report,
+    /// Show how those of the running gateways have done so far
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 #[derive(Args)]

@@ -18,7 +18,6 @@ const INERT: &[(&[&str], Option<&str>)] = &[
     (&["models", "*", "return"], Some("next_session")),
     (&["models", "*", "images"], Some("omit")),
     (&["models", "*", "overflow"], Some("")),
-    (&["models", "*", "validate_tool_calls"], Some("off")),
     (&["models", "*", "price"], None),
     (&["models", "*", "tool_format"], Some("native")),
     (&["failover", "attempts"], Some("1")),

@@ -5,6 +5,7 @@
 //! but never shown.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -148,6 +149,7 @@ fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Out
         upstream: &upstream,
         settings: &upstream.settings,
         plan: &policy::Plan::default(),
+        schemas: &Arc::default(),
     };
     let prepared = lane::prepare(plan.lane, &attempt, &exchange)?;
     let mut headers = Vec::new();

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::learnt::Learnt;
+use crate::exchange::policy::accuracy::Accuracy;
 use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
@@ -87,6 +88,8 @@ impl Gateway {
             calibration: Arc::default(),
             counter: Counter::default(),
             learnt: Learnt::default(),
+            schemas: Arc::default(),
+            accuracy: Accuracy::default(),
             control: Control::new(options.version, options.config_hash, options.instance),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -58,6 +58,14 @@ pub(crate) struct QuirkLabels {
     pub provider: String,
 }
 
+/// A tool call that was held against its tool's schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ToolCallLabels {
+    pub provider: String,
+    /// `yes`, `repaired` (mended before the client got it) or `no`.
+    pub valid: &'static str,
+}
+
 /// A request that is no exchange.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RouteLabels {
@@ -80,6 +88,7 @@ pub(crate) struct Metrics {
     pub tokens: Family<TokenLabels, Counter>,
     pub quirk_hits: Family<QuirkLabels, Counter>,
     pub losses: Family<ProviderLabels, Counter>,
+    pub tool_calls: Family<ToolCallLabels, Counter>,
 }
 
 /// The OpenMetrics text with one empty sample of every metric, labels included: for the reference page.
@@ -102,7 +111,9 @@ pub fn metrics_reference() -> String {
         tokens,
         quirk_hits,
         losses,
+        tool_calls,
     } = &metrics;
+    drop(tool_calls.get_or_create(&ToolCallLabels::default()));
     drop(requests.get_or_create(&RequestLabels::default()));
     drop(attempts.get_or_create(&AttemptLabels::default()));
     drop(other_requests.get_or_create(&RouteLabels::default()));
@@ -133,6 +144,7 @@ impl Metrics {
             tokens: Family::default(),
             quirk_hits: Family::default(),
             losses: Family::default(),
+            tool_calls: Family::default(),
         };
         metrics.register();
         metrics
@@ -211,6 +223,11 @@ impl Metrics {
             "losses",
             "Things a translation could not carry",
             self.losses.clone(),
+        );
+        registry.register(
+            "tool_calls",
+            "Tool calls held against their tools' schemas, where they are validated",
+            self.tool_calls.clone(),
         );
     }
 }

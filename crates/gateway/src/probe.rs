@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -151,6 +152,7 @@ impl Prober {
             upstream: &upstream,
             settings: &upstream.settings,
             plan: &Plan::default(),
+            schemas: &Arc::default(),
         };
         let prepared = lane::prepare(lane, &attempt, &id).map_err(refused)?;
         let request =

@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::learnt::Learnt;
+use crate::exchange::policy::Schemas;
+use crate::exchange::policy::accuracy::Accuracy;
 use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
@@ -26,6 +28,9 @@ pub(crate) struct Shared {
     pub calibration: Arc<Calibration>,
     pub counter: Counter,
     pub learnt: Learnt,
+    /// Schemas of clients' tools, compiled.
+    pub schemas: Arc<Schemas>,
+    pub accuracy: Accuracy,
     pub control: Control,
     /// Every task is spawned here, so that a shutdown can wait for it.
     pub tasks: TaskTracker,

@@ -9,6 +9,7 @@
 //! To add a quirk, write one file in `fix/` (something is repaired) or `spelling/` (a host words the Chat wire its own
 //! way) and add it to `list.rs`.
 
+mod checksum;
 mod docs;
 mod edit;
 mod fix;

@@ -27,6 +27,8 @@ pub(crate) const LIST: &[&Quirk] = &[
     &fix::tool_names::GEMINI_TOOL_NAMES,
     &fix::tool_names::ANTHROPIC_TOOL_NAMES,
     &fix::tool_call_ids::TOOL_CALL_IDS,
+    &fix::tool_call_ids::SHORT_CALL_IDS,
+    &fix::tool_call_ids::ANTHROPIC_CALL_IDS,
     &fix::tool_schema::TOOL_SCHEMA,
     &fix::tool_schema::OUTPUT_SCHEMA,
     &fix::tool_schema::OPENAI_SCHEMA,

@@ -45,4 +45,10 @@ impl State {
             asked: Arc::default(),
         }
     }
+
+    /// Whether the reply may name tools otherwise than the client does.
+    #[must_use]
+    pub fn has_renamed_tools(&self) -> bool {
+        !self.renamed.is_empty()
+    }
 }

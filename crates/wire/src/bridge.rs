@@ -3,11 +3,11 @@
 use bytestring::ByteString;
 
 use crate::codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, UpstreamContext};
-use crate::json::Doc;
+use crate::json::{Doc, Text};
 use crate::sse::Frame;
 use crate::stage::Stage;
-use crate::turn::{Event, Failure, FailureKind, Reply};
-use crate::{Wire, anthropic, chat};
+use crate::turn::{Event, Failure, FailureKind, Reply, SEAL_PREFIX, Turn, only_foreign_tool};
+use crate::{Wire, anthropic, chat, gemini, responses};
 
 /// How a reply gets from an upstream's wire to a client's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,49 @@ impl Lane {
     }
 }
 
+/// What a request's path says that its body does not. Only the Gemini wire has such facts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PathFacts {
+    /// The model, without `models/`.
+    pub model: Text,
+    /// Whether the reply is to be streamed.
+    pub stream: bool,
+}
+
+impl PathFacts {
+    /// Adds the facts to what the body told.
+    pub fn complete_peek(&self, peek: &mut Peek) {
+        peek.model = self.model.clone();
+        peek.stream = self.stream;
+    }
+
+    /// Adds the facts to what the body told.
+    pub fn complete(&self, decoded: &mut Decoded) {
+        decoded.turn.model = self.model.clone();
+        decoded.params.stream = self.stream;
+    }
+}
+
+/// How a client wants its reply, beyond what every wire has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplyOptions {
+    /// A Chat client asked for usage on its stream.
+    pub sends_usage: bool,
+    /// How a Gemini client's stream is framed.
+    pub framing: gemini::Framing,
+    /// A Gemini client asked for thoughts.
+    pub shows_thoughts: bool,
+}
+
+/// What stands in a body that holds a seal of ours. On the Gemini wire it is spelled in base64, for its field is `bytes`.
+#[must_use]
+pub const fn seal_marks(wire: Wire) -> &'static [&'static str] {
+    match wire {
+        Wire::Gemini => &[SEAL_PREFIX, gemini::SEAL_MARK],
+        Wire::Anthropic | Wire::Chat | Wire::Responses => &[SEAL_PREFIX],
+    }
+}
+
 /// Whether requests and replies of this wire can be read and written.
 #[must_use]
 pub const fn is_served(wire: Wire) -> bool {
@@ -56,7 +99,8 @@ pub fn scan_request(wire: Wire, body: &ByteString) -> Result<Doc, Failure> {
     match wire {
         Wire::Anthropic => anthropic::scan_request(body),
         Wire::Chat => chat::scan_request(body),
-        Wire::Responses | Wire::Gemini => Err(unserved(wire)),
+        Wire::Gemini => gemini::scan_request(body),
+        Wire::Responses => responses::scan_request(body),
     }
 }
 
@@ -68,7 +112,8 @@ pub fn peek(wire: Wire, doc: &Doc) -> Result<Peek, Failure> {
     match wire {
         Wire::Anthropic => anthropic::peek(doc),
         Wire::Chat => chat::peek(doc),
-        Wire::Responses | Wire::Gemini => Err(unserved(wire)),
+        Wire::Gemini => gemini::peek(doc),
+        Wire::Responses => responses::peek(doc),
     }
 }
 
@@ -80,24 +125,38 @@ pub fn decode_request(wire: Wire, doc: &Doc) -> Result<Decoded, Failure> {
     match wire {
         Wire::Anthropic => anthropic::decode_request(doc),
         Wire::Chat => chat::decode_request(doc),
-        Wire::Responses | Wire::Gemini => Err(unserved(wire)),
+        Wire::Gemini => gemini::decode_request(doc),
+        Wire::Responses => responses::decode_request(doc),
     }
 }
 
 /// Encodes a request for an upstream.
 ///
 /// # Errors
-/// If the wire is not served.
+/// If it refers to what only a provider of the client's own wire can have stored.
 pub fn encode_request(
     wire: Wire,
     decoded: &Decoded,
     upstream: &UpstreamContext<'_>,
     dialect: &chat::Dialect,
 ) -> Result<Encoded, Failure> {
+    if wire != Wire::Responses
+        && let Some(failure) = responses::depends_on_state(decoded)
+    {
+        return Err(failure);
+    }
     match wire {
         Wire::Anthropic => Ok(anthropic::encode_request(decoded, upstream)),
         Wire::Chat => Ok(chat::encode_request(decoded, upstream, dialect)),
-        Wire::Responses | Wire::Gemini => Err(unserved(wire)),
+        Wire::Gemini => Ok(gemini::encode_request(decoded, upstream)),
+        Wire::Responses => {
+            let has_breakpoints = dialect.cache == chat::CacheSpelling::Breakpoint;
+            Ok(responses::encode_request(
+                decoded,
+                upstream,
+                has_breakpoints,
+            ))
+        }
     }
 }
 
@@ -109,16 +168,30 @@ pub fn decode_response(wire: Wire, body: &ByteString) -> Result<Vec<Event>, Fail
     match wire {
         Wire::Anthropic => anthropic::decode_response(body),
         Wire::Chat => chat::decode_response(body),
-        Wire::Responses | Wire::Gemini => Err(unserved(wire)),
+        Wire::Gemini => gemini::decode_response(body),
+        Wire::Responses => responses::decode_response(body),
     }
 }
 
 /// Encodes a whole reply for the client.
 #[must_use]
 pub fn encode_response(wire: Wire, reply: &Reply, context: &ReplyContext) -> Vec<u8> {
+    encode_response_with(wire, reply, context, &ReplyOptions::default())
+}
+
+/// Encodes a whole reply as the client asked for it.
+#[must_use]
+pub fn encode_response_with(
+    wire: Wire,
+    reply: &Reply,
+    context: &ReplyContext,
+    options: &ReplyOptions,
+) -> Vec<u8> {
     match wire {
         Wire::Anthropic => anthropic::encode_response(reply, context),
-        Wire::Chat | Wire::Responses | Wire::Gemini => chat::encode_response(reply, context),
+        Wire::Gemini => gemini::encode_response(reply, context, options.shows_thoughts),
+        Wire::Chat => chat::encode_response(reply, context),
+        Wire::Responses => responses::encode_response(reply, context),
     }
 }
 
@@ -127,7 +200,9 @@ pub fn encode_response(wire: Wire, reply: &Reply, context: &ReplyContext) -> Vec
 pub fn stream_decoder(wire: Wire) -> Box<dyn Stage<In = Frame, Out = Event>> {
     match wire {
         Wire::Anthropic => Box::new(anthropic::StreamIn::default()),
-        Wire::Chat | Wire::Responses | Wire::Gemini => Box::new(chat::StreamIn::default()),
+        Wire::Gemini => Box::new(gemini::StreamIn::default()),
+        Wire::Chat => Box::new(chat::StreamIn::default()),
+        Wire::Responses => Box::new(responses::StreamIn::default()),
     }
 }
 
@@ -138,11 +213,29 @@ pub fn stream_encoder(
     context: ReplyContext,
     sends_usage: bool,
 ) -> Box<dyn StreamEncoder> {
+    let options = ReplyOptions {
+        sends_usage,
+        ..ReplyOptions::default()
+    };
+    stream_encoder_with(wire, context, &options)
+}
+
+/// An encoder of the client's stream, as the client asked for it.
+#[must_use]
+pub fn stream_encoder_with(
+    wire: Wire,
+    context: ReplyContext,
+    options: &ReplyOptions,
+) -> Box<dyn StreamEncoder> {
     match wire {
         Wire::Anthropic => Box::new(anthropic::StreamOut::new(context)),
-        Wire::Chat | Wire::Responses | Wire::Gemini => {
-            Box::new(chat::StreamOut::new(context, sends_usage))
-        }
+        Wire::Gemini => Box::new(gemini::StreamOut::new(
+            context,
+            options.framing,
+            options.shows_thoughts,
+        )),
+        Wire::Chat => Box::new(chat::StreamOut::new(context, options.sends_usage)),
+        Wire::Responses => Box::new(responses::StreamOut::new(context)),
     }
 }
 
@@ -162,7 +255,9 @@ pub const fn missing_last_word(wire: Wire, is_clean_end: bool) -> &'static [u8] 
 pub fn decode_error(wire: Wire, status: u16, body: &[u8]) -> Failure {
     match wire {
         Wire::Anthropic => anthropic::decode_error(status, body),
-        Wire::Chat | Wire::Responses | Wire::Gemini => chat::decode_error(status, body),
+        Wire::Gemini => gemini::decode_error(status, body),
+        Wire::Chat => chat::decode_error(status, body),
+        Wire::Responses => responses::decode_error(status, body),
     }
 }
 
@@ -189,11 +284,19 @@ pub fn is_own_error(wire: Wire, failure: &Failure, body: &[u8]) -> bool {
                 && message
                     .is_some_and(|message| !is_overflow || message.contains("prompt is too long"))
         }
-        Wire::Chat => {
+        Wire::Chat | Wire::Responses => {
             member("message").is_some()
                 && (!is_overflow || member("code").as_deref() == Some("context_length_exceeded"))
         }
-        Wire::Responses | Wire::Gemini => true,
+        Wire::Gemini => {
+            let has_code = error.is_some_and(|error| {
+                error.get("code").is_some_and(|code| code.u64().is_some())
+            });
+            has_code
+                && member("status").is_some()
+                && member("message")
+                    .is_some_and(|message| !is_overflow || message.contains(gemini::OVERFLOW))
+        }
     }
 }
 
@@ -202,13 +305,33 @@ pub fn is_own_error(wire: Wire, failure: &Failure, body: &[u8]) -> bool {
 pub fn encode_error(wire: Wire, failure: &Failure, request_id: &str) -> (u16, Vec<u8>) {
     match wire {
         Wire::Anthropic => anthropic::encode_error(failure, request_id),
-        Wire::Chat | Wire::Responses | Wire::Gemini => chat::encode_error(failure, request_id),
+        Wire::Gemini => gemini::encode_error(failure, request_id),
+        Wire::Chat => chat::encode_error(failure, request_id),
+        Wire::Responses => responses::encode_error(failure, request_id),
     }
 }
 
-fn unserved(wire: Wire) -> Failure {
-    Failure::new(
-        FailureKind::InvalidRequest,
-        format!("the {wire} wire is not served by this version; anthropic and chat are"),
-    )
+/// Whether a client that asked for a stream acts on a failure before the first event only if a stream tells it: then it
+/// is to be sent a success status and a stream that fails.
+#[must_use]
+pub const fn is_told_in_stream(wire: Wire, failure: &Failure) -> bool {
+    match wire {
+        Wire::Responses => responses::is_told_in_stream(failure.kind),
+        Wire::Anthropic | Wire::Chat | Wire::Gemini => false,
+    }
+}
+
+/// The tool that makes a request impossible on an upstream's wire, if one does.
+#[must_use]
+pub fn unservable_tools(wire: Wire, turn: &Turn) -> Option<chat::Unservable> {
+    match wire {
+        Wire::Chat => chat::unservable_tools(turn),
+        Wire::Gemini => gemini::unservable_tools(turn),
+        Wire::Anthropic | Wire::Responses => {
+            only_foreign_tool(turn, wire).map(|(tool, is_run_by_client)| chat::Unservable {
+                name: tool.name().clone(),
+                is_run_by_client,
+            })
+        }
+    }
 }

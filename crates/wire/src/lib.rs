@@ -9,6 +9,7 @@ mod wire;
 
 pub mod anthropic;
 pub mod chat;
+pub mod gemini;
 pub mod json;
 pub mod responses;
 pub mod splice;

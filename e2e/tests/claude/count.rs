@@ -23,14 +23,14 @@ const WITH_TOOLS: &str = "\
 {%- endfor %}<|im_end|>\n{% endfor %}
 {%- if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-/// Most that a count may be off once one request has been answered, in percent.
-const BOUND: f64 = 10.0;
+/// Requests from this many tokens on are held to a bound, in percent, once one has been answered.
+const LARGE: u64 = 2_000;
 
 /// One request: its name, llama.cpp's count, and ours.
 struct Row {
     name: String,
     truth: u64,
-    /// At the start of a stream and by `count_tokens`, with nothing learnt and after one request.
+    /// At the start of a stream and by `count_tokens`, with nothing learnt and with those before it answered.
     fresh: [u64; 2],
     learnt: [u64; 2],
 }
@@ -42,11 +42,12 @@ async fn counts_are_near_those_of_llama_cpp() {
     bodies.extend(recorded());
     let template = home.write("tools.jinja", WITH_TOOLS);
     let template = template.to_str().expect("a plain path");
-    for (what, args) in [
-        ("the model's own template", &["-c", "512"][..]),
+    for (what, args, bound) in [
+        ("the model's own template", &["-c", "512"][..], 25.0),
         (
             "a template with tools",
             &["-c", "512", "--chat-template-file", template][..],
+            10.0,
         ),
     ] {
         let Some(llama) = LlamaCpp::start(&home, args).await else {
@@ -54,11 +55,12 @@ async fn counts_are_near_those_of_llama_cpp() {
         };
         let rows = measured(&home, &llama, &bodies).await;
         println!("{what}\n{}", table(&rows));
-        // The first is the one that was learnt from.
-        for row in rows.iter().skip(1) {
+        // Nothing is known before the first; a few hundred tokens more or less are nobody's reason to compact.
+        let large = rows.iter().skip(1).filter(|row| row.truth >= LARGE);
+        for row in large {
             let off = off(row.learnt[1], row.truth);
             assert!(
-                off.abs() <= 1e9 * BOUND,
+                off.abs() <= bound,
                 "{}: {off:.1} % off\n{}",
                 row.name,
                 table(&rows)
@@ -136,7 +138,7 @@ fn recorded() -> Vec<(String, Value)> {
     files.map(read).into()
 }
 
-/// Counts all of them with nothing learnt; then after the first was answered.
+/// Counts all of them with nothing learnt, and then with those before answered.
 async fn measured(home: &Home, llama: &LlamaCpp, bodies: &[(String, Value)]) -> Vec<Row> {
     let server = llama.address();
     let upstream = Upstream::start(move |request: &Received| {
@@ -164,27 +166,19 @@ async fn measured(home: &Home, llama: &LlamaCpp, bodies: &[(String, Value)]) -> 
         });
         gateway.stop().await;
     }
+    // The same in a row before one gateway: each is counted with those before it answered, as in a session.
     let gateway = Gateway::serve(home, &Provider::chat(&upstream.url()).config()).await;
-    let (first, rest) = bodies.split_first().expect("there are recorded ones");
-    let fresh = count(&gateway, &first.1).await;
-    answered(&gateway, &first.1).await;
-    // What is learnt is learnt after the answer's last byte.
-    let learnt = async {
-        while count(&gateway, &first.1).await.abs_diff(rows[0].truth) > 1 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let limit = Duration::from_secs(20);
-    tokio::time::timeout(limit, learnt)
-        .await
-        .unwrap_or_else(|_| panic!("nothing was learnt: still {fresh}"));
-    // Counts of all before any other is answered.
-    rows[0].learnt[1] = count(&gateway, &first.1).await;
-    for (row, (_, body)) in rows.iter_mut().skip(1).zip(rest) {
-        row.learnt[1] = count(&gateway, body).await;
-    }
     for (row, (_, body)) in rows.iter_mut().zip(bodies) {
+        row.learnt[1] = count(&gateway, body).await;
         row.learnt[0] = answered(&gateway, body).await.0;
+        // What is learnt is learnt after the answer's last byte.
+        let limit = Duration::from_secs(5);
+        let learnt = async {
+            while count(&gateway, body).await == row.learnt[1] && row.learnt[1] != row.truth {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, learnt).await;
     }
     gateway.stop().await;
     rows

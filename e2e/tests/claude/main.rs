@@ -1,5 +1,6 @@
 //! Claude Code, unmodified, on a provider of the Chat wire.
 
+mod compaction;
 mod count;
 mod expect;
 mod failures;

@@ -50,6 +50,19 @@ pub(crate) struct DefaultModel {
     pub(crate) switched: bool,
 }
 
+/// How a model at a provider has done so far.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Seen {
+    /// The provider's id.
+    pub(crate) provider: String,
+    /// The model's name there.
+    pub(crate) model: String,
+    /// Tool calls that were held against their tools' schemas.
+    pub(crate) tool_calls: u64,
+    /// The share of them that fitted as they came, 0 to 1.
+    pub(crate) schema_accuracy: f64,
+}
+
 /// Keeps a gateway that `run` started from ending.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -95,6 +108,18 @@ pub(crate) async fn stop(entry: &Entry, now: bool) -> io::Result<()> {
 /// Asks a gateway for its default model.
 pub(crate) async fn default_model(entry: &Entry) -> io::Result<DefaultModel> {
     answered(exchange(entry, "GET", "/api/default", "").await?)
+}
+
+/// Asks a gateway how its providers have done.
+pub(crate) async fn seen(entry: &Entry) -> io::Result<Vec<Seen>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        models: Vec<Seen>,
+    }
+    match exchange(entry, "GET", "/api/providers", "").await? {
+        (200, body) => Ok(serde_json::from_slice::<Answer>(&body)?.models),
+        (status, _) => Err(refused(status)),
+    }
 }
 
 /// Switches a gateway's default model; `None` goes back to the configured one.

@@ -9,7 +9,9 @@ mod directory;
 mod launch;
 mod registry;
 
-pub(crate) use control::{DefaultModel, Health, default_model, health, stop, switch_default};
+pub(crate) use control::{
+    DefaultModel, Health, Seen, default_model, health, seen, stop, switch_default,
+};
 pub(crate) use directory::{StateDirectory, private};
 pub(crate) use launch::{Wanted, join_or_start, keep};
 pub(crate) use registry::{Entry, Registration, ended, reachable, register, running};

@@ -8,6 +8,7 @@ mod explain;
 mod generate;
 mod init;
 mod keys;
+mod live;
 mod models;
 mod providers;
 mod quirks;
@@ -49,7 +50,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Doctor(args) => wait(doctor::run(args, environment), Threads::Many)?,
         Command::Keys(command) => keys::run(command, &environment).map(done),
         Command::Init(args) => init::run(args, &environment).map(done),
-        Command::Providers(args) => providers::run(args, &environment).map(done),
+        Command::Providers(args) if args.live => {
+            wait(live::run(args.report, &environment), Threads::One)?.map(done)
+        }
+        Command::Providers(args) => providers::run(args.report, &environment).map(done),
         Command::Models(args) => models::run(args, &environment).map(done),
         Command::Quirks(format) => quirks::run(format).map(done),
         Command::Config(ConfigCommand::Schema) => generate::schema().map(done),

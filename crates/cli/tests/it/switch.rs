@@ -15,6 +15,50 @@ async fn served(gateway: &Serving, upstream: &Upstream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_the_providers_do_is_told() {
+    let call = Reply::default().call("call_1", "Read", &json!({"path": 1}));
+    let upstream = Upstream::start(move |request: &_| call.answer(request)).await;
+    let user = User::new();
+    let text = format!(
+        "default = \"one\"\n[providers.x]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\nauth = \"none\"\n\
+         [models.one]\ntargets = [\"x/first\"]\nvalidate_tool_calls = \"repair\"\n",
+        upstream.url()
+    );
+    user.file(".config/lingate/lingate.toml", &text);
+    let none = user.run(&["providers", "--live"]);
+    assert!(
+        none.code == 1 && none.stderr.contains("no gateway runs"),
+        "{none:?}"
+    );
+    let gateway = user.serve(&[]);
+    let nothing = user.run(&["providers", "--live"]);
+    assert!(
+        nothing.stdout.contains("`validate_tool_calls`"),
+        "{nothing:?}"
+    );
+    let schema = json!({"type": "object", "properties": {"path": {"type": "string"}}});
+    let body = json!({"model": "one", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"name": "Read", "input_schema": schema}]});
+    let request = client::post(&format!("{}/v1/messages", gateway.url()), &body);
+    assert_eq!(request.send().await.status, 200);
+    let live = user.run(&["providers", "--live"]);
+    let row: Vec<&str> = live
+        .stdout
+        .lines()
+        .last()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert_eq!(row[1..], ["x", "first", "1", "0.0", "%"], "{live:?}");
+    let live = user.run(&["providers", "--live", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(live.stdout.trim()).unwrap();
+    assert_eq!(
+        (&line["model"], &line["schema_accuracy"]),
+        (&json!("first"), &json!(0.0))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_request_goes_to_the_new_default() {
     let upstream = Upstream::start(|request: &_| Reply::text("hi").answer(request)).await;
     let user = User::new();

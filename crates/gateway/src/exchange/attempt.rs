@@ -1,5 +1,6 @@
 //! One attempt: one request to one upstream, up to its first content or its failure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use lingate_wire::stage::End;
 use lingate_wire::turn::{Failure, FailureKind};
 
 use super::asked::Asked;
-use super::policy::Plan;
+use super::policy::{Plan, Schemas};
 use super::upstream::Upstream;
 use crate::clock;
 use crate::lane::{self, Prepared};
@@ -50,6 +51,8 @@ pub(crate) struct Attempt<'a> {
     /// The upstream's, with what was learnt of it and the repairs of this exchange.
     pub settings: &'a Settings,
     pub plan: &'a Plan,
+    /// Compiled, for calls that are validated.
+    pub schemas: &'a Arc<Schemas>,
 }
 
 /// Why an attempt failed, and what a repair would need.

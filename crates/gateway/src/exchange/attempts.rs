@@ -98,6 +98,7 @@ impl Attempts {
                 upstream: &upstream,
                 settings: &settings,
                 plan: &self.plan,
+                schemas: &shared.schemas,
             };
             let patch = match attempt::run(shared, &attempt, &self.draft).await {
                 Err(failed) => {
@@ -157,6 +158,7 @@ impl Attempts {
                 }
                 live.with_events(|events| self.message.pass(events));
                 if let Some(patch) = self.after_end(live.tally()) {
+                    self.note_calls(live.tally());
                     return Ok(Reach::Again(patch));
                 }
                 self.is_decided = true;
@@ -164,6 +166,7 @@ impl Attempts {
                 Ok(Reach::Answer(Answer::Live(live)))
             }
             Answer::Whole(mut whole) => {
+                self.note_calls(&whole.tally);
                 self.message.begin(whole.tally.holding);
                 if !self.message.is_held() {
                     self.draft.attempt_ended(AttemptEnd::Served, None);
@@ -210,6 +213,16 @@ impl Attempts {
                 Some(patch)
             }
         }
+    }
+
+    /// A reply is complete: how its calls fitted.
+    fn note_calls(&self, tally: &Tally) {
+        let calls = &tally.findings.calls;
+        if let Some(candidate) = self.candidates.get(self.plan.candidate) {
+            let accuracy = &self.shared.accuracy;
+            accuracy.note(&candidate.provider, &candidate.model, calls);
+        }
+        self.draft.judged_calls(calls);
     }
 
     /// Agents stop or hang on an end of turn without a word, unless the model said in its own way that it is done.
@@ -271,6 +284,7 @@ impl stream::Attempts for Attempts {
     }
 
     fn goes_on(&mut self, tally: &Tally) -> bool {
+        self.note_calls(tally);
         if !self.message.is_held() || self.is_decided {
             return false;
         }

@@ -102,6 +102,7 @@ impl Sending {
             upstream,
             settings: &settings,
             plan: &Plan::default(),
+            schemas: &shared.schemas,
         };
         let prepared = lane::prepare(lane, &attempt, id);
         let body = prepared

@@ -37,15 +37,20 @@ impl Learnt {
         if upstream.refuses_foreign_thinking {
             self.moved.note(asked, upstream);
         }
-        let lasting = || repairs.iter().copied().filter(|repair| is_lasting(*repair));
-        if lasting().next().is_none() {
+        let mut lasting = repairs.iter().copied().filter(|repair| is_lasting(*repair));
+        let Some(first) = lasting.next() else {
             return;
-        }
+        };
         let mut learnt = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
         if learnt.len() >= MOST_LEARNT {
             learnt.clear();
         }
-        learnt.entry(key(upstream)).or_default().extend(lasting());
+        let known = learnt.entry(key(upstream)).or_default();
+        for repair in std::iter::once(first).chain(lasting) {
+            if !known.contains(&repair) {
+                known.push(repair);
+            }
+        }
     }
 }
 

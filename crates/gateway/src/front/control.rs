@@ -97,6 +97,12 @@ pub(crate) fn health(shared: &Shared) -> Response<Body> {
     respond::json(StatusCode::OK, body.to_string())
 }
 
+/// `GET /api/providers`: how well their tool calls fitted, per model.
+pub(crate) fn providers(shared: &Shared) -> Response<Body> {
+    let body = json!({ "models": shared.accuracy.snapshot() });
+    respond::json(StatusCode::OK, body.to_string())
+}
+
 /// `POST /api/stop`: ends the gateway once nobody holds a lease, with `?now` at once. No lease is given from here on;
 /// exchanges under way go on to their end either way.
 pub(crate) fn stop(shared: &Arc<Shared>, query: Option<&str>) -> Response<Body> {

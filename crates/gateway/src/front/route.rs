@@ -28,6 +28,8 @@ pub(crate) enum Route {
     Lease,
     /// The default model in force, and its switch.
     Default,
+    /// How the providers have done so far.
+    Providers,
 }
 
 /// Who may ask.
@@ -51,7 +53,7 @@ impl Route {
             | Self::Model(_)
             | Self::Metrics => Access::Client,
             Self::Probe | Self::EventLogging | Self::Health => Access::Open,
-            Self::Stop | Self::Lease | Self::Default => Access::Owner,
+            Self::Stop | Self::Lease | Self::Default | Self::Providers => Access::Owner,
         }
     }
 
@@ -64,7 +66,7 @@ impl Route {
             Self::Models | Self::Model(_) | Self::Probe | Self::Health => {
                 &[Method::GET, Method::HEAD]
             }
-            Self::Metrics | Self::Lease => &[Method::GET],
+            Self::Metrics | Self::Lease | Self::Providers => &[Method::GET],
             Self::Default => &[Method::GET, Method::POST],
         }
     }
@@ -82,7 +84,7 @@ impl Route {
             Self::EventLogging => "event_logging",
             Self::Health => "health",
             Self::Metrics => "metrics",
-            Self::Stop | Self::Lease | Self::Default => "control",
+            Self::Stop | Self::Lease | Self::Default | Self::Providers => "control",
         }
     }
 }
@@ -140,6 +142,7 @@ fn plain(path: &str) -> Option<Route> {
         "/api/stop" => Route::Stop,
         "/api/lease" => Route::Lease,
         "/api/default" => Route::Default,
+        "/api/providers" => Route::Providers,
         _ => {
             let id = path
                 .strip_prefix("/v1/models/")
@@ -243,6 +246,7 @@ mod tests {
             Route::Stop => ("/api/stop", Access::Owner),
             Route::Lease => ("/api/lease", Access::Owner),
             Route::Default => ("/api/default", Access::Owner),
+            Route::Providers => ("/api/providers", Access::Owner),
         };
         for variant in [
             Route::Reply(Wire::Anthropic),
@@ -257,6 +261,7 @@ mod tests {
             Route::Stop,
             Route::Lease,
             Route::Default,
+            Route::Providers,
         ] {
             let (path, access) = path(&variant);
             assert_eq!(variant.access(), access, "{path}");

@@ -186,6 +186,7 @@ async fn dispatch(
         Route::Lease => control::lease(&shared)?,
         Route::Default if parts.method == Method::POST => switch::set(&shared, body).await?,
         Route::Default => switch::get(&shared),
+        Route::Providers => control::providers(&shared),
     })
 }
 

@@ -16,8 +16,8 @@ const LEAST_TELLING: u64 = 200;
 const WEIGHT: f64 = 0.3;
 /// What an older observation still counts with each new one, towards the two factors.
 const MEMORY: f64 = 0.9;
-/// How strongly the two factors are held to the overall ratio: as much as a hundredth of the weight of one exchange that is
-/// all text, or all tools, so that exchanges of one kind move both alike and two kinds are enough to tell them apart.
+/// How strongly the two factors are held to the overall ratio: by a thousandth of the weight of one exchange, so that
+/// exchanges of one kind move both alike, a few of two kinds tell them apart, and chance does not.
 const BOND: f64 = 0.001;
 /// A ratio beyond these is a mistake in somebody's counting, not a tokenizer.
 const PLAUSIBLE: std::ops::RangeInclusive<f64> = 0.05..=5.0;
@@ -215,9 +215,9 @@ mod tests {
         check((120, 150), &session, (20_000, 8_000), 1);
         check((120, 150), &session, (1_000, 0), 2);
         // A template that leaves the tools out.
-        check((110, 0), &session[..2], (9_000, 8_000), 5);
+        check((110, 0), &session[..2], (9_000, 8_000), 10);
         check((110, 0), &session, (20_000, 8_000), 2);
-        check((110, 0), &session, (500, 8_000), 12);
+        check((110, 0), &session, (500, 8_000), 20);
         // Nothing but text, and nothing but tools.
         check((90, 0), &[(1_000, 0), (3_000, 0)], (2_000, 0), 0);
         check((100, 200), &[(1, 1_000), (1, 3_000)], (1, 2_000), 1);

@@ -24,6 +24,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
         upstream,
         settings,
         plan,
+        schemas,
     } = *attempt;
     // Not the copy that routing may have looked at: reading the document once more is no dearer than cloning it.
     let mut decoded = asked.decode()?;
@@ -37,7 +38,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     let mut state = State::new(&target, settings.clone());
     state.losses = keep_allowed(&mut decoded, &settings.tools_allowed);
     let selection = upstream.selection.clone();
-    let policed = police(&mut decoded, upstream.demands, plan);
+    let policed = police(&mut decoded, upstream.demands, plan, schemas);
     let call_ids = call_ids(&decoded.turn);
     if upstream.refuses_foreign_thinking {
         disown_native_thinking(&mut decoded);
@@ -76,13 +77,15 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     let mut stages = selection.stages(&state);
     let policies_at = stages.len();
     stages.push(Box::new(ToolIdStage::new(exchange, call_ids)));
-    // A session without seals keeps to its wire's own tokens, as a passthrough does.
-    if !is_same_wire || asked.has_seal {
+    // A session without seals keeps to its wire's own tokens, as a passthrough does; not where those of another upstream
+    // are left out, because what bears no seal there has to be older.
+    if !is_same_wire || asked.has_seal || upstream.refuses_foreign_thinking {
         stages.push(Box::new(SealStage::new(seal)));
     }
     stages.push(Box::new(Sequencer::new(policed.empty_reply)));
     let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
-    if is_same_wire && policed.stages.is_empty() {
+    // A reply with other names of tools is written anew from the start.
+    if is_same_wire && policed.stages.is_empty() && !state.has_renamed_tools() {
         chain = chain.echoing(echo(asked, is_untouched));
     }
     Ok(Prepared {

@@ -16,9 +16,10 @@ use uuid::Uuid;
 use crate::clock;
 use crate::lane::calibration::Calibration;
 use crate::metrics::{
-    AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels,
+    AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels, ToolCallLabels,
 };
 use crate::relay::chain::Tally;
+use crate::relay::policing::JudgedCall;
 use crate::tokens::Size;
 
 /// One exchange, as it becomes known.
@@ -179,6 +180,21 @@ impl Draft {
             outcome: "continued",
         };
         self.metrics.attempts.get_or_create(&labels).inc();
+    }
+
+    /// Calls of a reply were held against their tools' schemas.
+    pub(crate) fn judged_calls(&self, calls: &[JudgedCall]) {
+        for call in calls {
+            let labels = ToolCallLabels {
+                provider: self.provider(),
+                valid: match (&call.complaint, call.was_invalid) {
+                    (Some(_), _) => "no",
+                    (None, true) => "repaired",
+                    (None, false) => "yes",
+                },
+            };
+            self.metrics.tool_calls.get_or_create(&labels).inc();
+        }
     }
 
     /// First content is there.

@@ -150,6 +150,11 @@ impl Chain {
         self
     }
 
+    /// Whether bytes were read that no event tells of yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_complete() || self.decoder.holding()
+    }
+
     /// What compares them.
     pub(crate) fn echo(&mut self) -> Option<&mut Echo> {
         self.echo.as_mut()

@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use lingate_wire::json::{Text, Value, Writer, scan_reply};
-use lingate_wire::turn::{Delta, Event, Opening, Slot, Stop};
+use lingate_wire::turn::{Delta, Event, Opening, Slot, Stop, StopReason};
 use lingate_wire::{StreamEncoder, Wire};
 
 /// What may be done with what came since the last verdict.
@@ -125,20 +125,26 @@ impl Echo {
                 let block = self.blocks.get(slot.0 as usize);
                 self.is_lost |= block.is_none_or(|block| !block.ahead.is_empty());
             }
-            Event::Stop(stop) => self.differs |= self.stop.as_ref() != Some(stop),
+            Event::Stop(stop) => {
+                let own = self.stop.as_ref();
+                // The hub's word for an answer in a block of its own.
+                let is_refusal = stop.reason == StopReason::Refusal
+                    && own.is_some_and(|own| own.reason == StopReason::EndTurn);
+                self.differs |= own != Some(stop) && !is_refusal;
+            }
             Event::Done => self.is_done = true,
             Event::Start(_) | Event::Usage(_) | Event::Ping => {}
         }
     }
 
-    /// Judges what came since the last verdict, now that all of it went through.
-    pub(crate) fn verdict(&mut self) -> Verdict {
+    /// Judges what came since the last verdict, now that all of it went through. `is_read_behind`: the decoder has
+    /// not told all it read, or the reply is about to end, and how is not settled before its last word.
+    pub(crate) fn verdict(&mut self, is_read_behind: bool) -> Verdict {
         if self.is_lost {
             return Verdict::Changed;
         }
         let is_behind = self.n_ahead > 0 || self.n_out < self.blocks.len();
-        let is_ending = self.stop.is_some() && !self.is_done;
-        if is_ending || (is_behind && !self.is_done) {
+        if (is_read_behind || is_behind) && !self.is_done {
             return Verdict::Waits;
         }
         let differs = std::mem::take(&mut self.differs) || is_behind;
@@ -151,7 +157,7 @@ impl Echo {
 
     /// A whole reply as it came, if it may go out so.
     pub(crate) fn unchanged(&mut self, reply: &Bytes) -> Option<Bytes> {
-        (self.verdict() == Verdict::Same).then(|| self.named_json(reply))?
+        (self.verdict(false) == Verdict::Same).then(|| self.named_json(reply))?
     }
 
     fn grew(&mut self, slot: Slot, delta: &Delta) {
@@ -166,8 +172,8 @@ impl Echo {
         }
         if let Some(text) = text_of(delta) {
             let is_input = matches!(delta, Delta::Input(_));
+            // The sequencer spells out an input that was left empty. On the Anthropic wire everybody reads it so.
             let is_untold = block.ahead.is_empty() && is_input && text.decode() == "{}";
-            // The sequencer spells out an input that was left empty. On this wire everybody reads it so.
             if is_untold && self.wire == Wire::Anthropic {
                 return;
             }
@@ -369,8 +375,6 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    use lingate_wire::turn::StopReason;
-
     use super::*;
 
     fn open(slot: u32, block: Opening) -> Event {
@@ -421,7 +425,8 @@ mod tests {
         for (n, (came, went, due)) in frames.iter().enumerate() {
             came.iter().for_each(|event| echo.came(event));
             went.iter().for_each(|event| echo.went(event));
-            assert_eq!(echo.verdict(), *due, "frame {n}");
+            let is_ending = came.iter().any(|event| matches!(event, Event::Stop(_)));
+            assert_eq!(echo.verdict(is_ending), *due, "frame {n}");
         }
     }
 
@@ -436,11 +441,19 @@ mod tests {
                 (&[Event::Start(Default::default())], &[], Same),
                 (&[Event::Ping], &[Event::Ping], Same),
                 (&[open(0, Opening::Text)], &[], Waits),
-                (&[text(0, "a")], &[open(0, Opening::Text), text(0, "a")], Same),
+                (
+                    &[text(0, "a")],
+                    &[open(0, Opening::Text), text(0, "a")],
+                    Same,
+                ),
                 (&[text(0, "")], &[], Same),
                 (&[close(0)], &[close(0)], Same),
                 (&[stop(StopReason::EndTurn)], &[], Waits),
-                (&[Event::Done], &[stop(StopReason::EndTurn), Event::Done], Same),
+                (
+                    &[Event::Done],
+                    &[stop(StopReason::EndTurn), Event::Done],
+                    Same,
+                ),
             ],
         );
     }
@@ -475,7 +488,10 @@ mod tests {
         check(Chat, &[(&opened, &[open(0, Opening::Thinking)], Changed)]);
         check(Chat, &[(&opened, &[call(0, "x")], Changed)]);
         let thought = [open(0, Opening::Thinking)];
-        check(Chat, &[(&thought, &thought, Same), (&[], &[text(0, "a")], Changed)]);
+        check(
+            Chat,
+            &[(&thought, &thought, Same), (&[], &[text(0, "a")], Changed)],
+        );
         // The upstream's numbers are not ours.
         check(Anthropic, &[(&[call(1, "x")], &[call(0, "x")], Changed)]);
         check(Chat, &[(&[call(1, "x")], &[call(0, "x")], Same)]);
@@ -501,7 +517,13 @@ mod tests {
                 (&[Event::Ping], &[Event::Ping], Same),
             ],
         );
-        check(Chat, &[(&thought, &thought, Same), (&[], &[signature(0, "lg1")], Changed)]);
+        check(
+            Chat,
+            &[
+                (&thought, &thought, Same),
+                (&[], &[signature(0, "lg1")], Changed),
+            ],
+        );
     }
 
     #[test]
@@ -509,6 +531,7 @@ mod tests {
         for (wire, came, went, due) in [
             (Chat, StopReason::EndTurn, StopReason::ToolUse, Changed),
             (Chat, StopReason::ToolUse, StopReason::ToolUse, Same),
+            (Chat, StopReason::EndTurn, StopReason::Refusal, Same),
         ] {
             check(
                 wire,
@@ -545,7 +568,8 @@ mod tests {
         let usage = Event::Usage(Default::default());
         let mut echo = Echo::new(Chat, "m".into()).without_usage();
         echo.came(&usage);
-        assert_eq!((echo.verdict(), echo.verdict()), (Changed, Same));
+        let verdicts = (echo.verdict(false), echo.verdict(false));
+        assert_eq!(verdicts, (Changed, Same));
     }
 
     #[test]
@@ -553,11 +577,31 @@ mod tests {
         let start = r#"{"type":"message_start","message":{"model": "up","id":"i"}}"#;
         let asked = r#"{"type":"message_start","message":{"model": "as\"ked","id":"i"}}"#;
         for (wire, came, due) in [
-            (Anthropic, format!("event: message_start\ndata: {start}\n\n"), format!("event: message_start\ndata: {asked}\n\n")),
-            (Anthropic, "data: {\"model\":\"up\"}\n\n".to_owned(), "data: {\"model\":\"up\"}\n\n".to_owned()),
-            (Chat, ": c\r\ndata:{\"model\":\"up\",\"a\":1.50} \r\n\r\n".to_owned(), ": c\r\ndata:{\"model\":\"as\\\"ked\",\"a\":1.50} \r\n\r\n".to_owned()),
-            (Chat, "data: {\"id\":1}\n\n".to_owned(), "data: {\"id\":1}\n\n".to_owned()),
-            (Chat, "data: [DONE]\n\n".to_owned(), "data: [DONE]\n\n".to_owned()),
+            (
+                Anthropic,
+                format!("event: message_start\ndata: {start}\n\n"),
+                format!("event: message_start\ndata: {asked}\n\n"),
+            ),
+            (
+                Anthropic,
+                "data: {\"model\":\"up\"}\n\n".to_owned(),
+                "data: {\"model\":\"up\"}\n\n".to_owned(),
+            ),
+            (
+                Chat,
+                ": c\r\ndata:{\"model\":\"up\",\"a\":1.50} \r\n\r\n".to_owned(),
+                ": c\r\ndata:{\"model\":\"as\\\"ked\",\"a\":1.50} \r\n\r\n".to_owned(),
+            ),
+            (
+                Chat,
+                "data: {\"id\":1}\n\n".to_owned(),
+                "data: {\"id\":1}\n\n".to_owned(),
+            ),
+            (
+                Chat,
+                "data: [DONE]\n\n".to_owned(),
+                "data: [DONE]\n\n".to_owned(),
+            ),
             (Chat, ": ping\n\n".to_owned(), ": ping\n\n".to_owned()),
         ] {
             let echo = Echo::new(wire, "as\"ked".into());

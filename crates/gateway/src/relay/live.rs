@@ -343,6 +343,7 @@ impl Live {
     /// Settles what becomes of bytes that went through the chain.
     fn judge(&mut self, raw: Bytes) {
         let has_fault = self.chain.fault().is_some();
+        let is_behind = self.chain.is_behind();
         let (Some(echo), Some(pieces)) = (self.chain.echo(), &mut self.pieces) else {
             return;
         };
@@ -353,7 +354,7 @@ impl Live {
         let verdict = if has_fault {
             Verdict::Changed
         } else {
-            echo.verdict()
+            echo.verdict(is_behind)
         };
         pieces.judged(verdict, self.events.len());
     }

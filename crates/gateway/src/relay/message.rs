@@ -234,3 +234,210 @@ impl Message {
         total
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lingate_wire::turn::{Block, Start, Stop, StopReason};
+
+    use super::*;
+
+    fn text(slot: u32, text: &str) -> Vec<Event> {
+        let slot = Slot(slot);
+        let mut events = vec![Event::Open {
+            slot,
+            block: Opening::Text,
+        }];
+        events.extend(text.chars().map(|letter| Event::Delta {
+            slot,
+            delta: Delta::Text(letter.to_string().into()),
+        }));
+        events.push(Event::Close { slot });
+        events
+    }
+
+    fn call(slot: u32, name: &str) -> Vec<Event> {
+        let slot = Slot(slot);
+        vec![
+            Event::Open {
+                slot,
+                block: Opening::ToolUse {
+                    id: "call_1".into(),
+                    name: name.into(),
+                    namespace: None,
+                    is_freeform: false,
+                    extra: Vec::new(),
+                },
+            },
+            Event::Delta {
+                slot,
+                delta: Delta::Input("{}".into()),
+            },
+            Event::Close { slot },
+        ]
+    }
+
+    fn reply(blocks: Vec<Vec<Event>>, reason: StopReason, output: u64) -> Vec<Event> {
+        let mut events = vec![Event::Start(Start::default())];
+        events.extend(blocks.into_iter().flatten());
+        let usage = Usage {
+            input: Some(output * 10),
+            output: Some(output),
+            ..Usage::default()
+        };
+        events.extend([
+            Event::Usage(usage),
+            Event::Stop(Stop::new(reason)),
+            Event::Done,
+        ]);
+        events
+    }
+
+    /// What the client has: blocks by their text or name, why the reply ended, input and output tokens.
+    fn shown(events: &[Event]) -> (Vec<String>, Option<StopReason>, Option<u64>, Option<u64>) {
+        let mut open = None;
+        let mut next = 0;
+        for event in events {
+            match event {
+                Event::Open { slot, .. } => {
+                    assert_eq!((open, slot.0), (None, next), "one block after the other");
+                    open = Some(*slot);
+                    next += 1;
+                }
+                Event::Delta { slot, .. } => assert_eq!(open, Some(*slot)),
+                Event::Close { slot } => assert_eq!(open.take(), Some(*slot)),
+                _ => {}
+            }
+        }
+        let is_start = |event: &&Event| matches!(event, Event::Start(_));
+        assert_eq!(events.iter().filter(is_start).count(), 1);
+        let reply = fold(events.iter().cloned());
+        let blocks = reply.blocks.iter().map(|block| match &**block {
+            Block::Text { text, .. } => text.to_string(),
+            Block::ToolUse(call) => call.name.to_string(),
+            other => format!("{other:?}"),
+        });
+        let stop = reply.stop.map(|stop| stop.reason);
+        (
+            blocks.collect(),
+            stop,
+            reply.usage.input,
+            reply.usage.output,
+        )
+    }
+
+    /// Passes a reply on in pieces of `size` events.
+    fn pass(message: &mut Message, reply: &[Event], size: usize, out: &mut Vec<Event>) {
+        for piece in reply.chunks(size) {
+            let mut piece = piece.to_vec();
+            message.pass(&mut piece);
+            out.append(&mut piece);
+        }
+    }
+
+    fn begun(holding: Holding) -> Message {
+        let mut message = Message::default();
+        message.begin(holding);
+        message
+    }
+
+    #[test]
+    fn without_a_policy_everything_passes() {
+        let mut message = begun(Holding::Nothing);
+        let reply = reply(
+            vec![text(0, "Hi."), call(1, "Read")],
+            StopReason::ToolUse,
+            1,
+        );
+        let mut out = Vec::new();
+        pass(&mut message, &reply, 2, &mut out);
+        message.finish(&mut out);
+        assert_eq!(out, reply);
+        assert!(!message.may_go_on());
+    }
+
+    #[test]
+    fn attempts_become_one_reply_however_they_are_cut() {
+        use StopReason::{EndTurn, ToolUse};
+        for size in [1, 2, 3, 5, 64] {
+            let mut message = begun(Holding::End);
+            let mut out = Vec::new();
+            pass(
+                &mut message,
+                &reply(vec![text(0, "One.")], EndTurn, 3),
+                size,
+                &mut out,
+            );
+            assert!(!out.contains(&Event::Done), "the end waits");
+            assert_eq!(message.said().blocks.len(), 1);
+            message.go_on();
+            let second = reply(vec![text(0, "Two."), call(1, "Read")], ToolUse, 4);
+            pass(&mut message, &second, size, &mut out);
+            message.finish(&mut out);
+            let blocks = ["One.", "\n\nTwo.", "Read"].map(str::to_owned).to_vec();
+            assert_eq!(shown(&out), (blocks, Some(ToolUse), Some(40), Some(7)));
+        }
+    }
+
+    #[test]
+    fn calls_wait_where_they_are_judged_and_stand_if_nothing_better_comes() {
+        use StopReason::ToolUse;
+        let first = reply(vec![text(0, "One."), call(1, "Bad")], ToolUse, 3);
+        let second = reply(vec![call(0, "Good")], ToolUse, 4);
+        for (is_cut, name, output) in [(false, "Good", 7), (true, "Bad", 3)] {
+            let mut message = begun(Holding::Calls);
+            let mut out = Vec::new();
+            pass(&mut message, &first, 1, &mut out);
+            assert!(!shown(&out).0.contains(&"Bad".to_owned()));
+            assert_eq!(message.said().blocks.len(), 2);
+            message.go_on();
+            if is_cut {
+                pass(&mut message, &second[..3], 1, &mut out);
+                assert!(message.cut(&mut out));
+            } else {
+                pass(&mut message, &second, 1, &mut out);
+                message.finish(&mut out);
+            }
+            let blocks = vec!["One.".to_owned(), name.to_owned()];
+            let (got, stop, _, total) = shown(&out);
+            assert_eq!((got, stop, total), (blocks, Some(ToolUse), Some(output)));
+        }
+    }
+
+    #[test]
+    fn a_failed_attempt_ends_what_there_is_unless_half_a_call_is_out() {
+        use StopReason::{EndTurn, ToolUse};
+        let text_first = reply(vec![text(0, "One.")], EndTurn, 3);
+        let half_text = reply(vec![text(0, "Two.")], EndTurn, 4);
+        let half_call = reply(vec![call(0, "Read")], ToolUse, 4);
+        for (second, expected) in [
+            (&half_text[..1], Some(vec!["One."])),
+            (&half_text[..4], Some(vec!["One.", "\n\nTw"])),
+            (&half_call[..2], None),
+        ] {
+            let mut message = begun(Holding::End);
+            let mut out = Vec::new();
+            assert!(!message.cut(&mut out), "nothing to end");
+            pass(&mut message, &text_first, 1, &mut out);
+            message.go_on();
+            pass(&mut message, second, 1, &mut out);
+            assert_eq!(message.cut(&mut out), expected.is_some());
+            if let Some(blocks) = expected {
+                let blocks = blocks.into_iter().map(str::to_owned).collect();
+                assert_eq!(shown(&out), (blocks, Some(EndTurn), Some(30), Some(3)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_beyond_measure_is_the_last() {
+        let mut message = begun(Holding::End);
+        let long = "x".repeat(MOST_SAID + 1);
+        let delta = Event::Delta {
+            slot: Slot(0),
+            delta: Delta::Text(long.into()),
+        };
+        message.pass(&mut vec![delta]);
+        assert!(!message.may_go_on());
+        assert!(message.said().blocks.is_empty());
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod chain;
+pub(crate) mod check;
 pub(crate) mod echo;
 pub(crate) mod finish;
 pub(crate) mod live;

@@ -4,7 +4,6 @@
 //! and what it makes of them is put in order like everything else. It decides nothing about the exchange: it reports, and
 //! the attempt loop asks the policy.
 
-use bytestring::ByteString;
 use lingate_wire::stage::Stage;
 use lingate_wire::turn::Event;
 
@@ -53,8 +52,6 @@ pub(crate) struct Done {
 pub(crate) struct JudgedCall {
     /// The tool's name.
     pub name: String,
-    /// Its arguments as they are passed on.
-    pub input: ByteString,
     /// What is wrong with them still.
     pub complaint: Option<String>,
     /// They had to be repaired, or could not be.

@@ -26,6 +26,8 @@ pub(crate) use measure::Size;
 const AT_ONCE: usize = 2;
 /// Least time between two requests for a reply that are counted too, of one model.
 const OBSERVED_EVERY: Duration = Duration::from_secs(10);
+/// The first of them, for which there is no waiting: a few tell a tokenizer from a template.
+const OBSERVED_FIRST: u32 = 8;
 /// Names may come from clients, so their number is bounded.
 const MOST_MODELS: usize = 1024;
 
@@ -33,8 +35,15 @@ const MOST_MODELS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Counter {
     room: Arc<Semaphore>,
-    /// Models that counts were asked of, and when their next request may be counted.
-    asked: Mutex<HashMap<(String, String), Instant>>,
+    /// Models that counts were asked of.
+    asked: Mutex<HashMap<(String, String), Observed>>,
+}
+
+/// How many of a model's requests were counted, and when the next may be.
+#[derive(Debug)]
+struct Observed {
+    times: u32,
+    due: Instant,
 }
 
 impl Default for Counter {
@@ -71,7 +80,7 @@ impl Counter {
         }
         asked
             .entry((provider.to_owned(), model.to_owned()))
-            .or_insert(now);
+            .or_insert(Observed { times: 0, due: now });
     }
 
     /// Counts a request for a reply while the upstream works on it, if it is its model's turn and there is room. The
@@ -109,15 +118,18 @@ impl Counter {
             return false;
         }
         match asked.get_mut(&(provider.to_owned(), model.to_owned())) {
-            Some(due) if *due <= now => {
-                *due = now + OBSERVED_EVERY;
+            Some(observed) if observed.due <= now => {
+                observed.times += 1;
+                if observed.times >= OBSERVED_FIRST {
+                    observed.due = now + OBSERVED_EVERY;
+                }
                 true
             }
             Some(_) | None => false,
         }
     }
 
-    fn models(&self) -> MutexGuard<'_, HashMap<(String, String), Instant>> {
+    fn models(&self) -> MutexGuard<'_, HashMap<(String, String), Observed>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -140,6 +152,9 @@ mod tests {
         assert!(!counter.is_due("p", "m", start));
         counter.asked("p", "m", start);
         assert!(!counter.is_due("p", "other", start));
+        for _ in 1..OBSERVED_FIRST {
+            assert!(counter.is_due("p", "m", start));
+        }
         let due: Vec<u64> = (0..25)
             .filter(|second| counter.is_due("p", "m", after(*second)))
             .collect();

@@ -20,6 +20,16 @@ const SERVED: &str = "served-model";
 /// Looks inside every request and reply, and finds nothing in the fixtures.
 const IDLE: &str = "[models.claude-opus-5-5]\ntargets = [\"up/served-model\"]\nmax_turns = 500";
 
+/// Where every translation repairs something, quirk or not.
+const REPAIRED: [(&str, &str); 6] = [
+    ("stream.jsonl:2", "a call's id does not fit every client"),
+    ("stream.jsonl:4", "arguments are an object"),
+    ("stream.jsonl:7", "arguments are an empty text"),
+    ("stream.jsonl:8", "a text of white space alone"),
+    ("stream.jsonl:16", "a text inside a call"),
+    ("vllm.tool_named.sse", "arguments are no JSON"),
+];
+
 /// A fixture of one wire, by its name.
 #[derive(Clone)]
 struct Fixture {
@@ -36,7 +46,7 @@ fn fixture(wire: Wire, name: impl Into<String>, body: impl Into<String>) -> Fixt
     }
 }
 
-/// All files of test data of the pure crates.
+/// All files of test data of the pure crates that speak of these two wires.
 fn files() -> Vec<(String, String)> {
     fn walk(folder: &Path, files: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).expect("a folder of test data") {
@@ -50,7 +60,12 @@ fn files() -> Vec<(String, String)> {
     }
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
-    for folder in ["wire/testdata", "quirk/testdata"] {
+    for folder in [
+        "wire/testdata/anthropic",
+        "wire/testdata/chat",
+        "wire/testdata/vectors",
+        "quirk/testdata",
+    ] {
         walk(&crates.join(folder), &mut files);
     }
     files.sort();
@@ -412,7 +427,8 @@ async fn lane_1_changes_nothing_but_the_models_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lane_2_with_an_idle_quirk_changes_nothing_either() {
-    let (requests, streams, wholes) = (requests(), streams(), wholes());
+    let (requests, mut streams, wholes) = (requests(), streams(), wholes());
+    streams.retain(|stream| !REPAIRED.iter().any(|(name, _)| stream.name.ends_with(name)));
     let mut n_checked = 0;
     for wire in [Wire::Anthropic, Wire::Chat] {
         let pair = Pair::start(wire, "translated", IDLE).await;

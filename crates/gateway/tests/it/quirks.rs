@@ -202,6 +202,39 @@ async fn the_client_gets_its_own_name_of_a_tool_back() {
 }
 
 #[tokio::test]
+async fn a_client_of_the_same_wire_gets_its_name_back_too() {
+    let structured = |request: &Received| {
+        Reply::default()
+            .call("call_1", &told(request), &json!({"a": 1}))
+            .answer(request)
+    };
+    let upstream = Upstream::start(structured).await;
+    let file = file(&upstream.url(), "kimi-k2-0905", "\"kimi-k2\"", "");
+    let lingate = Lingate::start(&file).await;
+    let asking = |is_stream| {
+        let mut body = completions(is_stream);
+        body["tools"] = json!([{"type": "function", "function": {"name": DOTTED, "parameters": {"type": "object"}}}]);
+        body
+    };
+    let path = "/v1/chat/completions";
+    let whole = lingate.post(path, &asking(false)).send().await.json().await;
+    let call = &whole["choices"][0]["message"]["tool_calls"][0];
+    assert_eq!(call["function"]["name"], DOTTED, "{whole}");
+    let response = lingate.post(path, &asking(true)).send().await;
+    let names: Vec<Value> = events(Wire::Chat, response)
+        .await
+        .iter()
+        .filter(|event| event.data.starts_with('{'))
+        .map(|event| {
+            event.json()["choices"][0]["delta"]["tool_calls"][0]["function"]["name"].clone()
+        })
+        .filter(|name| !name.is_null())
+        .collect();
+    assert_eq!(names, [DOTTED]);
+    assert!(!told(&upstream.requests()[0]).contains('.'));
+}
+
+#[tokio::test]
 async fn settings_of_the_model_shape_the_prompt() {
     let upstream = Upstream::start(|request: &_| Reply::text("hi").answer(request)).await;
     let more = "[models.small]\ntargets = [\"up/m\"]\ninstruction = \"Be brief.\"\ninstruction_mode = \"prepend\"\n\

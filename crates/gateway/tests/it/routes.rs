@@ -45,6 +45,7 @@ const ROUTES: &[(&str, &str, Asks, u16)] = &[
     ("GET", "/metrics", Asks::KeyHolders, 200),
     ("GET", "/api/default", Asks::Owner, 200),
     ("POST", "/api/default", Asks::Owner, 400),
+    ("GET", "/api/providers", Asks::Owner, 200),
     ("GET", "/api/lease", Asks::Owner, 200),
     // Last: nothing is served behind it.
     ("POST", "/api/stop", Asks::Owner, 200),

@@ -1,6 +1,8 @@
 //! Prose of one of the upstream's two channels, content or reasoning: white space beside removed markers goes (R0),
 //! tags around thoughts are taken at their word (R8), filler at the head goes (R9), and so does what follows a call (R6).
 
+use lingate_wire::json::Text;
+
 use super::mark::Role;
 use super::output::{Kind, Output};
 
@@ -59,14 +61,48 @@ impl Channel {
         self.now
     }
 
-    /// Whether text without markers and without white space at its end would pass as it is.
-    pub(super) fn is_plain(&self) -> bool {
-        !self.is_at_head && !self.is_behind_call && !self.is_trimming && self.space.is_empty()
+    /// Whether text without markers passes, and nothing is to be done but to keep white space at its end back.
+    pub(super) fn is_flowing(&self) -> bool {
+        !(self.is_at_head || self.is_behind_call || self.is_trimming || self.is_space_by_tag)
     }
 
-    /// Text passed as it is.
-    pub(super) fn passed(&mut self, last: u8) {
+    /// Text without markers that does not end in white space, as it is to be handed on: the same, if nothing was kept back.
+    pub(super) fn flow(&mut self, text: Text, last: u8) -> Option<Text> {
         self.last = last;
+        Some(if self.space.is_empty() {
+            text
+        } else {
+            self.behind_space(&text.decode())
+        })
+    }
+
+    /// Whether white space may come without being too much.
+    pub(super) fn has_room(&self, n_bytes: usize) -> bool {
+        self.space.len() + n_bytes <= MOST_SPACE
+    }
+
+    /// Text without markers that may end in white space, as far as it is to be handed on.
+    pub(super) fn flow_to_space(&mut self, text: &Text) -> Option<Text> {
+        let plain = text.to_plain();
+        let (body, space) = split_space(&plain);
+        let flowing = body.bytes().last().map(|last| {
+            self.last = last;
+            if self.space.is_empty() {
+                Text::plain(plain.slice_ref(body))
+            } else {
+                self.behind_space(body)
+            }
+        });
+        self.space.push_str(space);
+        flowing
+    }
+
+    fn behind_space(&mut self, text: &str) -> Text {
+        let mut whole = String::with_capacity(self.space.len() + text.len());
+        whole.push_str(&self.space);
+        whole.push_str(text);
+        self.space.clear();
+        Text::from(whole)
     }
 
     /// Whether filler would be recognised.

@@ -214,7 +214,12 @@ impl JsonInput {
     fn fail(&mut self, letter: char, out: &mut String) {
         if self.is_before_object() {
             // The letter is the last of it.
-            out.push_str(&std::mem::take(&mut self.head));
+            let head = std::mem::take(&mut self.head);
+            let body = head.trim_end();
+            out.push_str(body);
+            head.get(body.len()..)
+                .unwrap_or_default()
+                .clone_into(&mut self.tail);
         } else {
             out.push(letter);
         }

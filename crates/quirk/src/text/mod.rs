@@ -44,6 +44,7 @@ mod mark;
 pub(crate) mod names;
 mod output;
 mod parameters;
+mod prose_marks;
 mod stage;
 
 use std::sync::Arc;

@@ -8,10 +8,11 @@ use lingate_wire::turn::{Delta, Event, Failure, FailureKind, Opening, Slot, Stop
 
 use super::calls::Calls;
 use super::calls::duplicates::Passing;
-use super::channel::{Channel, is_space};
+use super::channel::Channel;
 use super::format::{Format, Step};
-use super::mark::{Mark, Next, Role, next};
+use super::mark::{Next, Role, next};
 use super::output::Kind;
+use super::prose_marks::{Ends, ProseMarks};
 
 /// Most bytes recorded of what may be a call; more is prose.
 const MOST_RECORDED: usize = 64 * 1024;
@@ -32,6 +33,8 @@ pub(super) struct TextStage {
     attempt: Option<Attempt>,
     /// What may be the beginning of a marker.
     held: String,
+    /// A delta as JSON spells it, which is how most of them come: looked at without undoing escapes.
+    spelled: Vec<u8>,
     may_call: bool,
 }
 
@@ -52,14 +55,6 @@ struct Attempt {
     is_close_due: bool,
 }
 
-/// The markers of prose: those that count everywhere first, then those of the head.
-#[derive(Debug)]
-struct ProseMarks {
-    marks: Vec<Mark>,
-    texts: Vec<&'static str>,
-    n_everywhere: usize,
-}
-
 impl TextStage {
     pub(super) fn new(format: Box<dyn Format>, calls: Calls, starts_as: Kind) -> Self {
         let may_call = calls.asked().may_call();
@@ -72,6 +67,7 @@ impl TextStage {
             current: None,
             attempt: None,
             held: String::new(),
+            spelled: Vec::new(),
             may_call,
         }
     }
@@ -122,24 +118,37 @@ impl TextStage {
         out.close_block();
     }
 
-    /// Hands prose on untouched if there is nothing in it that could matter: the usual case, which must cost next to
-    /// nothing.
-    fn is_clean(&mut self, text: &str, kind: Kind) -> Option<Slot> {
-        let (&last, _) = text.as_bytes().split_last()?;
-        if self.attempt.is_some()
-            || !self.held.is_empty()
-            || is_space(last)
-            || memchr::memchr(b'<', text.as_bytes()).is_some()
-        {
-            return None;
+    /// Hands prose on if no marker can be in it: the usual case, which must cost next to nothing. `Err` gives it back.
+    fn pass_clean(&mut self, text: Text, kind: Kind, sink: &mut Sink<Event>) -> Result<(), Text> {
+        let channel = match kind {
+            Kind::Text => &mut self.content,
+            Kind::Thinking => &mut self.reasoning,
+        };
+        let is_between = self.attempt.is_none() && self.held.is_empty() && channel.is_flowing();
+        let Some(slot) = self.calls.out.is_open(channel.now()).filter(|_| is_between) else {
+            return Err(text);
+        };
+        self.spelled.clear();
+        text.push_json(&mut self.spelled);
+        let Some(ends) = self.marks.ends_of_clean(&self.spelled) else {
+            return Err(text);
+        };
+        if ends == Ends::MaybeInSpace && !channel.has_room(self.spelled.len()) {
+            return Err(text);
         }
-        let channel = self.channel(kind);
-        if !channel.is_plain() {
-            return None;
-        }
-        channel.passed(last);
         let now = channel.now();
-        self.calls.out.is_open(now)
+        let text = match ends {
+            Ends::InText(last) => channel.flow(text, last),
+            Ends::MaybeInSpace => channel.flow_to_space(&text),
+        };
+        if let Some(text) = text {
+            let delta = match now {
+                Kind::Text => Delta::Text(text),
+                Kind::Thinking => Delta::Thinking(text),
+            };
+            sink.event(Event::Delta { slot, delta });
+        }
+        Ok(())
     }
 
     /// Reads prose of one channel.
@@ -160,11 +169,9 @@ impl TextStage {
                     }
                     Next::Text(length) => {
                         let piece = rest.get(..length).unwrap_or_default();
-                        let (n_taken, step) = self.format.text(piece, &mut self.calls);
-                        let taken = piece.get(..n_taken).unwrap_or(piece);
-                        self.record(taken, kind);
-                        at += taken.len();
-                        self.unless_stuck(taken, step)
+                        let (n_taken, step) = self.feed(piece, kind);
+                        at += n_taken;
+                        step
                     }
                     Next::Mark(index) => {
                         let mark = self.format.marks().get(index).copied().unwrap_or_default();
@@ -178,7 +185,7 @@ impl TextStage {
                     Kind::Text => (&mut self.content, &mut self.calls.out),
                     Kind::Thinking => (&mut self.reasoning, &mut self.calls.out),
                 };
-                match next(rest, self.marks.of(channel)) {
+                match next(rest, self.marks.of(channel.is_at_head())) {
                     Next::Partial => {
                         self.held = rest.to_owned();
                         break;
@@ -189,7 +196,7 @@ impl TextStage {
                         continue;
                     }
                     Next::Mark(index) => {
-                        let Some(mark) = self.marks.marks.get(index).copied() else {
+                        let Some(mark) = self.marks.mark(index) else {
                             break;
                         };
                         at += mark.text.len();
@@ -246,20 +253,27 @@ impl TextStage {
         None
     }
 
-    /// A format that takes nothing again and again would never end.
-    fn unless_stuck(&mut self, taken: &str, step: Step) -> Step {
+    /// Gives text to the format: how much it took, and what follows.
+    fn feed(&mut self, text: &str, kind: Kind) -> (usize, Step) {
+        let was_open = self.calls.is_open();
+        let (n_taken, step) = self.format.text(text, &mut self.calls);
+        let taken = text.get(..n_taken).unwrap_or(text);
+        if !was_open {
+            self.record(taken, kind);
+        }
         let Some(attempt) = &mut self.attempt else {
-            return step;
+            return (taken.len(), step);
         };
+        // A format that takes nothing again and again would never end.
         attempt.n_idle = if taken.is_empty() {
             attempt.n_idle + 1
         } else {
             0
         };
         if step == Step::More && attempt.n_idle > MOST_IDLE {
-            return Step::Restore;
+            return (taken.len(), Step::Restore);
         }
-        step
+        (taken.len(), step)
     }
 
     /// A call has come out of what is being read: there is nothing to restore any more, and what follows is noise.
@@ -332,11 +346,8 @@ impl TextStage {
             let (rest, step) = if held.is_empty() {
                 (String::new(), self.format.end(&mut self.calls))
             } else {
-                let (n_taken, step) = self.format.text(&held, &mut self.calls);
-                let taken = held.get(..n_taken).unwrap_or(&held);
-                self.record(taken, kind);
-                let rest = held.get(taken.len()..).unwrap_or_default().to_owned();
-                (rest, self.unless_stuck(taken, step))
+                let (n_taken, step) = self.feed(&held, kind);
+                (held.get(n_taken..).unwrap_or_default().to_owned(), step)
             };
             let step = match step {
                 Step::More if held.is_empty() => Step::Done,
@@ -404,20 +415,9 @@ impl TextStage {
     }
 
     fn prose(&mut self, text: Text, kind: Kind, sink: &mut Sink<Event>) {
-        let plain = text.decode();
-        match self.is_clean(&plain, kind) {
-            Some(slot) => {
-                drop(plain);
-                let delta = match self.channel(kind).now() {
-                    Kind::Text => Delta::Text(text),
-                    Kind::Thinking => Delta::Thinking(text),
-                };
-                sink.event(Event::Delta { slot, delta });
-            }
-            None => {
-                self.read(&plain, kind);
-                self.calls.out.drain(sink);
-            }
+        if let Err(text) = self.pass_clean(text, kind, sink) {
+            self.read(&text.decode(), kind);
+            self.calls.out.drain(sink);
         }
     }
 }
@@ -474,31 +474,5 @@ impl Stage for TextStage {
 
     fn holding(&self) -> bool {
         !self.held.is_empty() || self.attempt.is_some()
-    }
-}
-
-impl ProseMarks {
-    fn new(all: &'static [Mark], may_call: bool) -> Self {
-        let counts = |mark: &&Mark| may_call || !matches!(mark.role, Role::Call | Role::Stray);
-        let (head, everywhere): (Vec<Mark>, Vec<Mark>) = all
-            .iter()
-            .filter(counts)
-            .partition(|mark| mark.role == Role::Filler);
-        let n_everywhere = everywhere.len();
-        let marks: Vec<Mark> = everywhere.into_iter().chain(head).collect();
-        Self {
-            texts: marks.iter().map(|mark| mark.text).collect(),
-            marks,
-            n_everywhere,
-        }
-    }
-
-    fn of(&self, channel: &Channel) -> &[&'static str] {
-        let n_active = if channel.is_at_head() {
-            self.texts.len()
-        } else {
-            self.n_everywhere
-        };
-        self.texts.get(..n_active).unwrap_or_default()
     }
 }

@@ -17,7 +17,9 @@ pub(super) enum Finish {
 pub(super) fn read(reason: &str, message: Option<&str>) -> Finish {
     let stop = |reason| Finish::Stop(Stop::new(reason));
     let failed = |what: &str| {
-        let said = message.map(|message| format!(": {message}")).unwrap_or_default();
+        let said = message
+            .map(|message| format!(": {message}"))
+            .unwrap_or_default();
         Finish::Failed(Failure::new(
             FailureKind::BrokenToolCall,
             format!("the upstream's model {what} ({reason}){said}"),
@@ -26,10 +28,16 @@ pub(super) fn read(reason: &str, message: Option<&str>) -> Finish {
     match reason {
         "STOP" => stop(StopReason::EndTurn),
         "MAX_TOKENS" => stop(StopReason::MaxTokens),
-        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-        | "MODEL_ARMOR" | "IMAGE_SAFETY" | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" => {
-            stop(StopReason::Refusal)
-        }
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => stop(StopReason::Refusal),
         "MALFORMED_FUNCTION_CALL" => failed("wrote a tool call that cannot be read"),
         "UNEXPECTED_TOOL_CALL" => failed("called a tool that was not declared"),
         "TOO_MANY_TOOL_CALLS" => failed("called more tools than it may"),

@@ -49,9 +49,8 @@ pub fn peek(doc: &Doc) -> Result<Peek, Failure> {
         model_span: None,
         stream: false,
         session: None,
-        has_tools: member::get(root, "tools").is_some_and(|tools| {
-            tools.kind() == Kind::Object || tools.items().next().is_some()
-        }),
+        has_tools: member::get(root, "tools")
+            .is_some_and(|tools| tools.kind() == Kind::Object || tools.items().next().is_some()),
         has_thinking: thinking.is_some_and(|thinking| !is_off(thinking)),
     })
 }
@@ -105,7 +104,10 @@ mod tests {
     #[test]
     fn tools_and_thinking_are_seen() {
         check(r#"{"contents":[]}"#, (false, false));
-        check(r#"{"contents":[],"tools":[{"googleSearch":{}}]}"#, (true, false));
+        check(
+            r#"{"contents":[],"tools":[{"googleSearch":{}}]}"#,
+            (true, false),
+        );
         check(
             r#"{"contents":[],"tools":[],"generation_config":{"thinking_config":{"thinking_budget":0}}}"#,
             (false, false),
@@ -124,10 +126,20 @@ mod tests {
     fn thoughts_are_shown_when_asked_for() {
         for (body, expected) in [
             (r#"{"contents":[]}"#, false),
-            (r#"{"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}"#, true),
-            (r#"{"generation_config":{"thinking_config":{"include_thoughts":false}}}"#, false),
+            (
+                r#"{"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}"#,
+                true,
+            ),
+            (
+                r#"{"generation_config":{"thinking_config":{"include_thoughts":false}}}"#,
+                false,
+            ),
         ] {
-            assert_eq!(shows_thoughts(&scan_request(&body.into()).unwrap()), expected, "{body}");
+            assert_eq!(
+                shows_thoughts(&scan_request(&body.into()).unwrap()),
+                expected,
+                "{body}"
+            );
         }
     }
 

@@ -82,11 +82,7 @@ impl ReplyParts {
                 let open = self.open.take_if(|open| open.slot == *slot)?;
                 self.closed(open)
             }
-            Event::Start(_)
-            | Event::Usage(_)
-            | Event::Stop(_)
-            | Event::Done
-            | Event::Ping => None,
+            Event::Start(_) | Event::Usage(_) | Event::Stop(_) | Event::Done | Event::Ping => None,
         }
     }
 
@@ -131,8 +127,7 @@ impl ReplyParts {
                 OpenKind::Other
             }
             Opening::Foreign(foreign) => {
-                part = (foreign.wire == Wire::Gemini)
-                    .then(|| ReplyPart::Raw(foreign.raw.clone()));
+                part = (foreign.wire == Wire::Gemini).then(|| ReplyPart::Raw(foreign.raw.clone()));
                 OpenKind::Other
             }
         };
@@ -158,7 +153,8 @@ impl ReplyParts {
             }
             (OpenKind::Thinking, Delta::Thinking(text)) => {
                 open.text.push_str(&text.decode());
-                self.shows_thoughts.then(|| ReplyPart::Thought(text.clone()))
+                self.shows_thoughts
+                    .then(|| ReplyPart::Thought(text.clone()))
             }
             (OpenKind::Thinking | OpenKind::Call { .. }, Delta::Signature(signature)) => {
                 open.signature = Some(signature.clone());

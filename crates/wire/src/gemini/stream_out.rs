@@ -4,9 +4,9 @@
 //! forever behind a comment (@google/genai 1.30, 2025-11).
 
 use super::chunk::{self, Finished};
-use super::error;
 use super::reply_part::{ReplyPart, ReplyParts};
-use crate::json::Writer;
+use super::{error, member};
+use crate::json::{Writer, scan_reply};
 use crate::sse::write_json;
 use crate::turn::{Event, Failure, Stop, Usage};
 use crate::{ReplyContext, StreamEncoder};
@@ -49,34 +49,21 @@ impl StreamOut {
         }
     }
 
-    fn element(&mut self, out: &mut Vec<u8>, build: impl FnOnce(&mut Writer)) {
-        match self.framing {
-            Framing::Sse => write_json(out, None, build),
-            Framing::Array => {
-                out.extend_from_slice(if self.has_element { b",\r\n" } else { b"[" });
-                let mut json = Writer::append_to(std::mem::take(out));
-                build(&mut json);
-                *out = json.into_bytes();
-            }
-        }
-        self.has_element = true;
-    }
-
     fn chunk(&mut self, parts: &[ReplyPart], out: &mut Vec<u8>) {
-        let context = self.context.clone();
-        self.element(out, |json| chunk::write(&context, parts, None, json));
+        let context = &self.context;
+        element(self.framing, &mut self.has_element, out, |json| {
+            chunk::write(context, parts, None, json);
+        });
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
         let parts = [self.parts.last()];
-        let context = self.context.clone();
-        let (usage, stop) = (self.usage, self.stop.take());
-        self.element(out, |json| {
-            let end = Finished {
-                stop: stop.as_ref(),
-                usage: &usage,
-            };
-            chunk::write(&context, &parts, Some(&end), json);
+        let end = Finished {
+            stop: self.stop.as_ref(),
+            usage: &self.usage,
+        };
+        element(self.framing, &mut self.has_element, out, |json| {
+            chunk::write(&self.context, &parts, Some(&end), json);
         });
         self.close(out);
     }
@@ -125,13 +112,47 @@ impl StreamEncoder for StreamOut {
         }
     }
 
+    /// The rest of a stream carries the head that its beginning had.
+    fn follows(&mut self, event: &[u8]) {
+        let mut lines = event.split(|byte| matches!(byte, b'\n' | b'\r'));
+        let data = lines.find_map(|line| line.strip_prefix(b"data:"));
+        let text = data.and_then(|data| std::str::from_utf8(data).ok());
+        let Some(doc) = text.and_then(|text| scan_reply(&text.trim().into(), &[]).ok()) else {
+            return;
+        };
+        if let Some(id) = member::text(doc.root(), "responseId") {
+            self.context.exchange = id.to_string();
+        }
+        if let Some(model) = member::text(doc.root(), "modelVersion") {
+            self.context.model = model;
+        }
+    }
+
     fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
-        let request_id = self.context.exchange.clone();
-        self.element(out, |json| {
+        element(self.framing, &mut self.has_element, out, |json| {
             json.begin_object();
-            error::write_error(failure, &request_id, json);
+            error::write_error(failure, &self.context.exchange, json);
             json.end_object();
         });
         self.close(out);
     }
+}
+
+/// Appends an element of the stream. `has_element`: one stands before it.
+fn element(
+    framing: Framing,
+    has_element: &mut bool,
+    out: &mut Vec<u8>,
+    build: impl FnOnce(&mut Writer),
+) {
+    match framing {
+        Framing::Sse => write_json(out, None, build),
+        Framing::Array => {
+            out.extend_from_slice(if *has_element { b",\r\n" } else { b"[" });
+            let mut json = Writer::append_to(std::mem::take(out));
+            build(&mut json);
+            *out = json.into_bytes();
+        }
+    }
+    *has_element = true;
 }

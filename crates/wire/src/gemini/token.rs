@@ -182,10 +182,7 @@ mod tests {
                 is_ours: true,
             };
             assert_eq!(read(&token), expected);
-            let rewritten = plain
-                .replace('+', "-")
-                .replace('/', "_")
-                .replace('=', "");
+            let rewritten = plain.replace('+', "-").replace('/', "_").replace('=', "");
             assert_eq!(read(&rewritten.into()), expected);
         }
         assert_eq!(written(None, &[]), None);
@@ -195,9 +192,8 @@ mod tests {
     fn what_is_not_ours_stays_as_it_is() {
         for native in ["CpEBAVSoXO6a", "bGcxLnotAseal", "bGcxL!"] {
             let carried = read(&native.into());
-            let is_native = !carried.is_ours && carried.own == Some(native.into());
-            // The second is base64 of the beginning of a seal, and so counts as a damaged one of ours.
-            assert_eq!(is_native, native != "bGcxLnotAseal", "{native}: {carried:?}");
+            assert_eq!(carried.own, Some(native.into()));
+            assert!(!carried.is_ours, "{native}");
         }
         for nothing in ["", PLACEHOLDER, OTHER_PLACEHOLDER] {
             assert_eq!(read(&nothing.into()), Carried::default(), "{nothing}");

@@ -36,7 +36,8 @@ pub(super) fn write(usage: &Usage, json: &mut Writer) {
     json.key("promptTokenCount").u64(prompt);
     json.key("candidatesTokenCount")
         .u64(output.saturating_sub(thoughts));
-    json.key("totalTokenCount").u64(prompt.saturating_add(output));
+    json.key("totalTokenCount")
+        .u64(prompt.saturating_add(output));
     if let Some(read) = usage.cache_read.filter(|read| *read > 0) {
         json.key("cachedContentTokenCount").u64(read);
     }
@@ -73,7 +74,10 @@ mod tests {
             r#"{"prompt_token_count":9,"thoughtsTokenCount":4}"#,
             [Some(9), None, Some(4), Some(4)],
         );
-        check(r#"{"promptTokenCount":9,"totalTokenCount":9}"#, [Some(9), None, None, None]);
+        check(
+            r#"{"promptTokenCount":9,"totalTokenCount":9}"#,
+            [Some(9), None, None, None],
+        );
     }
 
     #[test]
@@ -89,6 +93,9 @@ mod tests {
         write(&usage, &mut json);
         let body = ByteString::try_from(json.into_bytes()).unwrap();
         assert_eq!(read(scan(&body).unwrap().root()), usage);
-        assert!(body.contains(r#""candidatesTokenCount":7,"totalTokenCount":105"#), "{body}");
+        assert!(
+            body.contains(r#""candidatesTokenCount":7,"totalTokenCount":105"#),
+            "{body}"
+        );
     }
 }

@@ -7,6 +7,7 @@
 mod arguments;
 mod doc;
 mod escape;
+mod pieces;
 mod scan;
 mod special;
 mod text;
@@ -14,6 +15,7 @@ mod write;
 
 pub use arguments::{Arguments, ArgumentsState};
 pub use doc::{Doc, Kind, Value};
+pub use pieces::StringPieces;
 pub use scan::{MAX_DEPTH, SyntaxError, scan, scan_reply, scan_with_opaque};
 pub use text::Text;
 pub use write::Writer;

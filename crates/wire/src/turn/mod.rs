@@ -5,11 +5,15 @@
 //! onto it. What no wire of ours knows travels as [`Foreign`]: copied on its own wire, a [`Loss`] on any other.
 
 mod block;
+mod carried;
 mod event;
 mod failure;
+mod fit;
 mod fold;
+mod freeform;
 mod ids;
 mod loss;
+mod namespace;
 mod node;
 mod params;
 mod request;
@@ -22,11 +26,15 @@ pub use block::{
     Block, Document, Foreign, Image, Media, MediaKind, MediaSource, SearchResult, ServerToolUse,
     Thinking, ToolInput, ToolResult, ToolUse,
 };
+pub use carried::{CarryStage, carries_signatures, restore_signatures};
 pub use event::{Delta, Event, Opening, Slot, Start};
 pub use failure::{Failure, FailureKind};
+pub use fit::{EventStage, fit_tools, only_foreign_tool};
 pub use fold::{Reply, fold, replay};
+pub use freeform::{Freeform, FreeformStage};
 pub use ids::ToolIdStage;
 pub use loss::{Loss, Losses};
+pub use namespace::{NamespaceStage, Namespaces};
 pub use node::Node;
 pub use params::{Effort, OutputFormat, Params, ThinkingMode, ThoughtDisplay, ToolChoice};
 pub use request::{CacheHint, Message, Role, Tool, Turn};

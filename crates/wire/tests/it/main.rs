@@ -23,7 +23,17 @@ mod chat_properties;
 #[cfg(test)]
 mod chat_streams;
 #[cfg(test)]
+mod gemini_chain;
+#[cfg(test)]
+mod gemini_streams;
+#[cfg(test)]
+mod gemini_tokens;
+#[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod responses_matrix;
+#[cfg(test)]
+mod responses_streams;
 #[cfg(test)]
 mod sse;
 #[cfg(test)]

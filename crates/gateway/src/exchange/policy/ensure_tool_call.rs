@@ -65,6 +65,13 @@ pub(super) fn insist(decoded: &mut Decoded) {
             extra: Vec::new(),
         }));
     }
+    if let Some(ToolChoice::Among { names, .. }) = &mut decoded.params.tool_choice
+        && !names
+            .iter()
+            .any(|name| name.decode().eq_ignore_ascii_case(DONE))
+    {
+        names.push(Text::from_static(DONE));
+    }
     let is_instruction =
         |block: &Node<Block>| matches!(&**block, Block::Text { text, .. } if *text == INSTRUCTION);
     if !turn.system.iter().any(is_instruction) {

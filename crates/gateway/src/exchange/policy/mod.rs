@@ -4,12 +4,17 @@
 //! exchange ends with what there is. A policy owns its own bound; the loop has one over all of them. Failover over
 //! further candidates is another policy that answers the same question.
 
+pub(crate) mod accuracy;
 mod ensure_tool_call;
 mod foreign_thinking;
+mod mend;
 mod prepare;
 mod repair;
 mod repeat;
+mod schema;
+mod validate_tool_calls;
 
+use lingate_config as config;
 use lingate_quirk::{Repair, Settings};
 use lingate_wire::turn::{Message, Reply};
 
@@ -17,8 +22,14 @@ use super::asked::Asked;
 use super::attempt::Failed;
 use super::upstream::Upstream;
 use crate::relay::chain::Tally;
+use ensure_tool_call::EnsureToolCall;
+use foreign_thinking::ForeignThinking;
+use repair::Repairs;
+use repeat::Repeats;
+use validate_tool_calls::ValidateToolCalls;
 
 pub(crate) use prepare::{Demands, police};
+pub(crate) use schema::{Judge, Judgement, Schemas};
 
 /// What became of an attempt.
 pub(crate) enum Outcome<'a> {
@@ -71,30 +82,42 @@ impl Patch {
 }
 
 /// Answers the loop's question.
-trait Policy: Send {
+trait Policy {
     fn next(&mut self, outcome: &Outcome<'_>) -> Next;
 }
 
-/// All policies of one exchange, in the order in which they are asked.
-pub(crate) struct Policies(Vec<Box<dyn Policy>>);
+/// All policies of one exchange.
+pub(crate) struct Policies {
+    foreign_thinking: ForeignThinking,
+    repairs: Repairs,
+    validate_tool_calls: Option<ValidateToolCalls>,
+    ensure_tool_call: Option<EnsureToolCall>,
+    repeats: Repeats,
+}
 
 impl Policies {
     /// The policies for one exchange.
     pub(crate) fn of(demands: Demands) -> Self {
-        let mut policies: Vec<Box<dyn Policy>> = vec![
-            Box::new(foreign_thinking::ForeignThinking),
-            Box::<repair::Repairs>::default(),
-        ];
-        if let Some(attempts) = demands.ensure_tool_call {
-            policies.push(Box::new(ensure_tool_call::EnsureToolCall::new(attempts)));
+        let asks_again = demands.validate_tool_calls == config::ValidateToolCalls::Retry;
+        Self {
+            foreign_thinking: ForeignThinking,
+            repairs: Repairs::default(),
+            validate_tool_calls: asks_again.then(ValidateToolCalls::default),
+            ensure_tool_call: demands.ensure_tool_call.map(EnsureToolCall::new),
+            repeats: Repeats::default(),
         }
-        policies.push(Box::<repeat::Repeats>::default());
-        Self(policies)
     }
 
-    /// What follows an outcome.
+    /// What follows an outcome. The order matters where two would go on: a repair beats a mere repeat.
     pub(crate) fn next(&mut self, outcome: &Outcome<'_>) -> Next {
-        for policy in &mut self.0 {
+        let policies: [Option<&mut dyn Policy>; 5] = [
+            Some(&mut self.foreign_thinking),
+            Some(&mut self.repairs),
+            self.validate_tool_calls.as_mut().map(|policy| policy as _),
+            self.ensure_tool_call.as_mut().map(|policy| policy as _),
+            Some(&mut self.repeats),
+        ];
+        for policy in policies.into_iter().flatten() {
             match policy.next(outcome) {
                 Next::Finish => {}
                 next @ (Next::Retry(_) | Next::Continue(_)) => return next,

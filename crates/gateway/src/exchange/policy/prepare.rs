@@ -1,10 +1,13 @@
 //! What policies do to an attempt before it is sent: to the decoded request, and to the chain of its reply.
 
+use std::sync::Arc;
+
 use lingate_config::{ModelSettings, ValidateToolCalls};
 use lingate_wire::Decoded;
 use lingate_wire::turn::EmptyReply;
 
-use super::{Plan, ensure_tool_call};
+use super::{Judge, Plan, Schemas, ensure_tool_call};
+use crate::relay::check::CheckStage;
 use crate::relay::policing::PolicyStage;
 
 /// What the configuration asks of a model's replies.
@@ -35,7 +38,12 @@ pub(crate) struct Policed {
 }
 
 /// Makes the decoded client request what the policies want to send, and gives the stages that read the reply for them.
-pub(crate) fn police(decoded: &mut Decoded, demands: Demands, plan: &Plan) -> Policed {
+pub(crate) fn police(
+    decoded: &mut Decoded,
+    demands: Demands,
+    plan: &Plan,
+    schemas: &Arc<Schemas>,
+) -> Policed {
     let mut policed = Policed {
         stages: Vec::new(),
         empty_reply: EmptyReply::Fault,
@@ -46,6 +54,13 @@ pub(crate) fn police(decoded: &mut Decoded, demands: Demands, plan: &Plan) -> Po
             .push(Box::new(ensure_tool_call::stage(decoded, plan)));
         policed.empty_reply = EmptyReply::Pass;
         ensure_tool_call::insist(decoded);
+    }
+    if demands.validate_tool_calls != ValidateToolCalls::Off && !decoded.turn.tools.is_empty() {
+        let judge = Judge::new(Arc::clone(schemas), &decoded.turn);
+        let asks_again = demands.validate_tool_calls == ValidateToolCalls::Retry;
+        policed
+            .stages
+            .push(Box::new(CheckStage::new(judge, asks_again)));
     }
     let appended = plan.appended.iter().cloned().map(Into::into);
     decoded.turn.messages.extend(appended);

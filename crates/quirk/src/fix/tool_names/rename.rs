@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use lingate_wire::json::Text;
 use lingate_wire::turn::{Block, ToolUse};
 
+use crate::checksum::checksum;
+
 /// Letters of the checksum and the `_` before it.
 const SUFFIX: usize = 9;
 
@@ -105,23 +107,17 @@ impl Rules {
             .chain(plain)
             .take(self.max.saturating_sub(SUFFIX))
             .collect();
-        new.push_str(&format!("_{:08x}", checksum(name, salt)));
+        let salted = match salt {
+            0 => name.to_owned(),
+            salt => format!("{name} {salt}"),
+        };
+        new.push_str(&format!("_{:08x}", checksum(salted.as_bytes())));
         new
     }
 }
 
 const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
-}
-
-/// FNV-1a, folded to 32 bits. It only has to tell the tools of one request apart.
-fn checksum(name: &str, salt: u32) -> u32 {
-    let bytes = name.bytes().chain(salt.to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-    u32::from_le_bytes([a ^ e, b ^ f, c ^ g, d ^ h])
 }
 
 /// The names of one request that the upstream knows by others.
@@ -231,7 +227,7 @@ mod tests {
     #[test]
     fn a_name_is_always_fitted_the_same() {
         // Written down: a session outlives the process, and its prompt cache with it.
-        check(Rules::OPENAI, "a.b", "a_b_cf525a7c");
+        check(Rules::OPENAI, "a.b", "a_b_e27bcb35");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn implicit() -> Setting {
     )
 }
 
-fn stages(vector: &Value) -> Stages {
+pub(super) fn stages(vector: &Value) -> Stages {
     let setting = match vector["think"].as_str().unwrap() {
         "explicit" => explicit(),
         _ => implicit(),
@@ -39,7 +39,7 @@ fn stages(vector: &Value) -> Stages {
     }
 }
 
-fn vectors() -> Vec<Value> {
+pub(super) fn vectors() -> Vec<Value> {
     VECTORS
         .lines()
         .skip(1)
@@ -47,7 +47,7 @@ fn vectors() -> Vec<Value> {
         .collect()
 }
 
-fn pieces(vector: &Value) -> Vec<Piece<'_>> {
+pub(super) fn pieces(vector: &Value) -> Vec<Piece<'_>> {
     let deltas = vector["deltas"].as_array().unwrap();
     deltas
         .iter()

@@ -1,6 +1,6 @@
 //! Generated replies: the same however they are cut, nothing leaked, nothing lost.
 //!
-//! 50,000 strings each by default; `PROPTEST_CASES` sets another number.
+//! 50,000 strings in all; `PROPTEST_CASES` sets another number.
 
 use std::fmt::Write as _;
 
@@ -12,22 +12,72 @@ use super::{Outcome, Piece, Stages, in_pieces};
 
 /// Everything that means something to the stage, whole and in part, and things that look like it.
 const TOKENS: &[&str] = &[
-    "«S»", "«s»", "«C»", "«C»", "«c»", "«A»", "«A»", "«E»", "<think>", "</think>", "<thinking>",
-    "</thinking>", "(no content)", "<tool_call>", "<|tool_call_section_begin|>", "functions.",
-    "lookup", "get_weather", "Bash:0", "lookup:1", "call_1", "15", ".", ":", "0", " ", "\n", "  ",
-    "{\"term\":\"", "{\"city\": \"SF\"}", "{\"term\":\"a\"}", "{}", "null", "{", "}", "\"", "\\", "\\\"",
-    "\\u00e9", "[1,2]", ",", "a", "word", "é", "😀", "`", "<", "<|", "<|tool", "_call_end|>", "|>", "(",
+    "«S»",
+    "«s»",
+    "«C»",
+    "«C»",
+    "«c»",
+    "«A»",
+    "«A»",
+    "«E»",
+    "<think>",
+    "</think>",
+    "<thinking>",
+    "</thinking>",
+    "(no content)",
+    "<tool_call>",
+    "<|tool_call_section_begin|>",
+    "functions.",
+    "lookup",
+    "get_weather",
+    "Bash:0",
+    "lookup:1",
+    "call_1",
+    "15",
+    ".",
+    ":",
+    "0",
+    " ",
+    "\n",
+    "  ",
+    "{\"term\":\"",
+    "{\"city\": \"SF\"}",
+    "{\"term\":\"a\"}",
+    "{}",
+    "null",
+    "{",
+    "}",
+    "\"",
+    "\\",
+    "\\\"",
+    "\\u00e9",
+    "[1,2]",
+    ",",
+    "a",
+    "word",
+    "é",
+    "😀",
+    "`",
+    "<",
+    "<|",
+    "<|tool",
+    "_call_end|>",
+    "|>",
+    "(",
 ];
 
-fn config() -> ProptestConfig {
-    let mut config = ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::default()
+/// A share of all strings, in percent.
+fn share(percent: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let all = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config.cases,
+        None => 50_000,
     };
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 50_000;
+    ProptestConfig {
+        cases: all / 100 * percent,
+        failure_persistence: None,
+        ..config
     }
-    config
 }
 
 /// Runs replies on stages made once.
@@ -45,14 +95,22 @@ thread_local! {
 
 fn run(is_implicit: bool, pieces: &[Piece<'_>], finish: &str) -> Outcome {
     RUNNER.with(|runner| {
-        let stages = if is_implicit { &runner.implicit } else { &runner.explicit };
+        let stages = if is_implicit {
+            &runner.implicit
+        } else {
+            &runner.explicit
+        };
         stages.run(pieces, finish)
     })
 }
 
 /// Cuts a text in two.
 fn cut(text: &str, at: Index) -> (&str, &str) {
-    let positions: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let positions: Vec<usize> = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([text.len()])
+        .collect();
     text.split_at(*at.get(&positions))
 }
 
@@ -63,7 +121,7 @@ fn said(outcome: &Outcome) -> String {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(share(40))]
 
     #[test]
     fn no_cut_changes_anything(
@@ -83,6 +141,11 @@ proptest! {
         prop_assert_eq!(&line(&run(is_implicit, &halves, finish)), &expected);
         prop_assert_eq!(&line(&run(is_implicit, &in_pieces(&whole, size), finish)), &expected);
     }
+
+}
+
+proptest! {
+    #![proptest_config(share(20))]
 
     #[test]
     fn clean_text_is_identical(text in "[ -;=-~\n\té😀<>]{0,60}", size in 1..9_usize) {

@@ -62,7 +62,11 @@ fn a_call_of_the_text_that_comes_structured_as_well_counts_once() {
         r#"call lookup {"term": "a", "n": 1.0} | call list_files {} > tool_use"#,
     );
     // Each of two counts once.
-    let mut twice = with_call(&format!("{text}{text}"), "lookup", &[r#"{"term":"a","n":1}"#]);
+    let mut twice = with_call(
+        &format!("{text}{text}"),
+        "lookup",
+        &[r#"{"term":"a","n":1}"#],
+    );
     let at = twice.len() - 2;
     twice.splice(at..at, call(11, "lookup", &[r#"{"term":"a","n":1}"#]));
     check(
@@ -84,7 +88,10 @@ fn a_structured_call_that_comes_in_the_text_as_well_counts_once() {
         events
     };
     let text = r#"«C»functions.lookup:0«A»{"term":"a"}«c»"#;
-    check(behind(r#"{"term": "a"}"#, text), r#"call lookup {"term": "a"} > tool_use"#);
+    check(
+        behind(r#"{"term": "a"}"#, text),
+        r#"call lookup {"term": "a"} > tool_use"#,
+    );
     check(
         behind(r#"{"term":"b"}"#, text),
         r#"call lookup {"term":"b"} | call lookup {"term":"a"} > tool_use"#,
@@ -93,9 +100,18 @@ fn a_structured_call_that_comes_in_the_text_as_well_counts_once() {
 
 #[test]
 fn markers_that_leak_beside_a_structured_call_go() {
-    check(with_call("Look. «S»", "list_files", &["{}"]), "text Look. | call list_files {} > tool_use");
-    check(with_call("Look.<tool_call>x", "list_files", &["{}"]), "text Look. | call list_files {} > tool_use");
-    check(with_call("Look.«c»«s»", "list_files", &["{}"]), "text Look. | call list_files {} > tool_use");
+    check(
+        with_call("Look. «S»", "list_files", &["{}"]),
+        "text Look. | call list_files {} > tool_use",
+    );
+    check(
+        with_call("Look.<tool_call>x", "list_files", &["{}"]),
+        "text Look. | call list_files {} > tool_use",
+    );
+    check(
+        with_call("Look.«c»«s»", "list_files", &["{}"]),
+        "text Look. | call list_files {} > tool_use",
+    );
 }
 
 #[test]
@@ -135,5 +151,9 @@ fn names_are_repaired_where_one_tool_is_meant() {
 #[test]
 fn without_tools_names_stay() {
     let stages = Setting::new(Upstream::new(&["moonshot"], "kimi-k2.6"), &json!({})).stages();
-    check_events(&stages, with_call("", "15", &["{}"]), "call 15 {} > tool_use");
+    check_events(
+        &stages,
+        with_call("", "15", &["{}"]),
+        "call 15 {} > tool_use",
+    );
 }

@@ -86,6 +86,11 @@ impl Calls {
         self.grow(0, piece, slots, sink);
     }
 
+    /// Whether a call has begun that cannot be opened yet.
+    pub(super) fn are_waiting(&self) -> bool {
+        self.calls.iter().any(|call| call.slot.is_none())
+    }
+
     /// Opens what is not open yet: something else follows.
     pub(super) fn open_all(&mut self, slots: &mut Slots, sink: &mut Sink<Event>) {
         for call in &mut self.calls {
@@ -96,6 +101,9 @@ impl Calls {
     /// Ends all calls; tells whether there were any.
     pub(super) fn finish(&mut self, slots: &mut Slots, sink: &mut Sink<Event>) -> bool {
         self.open_all(slots, sink);
+        for call in &mut self.calls {
+            call.keep_placeholder(sink);
+        }
         for slot in self.calls.iter().filter_map(|call| call.slot) {
             sink.event(Event::Close { slot });
         }
@@ -249,6 +257,14 @@ impl Call {
             },
         });
         self.pass_on(sink);
+    }
+
+    /// Nothing came behind a `{}`, so that it was all the arguments.
+    fn keep_placeholder(&mut self, sink: &mut Sink<Event>) {
+        if self.has_placeholder && self.arguments.state() == ArgumentsState::Empty {
+            self.held.push(Text::from_static("{}"));
+            self.pass_on(sink);
+        }
     }
 
     fn pass_on(&mut self, sink: &mut Sink<Event>) {

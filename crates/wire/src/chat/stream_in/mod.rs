@@ -88,6 +88,10 @@ impl Stage for StreamIn {
         self.stop.as_ref()
     }
 
+    fn holding(&self) -> bool {
+        self.calls.are_waiting()
+    }
+
     /// A `finish_reason` makes the reply complete even if the connection broke behind it.
     fn end(&mut self, end: End, sink: &mut Sink<Event>) {
         if self.is_over {

@@ -43,9 +43,7 @@ pub(super) fn decode(
             is_ours,
         } = reader.part(part);
         has_ours |= is_ours;
-        for kept in thoughts {
-            restore(&mut blocks, kept);
-        }
+        restore(&mut blocks, thoughts);
         blocks.extend(block.map(|block| {
             if is_ours {
                 Node::new(block)
@@ -80,29 +78,30 @@ fn role(nth: usize, value: Value<'_>) -> Result<Role, Failure> {
     }
 }
 
-/// Puts a thought that travelled in a token back to where it stood. A client that kept the words too has them as thoughts
-/// without a token: then the token is put on those.
-fn restore(blocks: &mut Vec<Node<Block>>, kept: Kept) {
-    let Kept { thinking, leads } = kept;
-    if let Some(run) = spoken(blocks, &thinking.text) {
+/// Puts thoughts that travelled in a token back to where they stood: behind the last call, before the text that follows
+/// it or at the end. A client that kept the words too has them as thoughts without a token: then the token is put on those.
+fn restore(blocks: &mut Vec<Node<Block>>, thoughts: Vec<Kept>) {
+    let is_call = |block: &Node<Block>| matches!(**block, Block::ToolUse(_));
+    let is_text = |block: &Node<Block>| matches!(**block, Block::Text { .. });
+    let mut from = blocks.iter().rposition(is_call).map_or(0, |at| at + 1);
+    for Kept { thinking, leads } in thoughts {
+        let run = spoken(blocks, from, &thinking.text).unwrap_or_else(|| {
+            let text = blocks.iter().skip(from).position(is_text);
+            let at = text.filter(|_| leads).map_or(blocks.len(), |at| from + at);
+            at..at
+        });
+        from = run.start + 1;
         blocks.splice(run, [Node::new(Block::Thinking(thinking))]);
-        return;
     }
-    let mut at = blocks.len();
-    if leads {
-        let is_text = |block: &Node<Block>| matches!(**block, Block::Text { .. });
-        at -= blocks.iter().rev().take_while(|block| is_text(block)).count();
-    }
-    blocks.insert(at, Node::new(Block::Thinking(thinking)));
 }
 
-/// A run of unsigned thoughts that together say `text`.
-fn spoken(blocks: &[Node<Block>], text: &Text) -> Option<std::ops::Range<usize>> {
+/// A run of unsigned thoughts behind `from` that together say `text`.
+fn spoken(blocks: &[Node<Block>], from: usize, text: &Text) -> Option<std::ops::Range<usize>> {
     let text = text.decode();
     if text.is_empty() {
         return None;
     }
-    (0..blocks.len()).find_map(|from| {
+    (from..blocks.len()).find_map(|from| {
         let mut rest: &str = &text;
         for (at, block) in blocks.iter().enumerate().skip(from) {
             let Block::Thinking(Thinking {

@@ -24,7 +24,9 @@ pub(super) fn inline(blob: Value<'_>, part: Value<'_>) -> Option<Block> {
 pub(super) fn file(file: Value<'_>, part: Value<'_>) -> Option<Block> {
     let address = member::text(file, "fileUri")?;
     let title = member::text(file, "displayName");
-    let kind = member::text(file, "mimeType").unwrap_or_default().to_plain();
+    let kind = member::text(file, "mimeType")
+        .unwrap_or_default()
+        .to_plain();
     let is_kept = {
         let address = address.decode();
         !address.starts_with("http") || address.contains("/v1beta/files/")

@@ -84,7 +84,12 @@ fn system(value: Value<'_>, extra: &mut Extra) -> Result<Vec<Node<Block>>, Failu
     };
     let parts: Vec<Value<'_>> = match value.kind() {
         Kind::String => {
-            return Ok(value.text().map(Block::text).map(Node::new).into_iter().collect());
+            return Ok(value
+                .text()
+                .map(Block::text)
+                .map(Node::new)
+                .into_iter()
+                .collect());
         }
         Kind::Array => value.items().collect(),
         Kind::Object => match member::get(value, "parts") {

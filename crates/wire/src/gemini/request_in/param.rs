@@ -124,7 +124,9 @@ fn level(value: Value<'_>) -> Option<Effort> {
 
 fn tool_config(config: Value<'_>, params: &mut Params) {
     for (key, value) in member::others(config, &["functionCallingConfig"]) {
-        params.extra.push((format!("toolConfig.{key}").into(), value));
+        params
+            .extra
+            .push((format!("toolConfig.{key}").into(), value));
     }
     let Some(calling) = member::get(config, "functionCallingConfig") else {
         return;
@@ -136,7 +138,9 @@ fn tool_config(config: Value<'_>, params: &mut Params) {
                 .map(|(key, raw)| (format!("{prefix}{key}").into(), raw)),
         );
     };
-    let mode = member::get(calling, "mode").and_then(Value::str).unwrap_or_default();
+    let mode = member::get(calling, "mode")
+        .and_then(Value::str)
+        .unwrap_or_default();
     let mode = mode.to_ascii_uppercase();
     let names: Vec<Text> = member::get(calling, "allowedFunctionNames")
         .into_iter()

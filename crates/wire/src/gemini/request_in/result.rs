@@ -36,7 +36,9 @@ pub(super) fn read(value: Value<'_>) -> (Vec<Node<Block>>, bool) {
                 .map(|text| Node::new(Block::text(text))),
         );
     }
-    let parts = member::get(value, "parts").into_iter().flat_map(Value::items);
+    let parts = member::get(value, "parts")
+        .into_iter()
+        .flat_map(Value::items);
     content.extend(parts.map(|part| {
         let block = member::get(part, "inlineData")
             .and_then(|blob| media::inline(blob, part))

@@ -59,7 +59,10 @@ fn write(schema: Value<'_>, json: &mut Writer) {
                 json.null().end_array();
             }
             "example" => {
-                json.key("examples").begin_array().raw(value.raw()).end_array();
+                json.key("examples")
+                    .begin_array()
+                    .raw(value.raw())
+                    .end_array();
             }
             "nullable" | "propertyOrdering" => {}
             _ => {

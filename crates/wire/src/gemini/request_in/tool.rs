@@ -20,9 +20,11 @@ pub(super) fn decode(value: Value<'_>) -> Result<Vec<Node<Tool>>, Failure> {
     for (key, member) in groups.into_iter().flat_map(Value::members) {
         match &*member::camel(&key) {
             _ if member.is_null() => {}
-            "functionDeclarations" => tools.extend(member.items().map(|item| {
-                Node::received(function(item), Wire::Gemini, item.to_raw())
-            })),
+            "functionDeclarations" => tools.extend(
+                member
+                    .items()
+                    .map(|item| Node::received(function(item), Wire::Gemini, item.to_raw())),
+            ),
             kind => {
                 let mut json = Writer::default();
                 json.begin_object().key(kind).raw(member.raw()).end_object();
@@ -31,7 +33,9 @@ pub(super) fn decode(value: Value<'_>) -> Result<Vec<Node<Tool>>, Failure> {
                     name: None,
                     declaration: Foreign {
                         wire: Wire::Gemini,
-                        raw: String::from_utf8(json.into_bytes()).unwrap_or_default().into(),
+                        raw: String::from_utf8(json.into_bytes())
+                            .unwrap_or_default()
+                            .into(),
                     },
                 }));
             }

@@ -91,7 +91,8 @@ impl Out<'_> {
                     self.losses.add(format!("contents[{nth}].{path}"));
                 }
             }
-            let content = self.content(message, &format!("contents[{nth}]"), "parts");
+            let mut content = self.content(message, &format!("contents[{nth}]"), "parts");
+            sign_first_call(&mut content.parts);
             if !content.parts.is_empty() {
                 self.write(&content);
             }
@@ -126,6 +127,11 @@ impl Out<'_> {
                 },
             );
         }
+        for content in &mut contents {
+            // Stable, so that nothing else changes places.
+            content.parts.sort_by_key(|part| part.call().is_some());
+            sign_first_call(&mut content.parts);
+        }
         for content in self.answered(contents) {
             self.write(&content);
         }
@@ -141,8 +147,7 @@ impl Out<'_> {
     }
 
     /// A message's parts. `member`: what the client's wire calls their list.
-    fn content<'t>(&mut self, message: &'t Message, path: &str, member: &str) -> Content<'t>
-    {
+    fn content<'t>(&mut self, message: &'t Message, path: &str, member: &str) -> Content<'t> {
         let mut parts = Vec::with_capacity(message.blocks.len());
         let mut tokens = Tokens::default();
         for (at, node) in message.blocks.iter().enumerate() {
@@ -191,11 +196,6 @@ impl Out<'_> {
             }
         };
         tokens.put_away(&mut parts);
-        if !self.is_own() {
-            // Stable, so that nothing else changes places.
-            parts.sort_by_key(|part| part.call().is_some());
-        }
-        sign_first_call(&mut parts);
         Content { speaker, parts }
     }
 

@@ -31,8 +31,12 @@ const ENDINGS: &[(&str, &str)] = &[
 
 impl Out<'_> {
     /// Turns a block into parts.
-    pub(super) fn said<'t>(&mut self, node: &'t Node<Block>, path: &str, parts: &mut Vec<Part<'t>>)
-    {
+    pub(super) fn said<'t>(
+        &mut self,
+        node: &'t Node<Block>,
+        path: &str,
+        parts: &mut Vec<Part<'t>>,
+    ) {
         if let Some(raw) = raw(node).filter(|raw| raw.starts_with('{')) {
             return parts.push(Part::Raw {
                 raw,
@@ -120,8 +124,7 @@ impl Out<'_> {
         self.source(&media.source, None, what, path, parts);
     }
 
-    fn document<'t>(&mut self, document: &'t Document, path: &str, parts: &mut Vec<Part<'t>>)
-    {
+    fn document<'t>(&mut self, document: &'t Document, path: &str, parts: &mut Vec<Part<'t>>) {
         self.no_hint(document.cache, path);
         self.losses.add_members(path, &document.extra);
         match &document.source {
@@ -188,7 +191,7 @@ impl Out<'_> {
         found: &'t SearchResult,
         path: &str,
         parts: &mut Vec<Part<'t>>,
-    )     {
+    ) {
         let newline = Text::from_static("\n");
         parts.push(Part::text(vec![
             found.title.clone(),

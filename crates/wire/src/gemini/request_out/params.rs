@@ -18,9 +18,7 @@ impl Out<'_> {
     pub(super) fn params(&mut self) {
         let decoded = self.decoded;
         for (key, value) in &decoded.params.extra {
-            if !self.is_own() {
-                self.losses.add(key.to_string());
-            } else if key.starts_with("systemInstruction.") {
+            if !self.is_own() || key.starts_with("systemInstruction.") {
                 self.losses.add(key.to_string());
             } else if !key.contains('.') {
                 self.w.key(key).raw(value);
@@ -190,7 +188,9 @@ impl Out<'_> {
                 }))
             }
             Thinking::Budget { least, most } => {
-                let within = |tokens: u64| Measure::Budget(i64::try_from(tokens.clamp(least.max(1), most)).unwrap_or(-1));
+                let within = |tokens: u64| {
+                    Measure::Budget(i64::try_from(tokens.clamp(least.max(1), most)).unwrap_or(-1))
+                };
                 let off = Measure::Budget(i64::try_from(least).unwrap_or(0));
                 Some(match (mode, effort) {
                     (Some(ThinkingMode::Disabled), _) | (None, Some(Effort::None)) => off,

@@ -27,10 +27,7 @@ pub(super) enum Part<'t> {
         signature: Option<Text>,
     },
     /// A thought of this upstream's.
-    Thought {
-        text: Text,
-        signature: Option<Text>,
-    },
+    Thought { text: Text, signature: Option<Text> },
     /// A call.
     Call {
         call: &'t ToolUse,
@@ -197,7 +194,10 @@ pub(super) fn has_object(call: &ToolUse) -> bool {
 fn arguments(call: &ToolUse, w: &mut Writer) {
     match &call.input {
         ToolInput::Freeform(text) => {
-            w.begin_object().key(FREEFORM_MEMBER).text(text).end_object();
+            w.begin_object()
+                .key(FREEFORM_MEMBER)
+                .text(text)
+                .end_object();
         }
         ToolInput::Json(raw) if !raw.trim().is_empty() && has_object(call) => {
             w.raw(raw);

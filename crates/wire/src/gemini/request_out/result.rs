@@ -14,7 +14,7 @@ impl Out<'_> {
         result: &'t ToolResult,
         path: &str,
         parts: &mut Vec<Part<'t>>,
-    )     {
+    ) {
         if let Some(raw) = raw(node) {
             return parts.push(Part::Raw {
                 raw,
@@ -44,11 +44,24 @@ impl Out<'_> {
         }
         parts.push(Part::Response {
             id: &result.tool_use_id,
-            // Known once the call is found.
-            name: Text::default(),
+            name: self.called(&result.tool_use_id),
             text,
             is_error: result.is_error,
             media,
         });
+    }
+
+    /// The name of the call that a result answers.
+    fn called(&self, id: &Text) -> Text {
+        // From another wire it is put in when results are put in order.
+        if !self.is_own() {
+            return Text::default();
+        }
+        let blocks = self.decoded.turn.messages.iter().flat_map(|message| &message.blocks);
+        let mut names = blocks.filter_map(|block| match &**block {
+            Block::ToolUse(call) if call.id == *id => Some(call.name.clone()),
+            _ => None,
+        });
+        names.next().unwrap_or_default()
     }
 }

@@ -114,7 +114,11 @@ impl<'d> Rewriter<'d, '_> {
                 "$ref" => later.push(value),
                 "allOf" => later.extend(value.items()),
                 "const" if !written.iter().any(|known| known == "enum") => {
-                    self.w.key("enum").begin_array().raw(value.raw()).end_array();
+                    self.w
+                        .key("enum")
+                        .begin_array()
+                        .raw(value.raw())
+                        .end_array();
                     written.push("enum".to_owned());
                 }
                 "properties" => {
@@ -169,10 +173,9 @@ impl<'d> Rewriter<'d, '_> {
     /// What a pointer into the same document points to.
     fn target(&self, pointer: &str) -> Option<Value<'d>> {
         let path = pointer.strip_prefix('#')?;
-        let steps = path.split('/').skip(1);
-        steps.fold(Some(self.doc.root()), |at, step| {
-            let step = step.replace("~1", "/").replace("~0", "~");
-            at?.get(&step)
+        let mut steps = path.split('/').skip(1);
+        steps.try_fold(self.doc.root(), |at, step| {
+            at.get(&step.replace("~1", "/").replace("~0", "~"))
         })
     }
 

@@ -106,7 +106,10 @@ impl Out<'_> {
         if !sent.is_empty() {
             self.w.key("tools").begin_array();
             if !functions.is_empty() {
-                self.w.begin_object().key("functionDeclarations").begin_array();
+                self.w
+                    .begin_object()
+                    .key("functionDeclarations")
+                    .begin_array();
                 for (at, tool) in &functions {
                     self.function(*at, tool);
                 }

@@ -22,7 +22,11 @@ use part::Channel;
 pub(super) const OPAQUE: &[&str] = &["args"];
 
 /// Members of a candidate that say where its text comes from.
-const CITATIONS: [&str; 3] = ["groundingMetadata", "citationMetadata", "urlContextMetadata"];
+const CITATIONS: [&str; 3] = [
+    "groundingMetadata",
+    "citationMetadata",
+    "urlContextMetadata",
+];
 
 /// The decoder of one stream.
 #[derive(Debug, Default)]

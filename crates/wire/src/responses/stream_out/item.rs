@@ -111,9 +111,12 @@ impl Item {
                 text.push_json(&mut self.json);
                 true
             }
-            (Kind::Call { .. }, Delta::Input(piece)) => {
+            (Kind::Call { is_freeform, .. }, Delta::Input(piece)) => {
+                let is_first = self.input.is_empty();
                 self.input.push_str(&piece.decode());
-                !piece.is_empty()
+                // No arguments at all are told at the end only.
+                let is_nothing = is_first && !is_freeform && self.input == "{}";
+                !piece.is_empty() && !is_nothing
             }
             (Kind::Reasoning, Delta::Signature(seal)) => {
                 self.seal = Some(seal.clone());

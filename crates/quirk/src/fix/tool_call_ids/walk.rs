@@ -1,66 +1,15 @@
-//! Tool-call ids: Kimi models were trained on `functions.NAME:IDX`, counted over the whole conversation.
+//! Pairs the calls and results of a conversation.
 
 use std::collections::{HashMap, VecDeque};
 
 use lingate_wire::json::Text;
-use lingate_wire::turn::{Block, Message, Params, Turn};
+use lingate_wire::turn::{Block, Message};
 
-use super::KIMI_GROUPS;
-use crate::kimi::is_kimi;
-use crate::quirk::{Evidence, Quirk};
-use crate::state::State;
+use super::scheme::Scheme;
 
-/// Counts the ids of calls anew, and those of their results with them.
-///
-/// The count depends on the history alone, so nothing is remembered, and a longer history repeats the ids of a
-/// shorter one.
-pub(crate) const TOOL_CALL_IDS: Quirk = Quirk {
-    name: "tool-call-ids",
-    groups: KIMI_GROUPS,
-    summary: "The model was trained on ids `functions.NAME:IDX`. Others in the history it copies into its calls, \
-              losing the tool's name, or it stops calling tools after a few rounds. Ids are counted anew over the \
-              whole conversation; clients never see them.",
-    scope: "Kimi models",
-    evidence: &[
-        Evidence {
-            source: "MoonshotAI/K2-Vendor-Verifier and docs/tool_call_guidance.md",
-            date: "2025-11-15",
-        },
-        Evidence {
-            source: "huggingface.co/moonshotai discussion 48; openclaw pull 70030",
-            date: "2026-11",
-        },
-    ],
-    applies: is_kimi,
-    request: Some(recount),
-    ..Quirk::EMPTY
-};
-
-fn recount(turn: &mut Turn, _params: &mut Params, _state: &mut State) -> bool {
-    let mut ids = Ids::default();
-    let mut has_changed = false;
-    for message in &mut turn.messages {
-        let renamed = ids.of_message(message);
-        if renamed.is_empty() {
-            continue;
-        }
-        let blocks = &mut message.edit().blocks;
-        for (at, new) in renamed {
-            match blocks.get_mut(at).map(lingate_wire::turn::Node::edit) {
-                Some(Block::ToolUse(call)) => call.id = new,
-                Some(Block::ToolResult(result)) => result.tool_use_id = new,
-                _ => {}
-            }
-        }
-        has_changed = true;
-    }
-    has_changed
-}
-
-/// The count so far.
-#[derive(Default)]
-struct Ids {
-    next: usize,
+/// The walk so far.
+pub(super) struct Ids {
+    scheme: Scheme,
     /// By the client's id: the new ids of its calls that wait for a result. One id may stand for several calls of a
     /// message, and may come again in a later one.
     waiting: HashMap<String, VecDeque<Text>>,
@@ -69,8 +18,17 @@ struct Ids {
 }
 
 impl Ids {
+    /// Before the first message.
+    pub(super) fn new(scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            waiting: HashMap::new(),
+            answered: HashMap::new(),
+        }
+    }
+
     /// New ids by position of their blocks, where they differ from what stands there.
-    fn of_message(&mut self, message: &Message) -> Vec<(usize, Text)> {
+    pub(super) fn of_message(&mut self, message: &Message) -> Vec<(usize, Text)> {
         let calls = message.blocks.iter().filter_map(|block| match &**block {
             Block::ToolUse(call) => Some(call),
             _ => None,
@@ -96,7 +54,7 @@ impl Ids {
     }
 
     fn of_call(&mut self, id: &Text, name: &Text) -> Text {
-        let new = self.count(&name.decode());
+        let new = self.scheme.id(&id.decode(), &name.decode());
         self.waiting
             .entry(id.to_string())
             .or_default()
@@ -113,14 +71,8 @@ impl Ids {
         if let Some(new) = self.answered.get(&id) {
             return new.clone();
         }
-        // The call was cut off the history. A number of its own keeps the result apart from every call.
-        self.count("unknown")
-    }
-
-    fn count(&mut self, name: &str) -> Text {
-        let id = format!("functions.{name}:{}", self.next);
-        self.next += 1;
-        id.into()
+        // The call was cut off the history. An id of its own keeps the result apart from every call.
+        self.scheme.id(&id, "unknown")
     }
 }
 
@@ -164,7 +116,12 @@ mod tests {
 
     #[track_caller]
     fn check(script: &str, expected: &str) {
-        let mut ids = Ids::default();
+        check_with(Scheme::functions(), script, expected);
+    }
+
+    #[track_caller]
+    fn check_with(scheme: Scheme, script: &str, expected: &str) {
+        let mut ids = Ids::new(scheme);
         let mut found = Vec::new();
         for message in messages(script) {
             let renamed: HashMap<usize, Text> = ids.of_message(&message).into_iter().collect();
@@ -211,6 +168,24 @@ mod tests {
         check(
             "functions.ls:0=ls | functions.ls:0",
             "kept functions.ls:0 | kept",
+        );
+    }
+
+    #[test]
+    fn fit_ids_are_kept_and_others_told_apart() {
+        let check = |script, expected| check_with(Scheme::fitted(24), script, expected);
+        check("toolu_1=ls | toolu_1", "kept toolu_1 | kept");
+        check("x=ls | x | x=ls | x", "kept x | kept | x_2 | x_2");
+        check("x=ls x=cat | x x", "kept x x_2 | kept x_2");
+        check(
+            "x=ls | x=cat x_2=rm | x_2 x",
+            "kept x | x_2 x_2_2 | x_2_2 x_2",
+        );
+        check("gone | x=ls | x", "kept | kept x | kept");
+        check("ls:0=ls | ls:0", "ls_0_afa0ce7f | ls_0_afa0ce7f");
+        check(
+            "abcdefghijklmnopqrstuvwxyz=ls | abcdefghijklmnopqrstuvwxyz",
+            "abcdefghijklmno_49935c13 | abcdefghijklmno_49935c13",
         );
     }
 }
