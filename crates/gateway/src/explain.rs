@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use lingate_config::Config;
 use lingate_route::{Candidate, Step};
 use lingate_wire::Wire;
-use lingate_wire::bridge::Lane;
+use lingate_wire::bridge::{Lane, PathFacts};
 use lingate_wire::turn::{Failure, FailureKind};
 
 use crate::exchange::asked::Asked;
@@ -111,7 +111,13 @@ pub fn explain(
     let mut request = Request::new(());
     *request.headers_mut() = headers;
     let (parts, ()) = request.into_parts();
-    let asked = Asked::read(wire, profile.map(str::to_owned), parts, body)?;
+    let asked = Asked::read(
+        wire,
+        profile.map(str::to_owned),
+        PathFacts::default(),
+        parts,
+        body,
+    )?;
     let resolution = resolution(&config.routes, &asked)?;
     let explained = |candidate: Candidate| Explained {
         outgoing: outgoing(config, &asked, &candidate),

@@ -14,6 +14,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use lingate_config::{Config, Provider};
 use lingate_route::Candidate;
+use lingate_wire::bridge::PathFacts;
 use lingate_wire::turn::Failure;
 use lingate_wire::{Wire, bridge};
 use serde_json::{Value, json};
@@ -251,6 +252,7 @@ fn smallest(model: &str) -> Result<Asked, Failure> {
     Asked::read(
         Wire::Anthropic,
         None,
+        PathFacts::default(),
         parts,
         &ByteString::from(body.to_string()),
     )

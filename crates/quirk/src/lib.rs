@@ -1,8 +1,9 @@
 //! Repairs of what models and hosts get wrong: one file per quirk, selected by data.
 //!
 //! A provider declares quirks and groups of quirks by name; [`select`] finds those that are meant for one upstream.
-//! The [`Selection`] then changes a decoded request before it is encoded ([`Selection::apply`]), the events of a
-//! reply ([`Selection::stages`]), and says what one retry should do differently ([`Selection::on_failure`]).
+//! [`shape_prompt`] does to a request what the user wants done to every prompt. The [`Selection`] then changes it before
+//! it is encoded ([`Selection::apply`]), the events of a reply ([`Selection::stages`]), and says what one retry should do
+//! differently ([`Selection::on_failure`]).
 //! Nothing here does IO, reads a clock or remembers anything between requests: the same history gives the same
 //! bytes, which is what prompt caches live on.
 //!
@@ -27,6 +28,7 @@ mod text;
 
 pub use docs::markdown;
 pub use list::{all, names};
+pub use prompt::shape_prompt;
 pub use quirk::{EventStage, Evidence, Quirk, Repair, Target};
 pub use select::{Selection, select};
 pub use settings::{

@@ -8,8 +8,9 @@ use crate::state::State;
 /// Claude Code's attribution block begins so. Its own API wants it first and alone.
 const ATTRIBUTION: &str = "x-anthropic-billing-header:";
 
-/// Applies them.
-pub(crate) fn apply(turn: &mut Turn, state: &mut State) {
+/// Applies them. It is for the client's request as it came, before anything else is added to it: an instruction that
+/// stands in the place of the client's prompt must not take the place of ours.
+pub fn shape_prompt(turn: &mut Turn, state: &mut State) {
     let Settings {
         instruction,
         max_turns,

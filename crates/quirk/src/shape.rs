@@ -5,7 +5,6 @@ use lingate_wire::json::Text;
 use lingate_wire::turn::{Block, Effort, Node, Params, ThinkingMode, Turn};
 
 use crate::edit;
-use crate::prompt;
 use crate::settings::{
     CacheHints, MaxTokensField, ReasoningHistory, Settings, Temperature, Thinking,
 };
@@ -21,7 +20,6 @@ pub(crate) fn apply(turn: &mut Turn, params: &mut Params, state: &mut State) {
     if state.settings.omits_images {
         omit_images(turn, state);
     }
-    prompt::apply(turn, state);
     let settings = &state.settings;
     sample(params, settings);
     think(params, settings);

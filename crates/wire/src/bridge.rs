@@ -145,6 +145,11 @@ pub fn encode_request(
     {
         return Err(failure);
     }
+    if wire != Wire::Gemini
+        && let Some(failure) = gemini::depends_on_state(decoded)
+    {
+        return Err(failure);
+    }
     match wire {
         Wire::Anthropic => Ok(anthropic::encode_request(decoded, upstream)),
         Wire::Chat => Ok(chat::encode_request(decoded, upstream, dialect)),
@@ -289,9 +294,8 @@ pub fn is_own_error(wire: Wire, failure: &Failure, body: &[u8]) -> bool {
                 && (!is_overflow || member("code").as_deref() == Some("context_length_exceeded"))
         }
         Wire::Gemini => {
-            let has_code = error.is_some_and(|error| {
-                error.get("code").is_some_and(|code| code.u64().is_some())
-            });
+            let has_code = error
+                .is_some_and(|error| error.get("code").is_some_and(|code| code.u64().is_some()));
             has_code
                 && member("status").is_some()
                 && member("message")
@@ -318,6 +322,16 @@ pub const fn is_told_in_stream(wire: Wire, failure: &Failure) -> bool {
     match wire {
         Wire::Responses => responses::is_told_in_stream(failure.kind),
         Wire::Anthropic | Wire::Chat | Wire::Gemini => false,
+    }
+}
+
+/// A stage that puts back the names of tools that an upstream's wire does not take as they are. It stands before every other
+/// stage that looks at names, and `turn` is what the encoder is given.
+#[must_use]
+pub fn name_stage(wire: Wire, turn: &Turn) -> Option<Box<dyn Stage<In = Event, Out = Event>>> {
+    match wire {
+        Wire::Gemini => Some(Box::new(gemini::NameStage::of(turn)?)),
+        Wire::Anthropic | Wire::Chat | Wire::Responses => None,
     }
 }
 

@@ -79,7 +79,8 @@ pub trait StreamEncoder: Send {
     /// Writes one event of a sequenced reply.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
-    /// An event of the upstream's went out as it came: what is written behind it must look like more of the same stream.
+    /// Events of the upstream's own stream go out as they came, some of them: what is written between and behind them must
+    /// look like more of the same stream.
     fn follows(&mut self, event: &[u8]) {
         let _ = event;
     }

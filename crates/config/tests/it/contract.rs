@@ -113,6 +113,53 @@ fn inert_keys_are_listed() {
     );
 }
 
+/// How often a call is asked for: the file, else the environment, else 3; never more than 5.
+#[test]
+fn attempts_for_a_tool_call() {
+    let attempts = |own: &str, variable: &str| {
+        let text = format!("[models.a]\ntargets = [\"demo/demo\"]\n{own}\n");
+        let config = load(&text, &[("ENSURE_TOOL_CALL_MAX_ATTEMPTS", variable)])?;
+        let resolution = resolve(&config.routes, &Ask::plain("a")).expect("the model");
+        let settings = config.model_settings(&resolution.candidates[0]);
+        Ok::<_, String>(settings.expect("its settings").ensure_tool_call)
+    };
+    let on = "ensure_tool_call = true\n";
+    for (own, variable, expected) in [
+        ("", "4", None),
+        (
+            "ensure_tool_call = false\nensure_tool_call_max_attempts = 2",
+            "",
+            None,
+        ),
+        (on, "", Some(3)),
+        (on, "4", Some(4)),
+        (on, "17", Some(5)),
+        (
+            &format!("{on}ensure_tool_call_max_attempts = 2"),
+            "4",
+            Some(2),
+        ),
+    ] {
+        assert_eq!(
+            attempts(own, variable),
+            Ok(expected),
+            "{own:?} {variable:?}"
+        );
+    }
+    for (own, variable, words) in [
+        (on, "many", "ENSURE_TOOL_CALL_MAX_ATTEMPTS: `many`"),
+        (on, "0", "ENSURE_TOOL_CALL_MAX_ATTEMPTS: `0`"),
+        (
+            "ensure_tool_call_max_attempts = 6",
+            "",
+            "ensure_tool_call_max_attempts",
+        ),
+    ] {
+        let problems = attempts(own, variable).expect_err("it is wrong");
+        assert!(problems.contains(words), "{problems}");
+    }
+}
+
 /// A preset that names a quirk nobody wrote would silently repair nothing.
 #[test]
 fn quirks_of_presets_exist() {

@@ -2,6 +2,8 @@
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use lingate_wire::bridge::ReplyOptions;
+use lingate_wire::gemini::Framing;
 use lingate_wire::turn::{Failure, FailureKind};
 use lingate_wire::{anthropic, bridge};
 
@@ -19,19 +21,24 @@ pub(super) fn client_side(asked: &Asked) -> ClientSide {
         wire: asked.wire,
         model: asked.peek.model.clone(),
         created: u64::try_from(clock::wall().as_second()).unwrap_or(0),
-        sends_usage: asked.wants_stream_usage(),
+        options: asked.reply_options(),
     }
 }
 
 /// A stream; `headers` are what is to be told of the upstream's.
-pub(super) fn streamed(stream: ClientStream, headers: HeaderMap) -> Response<Body> {
+pub(super) fn streamed(
+    stream: ClientStream,
+    headers: HeaderMap,
+    options: &ReplyOptions,
+) -> Response<Body> {
+    let content_type = match options.framing {
+        Framing::Sse => "text/event-stream; charset=utf-8",
+        Framing::Array => "application/json; charset=utf-8",
+    };
     let mut response = Response::new(stream.into_body());
     *response.headers_mut() = headers;
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
@@ -59,7 +66,8 @@ fn written(whole: Whole, side: &ClientSide, draft: &Draft) -> Response<Body> {
         WholeBody::Verbatim(bytes) => (bytes, true),
         WholeBody::Events(events) => {
             let context = side.reply_context(draft);
-            let bytes = bridge::encode_response(side.wire, &folded(events), &context);
+            let bytes =
+                bridge::encode_response_with(side.wire, &folded(events), &context, &side.options);
             (bytes.into(), false)
         }
     };

@@ -6,11 +6,13 @@ use bytestring::ByteString;
 use http::HeaderMap;
 use http::request::Parts;
 use lingate_route::Class;
-use lingate_wire::bridge;
+use lingate_wire::bridge::{self, PathFacts};
 use lingate_wire::json::{Doc, Text};
-use lingate_wire::turn::{Block, Failure, MediaSource, Node, SEAL_PREFIX};
+use lingate_wire::turn::{Block, Failure, MediaSource, Node};
 use sha2::{Digest as _, Sha256};
 
+use lingate_wire::bridge::ReplyOptions;
+use lingate_wire::gemini::{self, Framing};
 use lingate_wire::{Decoded, Peek, Wire, anthropic};
 
 /// Claude Code's session, one id over all requests of a conversation.
@@ -29,6 +31,7 @@ pub(crate) struct Asked {
     pub query: Option<String>,
     pub doc: Doc,
     pub peek: Peek,
+    facts: PathFacts,
     /// The body holds a seal of ours, which no provider may see.
     pub has_seal: bool,
     decoded: OnceLock<Result<Decoded, Failure>>,
@@ -39,17 +42,23 @@ impl Asked {
     pub(crate) fn read(
         wire: Wire,
         profile: Option<String>,
+        facts: PathFacts,
         parts: Parts,
         body: &ByteString,
     ) -> Result<Self, Failure> {
         let doc = bridge::scan_request(wire, body)?;
-        let peek = bridge::peek(wire, &doc)?;
+        let mut peek = bridge::peek(wire, &doc)?;
+        if wire == Wire::Gemini {
+            facts.complete_peek(&mut peek);
+        }
+        let holds = |mark: &&str| memchr::memmem::find(body.as_bytes(), mark.as_bytes()).is_some();
         Ok(Self {
             wire,
             profile,
             query: parts.uri.query().map(str::to_owned),
             headers: parts.headers,
-            has_seal: memchr::memmem::find(body.as_bytes(), SEAL_PREFIX.as_bytes()).is_some(),
+            has_seal: bridge::seal_marks(wire).iter().any(holds),
+            facts,
             doc,
             peek,
             decoded: OnceLock::new(),
@@ -66,7 +75,11 @@ impl Asked {
 
     /// The request in the hub's shape, to be changed.
     pub(crate) fn decode(&self) -> Result<Decoded, Failure> {
-        bridge::decode_request(self.wire, &self.doc)
+        let mut decoded = bridge::decode_request(self.wire, &self.doc)?;
+        if self.wire == Wire::Gemini {
+            self.facts.complete(&mut decoded);
+        }
+        Ok(decoded)
     }
 
     /// The client's session: its header, else what the body says.
@@ -123,6 +136,25 @@ impl Asked {
     pub(crate) fn wants_stream_usage(&self) -> bool {
         let options = self.doc.root().get("stream_options");
         options.and_then(|options| options.get("include_usage")?.bool()) == Some(true)
+    }
+
+    /// How the client wants its reply.
+    pub(crate) fn reply_options(&self) -> ReplyOptions {
+        let of_gemini = self.wire == Wire::Gemini;
+        let is_sse = self.query.as_deref().is_some_and(|query| {
+            query
+                .split('&')
+                .any(|pair| matches!(pair, "alt=sse" | "$alt=sse" | "%24alt=sse"))
+        });
+        ReplyOptions {
+            sends_usage: self.wants_stream_usage(),
+            framing: if of_gemini && self.peek.stream && !is_sse {
+                Framing::Array
+            } else {
+                Framing::Sse
+            },
+            shows_thoughts: of_gemini && gemini::shows_thoughts(&self.doc),
+        }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -51,7 +51,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
 
 async fn answer(shared: &Shared, mut call: Call, id: &str) -> Result<Response<Body>, Failure> {
     let body = body::received(shared, &mut call.parts.headers, call.body).await?;
-    let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
+    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?;
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.
     let candidates = resolution(&shared.routes.table(), &asked)?.candidates;
@@ -149,7 +149,7 @@ async fn counted_by_provider(
     upstream: &Upstream<'_>,
     sending: &Sending,
 ) -> Option<Response<Body>> {
-    if asked.wire != Wire::Anthropic || sending.wire != Wire::Anthropic {
+    if asked.wire != Wire::Anthropic || upstream.wire != Wire::Anthropic {
         return None;
     }
     let url: Uri = format!("{}/count_tokens", upstream.url?).parse().ok()?;

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use lingate_wire::Wire;
+use lingate_wire::bridge::PathFacts;
 use lingate_wire::turn::{Failure, FailureKind};
 use tokio::time::Instant;
 
@@ -31,6 +32,7 @@ const COMMIT_DELAY: Duration = Duration::from_secs(10);
 pub(crate) struct Call {
     pub wire: Wire,
     pub profile: Option<String>,
+    pub facts: PathFacts,
     /// When the head of the request was there.
     pub accepted: Instant,
     pub caller: Caller,
@@ -82,12 +84,12 @@ async fn answer(
     draft: &Arc<Draft>,
 ) -> Result<Response<Body>, Failure> {
     let body = body::received(shared, &mut call.parts.headers, call.body).await?;
-    let asked = Asked::read(call.wire, call.profile, call.parts, &body)?;
+    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?;
     draft.asked(&asked.peek.model.decode(), asked.session().as_deref());
     call.caller.may_ask(&asked.peek.model.decode())?;
 
     let side = client_side(&asked);
-    let is_stream = asked.peek.stream;
+    let (is_stream, options) = (asked.peek.stream, side.options);
     let mut attempts = Box::new(Attempts::new(shared, asked, draft)?).run();
     if !is_stream {
         return Ok(whole(attempts.await.result?, &side, draft));
@@ -102,13 +104,13 @@ async fn answer(
                 draft.first_content();
                 let headers = std::mem::take(&mut live.headers);
                 let stream = ClientStream::live(live, reached.attempts, side, draft, metrics);
-                Ok(streamed(stream, headers))
+                Ok(streamed(stream, headers, &options))
             }
             other => Ok(whole(other, &side, &draft)),
         },
         () = tokio::time::sleep(COMMIT_DELAY) => {
             let stream = ClientStream::waiting(attempts, side, draft, metrics);
-            Ok(streamed(stream, HeaderMap::new()))
+            Ok(streamed(stream, HeaderMap::new(), &options))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use http::Method;
 use lingate_wire::Wire;
+use lingate_wire::bridge::PathFacts;
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,32 +99,63 @@ pub(crate) struct Matched {
     pub profile: Option<String>,
     /// The wire whose shape an error takes.
     pub wire: Wire,
+    /// What the path says of a request that its body does not.
+    pub facts: PathFacts,
 }
 
 /// Reads a path (without its query). A first segment counts as a profile if `is_profile` knows it.
 pub(crate) fn matched(path: &str, is_profile: impl Fn(&str) -> bool) -> Matched {
-    if let Some(route) = plain(path) {
+    if let Some((route, facts)) = known(path) {
         return Matched {
             wire: wire_of(path),
             route: Some(route),
             profile: None,
+            facts,
         };
     }
     if let Some((profile, rest)) = path.strip_prefix('/').and_then(|path| path.split_once('/'))
         && is_profile(profile)
     {
         let rest = format!("/{rest}");
+        let (route, facts) = known(&rest)
+            .filter(|(route, _)| route.access() == Access::Client)
+            .unzip();
         return Matched {
-            route: plain(&rest).filter(|route| route.access() == Access::Client),
+            route,
             profile: Some(profile.to_owned()),
             wire: wire_of(&rest),
+            facts: facts.unwrap_or_default(),
         };
     }
     Matched {
         route: None,
         profile: None,
         wire: wire_of(path),
+        facts: PathFacts::default(),
     }
+}
+
+fn known(path: &str) -> Option<(Route, PathFacts)> {
+    gemini(path).or_else(|| Some((plain(path)?, PathFacts::default())))
+}
+
+/// `/v1beta/models/{model}:{method}`: the model may hold slashes and colons of its own.
+fn gemini(path: &str) -> Option<(Route, PathFacts)> {
+    let rest = path.strip_prefix("/v1beta/models/")?;
+    let (model, method) = rest.rsplit_once(':')?;
+    let facts = |stream| PathFacts {
+        model: percent_decoded(model).into(),
+        stream,
+    };
+    if model.is_empty() {
+        return None;
+    }
+    Some(match method {
+        "generateContent" => (Route::Reply(Wire::Gemini), facts(false)),
+        "streamGenerateContent" => (Route::Reply(Wire::Gemini), facts(true)),
+        "countTokens" => (Route::CountTokens(Wire::Gemini), facts(false)),
+        _ => return None,
+    })
 }
 
 fn plain(path: &str) -> Option<Route> {
@@ -134,7 +166,8 @@ fn plain(path: &str) -> Option<Route> {
             Route::CountTokens(Wire::Anthropic)
         }
         "/v1/chat/completions" | "/chat/completions" => Route::Reply(Wire::Chat),
-        "/v1/models" | "/v1/v1/models" => Route::Models,
+        "/v1/responses" | "/responses" => Route::Reply(Wire::Responses),
+        "/v1/models" | "/v1/v1/models" | "/v1beta/models" => Route::Models,
         "/" | "/api/hello" => Route::Probe,
         "/api/event_logging/batch" => Route::EventLogging,
         "/health" | "/healthz" | "/readyz" => Route::Health,
@@ -146,6 +179,7 @@ fn plain(path: &str) -> Option<Route> {
         _ => {
             let id = path
                 .strip_prefix("/v1/models/")
+                .or_else(|| path.strip_prefix("/v1beta/models/"))
                 .filter(|id| !id.is_empty())?;
             Route::Model(percent_decoded(id))
         }
@@ -154,8 +188,10 @@ fn plain(path: &str) -> Option<Route> {
 
 /// Whose error shape a client of this path will be able to read.
 fn wire_of(path: &str) -> Wire {
-    if path.contains("/chat/") || path.contains("/completions") || path.contains("/responses") {
+    if path.contains("/chat/") || path.contains("/completions") {
         Wire::Chat
+    } else if path.ends_with("/responses") || path.contains("/responses/") {
+        Wire::Responses
     } else if path.contains("/v1beta") {
         Wire::Gemini
     } else {
@@ -214,6 +250,9 @@ mod tests {
         ] {
             assert_eq!(route(path), Some(Route::Reply(Wire::Chat)), "{path}");
         }
+        for path in ["/v1/responses", "/responses", "/team/v1/responses"] {
+            assert_eq!(route(path), Some(Route::Reply(Wire::Responses)), "{path}");
+        }
         for path in ["/", "/api/hello"] {
             assert_eq!(route(path), Some(Route::Probe), "{path}");
         }
@@ -235,7 +274,10 @@ mod tests {
     fn every_variant_has_a_path_and_a_class() {
         let path = |route: &Route| match route {
             Route::Reply(Wire::Anthropic) => ("/v1/messages", Access::Client),
-            Route::Reply(_) => ("/v1/chat/completions", Access::Client),
+            Route::Reply(Wire::Chat) => ("/v1/chat/completions", Access::Client),
+            Route::Reply(Wire::Responses) => ("/v1/responses", Access::Client),
+            Route::Reply(Wire::Gemini) => ("/v1beta/models/m:generateContent", Access::Client),
+            Route::CountTokens(Wire::Gemini) => ("/v1beta/models/m:countTokens", Access::Client),
             Route::CountTokens(_) => ("/v1/messages/count_tokens", Access::Client),
             Route::Models => ("/v1/models", Access::Client),
             Route::Model(_) => ("/v1/models/m", Access::Client),
@@ -251,7 +293,10 @@ mod tests {
         for variant in [
             Route::Reply(Wire::Anthropic),
             Route::Reply(Wire::Chat),
+            Route::Reply(Wire::Responses),
+            Route::Reply(Wire::Gemini),
             Route::CountTokens(Wire::Anthropic),
+            Route::CountTokens(Wire::Gemini),
             Route::Models,
             Route::Model("m".into()),
             Route::Probe,
@@ -266,6 +311,38 @@ mod tests {
             let (path, access) = path(&variant);
             assert_eq!(variant.access(), access, "{path}");
             assert_eq!(route(path), Some(variant), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_gemini_path_names_the_model_and_the_method() {
+        for (path, model, stream) in [
+            ("/v1beta/models/kimi:generateContent", "kimi", false),
+            ("/v1beta/models/kimi:streamGenerateContent", "kimi", true),
+            (
+                "/team/v1beta/models/a%2Fb:free:streamGenerateContent",
+                "a/b:free",
+                true,
+            ),
+            ("/v1beta/models/a/b:countTokens", "a/b", false),
+        ] {
+            let found = matched(path, |name| name == "team");
+            assert_eq!(found.wire, Wire::Gemini, "{path}");
+            assert!(
+                matches!(
+                    found.route,
+                    Some(Route::Reply(Wire::Gemini) | Route::CountTokens(Wire::Gemini))
+                ),
+                "{path}"
+            );
+            assert_eq!(found.facts.model, *model, "{path}");
+            assert_eq!(found.facts.stream, stream, "{path}");
+        }
+        for path in [
+            "/v1beta/models/:generateContent",
+            "/other/v1beta/models/kimi:generateContent",
+        ] {
+            assert_eq!(route(path), None, "{path}");
         }
     }
 
@@ -292,7 +369,8 @@ mod tests {
     fn errors_take_the_shape_of_the_paths_wire() {
         let wire = |path| matched(path, |_| false).wire;
         assert_eq!(wire("/v1/messages/batches"), Wire::Anthropic);
-        assert_eq!(wire("/v1/responses"), Wire::Chat);
+        assert_eq!(wire("/v1/responses"), Wire::Responses);
+        assert_eq!(wire("/v1/responses/resp_1/cancel"), Wire::Responses);
         assert_eq!(wire("/v1beta/models/x:generateContent"), Wire::Gemini);
     }
 }

@@ -141,13 +141,14 @@ async fn dispatch(
             .inc();
     }
     let accepted = clock::now();
-    let profile = matched.profile;
+    let (profile, facts) = (matched.profile, matched.facts);
     Ok(match route {
         Route::Reply(wire) => {
             shared.control.exchange_began();
             let call = Call {
                 wire,
                 profile,
+                facts,
                 accepted,
                 caller,
                 parts,
@@ -159,6 +160,7 @@ async fn dispatch(
             let call = Call {
                 wire,
                 profile,
+                facts,
                 accepted,
                 caller,
                 parts,

@@ -1,7 +1,7 @@
 //! Lane 2: through the hub.
 
 use bytes::Bytes;
-use lingate_quirk::{State, Target};
+use lingate_quirk::{State, Target, shape_prompt};
 use lingate_wire::bridge;
 use lingate_wire::turn::{
     Block, Failure, FailureKind, Losses, Role, SEAL_PREFIX, SealKey, SealStage, Sequencer,
@@ -37,6 +37,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     };
     let mut state = State::new(&target, settings.clone());
     state.losses = keep_allowed(&mut decoded, &settings.tools_allowed);
+    shape_prompt(&mut decoded.turn, &mut state);
     let selection = upstream.selection.clone();
     let policed = police(&mut decoded, upstream.demands, plan, schemas);
     let call_ids = call_ids(&decoded.turn);

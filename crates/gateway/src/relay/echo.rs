@@ -306,12 +306,16 @@ pub(crate) struct Pieces {
     judged: Vec<Piece>,
     /// Events of the judged pieces.
     n_events: usize,
+    /// Nothing of the upstream's bytes is to be seen.
+    is_given_up: bool,
 }
 
 #[derive(Debug)]
 struct Piece {
-    /// What it came as, if it goes out so.
-    raw: Option<Bytes>,
+    /// What it came as.
+    raw: Bytes,
+    /// Whether it goes out so.
+    is_same: bool,
     n_events: usize,
 }
 
@@ -328,7 +332,8 @@ impl Pieces {
         }
         let raw = self.raw.split().freeze();
         self.judged.push(Piece {
-            raw: (verdict == Verdict::Same).then_some(raw),
+            raw,
+            is_same: verdict == Verdict::Same,
             n_events: n_events.saturating_sub(self.n_events),
         });
         self.n_events = n_events;
@@ -341,6 +346,7 @@ impl Pieces {
 
     /// Everything goes out anew, also what has been judged.
     pub(crate) fn give_up(&mut self, n_events: usize) {
+        self.is_given_up = true;
         self.judged.clear();
         self.n_events = 0;
         self.judged(Verdict::Changed, n_events);
@@ -356,16 +362,17 @@ impl Pieces {
         let mut events = events.drain(..self.n_events.min(events.len()));
         let mut anew = Vec::new();
         for piece in self.judged.drain(..) {
+            if !self.is_given_up {
+                encoder.follows(&piece.raw);
+            }
             anew.clear();
             for event in events.by_ref().take(piece.n_events) {
                 encoder.event(&event, &mut anew);
             }
-            match piece.raw {
-                Some(raw) => {
-                    encoder.follows(&raw);
-                    out.extend_from_slice(&raw);
-                }
-                None => out.extend_from_slice(&anew),
+            if piece.is_same {
+                out.extend_from_slice(&piece.raw);
+            } else {
+                out.extend_from_slice(&anew);
             }
         }
         drop(events);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use lingate_wire::bridge::{self, Lane};
+use lingate_wire::sse::DEFAULT_MAX_EVENT;
 use lingate_wire::stage::End;
 use lingate_wire::turn::{Event, Failure, FailureKind};
 use lingate_wire::{StreamEncoder, Wire};
@@ -308,7 +309,7 @@ impl Live {
     fn pass(&mut self, chunk: &[u8]) {
         self.tail.extend_from_slice(chunk);
         while !self.is_withheld() {
-            let Some(end) = event_end(&self.tail) else {
+            let Some(end) = self.next_event() else {
                 break;
             };
             let before = self.raw.len();
@@ -327,11 +328,17 @@ impl Live {
         }
     }
 
+    /// Where the first event ends, if it is there. One that outgrows all measure is not waited for: the chain refuses it.
+    fn next_event(&self) -> Option<usize> {
+        let is_too_large = self.tail.len() > DEFAULT_MAX_EVENT + 1;
+        event_end(&self.tail).or_else(|| is_too_large.then_some(self.tail.len()))
+    }
+
     /// Takes whole events one by one, so that each can go out as it came.
     fn copy(&mut self, chunk: &[u8]) {
         self.tail.extend_from_slice(chunk);
         while !self.is_over() {
-            let Some(end) = event_end(&self.tail) else {
+            let Some(end) = self.next_event() else {
                 break;
             };
             let event = self.tail.split_to(end).freeze();

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Either, StreamBody};
 use hyper::body::Frame;
-use lingate_wire::bridge::{self, Lane};
+use lingate_wire::bridge::{self, Lane, ReplyOptions};
 use lingate_wire::json::Text;
 use lingate_wire::turn::{Event, Failure, FailureKind};
 use lingate_wire::{ReplyContext, StreamEncoder, Wire};
@@ -68,8 +68,8 @@ pub(crate) struct ClientSide {
     pub model: Text,
     /// When the exchange began, in seconds since 1970.
     pub created: u64,
-    /// A Chat client asked for usage on its stream.
-    pub sends_usage: bool,
+    /// How the client wants its reply.
+    pub options: ReplyOptions,
 }
 
 impl ClientSide {
@@ -372,7 +372,7 @@ impl ClientStream {
 }
 
 fn encoder(side: &ClientSide, draft: &Draft) -> Box<dyn StreamEncoder> {
-    bridge::stream_encoder(side.wire, side.reply_context(draft), side.sends_usage)
+    bridge::stream_encoder_with(side.wire, side.reply_context(draft), &side.options)
 }
 
 /// Attempts for a streaming client give streams; this keeps the match total.
@@ -474,7 +474,7 @@ mod tests {
             wire: Wire::Anthropic,
             model: "m".into(),
             created: 0,
-            sends_usage: false,
+            options: ReplyOptions::default(),
         };
         let attempts = Box::new(OneAttempt(Message::default()));
         let metrics_of = Arc::clone(&metrics);

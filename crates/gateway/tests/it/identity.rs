@@ -10,7 +10,7 @@ use lingate_testkit::{Answer, Received, Reply, Upstream, Wire};
 use serde_json::{Value, json};
 
 use super::encodings::coded;
-use crate::harness::Lingate;
+use crate::harness::{Lingate, accept, completions, messages};
 
 const CODINGS: [&str; 4] = ["identity", "gzip", "zstd", "br"];
 /// What the client asks for; longer than what the upstream is asked for.
@@ -435,4 +435,103 @@ async fn lane_2_with_an_idle_quirk_changes_nothing_either() {
         n_checked += pair.check_all(&requests, &streams, &wholes).await;
     }
     assert!(n_checked > 700, "{n_checked}");
+}
+
+/// However a stream is cut, and where something is repaired in the middle of it, what comes out is one legal stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn lane_2_repairs_in_the_middle_of_a_copy() {
+    let streams: Vec<Fixture> = streams()
+        .into_iter()
+        .filter(|one| one.wire == Wire::Chat)
+        .collect();
+    let request = fixture(
+        Wire::Chat,
+        "a question",
+        json!({"model": ASKED, "messages": [{"role": "user", "content": "?"}]}).to_string(),
+    );
+    let pair = Pair::start(Wire::Chat, "translated", IDLE).await;
+    let mut n_repaired = 0;
+    for stream in &streams {
+        let sent = named(&stream.body);
+        let mut answers = Vec::new();
+        for size in [sent.len(), 7] {
+            let answer = Answer::sse([sent.clone()]).split_every(size);
+            *pair.next.lock().unwrap() = Some(answer);
+            let body = serde_json::from_str(&streaming(&request.body, true)).unwrap();
+            let response = pair
+                .lingate
+                .post("/v1/chat/completions", &body)
+                .send()
+                .await;
+            answers.push(response.text().await);
+        }
+        let is_repaired = REPAIRED.iter().any(|(name, _)| stream.name.ends_with(name));
+        assert_eq!(
+            answers[0] != sent,
+            is_repaired,
+            "{}: {}",
+            stream.name,
+            answers[0]
+        );
+        let minted = |answer: &str| answer.replace(|letter: char| letter.is_ascii_hexdigit(), "");
+        assert_eq!(minted(&answers[0]), minted(&answers[1]), "{}", stream.name);
+        if is_repaired {
+            accept(lingate_wire::Wire::Chat, &answers[0]);
+            n_repaired += 1;
+        }
+    }
+    assert_eq!(n_repaired, REPAIRED.len());
+}
+
+/// A model that is not the one asked for is named as asked, everywhere in the reply; all else is copied.
+#[tokio::test]
+async fn lane_2_copies_under_the_name_that_was_asked_for() {
+    for wire in [Wire::Anthropic, Wire::Chat] {
+        let pair = Pair::start(wire, "translated", IDLE).await;
+        for is_stream in [true, false] {
+            for reply in scripted(wire, is_stream) {
+                let answer = match is_stream {
+                    true => Answer::sse([reply.body.clone()]),
+                    false => Answer::text(200, "application/json", reply.body.clone()),
+                };
+                *pair.next.lock().unwrap() = Some(answer);
+                let (path, mut body) = match wire {
+                    Wire::Anthropic => ("/v1/messages", messages(is_stream)),
+                    Wire::Chat => ("/v1/chat/completions", completions(is_stream)),
+                };
+                body["model"] = ASKED.into();
+                let got = pair.lingate.post(path, &body).send().await.text().await;
+                assert_eq!(got, named(&reply.body), "{} {is_stream}", reply.name);
+                assert!(!got.contains(SERVED));
+            }
+        }
+    }
+}
+
+/// An event that never ends fills no memory.
+#[tokio::test]
+async fn an_event_without_an_end_is_refused() {
+    let lanes = [("passthrough", ""), ("translated", IDLE)];
+    for (lane, config) in lanes {
+        let pair = Pair::start(Wire::Chat, lane, config).await;
+        let piece = "x".repeat(1 << 20);
+        let start = lingate_testkit::chat::text(SERVED, "Hello");
+        let endless = (0..40).map(|_| piece.clone());
+        let pieces = [start, "data: ".to_owned()].into_iter().chain(endless);
+        *pair.next.lock().unwrap() = Some(Answer::sse(pieces).stall());
+        let mut body = completions(true);
+        body["model"] = ASKED.into();
+        let response = pair
+            .lingate
+            .post("/v1/chat/completions", &body)
+            .send()
+            .await;
+        let text = response.text().await;
+        assert!(
+            text.contains("larger than") && !text.contains("xxxx"),
+            "{lane}: {}",
+            text.len()
+        );
+        accept(lingate_wire::Wire::Chat, &text);
+    }
 }

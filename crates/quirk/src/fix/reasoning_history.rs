@@ -24,6 +24,10 @@ pub(crate) const REASONING_HISTORY: Quirk = Quirk {
             date: "2025-11",
         },
         Evidence {
+            source: "400 `The reasoning_content in the thinking mode must be passed back to the API.` (DeepSeek V4)",
+            date: "2026-11",
+        },
+        Evidence {
             source: "cc-switch 3.20 changelog: placeholders removed at Moonshot's request",
             date: "2026-08-18",
         },
@@ -36,10 +40,11 @@ pub(crate) const REASONING_HISTORY: Quirk = Quirk {
     ..Quirk::EMPTY
 };
 
-/// The same for every host whose model is configured so.
+/// The same for every host that says so, whatever its provider declares: DeepSeek's models ask for it at every host.
 pub(crate) fn asked_for(failure: &Failure, state: &State) -> Option<Repair> {
     match state.settings.reasoning_history {
         ReasoningHistory::PlaceholderOn400 => repair(failure),
+        ReasoningHistory::Auto if state.dialect.missing_reasoning.is_none() => repair(failure),
         ReasoningHistory::Auto | ReasoningHistory::Omit | ReasoningHistory::Placeholder => None,
     }
 }

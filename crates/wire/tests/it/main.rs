@@ -25,6 +25,10 @@ mod chat_streams;
 #[cfg(test)]
 mod gemini_chain;
 #[cfg(test)]
+mod gemini_matrix;
+#[cfg(test)]
+mod gemini_properties;
+#[cfg(test)]
 mod gemini_streams;
 #[cfg(test)]
 mod gemini_tokens;

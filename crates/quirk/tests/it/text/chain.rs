@@ -55,7 +55,8 @@ fn whole(pieces: &[Piece<'_>], finish: &str) -> Vec<Event> {
             .filter(|piece| matches!(piece, Piece::Content(_)) == is_content);
         own.map(Piece::text).collect()
     };
-    let message = json!({ "role": "assistant", "reasoning_content": all(false), "content": all(true) });
+    let message =
+        json!({ "role": "assistant", "reasoning_content": all(false), "content": all(true) });
     let body = json!({ "id": "c", "choices": [{ "index": 0, "message": message, "finish_reason": finish }] });
     chat::decode_response(&body.to_string().into()).unwrap()
 }
@@ -124,7 +125,9 @@ fn every_vector_streams_in_the_clients_grammar_and_equals_the_whole_reply() {
 #[test]
 fn arguments_go_out_as_they_come() {
     let stages = super::kimi_k2::explicit().stages();
-    let text = super::kimi_k2::spelled(r#"Look. «S»«C»functions.Write:0«A»{"file_path":"a","content":"0123456789"#);
+    let text = super::kimi_k2::spelled(
+        r#"Look. «S»«C»functions.Write:0«A»{"file_path":"a","content":"0123456789"#,
+    );
     let pieces = in_pieces(&[Piece::Content(&text)], 1);
     let mut events = streamed(&pieces, "stop");
     // The stream is still open.

@@ -100,8 +100,9 @@ impl Encoder<'_> {
             return (self.is_own && !thinking.is_redacted).then_some(copied);
         };
         match opened(signature, self.upstream.seal) {
-            Seal::Native => Some(copied),
-            Seal::Elsewhere => None,
+            Seal::Native if self.is_own => Some(copied),
+            // Another provider's own token, as a client of its wire holds it.
+            Seal::Native | Seal::Elsewhere => None,
             Seal::Own(payload) => {
                 let token = Some(payload)
                     .filter(|payload| !payload.is_empty())

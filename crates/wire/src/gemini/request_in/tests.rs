@@ -3,7 +3,8 @@
 use super::*;
 use crate::gemini::scan_request;
 use crate::turn::{
-    Effort, MediaSource, OutputFormat, Role, ThinkingMode, ThoughtDisplay, Tool, ToolChoice, ToolInput,
+    Effort, MediaSource, OutputFormat, Role, ThinkingMode, ThoughtDisplay, Tool, ToolChoice,
+    ToolInput,
 };
 
 fn decoded(body: &str) -> Result<Decoded, String> {
@@ -33,14 +34,23 @@ fn words(block: &Block) -> String {
             text, signature, ..
         } => format!("text {text}{}", signed(signature)),
         Block::Thinking(thinking) => {
-            let kind = if thinking.is_redacted { "hidden" } else { "think" };
+            let kind = if thinking.is_redacted {
+                "hidden"
+            } else {
+                "think"
+            };
             format!("{kind} {}{}", thinking.text, signed(&thinking.signature))
         }
         Block::ToolUse(call) => {
             let ToolInput::Json(input) = &call.input else {
                 panic!("this wire has no free text");
             };
-            format!("call {} {} {input}{}", call.id, call.name, signed(&call.signature))
+            format!(
+                "call {} {} {input}{}",
+                call.id,
+                call.name,
+                signed(&call.signature)
+            )
         }
         Block::ToolResult(result) => {
             let content: Vec<String> = result.content.iter().map(|block| words(block)).collect();
@@ -50,7 +60,12 @@ fn words(block: &Block) -> String {
         Block::Image(image) => format!("image {}", source(&image.source)),
         Block::Media(media) => {
             let extra: Vec<&str> = media.extra.iter().map(|(key, _)| &**key).collect();
-            format!("{} {}{}", media.kind.name(), source(&media.source), extra.concat())
+            format!(
+                "{} {}{}",
+                media.kind.name(),
+                source(&media.source),
+                extra.concat()
+            )
         }
         Block::Document(document) => format!("document {}", source(&document.source)),
         Block::ServerTool(step) => format!("step {:?}", step.name.as_ref().map(Text::to_string)),
@@ -73,7 +88,12 @@ fn check(role: &str, parts: &str, expected: &[&str], rest: &[&str]) {
 
 #[test]
 fn every_part() {
-    check("user", r#"[{"text":"Hi"},"there"]"#, &["text Hi", "text there"], &[]);
+    check(
+        "user",
+        r#"[{"text":"Hi"},"there"]"#,
+        &["text Hi", "text there"],
+        &[],
+    );
     check("user", r#"{"text":"Hi"}"#, &["text Hi"], &[]);
     check(
         "user",
@@ -100,7 +120,11 @@ fn every_part() {
     check(
         "model",
         r#"[{"text":"hm","thought":true},{"text":"Hi","thoughtSignature":"Sg=="},{"functionCall":{"name":"f","args":{"x":1}},"thought_signature":"Qw=="}]"#,
-        &["think hm", "text Hi signed Sg==", r#"call call_0 f {"x":1} signed Qw=="#],
+        &[
+            "think hm",
+            "text Hi signed Sg==",
+            r#"call call_0 f {"x":1} signed Qw=="#,
+        ],
         &[],
     );
     check(
@@ -135,8 +159,14 @@ fn results_in_every_habit() {
     gives(r#","response":{"result":[1]}"#, "c gives [text [1]]");
     gives(r#","response":{"output":""}"#, "c gives []");
     gives(r#","response":{"error":"no"}"#, "c fails [text no]");
-    gives(r#","response":{"error":{"code":1}}"#, r#"c fails [text {"code":1}]"#);
-    gives(r#","response":{"a":1,"b":2}"#, r#"c gives [text {"a":1,"b":2}]"#);
+    gives(
+        r#","response":{"error":{"code":1}}"#,
+        r#"c fails [text {"code":1}]"#,
+    );
+    gives(
+        r#","response":{"a":1,"b":2}"#,
+        r#"c gives [text {"a":1,"b":2}]"#,
+    );
     gives(
         r#","response":{"output":"see"},"parts":[{"inlineData":{"mimeType":"image/png","data":"AA=="}}]"#,
         "c gives [text see, image image/png AA==]",
@@ -162,12 +192,23 @@ fn roles_and_ids_over_a_conversation() {
         .turn
         .messages
         .iter()
-        .map(|message| (message.role, message.blocks.iter().map(|block| words(block)).collect()))
+        .map(|message| {
+            (
+                message.role,
+                message.blocks.iter().map(|block| words(block)).collect(),
+            )
+        })
         .collect();
     let expected = [
         (Role::User, vec!["text go"]),
-        (Role::Assistant, vec!["call call_0 f {}", "call call_1 g {}"]),
-        (Role::User, vec!["call_1 gives [text 2]", "call_0 gives [text 1]"]),
+        (
+            Role::Assistant,
+            vec!["call call_0 f {}", "call call_1 g {}"],
+        ),
+        (
+            Role::User,
+            vec!["call_1 gives [text 2]", "call_0 gives [text 1]"],
+        ),
         (Role::System, vec!["text mind"]),
     ]
     .map(|(role, words)| (role, words.into_iter().map(str::to_owned).collect()));
@@ -179,7 +220,10 @@ fn roles_and_ids_over_a_conversation() {
 fn the_system_instruction_in_every_shape() {
     for (shape, expected) in [
         (r#""a""#, vec!["text a"]),
-        (r#"{"parts":[{"text":"a"},{"text":"b"}],"role":"user"}"#, vec!["text a", "text b"]),
+        (
+            r#"{"parts":[{"text":"a"},{"text":"b"}],"role":"user"}"#,
+            vec!["text a", "text b"],
+        ),
         (r#"{"parts":{"text":"a"}}"#, vec!["text a"]),
         (r#"{"text":"a"}"#, vec!["text a"]),
         (r#"[{"text":"a"}]"#, vec!["text a"]),
@@ -187,7 +231,12 @@ fn the_system_instruction_in_every_shape() {
     ] {
         let body = format!(r#"{{"contents":[],"system_instruction":{shape}}}"#);
         let decoded = decoded(&body).unwrap();
-        let found: Vec<String> = decoded.turn.system.iter().map(|block| words(block)).collect();
+        let found: Vec<String> = decoded
+            .turn
+            .system
+            .iter()
+            .map(|block| words(block))
+            .collect();
         assert_eq!(found, expected, "{shape}");
     }
 }
@@ -207,7 +256,11 @@ fn tools_of_every_kind() {
                 input_schema,
                 extra,
                 ..
-            } => format!("{name} {} {}", input_schema.as_deref().unwrap_or("-"), extra.len()),
+            } => format!(
+                "{name} {} {}",
+                input_schema.as_deref().unwrap_or("-"),
+                extra.len()
+            ),
             Tool::Hosted {
                 kind, declaration, ..
             } => format!("{kind} {}", declaration.raw),
@@ -293,10 +346,22 @@ fn choices() {
             Some(ToolChoice::Tool("f".into())),
             None,
         ),
-        (r#"{"mode":"any","allowed_function_names":["f","g"]}"#, among(true), None),
+        (
+            r#"{"mode":"any","allowed_function_names":["f","g"]}"#,
+            among(true),
+            None,
+        ),
         (r#"{"mode":"NONE"}"#, Some(ToolChoice::None), None),
-        (r#"{"mode":"VALIDATED"}"#, Some(ToolChoice::Auto), Some("mode")),
-        (r#"{"mode":"VALIDATED","allowedFunctionNames":["f","g"]}"#, among(false), None),
+        (
+            r#"{"mode":"VALIDATED"}"#,
+            Some(ToolChoice::Auto),
+            Some("mode"),
+        ),
+        (
+            r#"{"mode":"VALIDATED","allowedFunctionNames":["f","g"]}"#,
+            among(false),
+            None,
+        ),
         (
             r#"{"mode":"AUTO","streamFunctionCallArguments":true}"#,
             Some(ToolChoice::Auto),
@@ -304,12 +369,15 @@ fn choices() {
         ),
         (r#"{"mode":"NEW"}"#, None, Some("mode")),
     ] {
-        let body = format!(
-            r#"{{"contents":[],"toolConfig":{{"functionCallingConfig":{config}}}}}"#
-        );
+        let body =
+            format!(r#"{{"contents":[],"toolConfig":{{"functionCallingConfig":{config}}}}}"#);
         let params = decoded(&body).unwrap().params;
         assert_eq!(params.tool_choice, expected, "{config}");
-        let left: Vec<String> = params.extra.iter().map(|(key, _)| key.to_string()).collect();
+        let left: Vec<String> = params
+            .extra
+            .iter()
+            .map(|(key, _)| key.to_string())
+            .collect();
         let expected: Vec<String> = rest
             .map(|key| format!("toolConfig.functionCallingConfig.{key}"))
             .into_iter()
@@ -320,7 +388,8 @@ fn choices() {
 
 #[test]
 fn a_count_is_about_the_request_in_it() {
-    let body = r#"{"generateContentRequest":{"model":"models/m","contents":[{"parts":[{"text":"x"}]}]}}"#;
+    let body =
+        r#"{"generateContentRequest":{"model":"models/m","contents":[{"parts":[{"text":"x"}]}]}}"#;
     let turn = decoded(body).unwrap().turn;
     assert_eq!(turn.model, "m");
     assert_eq!(turn.messages.len(), 1);
@@ -331,9 +400,18 @@ fn what_is_wrong_is_named() {
     for (body, expected) in [
         ("{}", "contents: expected"),
         (r#"{"contents":7}"#, "contents: expected"),
-        (r#"{"contents":[{"role":"bot"}]}"#, "contents[0].role: expected"),
-        (r#"{"contents":[{"parts":"x"}]}"#, "contents[0].parts: expected"),
-        (r#"{"contents":[],"systemInstruction":7}"#, "systemInstruction: expected"),
+        (
+            r#"{"contents":[{"role":"bot"}]}"#,
+            "contents[0].role: expected",
+        ),
+        (
+            r#"{"contents":[{"parts":"x"}]}"#,
+            "contents[0].parts: expected",
+        ),
+        (
+            r#"{"contents":[],"systemInstruction":7}"#,
+            "systemInstruction: expected",
+        ),
         (r#"{"contents":[],"tools":7}"#, "tools: expected"),
         (
             r#"{"contents":[],"generationConfig":{"candidateCount":2}}"#,

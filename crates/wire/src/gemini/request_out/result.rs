@@ -57,7 +57,12 @@ impl Out<'_> {
         if !self.is_own() {
             return Text::default();
         }
-        let blocks = self.decoded.turn.messages.iter().flat_map(|message| &message.blocks);
+        let blocks = self
+            .decoded
+            .turn
+            .messages
+            .iter()
+            .flat_map(|message| &message.blocks);
         let mut names = blocks.filter_map(|block| match &**block {
             Block::ToolUse(call) if call.id == *id => Some(call.name.clone()),
             _ => None,

@@ -15,11 +15,21 @@ fn key() -> SealKey {
 }
 
 fn encoded(decoded: &Decoded, model: &str) -> (Value, Vec<String>) {
-    let upstream = UpstreamContext { model, seal: &key() };
+    let upstream = UpstreamContext {
+        model,
+        seal: &key(),
+    };
     let encoded = encode_request(decoded, &upstream);
-    let losses = encoded.losses.iter().map(|loss| loss.path.clone()).collect();
+    let losses = encoded
+        .losses
+        .iter()
+        .map(|loss| loss.path.clone())
+        .collect();
     let body = String::from_utf8(encoded.body).unwrap();
-    (serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")), losses)
+    (
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")),
+        losses,
+    )
 }
 
 /// The body for an Anthropic client's request. Missing frame members are added.
@@ -116,7 +126,11 @@ fn what_the_api_would_refuse_is_mended() {
         json!([
             user(json!([{"text": "go"}])),
             model(json!([call("a", "f", Some(SIGNED))])),
-            user(json!([result("a", "f", json!({"error": "The result of this call is missing."}))])),
+            user(json!([result(
+                "a",
+                "f",
+                json!({"error": "The result of this call is missing."})
+            )])),
         ]),
         &[],
     );
@@ -134,7 +148,10 @@ fn media_of_a_result_stand_where_the_model_takes_them() {
     let mut inside = result("a", "f", json!({"error": "x\ny"}));
     let bare = inside.clone();
     inside["functionResponse"]["parts"] = json!([inline]);
-    let head = [user(json!([{"text": "go"}])), model(json!([call("a", "f", Some(SIGNED))]))];
+    let head = [
+        user(json!([{"text": "go"}])),
+        model(json!([call("a", "f", Some(SIGNED))])),
+    ];
     for (name, last) in [(NEW, json!([inside])), (OLD, json!([bare, inline]))] {
         let expected = json!([head[0], head[1], user(last)]);
         check_contents(messages.clone(), name, expected, &[]);
@@ -177,10 +194,15 @@ fn the_system_prompt_and_what_stands_in_the_middle() {
         }),
         NEW,
     );
-    assert_eq!(body["systemInstruction"], json!({"parts": [{"text": "Be brief."}]}));
+    assert_eq!(
+        body["systemInstruction"],
+        json!({"parts": [{"text": "Be brief."}]})
+    );
     assert_eq!(
         body["contents"],
-        json!([user(json!([{"text": "hi"}, {"text": "<system-reminder>\nmind\n</system-reminder>"}]))])
+        json!([user(
+            json!([{"text": "hi"}, {"text": "<system-reminder>\nmind\n</system-reminder>"}])
+        )])
     );
     assert_eq!(losses, ["system[0]"]);
 }
@@ -227,7 +249,12 @@ fn tokens_go_back_to_their_own_upstream_only() {
             &[],
         ),
         (
-            vec![thinking("hm", &foreign), thinking("hm", &own), tool_use("a", "f"), tool_use("b", "g")],
+            vec![
+                thinking("hm", &foreign),
+                thinking("hm", &own),
+                tool_use("a", "f"),
+                tool_use("b", "g"),
+            ],
             json!([thought, call("a", "f", Some("TOKEN")), call("b", "g", None)]),
             &["messages[1].content[0]"],
         ),
@@ -265,13 +292,19 @@ fn tools_and_choices() {
     ] {
         let (body, lost) = sent(json!({"tools": tools, "tool_choice": choice}), NEW);
         assert_eq!(body["tools"], declared);
-        assert_eq!(body["toolConfig"], json!({"functionCallingConfig": calling}));
+        assert_eq!(
+            body["toolConfig"],
+            json!({"functionCallingConfig": calling})
+        );
         let mut expected = vec!["tools[1]", "tools[0].input_schema.not"];
         expected.extend(losses);
         assert_eq!(lost, expected, "{choice}");
     }
     let (body, lost) = sent(json!({"tool_choice": {"type": "any"}}), NEW);
-    assert_eq!((&body["tools"], &body["toolConfig"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&body["tools"], &body["toolConfig"]),
+        (&Value::Null, &Value::Null)
+    );
     assert_eq!(lost, ["tool_choice"]);
 }
 
@@ -290,7 +323,11 @@ fn thinking_in_the_terms_of_the_generation() {
         (off.clone(), pro, json!({"thinkingLevel": "LOW"})),
         (budget(1024), NEW, shown("thinkingLevel", json!("LOW"))),
         (budget(31_999), NEW, shown("thinkingLevel", json!("HIGH"))),
-        (effort("medium"), NEW, shown("thinkingLevel", json!("MEDIUM"))),
+        (
+            effort("medium"),
+            NEW,
+            shown("thinkingLevel", json!("MEDIUM")),
+        ),
         (effort("medium"), pro, shown("thinkingLevel", json!("HIGH"))),
         (effort("max"), NEW, shown("thinkingLevel", json!("HIGH"))),
         (adaptive, OLD, shown("thinkingBudget", json!(-1))),
@@ -306,7 +343,10 @@ fn thinking_in_the_terms_of_the_generation() {
         (budget(2048), "gemini-2.0-flash", Value::Null),
     ] {
         let (body, _) = sent(request.clone(), model);
-        assert_eq!(body["generationConfig"]["thinkingConfig"], expected, "{model} {request}");
+        assert_eq!(
+            body["generationConfig"]["thinkingConfig"], expected,
+            "{model} {request}"
+        );
     }
 }
 
@@ -332,7 +372,10 @@ fn limits_and_formats() {
         body["generationConfig"],
         json!({"temperature": 0.5, "topK": 3, "maxOutputTokens": 65_536, "stopSequences": ["1", "2", "3", "4", "5"]})
     );
-    assert_eq!(lost, ["service_tier", "metadata.user_id", "max_tokens", "stop[5]"]);
+    assert_eq!(
+        lost,
+        ["service_tier", "metadata.user_id", "max_tokens", "stop[5]"]
+    );
 }
 
 #[test]
@@ -358,15 +401,31 @@ fn a_chat_clients_request() {
         body["generationConfig"],
         json!({"thinkingConfig": {"includeThoughts": true, "thinkingLevel": "LOW"}})
     );
-    assert_eq!(losses, ["tools[0].strict", "parallel_tool_calls", "reasoning_effort", "seed", "user"]);
+    assert_eq!(
+        losses,
+        [
+            "tools[0].strict",
+            "parallel_tool_calls",
+            "reasoning_effort",
+            "seed",
+            "user"
+        ]
+    );
 }
 
 /// A body of this wire as it goes out again.
 fn own(body: &str) -> (String, Vec<String>) {
     let doc = gemini::scan_request(&body.into()).unwrap();
-    let upstream = UpstreamContext { model: NEW, seal: &key() };
+    let upstream = UpstreamContext {
+        model: NEW,
+        seal: &key(),
+    };
     let encoded = encode_request(&gemini::decode_request(&doc).unwrap(), &upstream);
-    let losses = encoded.losses.iter().map(|loss| loss.path.clone()).collect();
+    let losses = encoded
+        .losses
+        .iter()
+        .map(|loss| loss.path.clone())
+        .collect();
     (String::from_utf8(encoded.body).unwrap(), losses)
 }
 
@@ -393,12 +452,22 @@ fn our_tokens_never_leave_and_the_step_stays_legal() {
         )
     };
     for (token, expected, losses) in [
-        (&ours, SIGNED, vec!["contents[0].parts[0].partMetadata", "contents[0].parts[1].signature"]),
+        (
+            &ours,
+            SIGNED,
+            vec![
+                "contents[0].parts[0].partMetadata",
+                "contents[0].parts[1].signature",
+            ],
+        ),
         (&mine, "MINE", vec!["contents[0].parts[0].partMetadata"]),
     ] {
         let (sent, lost) = own(&body(token));
         let sent: Value = serde_json::from_str(&sent).unwrap();
-        assert_eq!(sent["contents"][0]["parts"][1]["thoughtSignature"], expected);
+        assert_eq!(
+            sent["contents"][0]["parts"][1]["thoughtSignature"],
+            expected
+        );
         assert_eq!(lost, losses);
     }
 }
@@ -417,8 +486,15 @@ fn hosted_tools_alone_cannot_be_served() {
     };
     let hosted = json!({"type": "web_search_20250305", "name": "web_search"});
     let found = unservable_tools(&turn(json!([hosted]))).unwrap();
-    assert_eq!((found.name.to_string(), found.is_run_by_client), ("web_search".into(), false));
-    assert_eq!(unservable_tools(&turn(json!([hosted, {"name": "f", "input_schema": {}}]))), None);
-    let found = unservable_tools(&turn(json!([{"type": "bash_20250124", "name": "bash"}]))).unwrap();
+    assert_eq!(
+        (found.name.to_string(), found.is_run_by_client),
+        ("web_search".into(), false)
+    );
+    assert_eq!(
+        unservable_tools(&turn(json!([hosted, {"name": "f", "input_schema": {}}]))),
+        None
+    );
+    let found =
+        unservable_tools(&turn(json!([{"type": "bash_20250124", "name": "bash"}]))).unwrap();
     assert!(found.is_run_by_client);
 }

@@ -82,7 +82,9 @@ fn text_thoughts_and_calls() {
         &[
             r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true}]}}],"responseId":"r","modelVersion":"m","usageMetadata":{"promptTokenCount":3}}"#,
             &parts(r#"{"text":"Hel"}"#),
-            &parts(r#"{"text":"lo"},{"functionCall":{"id":"a","name":"f","args":{"x":1}},"thoughtSignature":"S1"},{"functionCall":{"name":"g"}}"#),
+            &parts(
+                r#"{"text":"lo"},{"functionCall":{"id":"a","name":"f","args":{"x":1}},"thoughtSignature":"S1"},{"functionCall":{"name":"g"}}"#,
+            ),
             r#"{"candidates":[{"content":{"parts":[{"text":""}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4,"thoughtsTokenCount":1}}"#,
         ],
         &[
@@ -120,7 +122,14 @@ fn a_token_belongs_to_what_was_said_before() {
     );
     check(
         &[&parts(r#"{"text":"hm","thought":true}"#), &last, &stop],
-        &["0 Thinking", "0+ hm", "0+ signed S", "0.", "EndTurn", "done"],
+        &[
+            "0 Thinking",
+            "0+ hm",
+            "0+ signed S",
+            "0.",
+            "EndTurn",
+            "done",
+        ],
     );
     check(&[&last, &stop], &["0 hidden S", "0.", "EndTurn", "done"]);
 }
@@ -130,7 +139,9 @@ fn pictures_sources_and_what_only_this_wire_knows() {
     let stop = finish("STOP");
     check(
         &[
-            &parts(r#"{"text":"see"},{"inlineData":{"mimeType":"image/png","data":"AA=="}},{"executableCode":{"code":"1"}}"#),
+            &parts(
+                r#"{"text":"see"},{"inlineData":{"mimeType":"image/png","data":"AA=="}},{"executableCode":{"code":"1"}}"#,
+            ),
             &stop,
         ],
         &[
@@ -186,7 +197,14 @@ fn hosts_deviate() {
             r#"{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finish_reason":"STOP"}]}"#,
             r#"{"usage_metadata":{"prompt_token_count":2}}"#,
         ],
-        &["0 Text", "0+ Hi", "usage Some(2) None", "0.", "EndTurn", "done"],
+        &[
+            "0 Text",
+            "0+ Hi",
+            "usage Some(2) None",
+            "0.",
+            "EndTurn",
+            "done",
+        ],
     );
 }
 
@@ -213,10 +231,21 @@ fn what_cannot_be_used_is_a_fault() {
     fails(&["<html>"], End::Clean, F::Malformed);
     fails(&[error], End::Clean, F::Overloaded);
     fails(&[&text, &format!("[{error}]")], End::Clean, F::Overloaded);
-    fails(&[&text, &finish("MALFORMED_FUNCTION_CALL")], End::Clean, F::BrokenToolCall);
-    fails(&[&finish("UNEXPECTED_TOOL_CALL")], End::Clean, F::BrokenToolCall);
+    fails(
+        &[&text, &finish("MALFORMED_FUNCTION_CALL")],
+        End::Clean,
+        F::BrokenToolCall,
+    );
+    fails(
+        &[&finish("UNEXPECTED_TOOL_CALL")],
+        End::Clean,
+        F::BrokenToolCall,
+    );
     let broken = Failure::new(F::Timeout, "late");
     fails(&[&text], End::Broken(broken.clone()), F::Timeout);
     let (found, fault) = read(&[&text, &finish("STOP")], End::Broken(broken));
-    assert_eq!((found.last().map(String::as_str), fault), (Some("done"), None));
+    assert_eq!(
+        (found.last().map(String::as_str), fault),
+        (Some("done"), None)
+    );
 }
