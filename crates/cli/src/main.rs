@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod configuration;
 mod failure;
+mod log_fields;
 mod output;
 mod port_owner;
 #[cfg(test)]

@@ -11,9 +11,7 @@ use lingate_route::{Candidate, Table, TargetRef};
 
 use crate::problem::{Problem, Problems};
 use crate::provider::{Provider, is_loopback};
-use crate::settings::{
-    Bodies, LogFormat, LogLevel, Modality, ToolFormat, ValidateToolCalls,
-};
+use crate::settings::{Bodies, LogFormat, LogLevel, Modality, ToolFormat, ValidateToolCalls};
 use crate::value::{KeyHash, MicroUsd};
 
 /// Everything the gateway runs on. Holds secrets: has no `Debug`.

@@ -67,6 +67,7 @@ pub(crate) const LIST: &[&Quirk] = &[
     &fix::call_names::KIMI_CALL_NAMES,
     &fix::kimi_k2_text::KIMI_K2_IMPLICIT_TEXT,
     &fix::kimi_k2_text::KIMI_K2_TEXT,
+    &fix::qwen3_coder_text::QWEN3_CODER_TEXT,
     &fix::output_limit_retry::OUTPUT_LIMIT_RETRY,
     &fix::mandatory_reasoning::MANDATORY_REASONING,
     &fix::forced_call::FORCED_CALL_RETRY,

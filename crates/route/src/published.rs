@@ -18,6 +18,10 @@ pub struct PublishedModel {
     pub context: Option<u64>,
     /// Output limit in tokens, on the same terms.
     pub max_output: Option<u64>,
+    /// Whether all that may serve it are known to think when asked.
+    pub thinks: bool,
+    /// Whether all that may serve it are known to read pictures.
+    pub has_images: bool,
 }
 
 /// What `profile` may ask for, in the order of the file: configured models and literal aliases, the current Claude
@@ -107,6 +111,8 @@ impl List<'_> {
             max_output: max_output.or_else(|| {
                 self.smallest(&resolution, |candidate| self.fact(candidate)?.max_output)
             }),
+            thinks: self.all(&resolution, |fact| fact.thinks),
+            has_images: self.all(&resolution, |fact| fact.has_images),
         });
     }
 
@@ -133,6 +139,11 @@ impl List<'_> {
     ) -> Option<u64> {
         let limits: Option<Vec<u64>> = resolution.candidates.iter().map(limit).collect();
         limits?.into_iter().min()
+    }
+
+    fn all(&self, resolution: &Resolution, holds: impl Fn(&KnownModel) -> bool) -> bool {
+        let mut candidates = resolution.candidates.iter();
+        candidates.all(|candidate| self.fact(candidate).is_some_and(&holds))
     }
 
     fn context(&self, candidate: &Candidate) -> Option<u64> {

@@ -89,6 +89,10 @@ pub struct KnownModel {
     pub context: Option<u64>,
     /// Output limit in tokens.
     pub max_output: Option<u64>,
+    /// Whether it can think before it answers; unknown counts as no.
+    pub thinks: bool,
+    /// Whether it reads pictures; unknown counts as no.
+    pub has_images: bool,
 }
 
 /// How one of a model's targets is chosen (`strategy`).

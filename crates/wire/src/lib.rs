@@ -5,6 +5,7 @@
 pub mod bridge;
 mod codec;
 mod overflow;
+mod repeat;
 mod wire;
 
 pub mod anthropic;

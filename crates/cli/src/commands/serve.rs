@@ -17,6 +17,7 @@ use crate::args::Serve;
 use crate::background::{self, Entry, Registration};
 use crate::configuration::{Listen, load};
 use crate::failure::Failure;
+use crate::log_fields::LogFields;
 use crate::output;
 use crate::port_owner::port_owner;
 
@@ -158,6 +159,7 @@ fn start_log(config: &Config) {
         .with_writer(io::stderr);
     match config.log.format {
         LogFormat::Text => log
+            .fmt_fields(LogFields::default())
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             .init(),

@@ -66,16 +66,17 @@ pub(crate) struct ModelEntry {
     /// How tools are described to the model.
     #[serde(default)]
     pub(crate) tool_format: ToolFormat,
-    /// Globs of the tools the model is told about.
+    /// Globs of the tools the model is told about; the others are left out.
     #[serde(default = "every_tool")]
     pub(crate) tools_allowed: Vec<String>,
-    /// Text for the system prompt.
+    /// Text for the system prompt, the same in every request.
     #[serde(default)]
     pub(crate) instruction: String,
     /// Where the instruction goes.
     #[serde(default)]
     pub(crate) instruction_mode: InstructionMode,
-    /// Keeps only this many of the last turns; 0 keeps all.
+    /// Keeps only this many of the last turns; 0 keeps all. A turn is what the user says and all the model does about
+    /// it. In a longer session every turn changes how the prompt begins, so that prompt caches no longer help.
     #[serde(default)]
     pub(crate) max_turns: u32,
     /// `client`, `omit`, or a number.

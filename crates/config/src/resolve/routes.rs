@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use lingate_route::{Alias, KnownModel, Model, Rule, Scope, Table, Target, When};
 
 use super::references::{check_references, unknown_provider};
+use crate::Modality;
 use crate::file::{ContextEntry, File, ModelEntry, Ordered, RuleEntry, TargetEntry, TargetTable};
-use crate::preset::{ModelFacts, Preset, presets};
+use crate::preset::{ModelFacts, Preset, ThinkingFact, presets};
 use crate::provider::{DEMO, Kind, Provider};
 use crate::report::{Path, Report};
 
@@ -301,5 +302,10 @@ fn known_model(id: &str, facts: &ModelFacts) -> KnownModel {
         display_name: facts.name.clone(),
         context: facts.context,
         max_output: facts.max_output,
+        thinks: matches!(
+            facts.thinking,
+            Some(ThinkingFact::Optional | ThinkingFact::Always)
+        ),
+        has_images: facts.input.contains(&Modality::Image),
     }
 }

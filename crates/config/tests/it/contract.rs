@@ -98,6 +98,7 @@ fn example_loads() {
 fn inert_keys_are_listed() {
     let config = load(
         "[models.a]\ntargets = [\"demo/demo\"]\nstrategy = \"spread\"\nensure_tool_call = false\ntool_format = \"xml\"\n\
+         instruction = \"Be brief.\"\ntools_allowed = [\"a*\"]\nmax_turns = 2\n\
          [profiles.p.models.b]\ntargets = [\"demo/demo\"]\noverflow = \"a\"\n",
         &[],
     )
@@ -108,7 +109,7 @@ fn inert_keys_are_listed() {
         [
             "lingate.toml:3: `models.a.strategy` has no effect yet",
             "lingate.toml:5: `models.a.tool_format` has no effect yet",
-            "lingate.toml:8: `profiles.p.models.b.overflow` has no effect yet",
+            "lingate.toml:11: `profiles.p.models.b.overflow` has no effect yet",
         ]
     );
 }

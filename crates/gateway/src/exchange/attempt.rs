@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use http::header::CONTENT_TYPE;
-use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use lingate_quirk::{Repair, Settings};
@@ -25,6 +24,7 @@ use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Chain, Tally};
 use crate::relay::live::{Limits, Live};
 use crate::shared::Shared;
+use crate::upstream::address::address;
 use crate::upstream::auth;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::{DemoBody, UpstreamBody, WHOLE_CAP, chain_of};
@@ -142,7 +142,8 @@ pub(crate) async fn run(
         limits,
         blame: blame.clone(),
     };
-    let read = answered.read(body, chain, asked.peek.stream);
+    // On the heap: a future is moved whole, together with everything that awaits it.
+    let read = Box::pin(answered.read(body, chain, asked.peek.stream));
     let limit = patience(upstream.provider.timeouts.first_content, asked.peek.stream);
     within(limit, "first_content", read).await.map_err(told)
 }
@@ -304,10 +305,9 @@ pub(crate) fn request(
     .map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?;
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = match (lane, forwarded_query(asked.query.as_deref())) {
-        (Lane::Passthrough, Some(query)) => with_query(url, &query),
-        _ => url.clone(),
-    };
+    let query = (asked.query.as_deref()).filter(|_| lane == Lane::Passthrough);
+    let (wire, is_stream) = (upstream.wire, asked.peek.stream);
+    *request.uri_mut() = address(url, wire, &upstream.model, is_stream, query);
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -329,28 +329,6 @@ fn translated_headers(asked: &Asked, upstream: Wire) -> HeaderMap {
         }
     }
     headers
-}
-
-/// The client's query without `key`, in which Gemini clients show their credential.
-fn forwarded_query(query: Option<&str>) -> Option<String> {
-    let kept: Vec<&str> = query?
-        .split('&')
-        .filter(|pair| *pair != "key" && !pair.starts_with("key="))
-        .collect();
-    (!kept.is_empty()).then(|| kept.join("&"))
-}
-
-fn with_query(url: &Uri, query: &str) -> Uri {
-    let mut parts = url.clone().into_parts();
-    let joined = match url.query() {
-        Some(own) => format!("{}?{own}&{query}", url.path()),
-        None => format!("{}?{query}", url.path()),
-    };
-    let Ok(path_and_query) = joined.parse::<PathAndQuery>() else {
-        return url.clone();
-    };
-    parts.path_and_query = Some(path_and_query);
-    Uri::from_parts(parts).unwrap_or_else(|_| url.clone())
 }
 
 fn demo_answer(body: &[u8], is_stream: bool) -> Response<UpstreamBody> {

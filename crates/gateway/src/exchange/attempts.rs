@@ -100,7 +100,9 @@ impl Attempts {
                 plan: &self.plan,
                 schemas: &shared.schemas,
             };
-            let patch = match attempt::run(shared, &attempt, &self.draft).await {
+            // On the heap: a future is moved whole, together with everything that awaits it.
+            let attempted = Box::pin(attempt::run(shared, &attempt, &self.draft)).await;
+            let patch = match attempted {
                 Err(failed) => {
                     let patch = self.after_failure(&failed, &upstream);
                     let Some(patch) = patch else {

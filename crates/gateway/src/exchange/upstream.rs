@@ -8,6 +8,7 @@ use lingate_config::{
 use lingate_quirk::{Selection, Settings, Target, select};
 use lingate_route::{Ask, Candidate, Cause, Resolution, Table, Unresolved, resolve};
 use lingate_wire::bridge::Lane;
+use lingate_wire::gemini::Framing;
 use lingate_wire::turn::{Failure, FailureKind, Tool};
 use lingate_wire::{Wire, bridge};
 
@@ -79,7 +80,9 @@ impl<'c> Upstream<'c> {
 
     /// The lane of a request to this upstream.
     pub(crate) fn lane(&self, asked: &Asked) -> Lane {
-        if self.refuses_foreign_thinking {
+        // A Gemini stream that is one array cannot carry keep-alives or an error at its end: it is written anew.
+        let is_array = asked.reply_options().framing == Framing::Array;
+        if self.refuses_foreign_thinking || is_array {
             return Lane::Translate;
         }
         self.lane_for(asked.wire, asked.has_seal, asked.peek.has_tools)

@@ -1,12 +1,17 @@
-//! `GET /v1/models`: one list whose objects carry both the Anthropic and the `OpenAI` members.
+//! `GET /v1/models`: one list whose objects carry both the Anthropic and the `OpenAI` members; in other shapes for Codex
+//! and for clients of the Gemini wire.
 
 use std::ops::Range;
 
-use http::{Response, StatusCode};
+use http::header::{ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, Response, StatusCode};
 use lingate_route::{PublishedModel, published};
-use lingate_wire::Wire;
-use lingate_wire::turn::{Failure, FailureKind};
+use lingate_wire::gemini::ModelEntry;
+use lingate_wire::responses::models::CodexModel;
+use lingate_wire::turn::{Effort, Failure, FailureKind};
+use lingate_wire::{Wire, gemini, responses};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::keys::Caller;
 use super::respond::{self, Body};
@@ -15,19 +20,39 @@ use crate::shared::Shared;
 
 /// The dated facts carry no creation dates, and clients only parse them.
 const CREATED: (&str, u64) = ("2026-01-01T00:00:00Z", 1_767_225_600);
+/// What a model that thinks can be asked for; every wire's encoder brings it to what the upstream knows.
+const EFFORTS: &[Effort] = &[Effort::Low, Effort::Medium, Effort::High];
 /// Marks an id whose window Claude Code takes for a million tokens; no route knows it.
 const WINDOW_SUFFIX: &str = "[1m]";
 
-/// The list, or the page of it that `query` asks for.
+/// How the list is asked for.
+pub(crate) struct Asked<'a> {
+    /// The wire of the path.
+    pub wire: Wire,
+    /// The query, without `?`.
+    pub query: &'a str,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// The list in the shape that the client reads, or the page of it that the query asks for.
 pub(crate) fn list(
     shared: &Shared,
     profile: Option<&str>,
     caller: &Caller,
-    query: Option<&str>,
+    asked: &Asked<'_>,
 ) -> Response<Body> {
     let visible = visible(shared, profile, caller);
+    if asked.wire == Wire::Gemini {
+        let entries: Vec<_> = visible.iter().map(gemini_entry).collect();
+        return respond::json(StatusCode::OK, gemini::encode_models(&entries));
+    }
+    // Codex tells its version and reads a shape of its own.
+    if pairs(asked.query).any(|(name, _)| name == "client_version") {
+        return codex_list(&visible, asked.headers);
+    }
     let ids: Vec<&str> = visible.iter().map(|model| model.id.as_str()).collect();
-    let Page { range, has_more } = Page::of(&ids, query.unwrap_or_default());
+    let Page { range, has_more } = Page::of(&ids, asked.query);
     let models: Vec<Value> = visible
         .get(range)
         .unwrap_or_default()
@@ -43,6 +68,57 @@ pub(crate) fn list(
         "data": models,
     });
     respond::json(StatusCode::OK, body.to_string())
+}
+
+/// Codex keeps the list and asks whether it is still the same.
+fn codex_list(models: &[PublishedModel], headers: &HeaderMap) -> Response<Body> {
+    let entries: Vec<_> = models
+        .iter()
+        .map(|model| CodexModel {
+            id: &model.id,
+            name: &model.display_name,
+            context: model.context,
+            efforts: if model.thinks { EFFORTS } else { &[] },
+            has_images: model.has_images,
+        })
+        .collect();
+    let body = responses::models::codex_list(&entries);
+    let digest = Sha256::digest(&body);
+    let tag: String = digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let tag = format!("\"{tag}\"");
+    let is_same = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|known| known.trim().trim_start_matches("W/") == tag);
+    let mut response = if is_same {
+        respond::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        respond::json(StatusCode::OK, body)
+    };
+    respond::set(response.headers_mut(), ETAG, &tag);
+    response
+}
+
+fn gemini_entry(model: &PublishedModel) -> ModelEntry {
+    ModelEntry {
+        id: model.id.clone(),
+        display_name: model.display_name.clone(),
+        input_tokens: model.context,
+        output_tokens: model.max_output,
+        thinks: model.thinks,
+    }
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// One model of the list; the id may carry `[1m]`.
@@ -61,6 +137,10 @@ pub(crate) fn one(
         .find(|model| model.id == id)
         .or_else(|| models.iter().find(|model| model.id == name));
     match found {
+        Some(model) if wire == Wire::Gemini => {
+            let body = gemini::encode_model(&gemini_entry(model));
+            respond::json(StatusCode::OK, body)
+        }
         Some(model) => respond::json(StatusCode::OK, object(model, id).to_string()),
         None => {
             let failure = Failure::new(
@@ -85,8 +165,7 @@ impl Page {
     /// as on the `OpenAI` wire. A cursor that is not in the list leads to an empty page: nobody goes in circles.
     fn of(ids: &[&str], query: &str) -> Self {
         let asked = |name: &str| {
-            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs
+            pairs(query)
                 .find(|(own, _)| *own == name)
                 .map(|(_, value)| percent_decoded(value))
         };

@@ -168,7 +168,14 @@ async fn dispatch(
             };
             count::run(shared, call).await
         }
-        Route::Models => models::list(&shared, profile.as_deref(), &caller, parts.uri.query()),
+        Route::Models => {
+            let list = models::Asked {
+                wire: matched.wire,
+                query: parts.uri.query().unwrap_or_default(),
+                headers: &parts.headers,
+            };
+            models::list(&shared, profile.as_deref(), &caller, &list)
+        }
         Route::Model(id) => {
             let request_id = ids::exchange().to_string();
             models::one(
@@ -209,7 +216,7 @@ fn unknown(shared: &Shared, method: &Method, path: &str) -> Failure {
         FailureKind::UnknownPath,
         format!(
             "unknown request URL: {method} {path} is not served here; there are /v1/messages, /v1/messages/count_tokens, \
-             /v1/chat/completions, /v1/models, /health and /metrics"
+             /v1/chat/completions, /v1/responses, /v1beta/models/MODEL:generateContent, /v1/models, /health and /metrics"
         ),
     )
 }

@@ -51,6 +51,8 @@ pub(crate) struct Live {
     raw: BytesMut,
     /// Passthrough, and where the wires are the same: the event that is still arriving.
     tail: BytesMut,
+    /// How much of it has no end of an event.
+    searched: usize,
     /// Translated, where the wires are the same: which bytes go out as they came.
     pieces: Option<Pieces>,
     /// Bytes read of the upstream for the next write.
@@ -97,6 +99,7 @@ impl Live {
             events: Vec::new(),
             raw: BytesMut::new(),
             tail: BytesMut::new(),
+            searched: 0,
             pieces,
             taken: 0,
             last_byte: now,
@@ -152,7 +155,7 @@ impl Live {
     }
 
     /// Reads the rest, for a client that wants the reply whole.
-    pub(crate) async fn read_to_end(mut self) -> Result<(Vec<Event>, Tally), Failure> {
+    pub(crate) async fn read_to_end(&mut self) -> Result<(Vec<Event>, Tally), Failure> {
         while !self.is_over() {
             match self.read().await {
                 Some(chunk) => self.take(chunk),
@@ -329,9 +332,15 @@ impl Live {
     }
 
     /// Where the first event ends, if it is there. One that outgrows all measure is not waited for: the chain refuses it.
-    fn next_event(&self) -> Option<usize> {
-        let is_too_large = self.tail.len() > DEFAULT_MAX_EVENT + 1;
-        event_end(&self.tail).or_else(|| is_too_large.then_some(self.tail.len()))
+    fn next_event(&mut self) -> Option<usize> {
+        // An end may have begun in what was searched before.
+        let from = std::mem::take(&mut self.searched).saturating_sub(2);
+        let end = event_end(self.tail.get(from..).unwrap_or_default());
+        if end.is_none() && self.tail.len() <= DEFAULT_MAX_EVENT + 1 {
+            self.searched = self.tail.len();
+            return None;
+        }
+        Some(end.map_or(self.tail.len(), |end| from + end))
     }
 
     /// Takes whole events one by one, so that each can go out as it came.

@@ -146,14 +146,16 @@ impl ClientStream {
     pub(crate) fn into_body(mut self) -> Body {
         let early = self.early();
         let first = (!early.is_empty()).then_some(early);
-        let stream =
-            futures_util::stream::unfold((self, first), |(mut stream, first)| async move {
+        let stream = futures_util::stream::unfold(
+            (Box::new(self), first),
+            |(mut stream, first)| async move {
                 let bytes = match first {
                     Some(bytes) => bytes,
                     None => stream.next().await?,
                 };
                 Some((Ok::<_, Infallible>(Frame::data(bytes)), (stream, None)))
-            });
+            },
+        );
         Either::Right(StreamBody::new(stream).boxed_unsync())
     }
 

@@ -80,7 +80,9 @@ async fn check(wire: Wire, speaks: &str, more: &str, body: &Value, lane: Lane, r
 #[tokio::test]
 async fn an_explanation_is_what_is_sent() {
     use Lane::{Passthrough, Translate};
-    use Reason::{ModelSettings, OtherWire, ProviderBody, TargetBody};
+    use Reason::{
+        EnsureToolCall, ModelSettings, OtherWire, ProviderBody, TargetBody, ValidateToolCalls,
+    };
     let (ask, chat) = (messages(false), completions(true));
     check(Wire::Anthropic, "anthropic", "", &ask, Passthrough, &[]).await;
     check(Wire::Anthropic, "chat", "", &ask, Translate, &[OtherWire]).await;
@@ -91,6 +93,13 @@ async fn an_explanation_is_what_is_sent() {
     let own = "[models.gpt-x]\ntemperature = 0.5\ntargets = [{ to = \"up/served\", body = { seed = 1 } }]";
     let reasons = [ModelSettings, TargetBody];
     check(Wire::Chat, "chat", own, &chat, Translate, &reasons).await;
+    // Policies look inside only where there are calls to look at.
+    let own = "[models.gpt-x]\ntargets = [\"up/served\"]\nensure_tool_call = true\nvalidate_tool_calls = \"repair\"";
+    check(Wire::Chat, "chat", own, &chat, Passthrough, &[]).await;
+    let mut with_tools = chat.clone();
+    with_tools["tools"] = json!([{"type": "function", "function": {"name": "Read"}}]);
+    let reasons = [EnsureToolCall, ValidateToolCalls];
+    check(Wire::Chat, "chat", own, &with_tools, Translate, &reasons).await;
 }
 
 #[test]

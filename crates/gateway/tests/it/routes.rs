@@ -186,3 +186,31 @@ fn silent(what: &str, text: &str) {
         assert!(!text.contains(secret), "{what} says {secret}: {text}");
     }
 }
+
+#[tokio::test]
+async fn an_unknown_path_is_no_unknown_model() {
+    let (_upstream, lingate) = start().await;
+    for (path, kind, code) in [
+        ("/v1/chat/elsewhere", "invalid_request_error", "unknown_url"),
+        ("/v1/completions", "invalid_request_error", "unknown_url"),
+        ("/v1/messages/batches", "not_found_error", ""),
+        ("/v1/embeddings", "not_found_error", ""),
+    ] {
+        let response = ask(&lingate, "POST", path).send().await;
+        assert_eq!(response.status, 404, "{path}");
+        assert_eq!(response.header("x-should-retry"), "false");
+        let error = response.json().await["error"].clone();
+        assert_eq!(error["type"], kind, "{path}: {error}");
+        assert_eq!(error["code"].as_str().unwrap_or_default(), code, "{error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.contains(path), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn since_when_it_runs_is_told_to_the_second() {
+    let (_upstream, lingate) = start().await;
+    let health = lingate.get("/health").send().await.json().await;
+    let since = health["since"].as_str().unwrap_or_default();
+    assert_eq!((since.len(), since.ends_with('Z')), (20, true), "{since}");
+}

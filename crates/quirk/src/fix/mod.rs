@@ -15,6 +15,7 @@ pub(crate) mod moonshot_effort;
 pub(crate) mod no_content_filler;
 pub(crate) mod openai_params;
 pub(crate) mod output_limit_retry;
+pub(crate) mod qwen3_coder_text;
 pub(crate) mod reasoning_history;
 pub(crate) mod temperature_range;
 pub(crate) mod tool_call_ids;

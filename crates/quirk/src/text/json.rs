@@ -418,7 +418,10 @@ mod tests {
         check(" \n", "{}+");
         check(" null ", "{}+");
         check("{\"a\":\"b\n\t\u{1}\"}", r#"{"a":"b\n\t\u0001"}+"#);
-        check(r#""{\"a\":\"b\\nc\\u00e9\u00e9\u0041\"}""#, r#"{"a":"b\nc\u00e9\u00e9A"}+"#);
+        check(
+            r#""{\"a\":\"b\\nc\\u00e9\u00e9\u0041\"}""#,
+            r#"{"a":"b\nc\u00e9\u00e9A"}+"#,
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //!                    └─ Format: what stands behind a marker ─ Calls ─ Output ─ events
 //! ```
 //!
-//! **To add a family**, write one file: a struct that implements [`Format`] and one constant of [`Mark`]s.
+//! **To add a family**, write one file: a struct that implements [`Format`] and one constant of [`mark::Mark`]s.
 //!
 //! * `prose()` lists the markers that count outside calls: where a call may begin (`Role::Call`), strays, think tags.
 //!   Text is held back only while it could still become one of them; they begin with `<`.
@@ -18,8 +18,9 @@
 //!   marker arrives whole, wherever the stream was cut; text never holds the beginning of one. `text()` may take less than
 //!   it is given when it changes place: the rest comes again, read for the new markers.
 //! * As soon as the name is known: `calls.open(Name::Known(..))`, then `calls.write(..)` with JSON as it comes, then
-//!   `calls.close()`. [`JsonArguments`] does this for arguments that are JSON, [`Parameters`] for values that are typed by
-//!   the tool's schema. `Name::BySchema` leaves it to the arguments which tool is meant; [`names::resolve`] reads Kimi's ids.
+//!   `calls.close()`. [`arguments::JsonArguments`] does this for arguments that are JSON (see `kimi_k2`),
+//!   [`parameters::Parameters`] for values that are typed by the tool's schema (see `qwen3_coder`). `Name::BySchema` leaves
+//!   it to the arguments which tool is meant; [`names::resolve`] reads Kimi's ids.
 //! * `Step::Restore` says that it was prose after all: what was read since `begin()` is text, verbatim. It is possible
 //!   until a call is open. Bound what may come before that, by letters and not by pieces. `Step::Done` ends it well.
 //!   `Step::Prose` makes what follows thoughts or text, for formats whose channels are markup themselves.
@@ -45,17 +46,16 @@ pub(crate) mod names;
 mod output;
 mod parameters;
 mod prose_marks;
+pub(crate) mod qwen3_coder;
 mod stage;
 
 use std::sync::Arc;
 
-pub(crate) use arguments::{JsonArguments, Read};
 pub(crate) use asked::Asked;
-pub(crate) use calls::Calls;
-pub(crate) use format::{Format, Step};
-pub(crate) use mark::{Mark, Role};
-pub(crate) use output::Kind;
-pub(crate) use parameters::Parameters;
+
+use calls::Calls;
+use format::Format;
+use output::Kind;
 
 use crate::quirk::EventStage;
 use crate::state::State;

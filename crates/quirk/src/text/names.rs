@@ -89,17 +89,46 @@ mod tests {
             };
             assert_eq!(found, expected, "{header}");
         };
-        for header in ["mcp__a-b__c.d", "functions.mcp__a-b__c.d:12", " mcp__a-b__c.d:0\n"] {
+        for header in [
+            "mcp__a-b__c.d",
+            "functions.mcp__a-b__c.d:12",
+            " mcp__a-b__c.d:0\n",
+        ] {
             check(header, "mcp__a-b__c.d");
         }
         check("functions.Other:0", "Other");
         check("functions.a:b:0", "a:b");
-        for unnamed in ["", "15", ":0", "15:0", "functions.15:1", "call_1:0", "toolu_x", "Other", "Other.0", "Other:x"] {
+        for unnamed in [
+            "",
+            "15",
+            ":0",
+            "15:0",
+            "functions.15:1",
+            "call_1:0",
+            "toolu_x",
+            "Other",
+            "Other.0",
+            "Other:x",
+        ] {
             check(unnamed, "?");
         }
         let asked = Asked::declaring("Read", "{}");
-        let check = |header: &str| assert_eq!(resolve(header, &asked), Name::Known("Read".to_owned()), "{header}");
-        for header in ["Read", "functions.Read", "functions.Read.0", "Read_7", "Read-12", "default_api.Read:0", "a.Read"] {
+        let check = |header: &str| {
+            assert_eq!(
+                resolve(header, &asked),
+                Name::Known("Read".to_owned()),
+                "{header}"
+            )
+        };
+        for header in [
+            "Read",
+            "functions.Read",
+            "functions.Read.0",
+            "Read_7",
+            "Read-12",
+            "default_api.Read:0",
+            "a.Read",
+        ] {
             check(header);
         }
     }

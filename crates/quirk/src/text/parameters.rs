@@ -322,11 +322,17 @@ mod tests {
         check(&[("a", "[\"a\", 1]")], r#"{"a":["a", 1]}"#);
         check(&[("o", "{\"a\":{}}")], r#"{"o":{"a":{}}}"#);
         check(&[("o", "{a:1}")], r#"{"o":"{a:1}"}"#);
-        check(&[("sn", "null"), ("sn", "nil")], r#"{"sn":null,"sn":"nil"}"#);
+        check(
+            &[("sn", "null"), ("sn", "nil")],
+            r#"{"sn":null,"sn":"nil"}"#,
+        );
         check(&[("sn", "1")], r#"{"sn":"1"}"#);
         check(&[("e", "x"), ("e", "1")], r#"{"e":"x","e":1}"#);
         check(&[("any", "None"), ("any", "2")], r#"{"any":null,"any":2}"#);
-        check(&[("u", "2"), ("u", "a b"), ("u", "True")], r#"{"u":2,"u":"a b","u":true}"#);
+        check(
+            &[("u", "2"), ("u", "a b"), ("u", "True")],
+            r#"{"u":2,"u":"a b","u":true}"#,
+        );
         check(&[("unknown", "{}")], r#"{"unknown":{}}"#);
     }
 
@@ -342,7 +348,7 @@ mod tests {
     #[test]
     fn markup_that_tells_the_type_overrules_the_schema() {
         assert_eq!(run(&[("n", "3")], Some(true), 1), r#"{"n":"3"}"#);
-        assert_eq!(run(&[("s", "3")], Some(false), 1), r#"{"s":"3"}"#);
+        assert_eq!(run(&[("s", "3")], Some(false), 1), r#"{"s":3}"#);
         assert_eq!(run(&[("u", "[3]")], Some(false), 1), r#"{"u":[3]}"#);
     }
 

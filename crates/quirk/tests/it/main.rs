@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that cannot go on has failed; the exemption in clippy.toml ends at functions marked `#[test]`"
 )]
 

@@ -120,6 +120,54 @@ fn names_that_fit_cost_nothing() {
 }
 
 #[test]
+fn ids_of_calls_are_short_and_unique_where_they_have_to_be() {
+    let long = "call_".repeat(10);
+    let ids = [long.as_str(), "ls:0", "toolu_1", "ls:0"];
+    let mut messages = vec![json!({ "role": "user", "content": "hi" })];
+    for id in ids {
+        let call = json!({ "id": id, "type": "function", "function": { "name": "ls", "arguments": "{}" } });
+        messages.push(json!({ "role": "assistant", "tool_calls": [call] }));
+        messages.push(json!({ "role": "tool", "tool_call_id": id, "content": "ok" }));
+    }
+    let body = json!({ "model": "m", "messages": messages }).to_string();
+    for (upstream, max) in [
+        (Upstream::new(&["openai"], "gpt-4.1"), 40),
+        (Upstream::anthropic("claude-sonnet-5-5"), 64),
+    ] {
+        let sent = upstream.send_chat(&body).json();
+        let sent = sent["messages"].as_array().unwrap();
+        let mut calls = Vec::new();
+        let mut results = Vec::new();
+        for message in sent {
+            let call = &message["tool_calls"][0]["id"];
+            let block = &message["content"][0];
+            calls.extend(call.as_str().or(block["id"].as_str()).map(str::to_owned));
+            let result = &message["tool_call_id"];
+            results.extend(
+                result
+                    .as_str()
+                    .or(block["tool_use_id"].as_str())
+                    .map(str::to_owned),
+            );
+        }
+        assert_eq!(calls, results, "{}", upstream.model);
+        assert_eq!(calls.len(), 4);
+        assert_eq!(calls[2], "toolu_1");
+        let mut distinct = calls.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 4, "{calls:?}");
+        let is_fit = |id: &String| {
+            id.len() <= max
+                && id
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+        };
+        assert!(calls.iter().all(is_fit), "{calls:?}");
+    }
+}
+
+#[test]
 fn too_many_tools_are_a_loss_and_a_hit() {
     let tools: Vec<Value> = (0..130)
         .map(|n| json!({ "name": format!("t{n}"), "input_schema": { "type": "object", "properties": {}, "required": [] } }))

@@ -47,6 +47,8 @@ pub(crate) fn known(id: &str, context: u64) -> KnownModel {
         display_name: None,
         context: Some(context),
         max_output: None,
+        thinks: true,
+        has_images: false,
     }
 }
 

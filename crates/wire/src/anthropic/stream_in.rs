@@ -3,6 +3,7 @@
 use super::{error, opaque, reply_block, stop, usage};
 use crate::Wire;
 use crate::json::{Text, Value, Writer, scan_reply};
+use crate::repeat::Repeat;
 use crate::sse::Frame;
 use crate::stage::{End, Note, Sink, Stage};
 use crate::turn::{Delta, Event, Failure, FailureKind, Foreign, Opening, Slot, Start};
@@ -18,6 +19,7 @@ pub struct StreamIn {
     has_malformed: bool,
     has_stop: bool,
     is_done: bool,
+    repeat: Repeat,
 }
 
 #[derive(Debug)]
@@ -151,16 +153,8 @@ impl StreamIn {
             sink.event(Event::Stop(stop));
         }
     }
-}
 
-impl Stage for StreamIn {
-    type In = Frame;
-    type Out = Event;
-
-    fn on(&mut self, frame: Frame, sink: &mut Sink<Event>) {
-        if self.is_done {
-            return;
-        }
+    fn read(&mut self, frame: &Frame, sink: &mut Sink<Event>) {
         if frame.data.trim() == "[DONE]" {
             // The other wire's end mark, which some hosts append here too.
             if self.has_stop {
@@ -221,6 +215,23 @@ impl Stage for StreamIn {
             }
             _ => sink.note(Note::Diag("unknown_event")),
         }
+    }
+}
+
+impl Stage for StreamIn {
+    type In = Frame;
+    type Out = Event;
+
+    fn on(&mut self, frame: Frame, sink: &mut Sink<Event>) {
+        if self.is_done {
+            return;
+        }
+        if let Some(event) = self.repeat.event(&frame) {
+            return sink.event(event);
+        }
+        let before = sink.items.len();
+        self.read(&frame, sink);
+        self.repeat.learn(&frame, before, sink);
     }
 
     fn end(&mut self, end: End, sink: &mut Sink<Event>) {

@@ -137,6 +137,10 @@ mod tests {
             &[r#"call a f {"x":1}"#, r#"call b g {"y": 2}"#],
         );
         check(
+            r#"{"content":"","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}},{"id":"a","function":{"name":"f","arguments":"{\"x\":2}"}}]}"#,
+            &[r#"call a f {"x":1}"#, r#"call a f {"x":2}"#],
+        );
+        check(
             r#"{"content":null,"function_call":{"name":"f","arguments":"{}"}}"#,
             &["call  f "],
         );

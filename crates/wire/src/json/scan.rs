@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use super::doc::{Doc, Kind, Node};
+use super::escape::escape_length;
 use super::special::Marks;
 
 /// How deep objects and arrays may nest.
@@ -242,9 +243,9 @@ impl Scanner<'_> {
                 }
                 Some(b'\\') => {
                     has_escapes = true;
-                    match self.escape(at) {
-                        0 => break,
-                        length => at += length,
+                    match escape_length(self.bytes, at) {
+                        Some(length) => at += length,
+                        None => break,
                     }
                 }
                 _ => break,
@@ -256,36 +257,6 @@ impl Scanner<'_> {
             Some(_) => "a control character must be escaped in a string",
             None => "the document ends inside a string",
         }))
-    }
-
-    /// The length of the escape that begins at `at`; 0 if it is none. A branch, not a table of lengths: the processor then
-    /// guesses where the text goes on instead of waiting for the letter.
-    #[inline]
-    fn escape(&self, at: usize) -> usize {
-        const fn bits(letters: [u8; 8], from: u8) -> u64 {
-            let mut bits = 0;
-            let mut rest: &[u8] = &letters;
-            while let [letter, behind @ ..] = rest {
-                if *letter >= from && *letter < from + 64 {
-                    bits |= 1 << (*letter - from);
-                }
-                rest = behind;
-            }
-            bits
-        }
-        const SIMPLE: [u8; 8] = *b"\"\\/bfnrt";
-        const LOW: u64 = bits(SIMPLE, 0);
-        const HIGH: u64 = bits(SIMPLE, 64);
-        let letter = self.bytes.get(at + 1).copied().unwrap_or(0);
-        let word = if letter < 64 { LOW } else { HIGH };
-        if letter < 128 && word >> (letter % 64) & 1 == 1 {
-            return 2;
-        }
-        let digits = self.bytes.get(at + 2..at + 6);
-        if letter == b'u' && digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-            return 6;
-        }
-        0
     }
 
     fn number<const INDEXED: bool>(&mut self) -> Result<(), Broken> {

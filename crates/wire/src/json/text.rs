@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use bytestring::ByteString;
 
@@ -57,6 +58,15 @@ impl Text {
             body: contents,
             spelling,
         }
+    }
+
+    /// Where it stands in a document of which it is a slice, in the document's spelling.
+    pub(super) fn span_in(&self, document: &ByteString) -> Option<Range<usize>> {
+        let offset = |text: &ByteString| text.as_ptr().addr();
+        let start = offset(&self.body).checked_sub(offset(document))?;
+        let span = start..start + self.body.len();
+        let is_slice = self.spelling != Spelling::Plain && span.end <= document.len();
+        is_slice.then_some(span)
     }
 
     /// The characters.

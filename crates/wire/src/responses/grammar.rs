@@ -21,8 +21,8 @@ pub fn check(stream: &[u8]) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let mut acceptor = Acceptor::default();
     for frame in frames {
-        let doc = scan_reply(&frame.data, &[])
-            .map_err(|error| format!("{error} in {}", frame.data))?;
+        let doc =
+            scan_reply(&frame.data, &[]).map_err(|error| format!("{error} in {}", frame.data))?;
         acceptor
             .event(frame.event.as_deref(), &doc)
             .map_err(|error| format!("{error}, at {}", frame.data))?;
@@ -279,5 +279,75 @@ fn ensure(is_so: bool, message: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(message.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: [&str; 8] = [
+        r#"{"type":"response.created","sequence_number":0,"response":{"id":"r","object":"response","created_at":1,"status":"in_progress","model":"m"}}"#,
+        r#"{"type":"response.in_progress","sequence_number":1,"response":{"id":"r","object":"response","created_at":1,"status":"in_progress","model":"m"}}"#,
+        r#"{"type":"response.output_item.added","sequence_number":2,"output_index":0,"item":{"id":"f","type":"function_call","status":"in_progress","call_id":"c","name":"n","arguments":""}}"#,
+        r#"{"type":"response.function_call_arguments.delta","sequence_number":3,"item_id":"f","output_index":0,"delta":"{\"x\":"}"#,
+        r#"{"type":"response.function_call_arguments.delta","sequence_number":4,"item_id":"f","output_index":0,"delta":"1}"}"#,
+        r#"{"type":"response.function_call_arguments.done","sequence_number":5,"item_id":"f","output_index":0,"arguments":"{\"x\":1}","name":"n"}"#,
+        r#"{"type":"response.output_item.done","sequence_number":6,"output_index":0,"item":{"id":"f","type":"function_call","status":"completed","call_id":"c","name":"n","arguments":"{\"x\":1}"}}"#,
+        r#"{"type":"response.completed","sequence_number":7,"response":{"id":"r","object":"response","created_at":1,"status":"completed","model":"m","incomplete_details":null,"output":[{"id":"f","type":"function_call","status":"completed","call_id":"c","name":"n","arguments":"{\"x\":1}"}],"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}}"#,
+    ];
+
+    fn judged(events: &[String]) -> Result<(), String> {
+        let mut stream = String::new();
+        for (number, event) in events.iter().enumerate() {
+            let mut event: serde_json::Value = serde_json::from_str(event).unwrap();
+            event["sequence_number"] = number.into();
+            let name = event["type"].as_str().unwrap();
+            stream.push_str(&format!("event: {name}\ndata: {event}\n\n"));
+        }
+        check(stream.as_bytes())
+    }
+
+    #[test]
+    fn a_stream_by_the_book_is_accepted() {
+        assert_eq!(judged(&STREAM.map(str::to_owned)), Ok(()));
+    }
+
+    #[test]
+    fn no_event_can_be_left_out_or_told_twice() {
+        for (at, event) in STREAM.iter().enumerate() {
+            let mut without = STREAM.map(str::to_owned).to_vec();
+            without.remove(at);
+            assert!(judged(&without).is_err(), "without {event}");
+            let mut twice = STREAM.map(str::to_owned).to_vec();
+            twice.insert(at, (*event).to_owned());
+            // Saying once more that it is under way is allowed.
+            assert_eq!(judged(&twice).is_ok(), at == 1, "twice {event}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_must_agree() {
+        for (at, from, to) in [
+            (0, "in_progress\",\"model", "completed\",\"model"),
+            (2, r#""arguments":"""#, r#""arguments":"{}""#),
+            (3, r#""item_id":"f""#, r#""item_id":"g""#),
+            (4, r#""output_index":0"#, r#""output_index":1"#),
+            (4, r#""delta":"1}""#, r#""delta":"""#),
+            (5, r#"\"x\":1"#, r#"\"x\":2"#),
+            (6, r#"\"x\":1"#, r#"\"x\":2"#),
+            (6, r#""id":"f""#, r#""id":"g""#),
+            (7, r#""total_tokens":3"#, r#""total_tokens":4"#),
+            (7, r#""output":[{"id":"f""#, r#""output":[{"id":"g""#),
+            (7, "null", r#"{"reason":"max_output_tokens"}"#),
+        ] {
+            let mut events = STREAM.map(str::to_owned);
+            assert!(events[at].contains(from), "{from}");
+            events[at] = events[at].replacen(from, to, 1);
+            assert!(judged(&events).is_err(), "{from} to {to}");
+        }
+        let unnamed = format!("data: {}\n\n", STREAM[0]);
+        assert!(check(unnamed.as_bytes()).is_err());
+        assert!(check(b"data: [DONE]\n\n").is_err());
     }
 }

@@ -27,12 +27,17 @@ pub fn decode_response(body: &ByteString) -> Result<Vec<Event>, Failure> {
         .filter(|inner| inner.kind() == Kind::Object)
         .unwrap_or(root);
     let error = response.get("error").filter(|error| !error.is_null());
-    if error.is_some() && response.get("output").is_none_or(|output| output.items().next().is_none())
+    if error.is_some()
+        && response
+            .get("output")
+            .is_none_or(|output| output.items().next().is_none())
     {
         return Err(error::in_stream(error));
     }
     if response.get("output").is_none_or(Value::is_null) {
-        return Err(malformed("the upstream's reply is no response: it has no output"));
+        return Err(malformed(
+            "the upstream's reply is no response: it has no output",
+        ));
     }
     if let Some("queued" | "in_progress") = response.get("status").and_then(Value::str).as_deref() {
         return Err(malformed("the upstream's response is not made yet"));
@@ -130,7 +135,11 @@ mod tests {
         );
         check(
             r#"[{"type":"image_generation_call","result":"aGk="},{"type":"web_search_call","id":"ws"},{"type":"message","content":"bare"}]"#,
-            &["image", r#"{"type":"web_search_call","id":"ws"}"#, "text bare"],
+            &[
+                "image",
+                r#"{"type":"web_search_call","id":"ws"}"#,
+                "text bare",
+            ],
         );
     }
 

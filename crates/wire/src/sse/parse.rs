@@ -139,15 +139,12 @@ impl SseParser {
             self.has_comment = true;
             return Ok(());
         }
-        let line = decoded(line);
-        let (name, value) = line.split_once(':').unwrap_or((&line, ""));
-        let value = line.slice_ref(value.strip_prefix(' ').unwrap_or(value));
-        match name {
-            "data" => self.data.push(value),
-            "event" => self.event = Some(value),
-            // `id` and `retry` are for browsers that reconnect; other fields do not exist.
-            _ => {}
+        if let Some(value) = value_of("data", &line) {
+            self.data.push(value);
+        } else if let Some(value) = value_of("event", &line) {
+            self.event = Some(value);
         }
+        // `id` and `retry` are for browsers that reconnect; other fields do not exist.
         self.check_size()
     }
 
@@ -168,7 +165,18 @@ impl SseParser {
     }
 }
 
-/// A whole line as text; bytes that are not UTF-8 become U+FFFD, as the format prescribes.
+/// The value of a line's field, if the field has this name. A line without a colon is a name alone.
+fn value_of(name: &str, line: &Bytes) -> Option<ByteString> {
+    let value = match line.strip_prefix(name.as_bytes())? {
+        [] => line.len(),
+        [b':', b' ', ..] => name.len() + 2,
+        [b':', ..] => name.len() + 1,
+        _ => return None,
+    };
+    Some(decoded(line.slice(value..)))
+}
+
+/// The end of a whole line as text; bytes that are not UTF-8 become U+FFFD, as the format prescribes.
 fn decoded(line: Bytes) -> ByteString {
     #[expect(
         clippy::disallowed_methods,

@@ -27,7 +27,12 @@ pub fn carries_signatures(client: Wire, upstream: Wire) -> bool {
 pub fn restore_signatures(turn: &mut Turn, key: &SealKey) {
     for message in &mut turn.messages {
         let is_answer = message.role == Role::Assistant;
-        if is_answer && message.blocks.iter().any(|block| carried(block, key).is_some()) {
+        if is_answer
+            && message
+                .blocks
+                .iter()
+                .any(|block| carried(block, key).is_some())
+        {
             restore(message.edit(), key);
         }
     }
@@ -80,9 +85,7 @@ fn restore(message: &mut Message, key: &SealKey) {
         let token = Some(Text::from(key.seal(&carried.token)));
         match &carried.call {
             Some(id) => {
-                let is_it = |block: &&mut Node<Block>| {
-                    matches!(&***block, Block::ToolUse(call) if call.id == **id)
-                };
+                let is_it = |block: &&mut Node<Block>| matches!(&***block, Block::ToolUse(call) if call.id == **id);
                 if let Some(block) = blocks.iter_mut().find(is_it)
                     && let Block::ToolUse(call) = block.edit()
                 {

@@ -263,10 +263,7 @@ mod tests {
 
     #[test]
     fn names_are_joined_and_taken_apart() {
-        assert_eq!(
-            sent(TOOLS),
-            ["exec", "agents_v1__spawn", "agents_v1__exec"]
-        );
+        assert_eq!(sent(TOOLS), ["exec", "agents_v1__spawn", "agents_v1__exec"]);
         let of = |name| called(TOOLS, name);
         let agents = Some("agents.v1".to_owned());
         assert_eq!(of("agents_v1__spawn"), (agents.clone(), "spawn".into()));
@@ -295,7 +292,10 @@ mod tests {
                 "{name}"
             );
         }
-        for (name, namespace) in names.iter().zip([None, Some("a"), Some(&*long), Some(&*long)]) {
+        for (name, namespace) in names
+            .iter()
+            .zip([None, Some("a"), Some(&*long), Some(&*long)])
+        {
             assert_eq!(called(&tools, name).0.as_deref(), namespace, "{name}");
         }
     }

@@ -112,10 +112,15 @@ proptest! {
     fn appending_changes_nothing_before(messages in messages(), at in 0usize..10) {
         let (head, tail) = messages.split_at(at.min(messages.len()));
         let is_model = |message: &Value| message["role"] == "assistant";
-        // A blank message says nothing and ends nothing.
-        let is_said = |message: &Value| message["content"] != " ";
+        // A blank message and a thought of another upstream say nothing here and end nothing.
+        let is_said = |message: &Value| match message["content"].as_array() {
+            Some(blocks) => blocks.iter().any(|block| block["type"] != "thinking"),
+            None => message["content"] != " ",
+        };
         let is_new = match (head.last(), tail.first()) {
-            (Some(last), Some(next)) => is_model(next) && !is_model(last) && is_said(last),
+            (Some(last), Some(next)) => {
+                is_model(next) && !is_model(last) && is_said(last) && is_said(next)
+            }
             _ => true,
         };
         if is_new {

@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use lingate_wire::sse::SseParser;
 use lingate_wire::stage::{End, Sink, Stage};
 use lingate_wire::turn::{
-    Event, FreeformStage, Freeform, NamespaceStage, Namespaces, Reply, fold, replay,
+    Event, Freeform, FreeformStage, NamespaceStage, Namespaces, Reply, fold, replay,
 };
 use lingate_wire::{StreamEncoder, responses};
 use serde_json::{Value, json};
@@ -23,9 +23,9 @@ pub(crate) fn to_responses(read: &Read) -> String {
     if let Some(failure) = &read.fault {
         encoder.fail(failure, &mut out);
     }
-    responses::grammar::check(&out)
-        .unwrap_or_else(|error| panic!("{error}\n{}", String::from_utf8_lossy(&out)));
-    String::from_utf8(out).unwrap()
+    let text = String::from_utf8(out).unwrap();
+    responses::grammar::check(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    text
 }
 
 /// The events decoded from a stream given in pieces, and what broke it.
@@ -93,7 +93,12 @@ fn the_vectors_come_out_event_by_event() {
         let events = vector["events"].as_array().unwrap();
         let stream: String = events
             .iter()
-            .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+            .map(|event| {
+                format!(
+                    "event: {}\ndata: {event}\n\n",
+                    event["type"].as_str().unwrap()
+                )
+            })
             .collect();
         let found = data(&to_responses(&read_anthropic(&stream)));
         let expected = vector["responses"].as_array().unwrap();
@@ -135,7 +140,10 @@ fn what_is_written_is_read_again() {
         let reply = bare(first.events.clone());
         let again = bare(through(second.events.clone()).events);
         assert_eq!(texts(&again), texts(&reply), "{}", vector["id"]);
-        assert_eq!(again.usage.output.unwrap_or(0), reply.usage.output.unwrap_or(0));
+        assert_eq!(
+            again.usage.output.unwrap_or(0),
+            reply.usage.output.unwrap_or(0)
+        );
 
         let whole = responses::encode_response(&fold(first.events), &context());
         let whole = ByteString::try_from(Bytes::from(whole)).unwrap();
@@ -171,7 +179,12 @@ fn every_cut_gives_the_same() {
         let events = vector["responses"].as_array().unwrap();
         let stream: String = events
             .iter()
-            .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+            .map(|event| {
+                format!(
+                    "event: {}\ndata: {event}\n\n",
+                    event["type"].as_str().unwrap()
+                )
+            })
             .collect();
         let whole = decoded(&[stream.as_bytes()]);
         let each: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
@@ -210,7 +223,10 @@ fn a_cut_stream_is_a_fault() {
 fn fold_and_replay() {
     for vector in lines("responses/vectors.jsonl") {
         let events = vector["responses"].as_array().unwrap();
-        let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        let stream: String = events
+            .iter()
+            .map(|event| format!("data: {event}\n\n"))
+            .collect();
         let reply = fold(read_responses(&[stream.as_bytes()]).events);
         assert_eq!(fold(replay(&reply)), reply, "{}", vector["id"]);
     }

@@ -18,9 +18,7 @@ impl Policy for ForeignThinking {
                 asked,
                 upstream,
             } if refuses_foreign_thinking(&failed.failure, upstream)
-                && asked
-                    .decoded()
-                    .is_ok_and(|decoded| leaves_thinking_out(decoded)) =>
+                && asked.decoded().is_ok_and(leaves_thinking_out) =>
             {
                 Next::Retry(Patch::LeaveOutForeignThinking)
             }

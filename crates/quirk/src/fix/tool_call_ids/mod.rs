@@ -11,7 +11,6 @@ use lingate_wire::turn::{Block, Turn};
 
 use self::scheme::Scheme;
 use self::walk::Ids;
-
 use super::KIMI_GROUPS;
 use crate::kimi::is_kimi;
 use crate::quirk::{Evidence, Quirk};

@@ -99,7 +99,7 @@ fn accepted(id: &str, events: &[Event], fault: Option<&Failure>) {
     }
     let mut acceptor = anthropic::grammar::Acceptor::new();
     let accepted = acceptor.feed(&out).and_then(|()| acceptor.finish());
-    assert_eq!(accepted, Ok(()), "{id}: {}", String::from_utf8_lossy(&out));
+    assert_eq!(accepted, Ok(()), "{id}: {:?}", String::from_utf8(out));
 }
 
 #[test]

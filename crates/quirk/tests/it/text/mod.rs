@@ -2,13 +2,16 @@
 
 mod chain;
 mod kimi_k2;
+mod kimi_k2_prose;
+mod messages;
 mod properties;
+mod qwen3_coder;
 mod structured;
 
 use bytestring::ByteString;
 use lingate_quirk::{EventStage, Selection, State};
 use lingate_wire::anthropic;
-use lingate_wire::stage::{Note, Sink, Stage as _};
+use lingate_wire::stage::{Note, Sink};
 use lingate_wire::turn::{
     Delta, EmptyReply, Event, FailureKind, Opening, Sequencer, Slot, Stop, StopReason,
 };

@@ -1,5 +1,7 @@
 //! Calls that come structured, beside calls in the text or with names that no client knows.
 
+use lingate_quirk::{Target, select};
+use lingate_wire::Wire;
 use lingate_wire::turn::{Delta, Event, Opening, Slot};
 use serde_json::json;
 
@@ -155,5 +157,64 @@ fn without_tools_names_stay() {
         &stages,
         with_call("", "15", &["{}"]),
         "call 15 {} > tool_use",
+    );
+}
+
+#[test]
+fn text_is_read_where_it_is_declared_and_needed() {
+    let selected = |host: &str, model: &str, declared: &[&str]| -> Vec<&'static str> {
+        let declared: Vec<String> = declared.iter().map(|&name| name.to_owned()).collect();
+        let target = Target {
+            provider: "p",
+            host,
+            model,
+            wire: Wire::Chat,
+        };
+        let selection = select(&declared, &target);
+        let stages = selection.quirks().filter(|quirk| quirk.stage.is_some());
+        stages.map(|quirk| quirk.name).collect()
+    };
+    let (names, text) = ("kimi-call-names", "kimi-k2-text");
+    for model in [
+        "kimi-k2.6",
+        "moonshotai/Kimi-K2-Instruct",
+        "accounts/fireworks/models/kimi-k2p5",
+        "kimi-latest",
+    ] {
+        assert_eq!(
+            selected("api.example", model, &["kimi-k2"]),
+            [names, text],
+            "{model}"
+        );
+    }
+    assert_eq!(
+        selected("api.example", "kimi-k2-thinking", &["kimi-k2-implicit"]),
+        [names, "kimi-k2-implicit-text"]
+    );
+    assert!(!selected("api.example", "kimi-k3", &["kimi-k2"]).contains(&text));
+    assert_eq!(
+        selected("api.example", "llama-4", &["kimi-k2"]),
+        <[&str; 0]>::default()
+    );
+    for host in [
+        "api.moonshot.ai",
+        "api.moonshot.cn",
+        "api.kimi.com",
+        "moonshot.ai",
+    ] {
+        assert_eq!(
+            selected(host, "kimi-k2.6", &["moonshot", "kimi-k2"]),
+            [names],
+            "{host}"
+        );
+        assert_eq!(
+            selected(host, "kimi-k2.6", &["kimi-k2-text"]),
+            [text],
+            "by its own name at {host}"
+        );
+    }
+    assert_eq!(
+        selected("notmoonshot.ai", "kimi-k2.6", &["kimi-k2"]),
+        [names, text]
     );
 }

@@ -127,7 +127,12 @@ impl Calls {
                 Some((at, call)) => (!call.is_followed_by(piece, is_further)).then_some(at),
                 None => by_id().filter(|_| piece.name.is_empty()),
             },
-            None if !piece.id.is_empty() => by_id(),
+            None if !piece.id.is_empty() => by_id().filter(|at| {
+                !self
+                    .calls
+                    .get(*at)
+                    .is_some_and(|call| call.shares_id(piece, is_further))
+            }),
             None => {
                 let last = self.calls.last()?;
                 let is_new =
@@ -173,6 +178,15 @@ impl Calls {
 }
 
 impl Call {
+    /// Whether a piece with this call's id is another call all the same: hosts that number from 0 in every answer, or not
+    /// at all, list two whole calls under one id.
+    fn shares_id(&self, piece: &Piece<'_>, is_further: bool) -> bool {
+        self.arguments.state() == ArgumentsState::Complete
+            && is_further
+            && !piece.name.is_empty()
+            && piece.begins_arguments()
+    }
+
     /// Whether a piece that could be this call's is another call's first: nothing is missing here, and the piece begins
     /// something. A call too many would be run, so that id, name and place in the chunk must speak for it.
     fn is_followed_by(&self, piece: &Piece<'_>, is_further: bool) -> bool {

@@ -7,6 +7,7 @@
 mod calls;
 
 use crate::json::{Kind, Value, scan_reply};
+use crate::repeat::Repeat;
 use crate::sse::Frame;
 use crate::stage::{End, Note, Sink, Stage};
 use crate::turn::{
@@ -35,6 +36,7 @@ pub struct StreamIn {
     has_chunk: bool,
     has_garbage: bool,
     is_over: bool,
+    repeat: Repeat,
 }
 
 /// Hands out slots in the order blocks open.
@@ -60,27 +62,18 @@ impl Stage for StreamIn {
     type Out = Event;
 
     fn on(&mut self, frame: Frame, sink: &mut Sink<Event>) {
-        let data = frame.data.trim();
-        if self.is_over || data.is_empty() {
+        if self.is_over {
             return;
         }
-        if data == "[DONE]" {
-            return self.done(sink);
+        if let Some(event) = self.repeat.event(&frame) {
+            return sink.event(event);
         }
-        let doc = scan_reply(&frame.data, &OPAQUE);
-        if frame.event.as_deref() == Some("error") {
-            self.is_over = true;
-            return sink.fault(match doc {
-                Ok(doc) => error::in_event(doc.root()),
-                Err(_) => error::in_text(data),
-            });
-        }
-        match doc {
-            Ok(doc) if doc.root().kind() == Kind::Object => self.chunk(doc.root(), sink),
-            _ => {
-                self.has_garbage = true;
-                sink.note(Note::Diag("malformed_chunk"));
-            }
+        let before = sink.items.len();
+        self.read(&frame, sink);
+        self.repeat.learn(&frame, before, sink);
+        // Calls and details are gathered piece by piece, so that the same piece twice is not the same as once.
+        if !self.calls.is_empty() || frame.data.contains("reasoning_details") {
+            self.repeat.forget();
         }
     }
 
@@ -115,6 +108,31 @@ impl Stage for StreamIn {
 }
 
 impl StreamIn {
+    fn read(&mut self, frame: &Frame, sink: &mut Sink<Event>) {
+        let data = frame.data.trim();
+        if data.is_empty() {
+            return;
+        }
+        if data == "[DONE]" {
+            return self.done(sink);
+        }
+        let doc = scan_reply(&frame.data, &OPAQUE);
+        if frame.event.as_deref() == Some("error") {
+            self.is_over = true;
+            return sink.fault(match doc {
+                Ok(doc) => error::in_event(doc.root()),
+                Err(_) => error::in_text(data),
+            });
+        }
+        match doc {
+            Ok(doc) if doc.root().kind() == Kind::Object => self.chunk(doc.root(), sink),
+            _ => {
+                self.has_garbage = true;
+                sink.note(Note::Diag("malformed_chunk"));
+            }
+        }
+    }
+
     /// Takes a chunk, or a whole reply: they differ in `delta` and `message` only.
     pub(super) fn chunk(&mut self, root: Value<'_>, sink: &mut Sink<Event>) {
         self.has_chunk = true;

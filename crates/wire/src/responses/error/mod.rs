@@ -51,7 +51,10 @@ pub(super) fn in_stream(error: Option<Value<'_>>) -> Failure {
         .unwrap_or_default();
     if failure.kind == FailureKind::Server {
         failure.kind = match &*code {
-            "invalid_prompt" | "invalid_request_error" | "invalid_value" | "bio_policy"
+            "invalid_prompt"
+            | "invalid_request_error"
+            | "invalid_value"
+            | "bio_policy"
             | "cyber_policy" => FailureKind::InvalidRequest,
             code if code.contains("image") => FailureKind::InvalidRequest,
             "server_is_overloaded" | "slow_down" => FailureKind::Overloaded,

@@ -54,7 +54,11 @@ fn how_long_to_wait_stands_in_the_message() {
         ("Slow down", None, "Slow down"),
         ("Try again in 1.5s.", Some(2), "Try again in 1.5s."),
         ("try again in 200ms", Some(1), "try again in 200ms"),
-        ("Try again in 20 seconds", Some(20), "Try again in 20 seconds"),
+        (
+            "Try again in 20 seconds",
+            Some(20),
+            "Try again in 20 seconds",
+        ),
     ] {
         let failure = failure(FailureKind::RateLimit, said, retry_after);
         assert_eq!(message(&failure), expected);

@@ -44,7 +44,15 @@ pub(super) fn call(kind: &str, item: Value<'_>) -> Option<ToolUse> {
         cache: None,
         extra: others(
             item,
-            &["type", "id", "call_id", "name", "namespace", "status", known],
+            &[
+                "type",
+                "id",
+                "call_id",
+                "name",
+                "namespace",
+                "status",
+                known,
+            ],
         ),
     })
 }

@@ -50,16 +50,15 @@ pub(super) fn part(part: Value<'_>) -> Node<Block> {
     let kind = part.get("type").and_then(Value::str).unwrap_or_default();
     let text = |key: &str| part.get(key).and_then(Value::text);
     let block = match &*kind {
-        "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" | "" => {
-            part.text()
-                .or_else(|| text("text"))
-                .map(|text| Block::Text {
-                    text,
-                    citations: annotations(part),
-                    signature: None,
-                    cache: cache_hint(part),
-                })
-        }
+        "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" | "" => part
+            .text()
+            .or_else(|| text("text"))
+            .map(|text| Block::Text {
+                text,
+                citations: annotations(part),
+                signature: None,
+                cache: cache_hint(part),
+            }),
         "refusal" => text("refusal").map(Block::Refusal),
         "input_image" | "image_url" | "computer_screenshot" => image(part),
         "input_file" | "file" => document(part),

@@ -8,9 +8,7 @@ use bytestring::ByteString;
 
 use crate::Wire;
 use crate::json::{Kind, Text, Value};
-use crate::turn::{
-    Block, Failure, Foreign, Message, Node, Role, ServerToolUse, Thinking, Tool,
-};
+use crate::turn::{Block, Failure, Foreign, Message, Node, Role, ServerToolUse, Thinking, Tool};
 
 use super::super::peek::invalid;
 use super::calls;
@@ -88,7 +86,9 @@ impl Conversation {
             return Ok(());
         }
         if item.kind() != Kind::Object {
-            return Err(invalid(format!("input[{at}]: must be an item, as an object")));
+            return Err(invalid(format!(
+                "input[{at}]: must be an item, as an object"
+            )));
         }
         let kind = kind_of(item);
         let kind = kind.decode();
@@ -181,9 +181,11 @@ impl Conversation {
     /// Declares tools that an item brings. Its own bytes bring them on this wire.
     fn known_tools(&mut self, item: Value<'_>) {
         let declared = tools::decode(item.get("tools"));
-        self.tools.extend(declared.into_iter().map(|tool| {
-            Node::received(tool.into_inner(), Wire::Responses, ByteString::new())
-        }));
+        self.tools.extend(
+            declared
+                .into_iter()
+                .map(|tool| Node::received(tool.into_inner(), Wire::Responses, ByteString::new())),
+        );
     }
 }
 
@@ -270,9 +272,5 @@ fn raw(item: Value<'_>) -> Foreign {
 }
 
 fn foreign(item: Value<'_>) -> Node<Block> {
-    Node::received(
-        Block::Foreign(raw(item)),
-        Wire::Responses,
-        item.to_raw(),
-    )
+    Node::received(Block::Foreign(raw(item)), Wire::Responses, item.to_raw())
 }

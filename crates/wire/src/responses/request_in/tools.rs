@@ -18,7 +18,10 @@ pub(in crate::responses) const NAMESPACE_PREFIX: &str = "namespace.";
 pub(super) fn decode(tools: Option<Value<'_>>) -> Vec<Node<Tool>> {
     let mut decoded = Vec::new();
     for tool in tools.into_iter().flat_map(Value::items) {
-        if tool.get("type").is_some_and(|kind| kind.is_str("namespace")) {
+        if tool
+            .get("type")
+            .is_some_and(|kind| kind.is_str("namespace"))
+        {
             namespace(tool, &mut decoded);
         } else {
             decoded.push(Node::received(

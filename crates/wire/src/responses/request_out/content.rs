@@ -133,7 +133,10 @@ impl Out<'_> {
 
     /// Turns a block into parts of a message that is not the model's.
     pub(super) fn part(&mut self, block: &Node<Block>, path: &str, parts: &mut Vec<Part>) {
-        if let Some(raw) = block.raw(Wire::Responses).filter(|raw| raw.starts_with('{')) {
+        if let Some(raw) = block
+            .raw(Wire::Responses)
+            .filter(|raw| raw.starts_with('{'))
+        {
             return parts.push(Part::new(PartKind::Received(raw.clone())));
         }
         let from = parts.len();
@@ -255,7 +258,13 @@ impl Out<'_> {
     fn document(&mut self, document: &Document, path: &str, parts: &mut Vec<Part>) {
         self.losses.add_members(path, &document.extra);
         let title = document.title.clone();
-        let file = |member, value, name| Part::new(PartKind::File { name, member, value });
+        let file = |member, value, name| {
+            Part::new(PartKind::File {
+                name,
+                member,
+                value,
+            })
+        };
         let part = match &document.source {
             MediaSource::Text(text) => titled(document, text.clone()),
             MediaSource::Base64 { media_type, data } => match plain_text(media_type, data) {

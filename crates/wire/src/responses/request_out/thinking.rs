@@ -58,9 +58,7 @@ impl Out<'_> {
                 Some(ThoughtDisplay::Shown) => true,
                 Some(ThoughtDisplay::Omitted) => false,
                 // Clients of other wires read the thoughts unless they say otherwise.
-                None => {
-                    !self.is_same_wire() && params.thinking.is_some_and(ThinkingMode::is_on)
-                }
+                None => !self.is_same_wire() && params.thinking.is_some_and(ThinkingMode::is_on),
             };
         if effort.is_none() && !has_summary && own.is_empty() {
             return;

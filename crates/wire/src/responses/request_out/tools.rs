@@ -24,7 +24,9 @@ impl Out<'_> {
                 self.losses.add(format!("tools[{at}]"));
             }
         }
-        let is_any_known = tools.iter().any(|tool| is_carried(tool) || is_brought(tool));
+        let is_any_known = tools
+            .iter()
+            .any(|tool| is_carried(tool) || is_brought(tool));
         if tools.iter().any(is_carried) {
             self.w.key("tools").begin_array();
             let mut at = 0;

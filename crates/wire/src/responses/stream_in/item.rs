@@ -2,10 +2,10 @@
 
 use super::super::request_in::{as_foreign, generated_image};
 use super::Slots;
+use crate::Wire;
 use crate::json::{Kind, Text, Value};
 use crate::stage::Sink;
 use crate::turn::{Delta, Event, Foreign, Opening, Slot};
-use crate::Wire;
 
 /// An item.
 #[derive(Debug)]
@@ -285,10 +285,11 @@ impl Item {
         match &mut self.what {
             What::Message(_) => {
                 let content = item.get("content");
-                if let Some(whole) = content.filter(|content| content.kind() == Kind::String) {
-                    if let (Some(part), Some(text)) = (self.message_part(0, false), whole.text()) {
-                        part.complete(&text, slots, sink);
-                    }
+                let bare = content.and_then(Value::text);
+                if let Some(text) = bare
+                    && let Some(part) = self.message_part(0, false)
+                {
+                    part.complete(&text, slots, sink);
                 }
                 let parts = content.into_iter().flat_map(Value::items);
                 for (index, part) in (0..).zip(parts.collect::<Vec<_>>()) {
@@ -422,7 +423,11 @@ impl Reasoning {
             if texts.is_empty() || self.source.is_some_and(|(own, _)| own != source) {
                 continue;
             }
-            let whole = texts.iter().map(Text::decode).collect::<Vec<_>>().join("\n\n");
+            let whole = texts
+                .iter()
+                .map(Text::decode)
+                .collect::<Vec<_>>()
+                .join("\n\n");
             let last = self.source.map_or(0, |(_, last)| last);
             if let Some(rest) = missing(&self.said, &whole.into()) {
                 self.say(source, last, &rest, slots, sink);

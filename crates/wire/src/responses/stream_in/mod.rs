@@ -12,9 +12,7 @@ use super::{error, usage};
 use crate::json::{Kind, Value, scan_reply};
 use crate::sse::Frame;
 use crate::stage::{End, Note, Sink, Stage};
-use crate::turn::{
-    Event, Failure, FailureKind, Slot, Start, Stop, StopReason,
-};
+use crate::turn::{Event, Failure, FailureKind, Slot, Start, Stop, StopReason};
 use item::Item;
 
 /// The decoder of one stream.
@@ -158,8 +156,14 @@ impl StreamIn {
     /// The place of an item: by its index, else by its id, else it is the last one. One that is not known is begun.
     fn find(&mut self, id: Option<&crate::json::Text>, index: Option<u64>) -> usize {
         let known = match (index, id) {
-            (Some(index), _) => self.items.iter().rposition(|item| item.index == Some(index)),
-            (None, Some(id)) => self.items.iter().rposition(|item| item.id.as_ref() == Some(id)),
+            (Some(index), _) => self
+                .items
+                .iter()
+                .rposition(|item| item.index == Some(index)),
+            (None, Some(id)) => self
+                .items
+                .iter()
+                .rposition(|item| item.id.as_ref() == Some(id)),
             (None, None) => self.items.iter().rposition(|item| !item.is_done()),
         };
         known.unwrap_or_else(|| {
@@ -216,10 +220,7 @@ impl StreamIn {
         for item in &mut self.items {
             item.close(sink);
         }
-        let usage = response
-            .get("usage")
-            .map(usage::decode)
-            .unwrap_or_default();
+        let usage = response.get("usage").map(usage::decode).unwrap_or_default();
         if !usage.is_empty() {
             sink.event(Event::Usage(usage));
         }

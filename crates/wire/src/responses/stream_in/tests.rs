@@ -176,10 +176,19 @@ fn hosted_steps_and_pictures_are_items_of_their_own() {
 fn why_it_ends() {
     let text = r#"{"type":"response.output_text.delta","output_index":0,"delta":"x"}"#;
     for (response, reason) in [
-        (r#"{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}"#, "MaxTokens"),
-        (r#"{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}"#, "Refusal"),
+        (
+            r#"{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}"#,
+            "MaxTokens",
+        ),
+        (
+            r#"{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}"#,
+            "Refusal",
+        ),
         (r#"{"status":"incomplete"}"#, "MaxTokens"),
-        (r#"{"status":"completed","incomplete_details":null}"#, "EndTurn"),
+        (
+            r#"{"status":"completed","incomplete_details":null}"#,
+            "EndTurn",
+        ),
         ("{}", "EndTurn"),
     ] {
         let end = format!(r#"{{"type":"response.completed","response":{response}}}"#);
@@ -203,7 +212,10 @@ fn what_is_no_end_is_a_fault() {
         (vec!["<html>"], FailureKind::Malformed),
         (vec![text, "[DONE]"], FailureKind::Truncated),
         (
-            vec![text, r#"{"type":"error","code":"rate_limit_exceeded","message":"m"}"#],
+            vec![
+                text,
+                r#"{"type":"error","code":"rate_limit_exceeded","message":"m"}"#,
+            ],
             FailureKind::RateLimit,
         ),
         (
@@ -215,11 +227,20 @@ fn what_is_no_end_is_a_fault() {
             FailureKind::Billing,
         ),
         (
-            vec![text, r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"context_length_exceeded","message":"m"}}}"#],
-            FailureKind::ContextOverflow { tokens: None, maximum: None },
+            vec![
+                text,
+                r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"context_length_exceeded","message":"m"}}}"#,
+            ],
+            FailureKind::ContextOverflow {
+                tokens: None,
+                maximum: None,
+            },
         ),
         (
-            vec![text, r#"{"type":"response.cancelled","response":{"status":"cancelled"}}"#],
+            vec![
+                text,
+                r#"{"type":"response.cancelled","response":{"status":"cancelled"}}"#,
+            ],
             FailureKind::Truncated,
         ),
         (vec![half, END], FailureKind::BrokenToolCall),

@@ -122,9 +122,7 @@ impl Item {
                 self.seal = Some(seal.clone());
                 false
             }
-            (Kind::Text, Delta::Citation(citation))
-                if citation.wire == crate::Wire::Responses =>
-            {
+            (Kind::Text, Delta::Citation(citation)) if citation.wire == crate::Wire::Responses => {
                 self.annotations.push(citation.raw.clone());
                 false
             }

@@ -109,11 +109,17 @@ impl StreamOut {
     /// The reply without its output and usage.
     fn response_json(&self, status: &str, ending: impl FnOnce(&mut Writer)) -> String {
         let mut w = Writer::default();
-        self.write_response(status, ending, |w| {
-            w.begin_array().end_array();
-        }, |w| {
-            w.null();
-        }, &mut w);
+        self.write_response(
+            status,
+            ending,
+            |w| {
+                w.begin_array().end_array();
+            },
+            |w| {
+                w.null();
+            },
+            &mut w,
+        );
         String::from_utf8(w.into_bytes()).unwrap_or_default()
     }
 

@@ -1,7 +1,7 @@
 use super::*;
+use crate::Wire;
 use crate::responses::grammar;
 use crate::turn::{FailureKind, Foreign, Image, MediaSource, Start};
-use crate::Wire;
 
 fn context() -> ReplyContext {
     ReplyContext {
@@ -122,7 +122,8 @@ fn reasoning_carries_its_seal_with_and_without_text() {
     );
     let output = &events.last().unwrap()["response"]["output"];
     assert_eq!(output[0]["summary"][0]["text"], "hm\"");
-    let seals: Vec<&serde_json::Value> = (0..3).map(|at| &output[at]["encrypted_content"]).collect();
+    let seals: Vec<&serde_json::Value> =
+        (0..3).map(|at| &output[at]["encrypted_content"]).collect();
     assert_eq!(seals, ["lg1.x", "lg1.y", "lg1.z"]);
     assert_eq!(output[1]["summary"].as_array().unwrap().len(), 0);
     assert_eq!(output[3]["type"], "message");
@@ -174,8 +175,7 @@ fn annotations_pictures_and_received_items() {
         .unwrap();
     assert_eq!(output.len(), 3);
     assert_eq!(
-        output[0]["content"][0]["annotations"][0]["url"],
-        "u",
+        output[0]["content"][0]["annotations"][0]["url"], "u",
         "another wire's citation has no place"
     );
     assert_eq!(output[1]["result"], "aGk=");
