@@ -316,7 +316,7 @@ pub fn encode_error(wire: Wire, failure: &Failure, request_id: &str) -> (u16, Ve
 }
 
 /// Whether a client that asked for a stream acts on a failure before the first event only if a stream tells it: then it
-/// is to be sent a success status and a stream that fails.
+/// is to be sent a success status and a stream that fails. True of Codex; programs on an SDK expect the status.
 #[must_use]
 pub const fn is_told_in_stream(wire: Wire, failure: &Failure) -> bool {
     match wire {

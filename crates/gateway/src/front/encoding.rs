@@ -129,7 +129,7 @@ fn layer<'r>(coding: Coding, mut inner: Box<dyn Read + 'r>) -> io::Result<Box<dy
 
 /// Whether these bytes begin zlib's format (RFC 1950, 2.2).
 fn is_zlib(start: [u8; 2]) -> bool {
-    start[0] & 0x0f == 8 && u16::from_be_bytes(start) % 31 == 0
+    start[0] & 0x0f == 8 && u16::from_be_bytes(start).is_multiple_of(31)
 }
 
 /// More bytes than are allowed.

@@ -66,6 +66,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+#[cfg_attr(not(feature = "token-estimate"), ignore = "needs the tokenizer")]
 #[tokio::test]
 async fn every_part_of_a_request_costs_what_it_costs() {
     let upstream = Upstream::start(Misbehaviour::Healthy).await;
@@ -177,6 +178,7 @@ impl Script for Tells {
     }
 }
 
+#[cfg_attr(not(feature = "token-estimate"), ignore = "needs the tokenizer")]
 #[tokio::test]
 async fn counts_learn_from_what_the_upstream_tells() {
     let tells = Tells {

@@ -111,7 +111,7 @@ async fn what_cannot_be_mended_passes_as_it_is_or_is_asked_for_once_more() {
         "repair",
         vec![read(wrong.clone())],
         "Let me look.",
-        &[wrong.clone()],
+        std::slice::from_ref(&wrong),
     )
     .await;
 

@@ -142,7 +142,7 @@ mod tests {
         );
         check(
             r#"{"content":null,"function_call":{"name":"f","arguments":"{}"}}"#,
-            &["call  f "],
+            &["call  f {}"],
         );
         check(
             r#"{"content":null,"tool_calls":[{"id":"a","type":"custom","custom":{"name":"p","input":"*** x"}}]}"#,

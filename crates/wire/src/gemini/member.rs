@@ -41,6 +41,24 @@ pub(super) fn get<'d>(value: Value<'d>, name: &str) -> Option<Value<'d>> {
     found.filter(|member| !member.is_null())
 }
 
+/// Several members at once, in one pass: the first of each name. `null` counts as absent.
+pub(super) fn pick<'d, const N: usize>(
+    value: Value<'d>,
+    names: [&str; N],
+) -> [Option<Value<'d>>; N] {
+    let mut found = [None; N];
+    for (key, member) in value.members() {
+        let key = camel(&key);
+        let place = names.iter().zip(&mut found).find(|(name, _)| key == **name);
+        if let Some((_, place @ None)) = place
+            && !member.is_null()
+        {
+            *place = Some(member);
+        }
+    }
+    found
+}
+
 /// A string member; absent and other kinds are none.
 pub(super) fn text(value: Value<'_>, name: &str) -> Option<Text> {
     get(value, name).and_then(Value::text)
@@ -75,6 +93,9 @@ mod tests {
         let root = doc.root();
         assert_eq!(get(root, "fileData").unwrap().raw(), r#"{"fileUri":"u"}"#);
         assert!(get(root, "text").is_none() && get(root, "fileUri").is_none());
+        let [file, text, both] = pick(root, ["fileData", "text", "xY"]);
+        assert!(file.is_some() && text.is_none());
+        assert_eq!(both.unwrap().raw(), "1");
         assert_eq!(
             others(root, &["fileData"]),
             [(ByteString::from("xY"), ByteString::from("1"))]

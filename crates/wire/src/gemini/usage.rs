@@ -6,24 +6,30 @@ use crate::turn::Usage;
 
 /// Reads a `usageMetadata`.
 pub(super) fn read(value: Value<'_>) -> Usage {
-    let count = |name: &str| member::get(value, name).and_then(Value::u64);
+    let counts = [
+        "promptTokenCount",
+        "cachedContentTokenCount",
+        "toolUsePromptTokenCount",
+        "candidatesTokenCount",
+        "thoughtsTokenCount",
+    ];
+    let counts = member::pick(value, counts).map(|count| count.and_then(Value::u64));
+    let [prompt, cache_read, tool_prompt, candidates, thoughts] = counts;
     let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
         (None, None) => None,
         (one, other) => Some(one.unwrap_or(0).saturating_add(other.unwrap_or(0))),
     };
-    let cache_read = count("cachedContentTokenCount");
-    let prompt = count("promptTokenCount");
     Usage {
         input: prompt.map(|prompt| {
             prompt
-                .saturating_add(count("toolUsePromptTokenCount").unwrap_or(0))
+                .saturating_add(tool_prompt.unwrap_or(0))
                 .saturating_sub(cache_read.unwrap_or(0))
         }),
         cache_read,
         cache_write_5m: None,
         cache_write_1h: None,
-        output: sum(count("candidatesTokenCount"), count("thoughtsTokenCount")),
-        reasoning: count("thoughtsTokenCount"),
+        output: sum(candidates, thoughts),
+        reasoning: thoughts,
     }
 }
 

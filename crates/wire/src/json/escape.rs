@@ -2,21 +2,32 @@
 
 use std::borrow::Cow;
 
-use super::special::first_special;
+use super::special::{Marks, first_special};
 
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
+/// Texts of at least so many bytes are looked through in blocks.
+const LONG: usize = 128;
+
 /// Appends `text` as the contents of a JSON string literal, without the quotes.
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
+    let bytes = text.as_bytes();
+    let mut marks = Marks::new(bytes);
+    let mut at = 0;
     loop {
-        let (clean, tail) = rest.split_at(first_special(rest));
+        let rest = bytes.get(at..).unwrap_or_default();
+        let length = if bytes.len() < LONG {
+            first_special(rest)
+        } else {
+            marks.next(at) - at
+        };
+        let (clean, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         out.extend_from_slice(clean);
-        let Some((&byte, behind)) = tail.split_first() else {
+        let Some(byte) = tail.first() else {
             return;
         };
-        push_escape(out, byte);
-        rest = behind;
+        push_escape(out, *byte);
+        at += length + 1;
     }
 }
 
@@ -172,6 +183,9 @@ mod tests {
         for (plain, json) in cases {
             assert_eq!(escaped(plain), json);
             assert_eq!(unescape(json), plain);
+            let (plain, json) = (plain.repeat(LONG), json.repeat(LONG));
+            assert_eq!(escaped(&plain), json);
+            assert_eq!(unescape(&json), plain);
         }
     }
 

@@ -103,13 +103,23 @@ pub(super) fn first_special(bytes: &[u8]) -> usize {
     if rest.is_empty() {
         return length;
     }
-    // The last eight bytes, of which the first have been looked at.
+    // The last eight bytes, of which the first have been looked at; of fewer the first four and the last.
     if let Some(word) = bytes.last_chunk() {
         let found = high_bits_of(u64::from_le_bytes(*word));
         return if found == 0 {
             length
         } else {
             length - 8 + (found.trailing_zeros() / 8) as usize
+        };
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let word =
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+        let found = high_bits_of(word);
+        return match (found.trailing_zeros() / 8) as usize {
+            8.. => length,
+            at @ 4.. => length + at - 8,
+            at => at,
         };
     }
     let special = rest.iter().position(|byte| is_special(*byte));

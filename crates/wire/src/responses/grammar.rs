@@ -236,6 +236,7 @@ impl Acceptor {
                 open.said.push_str(&delta);
             }
             "done" if !kind.contains("part.") => {
+                ensure(!open.is_told, "the end is told twice")?;
                 let whole = ["text", "refusal", "arguments", "input"]
                     .into_iter()
                     .find_map(|key| event.get(key)?.str())

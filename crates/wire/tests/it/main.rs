@@ -37,6 +37,8 @@ mod matrix;
 #[cfg(test)]
 mod responses_matrix;
 #[cfg(test)]
+mod responses_properties;
+#[cfg(test)]
 mod responses_streams;
 #[cfg(test)]
 mod sse;

@@ -5,12 +5,12 @@ use bytestring::ByteString;
 use lingate_wire::sse::SseParser;
 use lingate_wire::stage::{End, Sink, Stage};
 use lingate_wire::turn::{
-    Event, Freeform, FreeformStage, NamespaceStage, Namespaces, Reply, fold, replay,
+    Event, Freeform, FreeformStage, NamespaceStage, Namespaces, Reply, StopReason, fold, replay,
 };
 use lingate_wire::{StreamEncoder, responses};
 use serde_json::{Value, json};
 
-use crate::chat_chain::{Read, context, data, lines, read_anthropic, read_chat, through};
+use crate::chat_chain::{Read, context, data, fixture, lines, read_anthropic, read_chat, through};
 use crate::vectors_stream::chat_stream;
 
 /// A reply as a Responses client is sent it.
@@ -158,7 +158,7 @@ fn what_is_written_is_read_again() {
 }
 
 /// The blocks of a reply in short, and why it ends.
-fn texts(reply: &Reply) -> Vec<String> {
+pub(crate) fn texts(reply: &Reply) -> Vec<String> {
     use lingate_wire::turn::{Block, ToolInput};
     let blocks = reply.blocks.iter().map(|block| match &**block {
         Block::Text { text, .. } => format!("text {text}"),
@@ -195,6 +195,37 @@ fn every_cut_gives_the_same() {
             assert_eq!(read.events, whole.events, "{} cut at {cut}", vector["id"]);
             assert_eq!(read.fault, whole.fault);
         }
+    }
+}
+
+/// Recorded streams of real hosts, whole and cut: one numbers nothing, the other says `completed` of what a limit cut.
+#[test]
+fn real_hosts_are_read() {
+    for (name, text, stop) in [
+        (
+            "llama_cpp",
+            "text I'm a creative writing AI assistant. I can assist with various aspects of creative",
+            StopReason::EndTurn,
+        ),
+        (
+            "vllm",
+            "text The USS Kassim is more than any small town. It's about a",
+            StopReason::MaxTokens,
+        ),
+    ] {
+        let stream = fixture(&format!("responses/{name}.sse"));
+        let read = read_responses(&[stream.as_bytes()]);
+        assert_eq!(read.fault, None, "{name}");
+        let reply = fold(read.events.clone());
+        assert_eq!(texts(&reply), [text], "{name}");
+        assert_eq!(reply.stop.map(|stop| stop.reason), Some(stop), "{name}");
+        assert_eq!(reply.usage.total_input(), Some(10), "{name}");
+        assert_eq!(reply.usage.output, Some(16), "{name}");
+        for cut in (0..stream.len()).step_by(11) {
+            let (head, tail) = stream.as_bytes().split_at(cut);
+            assert_eq!(read_responses(&[head, tail]).events, read.events);
+        }
+        to_responses(&read);
     }
 }
 

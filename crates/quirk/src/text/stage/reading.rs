@@ -26,6 +26,8 @@ pub(super) struct Attempt {
     /// The channels that it read in.
     touched: Vec<Kind>,
     n_idle: u32,
+    /// A call came out of it, and text behind calls is dropped.
+    is_behind_call: bool,
     /// The upstream closed the block meanwhile.
     pub(super) is_close_due: bool,
 }
@@ -92,6 +94,7 @@ impl TextStage {
                             n_recorded: 0,
                             touched: Vec::new(),
                             n_idle: 0,
+                            is_behind_call: false,
                             is_close_due: false,
                         });
                         self.record(mark.text, kind);
@@ -173,6 +176,7 @@ impl TextStage {
         }
         if n_accepted != attempt.n_accepted && self.format.drops_text_behind_calls() {
             attempt.n_accepted = n_accepted;
+            attempt.is_behind_call = true;
             for kind in attempt.touched.clone() {
                 self.channel(kind).called();
             }
@@ -183,7 +187,7 @@ impl TextStage {
         let Some(attempt) = &mut self.attempt else {
             return;
         };
-        if self.calls.is_open() {
+        if attempt.is_behind_call || self.calls.is_open() {
             return;
         }
         attempt.n_recorded += text.len();

@@ -21,13 +21,6 @@ use part::Channel;
 /// Arguments are passed on as they stand.
 pub(super) const OPAQUE: &[&str] = &["args"];
 
-/// Members of a candidate that say where its text comes from.
-const CITATIONS: [&str; 3] = [
-    "groundingMetadata",
-    "citationMetadata",
-    "urlContextMetadata",
-];
-
 /// The decoder of one stream.
 #[derive(Debug, Default)]
 pub struct StreamIn {
@@ -108,39 +101,47 @@ impl StreamIn {
             self.is_over = true;
             return sink.fault(failure);
         }
+        let [wrapped, candidates, usage, feedback, id, model] = member::pick(
+            root,
+            [
+                "response",
+                "candidates",
+                "usageMetadata",
+                "promptFeedback",
+                "responseId",
+                "modelVersion",
+            ],
+        );
         // The wrapper of Google's Code Assist endpoint.
-        let root = member::get(root, "response")
-            .filter(|inner| inner.kind() == Kind::Object)
-            .unwrap_or(root);
-        self.start(root, sink);
-        if let Some(candidate) = first_candidate(root) {
+        if let Some(inner) = wrapped.filter(|inner| inner.kind() == Kind::Object) {
+            return self.response(inner, sink);
+        }
+        if !self.has_started {
+            self.has_started = true;
+            let text = |value: Option<Value<'_>>| {
+                value.and_then(Value::text).filter(|text| !text.is_empty())
+            };
+            sink.event(Event::Start(Start {
+                id: text(id),
+                model: text(model),
+                ..Start::default()
+            }));
+        }
+        if let Some(candidate) = candidates.and_then(first_candidate) {
             self.has_chunk = true;
             self.candidate(candidate, sink);
         }
-        if let Some(report) = member::get(root, "usageMetadata") {
+        if let Some(report) = usage {
             self.has_chunk = true;
             let usage = usage::read(report);
             if !usage.is_empty() {
                 sink.event(Event::Usage(usage));
             }
         }
-        let blocked = member::get(root, "promptFeedback")
-            .filter(|feedback| member::text(*feedback, "blockReason").is_some());
-        if let Some(feedback) = blocked {
+        let is_blocked = |feedback: &Value<'_>| member::text(*feedback, "blockReason").is_some();
+        if let Some(feedback) = feedback.filter(is_blocked) {
             self.has_chunk = true;
             self.blocked(feedback, sink);
-        }
-    }
-
-    fn start(&mut self, root: Value<'_>, sink: &mut Sink<Event>) {
-        if !self.has_started {
-            self.has_started = true;
-            let text = |name: &str| member::text(root, name).filter(|text| !text.is_empty());
-            sink.event(Event::Start(Start {
-                id: text("responseId"),
-                model: text("modelVersion"),
-                ..Start::default()
-            }));
         }
     }
 
@@ -157,25 +158,46 @@ impl StreamIn {
     }
 
     fn candidate(&mut self, candidate: Value<'_>, sink: &mut Sink<Event>) {
-        let parts = member::get(candidate, "content")
-            .and_then(|content| member::get(content, "parts"))
-            .into_iter()
-            .flat_map(Value::items);
-        for part in parts {
+        let [
+            content,
+            grounding,
+            citations,
+            urls,
+            logprobs,
+            reason,
+            message,
+        ] = member::pick(
+            candidate,
+            [
+                "content",
+                "groundingMetadata",
+                "citationMetadata",
+                "urlContextMetadata",
+                "logprobsResult",
+                "finishReason",
+                "finishMessage",
+            ],
+        );
+        let parts = content.and_then(|content| member::get(content, "parts"));
+        for part in parts.into_iter().flat_map(Value::items) {
             self.part(part, sink);
         }
-        for name in CITATIONS {
-            if let Some(citation) = member::get(candidate, name)
-                && citation.members().next().is_some()
+        for (name, sources) in [
+            ("groundingMetadata", grounding),
+            ("citationMetadata", citations),
+            ("urlContextMetadata", urls),
+        ] {
+            if let Some(sources) = sources
+                && sources.members().next().is_some()
             {
-                self.cite(name, citation, sink);
+                self.cite(name, sources, sink);
             }
         }
-        if member::get(candidate, "logprobsResult").is_some() {
+        if logprobs.is_some() {
             lose("candidates[0].logprobsResult", sink);
         }
-        let message = member::get(candidate, "finishMessage").and_then(Value::str);
-        let finish = member::get(candidate, "finishReason").and_then(Value::str);
+        let message = message.and_then(Value::str);
+        let finish = reason.and_then(Value::str);
         match finish.map(|reason| finish::read(&reason, message.as_deref())) {
             None => {}
             Some(Finish::Stop(stop)) => self.stop = Some(stop),
@@ -206,9 +228,10 @@ impl StreamIn {
 }
 
 /// The candidate that is read: requests never ask for more than one.
-fn first_candidate(root: Value<'_>) -> Option<Value<'_>> {
-    member::get(root, "candidates")?.items().find(|candidate| {
-        member::get(*candidate, "index")
+fn first_candidate(candidates: Value<'_>) -> Option<Value<'_>> {
+    candidates.items().find(|candidate| {
+        candidate
+            .get("index")
             .and_then(Value::u64)
             .is_none_or(|index| index == 0)
     })

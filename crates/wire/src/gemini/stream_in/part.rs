@@ -18,12 +18,20 @@ pub(super) enum Channel {
 impl StreamIn {
     /// Takes a part.
     pub(super) fn part(&mut self, part: Value<'_>, sink: &mut Sink<Event>) {
-        let signature = member::text(part, "thoughtSignature").filter(|token| !token.is_empty());
-        if let Some(text) = member::text(part, "text") {
-            let is_thought = member::get(part, "thought").and_then(Value::bool) == Some(true);
+        let [text, thought, token, call] = member::pick(
+            part,
+            ["text", "thought", "thoughtSignature", "functionCall"],
+        );
+        let signature = token
+            .and_then(Value::text)
+            .filter(|token| !token.is_empty());
+        if let Some(text) = text.and_then(Value::text) {
+            let is_thought = thought.and_then(Value::bool) == Some(true);
             self.text(text, is_thought, signature, sink);
-        } else if let Some(name) = member::get(part, "functionCall").and_then(whole_call) {
-            self.call(part, name, signature, sink);
+        } else if let Some(call) = call
+            && let Some(name) = whole_call(call)
+        {
+            self.call(call, name, signature, sink);
         } else {
             self.other(part, sink);
         }
@@ -63,14 +71,11 @@ impl StreamIn {
     /// The signature comes first, so that whoever has to put it elsewhere need not wait for the arguments.
     fn call(
         &mut self,
-        part: Value<'_>,
+        call: Value<'_>,
         name: Text,
         signature: Option<Text>,
         sink: &mut Sink<Event>,
     ) {
-        let Some(call) = member::get(part, "functionCall") else {
-            return;
-        };
         self.leave_channel(sink);
         let slot = self.next_slot();
         sink.event(Event::Open {

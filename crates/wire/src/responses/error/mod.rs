@@ -29,14 +29,12 @@ pub fn encode_error(failure: &Failure, request_id: &str) -> (u16, Vec<u8>) {
     chat::encode_error(&failure, request_id)
 }
 
-/// Whether a client that asked for a stream acts on this failure only if a stream tells it: Codex takes a limit's status
-/// for the end of all tries, and a context overflow's for a request that is wrong.
+/// Whether Codex acts on this failure only if a stream tells it. A status of 429 is the end for it at once, whatever
+/// `retry-after` says; in a stream it waits as long as the message names, and says that a quota is used up. It
+/// understands a context overflow's status (Codex 0.169, 2026-11).
 #[must_use]
 pub const fn is_told_in_stream(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::ContextOverflow { .. } | FailureKind::RateLimit | FailureKind::Billing
-    )
+    matches!(kind, FailureKind::RateLimit | FailureKind::Billing)
 }
 
 /// Reads an `error` event, or the error of a failed response.

@@ -2,10 +2,10 @@
 
 use super::super::request_in::{as_foreign, generated_image};
 use super::Slots;
-use crate::Wire;
+use super::grow::{Call, Part, Reasoning, Source};
 use crate::json::{Kind, Text, Value};
 use crate::stage::Sink;
-use crate::turn::{Delta, Event, Foreign, Opening, Slot};
+use crate::turn::{Event, Opening, Slot};
 
 /// An item.
 #[derive(Debug)]
@@ -26,44 +26,6 @@ enum What {
     Call(Call),
     /// An item that is passed on whole when it is done.
     Whole,
-}
-
-/// A part of a message.
-#[derive(Debug)]
-struct Part {
-    index: u64,
-    slot: Option<Slot>,
-    is_refusal: bool,
-    said: String,
-    n_annotations: usize,
-}
-
-/// Reasoning: summaries if there are any, else the reasoning itself, one text with a blank line between its parts.
-#[derive(Debug, Default)]
-struct Reasoning {
-    slot: Option<Slot>,
-    /// Which of the two is told, and the last part of it.
-    source: Option<(Source, u64)>,
-    said: String,
-    has_token: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Summary,
-    Content,
-}
-
-#[derive(Debug, Default)]
-struct Call {
-    slot: Option<Slot>,
-    id: Text,
-    name: Text,
-    namespace: Option<Text>,
-    is_freeform: bool,
-    /// What came before the call could be opened, and all that came.
-    held: Vec<Text>,
-    said: String,
 }
 
 /// Whether an event tells of a part of an item.
@@ -333,187 +295,6 @@ impl Item {
             sink.event(Event::Close { slot });
         }
     }
-}
-
-impl Part {
-    fn open(&mut self, slots: &mut Slots, sink: &mut Sink<Event>) -> Slot {
-        *self.slot.get_or_insert_with(|| {
-            let slot = slots.next();
-            let block = if self.is_refusal {
-                Opening::Refusal
-            } else {
-                Opening::Text
-            };
-            sink.event(Event::Open { slot, block });
-            slot
-        })
-    }
-
-    fn say(&mut self, piece: Text, slots: &mut Slots, sink: &mut Sink<Event>) {
-        if piece.is_empty() {
-            return;
-        }
-        self.said.push_str(&piece.decode());
-        let slot = self.open(slots, sink);
-        sink.event(Event::Delta {
-            slot,
-            delta: Delta::Text(piece),
-        });
-    }
-
-    fn complete(&mut self, whole: &Text, slots: &mut Slots, sink: &mut Sink<Event>) {
-        if let Some(rest) = missing(&self.said, whole) {
-            self.say(rest, slots, sink);
-        }
-    }
-
-    fn annotate(&mut self, annotation: Value<'_>, slots: &mut Slots, sink: &mut Sink<Event>) {
-        self.n_annotations += 1;
-        let slot = self.open(slots, sink);
-        sink.event(Event::Delta {
-            slot,
-            delta: Delta::Citation(Foreign {
-                wire: Wire::Responses,
-                raw: annotation.to_raw(),
-            }),
-        });
-    }
-}
-
-impl Reasoning {
-    fn say(
-        &mut self,
-        source: Source,
-        index: u64,
-        piece: &Text,
-        slots: &mut Slots,
-        sink: &mut Sink<Event>,
-    ) {
-        // The other source says the same, or more than anybody asked for.
-        if piece.is_empty() || self.source.is_some_and(|(own, _)| own != source) {
-            return;
-        }
-        let slot = *self.slot.get_or_insert_with(|| {
-            let slot = slots.next();
-            sink.event(Event::Open {
-                slot,
-                block: Opening::Thinking,
-            });
-            slot
-        });
-        let is_next = self.source.is_some_and(|(_, last)| last != index);
-        self.source = Some((source, index));
-        let gap = is_next.then(|| Text::from_static("\n\n"));
-        for text in gap.into_iter().chain([piece.clone()]) {
-            self.said.push_str(&text.decode());
-            sink.event(Event::Delta {
-                slot,
-                delta: Delta::Thinking(text),
-            });
-        }
-    }
-
-    fn complete(&mut self, item: Value<'_>, slots: &mut Slots, sink: &mut Sink<Event>) {
-        for (source, key) in [(Source::Summary, "summary"), (Source::Content, "content")] {
-            let parts = item.get(key).into_iter().flat_map(Value::items);
-            let texts: Vec<Text> = parts
-                .filter_map(|part| part.text().or_else(|| part.get("text")?.text()))
-                .filter(|text| !text.is_empty())
-                .collect();
-            if texts.is_empty() || self.source.is_some_and(|(own, _)| own != source) {
-                continue;
-            }
-            let whole = texts
-                .iter()
-                .map(Text::decode)
-                .collect::<Vec<_>>()
-                .join("\n\n");
-            let last = self.source.map_or(0, |(_, last)| last);
-            if let Some(rest) = missing(&self.said, &whole.into()) {
-                self.say(source, last, &rest, slots, sink);
-            }
-        }
-        let token = item
-            .get("encrypted_content")
-            .and_then(Value::text)
-            .filter(|token| !token.is_empty());
-        let Some(token) = token.filter(|_| !self.has_token) else {
-            return;
-        };
-        self.has_token = true;
-        match self.slot {
-            Some(slot) => sink.event(Event::Delta {
-                slot,
-                delta: Delta::Signature(token),
-            }),
-            None => {
-                let slot = slots.next();
-                self.slot = Some(slot);
-                sink.event(Event::Open {
-                    slot,
-                    block: Opening::RedactedThinking { data: token },
-                });
-            }
-        }
-    }
-}
-
-impl Call {
-    /// Opens the call as soon as its name is known.
-    fn open(&mut self, slots: &mut Slots, sink: &mut Sink<Event>) {
-        if self.slot.is_some() || self.name.is_empty() {
-            return;
-        }
-        let slot = slots.next();
-        self.slot = Some(slot);
-        sink.event(Event::Open {
-            slot,
-            block: Opening::ToolUse {
-                id: self.id.clone(),
-                name: self.name.clone(),
-                namespace: self.namespace.clone(),
-                is_freeform: self.is_freeform,
-                extra: Vec::new(),
-            },
-        });
-        for piece in self.held.drain(..) {
-            sink.event(Event::Delta {
-                slot,
-                delta: Delta::Input(piece),
-            });
-        }
-    }
-
-    fn say(&mut self, piece: Text, slots: &mut Slots, sink: &mut Sink<Event>) {
-        if piece.is_empty() {
-            return;
-        }
-        self.said.push_str(&piece.decode());
-        self.open(slots, sink);
-        match self.slot {
-            Some(slot) => sink.event(Event::Delta {
-                slot,
-                delta: Delta::Input(piece),
-            }),
-            None => self.held.push(piece),
-        }
-    }
-
-    fn complete(&mut self, whole: &Text, slots: &mut Slots, sink: &mut Sink<Event>) {
-        if let Some(rest) = missing(&self.said, whole) {
-            self.say(rest, slots, sink);
-        }
-    }
-}
-
-/// What a later telling adds to what was said; nothing if it says something else.
-fn missing(said: &str, whole: &Text) -> Option<Text> {
-    if said.is_empty() {
-        return (!whole.is_empty()).then(|| whole.clone());
-    }
-    let plain = whole.to_plain();
-    let rest = plain.strip_prefix(said)?;
-    (!rest.is_empty()).then(|| Text::plain(plain.slice_ref(rest)))
 }
 
 /// Arguments are a string by the book, an object in the field.

@@ -4,6 +4,7 @@
 //! any of the three may be all there is. What comes first counts, and later tellings only add what was missing; an
 //! event's type is read from its data, its name only where the data has none. A stream is complete when its response is.
 
+mod grow;
 mod item;
 
 use bytestring::ByteString;
