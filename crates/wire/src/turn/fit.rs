@@ -11,21 +11,48 @@ use crate::stage::Stage;
 /// A stage of events.
 pub type EventStage = Box<dyn Stage<In = Event, Out = Event>>;
 
-/// Rewrites a request's tools, calls and choice as far as the upstream's wire has no namespaces or no free text. Returns
-/// the stages that take it back in the reply, in their order.
+/// What a host has beside functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolSupport {
+    /// Tools declared in namespaces.
+    pub has_namespaces: bool,
+    /// Tools that take free text.
+    pub has_freeform: bool,
+}
+
+impl ToolSupport {
+    /// What hosts of a wire have, for a request that came in on `origin`.
+    #[must_use]
+    pub fn of(origin: Wire, upstream: Wire) -> Self {
+        Self {
+            has_namespaces: upstream == Wire::Responses,
+            // Chat has such tools in its standard, and only its own clients can know that the host has them too.
+            has_freeform: upstream == Wire::Responses
+                || upstream == Wire::Chat && origin == Wire::Chat,
+        }
+    }
+}
+
+/// Rewrites a request's tools, calls and choice as far as hosts of the upstream's wire have no namespaces or no free text.
+/// Returns the stages that take it back in the reply, in their order.
 ///
 /// Comes before anything that looks at tools' names, and its stages behind anything that repairs calls.
 pub fn fit_tools(turn: &mut Turn, params: &mut Params, upstream: Wire) -> Vec<EventStage> {
+    let support = ToolSupport::of(turn.origin, upstream);
+    fit_tools_to(turn, params, support)
+}
+
+/// The same for a host that is known to have less, or more, than its wire's others.
+pub fn fit_tools_to(turn: &mut Turn, params: &mut Params, support: ToolSupport) -> Vec<EventStage> {
     let mut stages: Vec<EventStage> = Vec::new();
-    let namespaces = if upstream == Wire::Responses {
+    let namespaces = if support.has_namespaces {
         None
     } else {
         Namespaces::flatten(turn, params)
     };
-    // Chat has such tools in its standard, and only its own clients can know that the host has them too.
-    let has_freeform =
-        upstream == Wire::Responses || upstream == Wire::Chat && turn.origin == Wire::Chat;
-    if !has_freeform && let Some(freeform) = Freeform::wrap(turn) {
+    if !support.has_freeform
+        && let Some(freeform) = Freeform::wrap(turn)
+    {
         stages.push(Box::new(FreeformStage::new(freeform)));
     }
     // Behind the other: that one knows tools by the names the upstream uses.
@@ -98,6 +125,21 @@ mod tests {
             let joined = if n_stages == 0 { "b" } else { "n__b" };
             assert_eq!(names, ["a", joined]);
         }
+        // A host of the client's own wire that knows functions only.
+        let (mut turn, mut params) = decoded(tools);
+        let functions_only = ToolSupport {
+            has_namespaces: false,
+            has_freeform: false,
+        };
+        assert_eq!(
+            fit_tools_to(&mut turn, &mut params, functions_only).len(),
+            2
+        );
+        let are_functions = turn
+            .tools
+            .iter()
+            .all(|tool| matches!(&**tool, Tool::Function { .. }));
+        assert!(are_functions);
         let (mut turn, mut params) = decoded(r#"[{"type":"function","name":"a"}]"#);
         assert!(fit_tools(&mut turn, &mut params, Wire::Chat).is_empty());
     }

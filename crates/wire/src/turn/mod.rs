@@ -29,7 +29,7 @@ pub use block::{
 pub use carried::{CarryStage, carries_signatures, restore_signatures};
 pub use event::{Delta, Event, Opening, Slot, Start};
 pub use failure::{Failure, FailureKind};
-pub use fit::{EventStage, fit_tools, only_foreign_tool};
+pub use fit::{EventStage, ToolSupport, fit_tools, fit_tools_to, only_foreign_tool};
 pub use fold::{Reply, fold, replay};
 pub use freeform::{Freeform, FreeformStage};
 pub use ids::ToolIdStage;
