@@ -6,6 +6,7 @@
 //! [`decode_error`], [`encode_error`]. [`grammar`] judges what is emitted.
 
 mod chunk;
+mod disown;
 mod error;
 mod finish;
 pub mod grammar;
@@ -23,6 +24,7 @@ mod stream_out;
 mod token;
 mod usage;
 
+pub use disown::disown_signatures;
 pub use error::{decode_error, encode_error};
 pub use listing::{ModelEntry, decode_count, encode_count, encode_model, encode_models};
 pub use peek::{peek, scan_request, shows_thoughts};

@@ -11,14 +11,19 @@ use serde_json::{Number, Value};
 const MOST_ROUNDS: usize = 6;
 /// Complaints that are looked at in one round.
 const MOST_COMPLAINTS: usize = 64;
+/// Alternatives that are tried for one call, each of them on a copy.
+const MOST_TRIALS: usize = 64;
+/// Longer arguments are not mended: nobody waits for it.
+pub(super) const MOST_BYTES: usize = 256 * 1024;
 
 /// The value as it fits, if it can be made to.
 pub(super) fn mended(validator: &Validator, value: &Value) -> Option<Value> {
     let mut value = value.clone();
+    let mut trials = MOST_TRIALS;
     for _ in 0..MOST_ROUNDS {
         let before = value.clone();
         for error in validator.iter_errors(&before).take(MOST_COMPLAINTS) {
-            mend(validator, &mut value, &error);
+            mend(validator, &mut value, &error, &mut trials);
         }
         if validator.is_valid(&value) {
             return Some(value);
@@ -31,7 +36,7 @@ pub(super) fn mended(validator: &Validator, value: &Value) -> Option<Value> {
 }
 
 /// Mends what one complaint is about.
-fn mend(validator: &Validator, value: &mut Value, error: &ValidationError<'_>) {
+fn mend(validator: &Validator, value: &mut Value, error: &ValidationError<'_>, trials: &mut usize) {
     let path = error.instance_path().as_str();
     match error.kind() {
         ValidationErrorKind::Type { kind } => {
@@ -63,10 +68,14 @@ fn mend(validator: &Validator, value: &mut Value, error: &ValidationError<'_>) {
             let before = n_complaints(value);
             // The first alternative that the value can be made to fit.
             for errors in context {
+                let Some(left) = trials.checked_sub(1) else {
+                    return;
+                };
+                *trials = left;
                 let mut other = value.clone();
-                errors
-                    .iter()
-                    .for_each(|error| mend(validator, &mut other, error));
+                for error in errors.iter().take(MOST_COMPLAINTS) {
+                    mend(validator, &mut other, error, trials);
+                }
                 if other != *value && n_complaints(&other) < before {
                     *value = other;
                     return;

@@ -12,7 +12,7 @@ use jsonschema::{PatternOptions, Validator};
 use lingate_wire::turn::{Tool, Turn};
 use serde_json::Value;
 
-use super::mend::mended;
+use super::mend;
 
 /// Schemas come from clients, so their number and size are bounded.
 const MOST_SCHEMAS: usize = 512;
@@ -99,7 +99,10 @@ impl Judge {
         if validator.is_valid(&value) {
             return Some(Judgement::Fits);
         }
-        Some(match mended(&validator, &value) {
+        let mended = (input.len() <= mend::MOST_BYTES)
+            .then(|| mend::mended(&validator, &value))
+            .flatten();
+        Some(match mended {
             Some(mended) => Judgement::Mended(mended.to_string()),
             None => Judgement::Misfits(complaints(&validator, &value)),
         })
