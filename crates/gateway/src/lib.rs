@@ -19,6 +19,7 @@ mod routes;
 mod shared;
 mod tokens;
 mod upstream;
+mod verify;
 
 pub use explain::{Explained, Explanation, Outgoing, Plan, Reason, explain, lane_of};
 pub use front::limits::Limits;
@@ -26,3 +27,4 @@ pub use gateway::{BindError, Gateway, Options};
 pub use metrics::metrics_reference;
 pub use probe::{ProbeAnswer, ProbeError, Prober};
 pub use upstream::client::TlsError;
+pub use verify::{Seen, SeenCall, Unanswered, Verified, Verifier, VerifyError};

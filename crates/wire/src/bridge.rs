@@ -86,8 +86,7 @@ pub const fn seal_marks(wire: Wire) -> &'static [&'static str] {
 #[must_use]
 pub const fn is_served(wire: Wire) -> bool {
     match wire {
-        Wire::Anthropic | Wire::Chat => true,
-        Wire::Responses | Wire::Gemini => false,
+        Wire::Anthropic | Wire::Chat | Wire::Responses | Wire::Gemini => true,
     }
 }
 

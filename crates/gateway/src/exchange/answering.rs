@@ -4,8 +4,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use lingate_wire::bridge::ReplyOptions;
 use lingate_wire::gemini::Framing;
+use lingate_wire::json::Text;
 use lingate_wire::turn::{Failure, FailureKind};
-use lingate_wire::{anthropic, bridge};
+use lingate_wire::{ReplyContext, Wire, anthropic, bridge};
 
 use super::asked::Asked;
 use crate::clock;
@@ -42,6 +43,20 @@ pub(super) fn streamed(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
+}
+
+/// A failure as a stream that fails at once, for a client that reads it only there.
+pub(super) fn failing_stream(failure: &Failure, wire: Wire, id: &str) -> Response<Body> {
+    let context = ReplyContext {
+        exchange: id.to_owned(),
+        model: Text::default(),
+        created: u64::try_from(clock::wall().as_second()).unwrap_or(0),
+        input_estimate: 0,
+    };
+    let mut encoder = bridge::stream_encoder_with(wire, context, &ReplyOptions::default());
+    let mut body = Vec::new();
+    encoder.fail(failure, &mut body);
+    respond::whole(StatusCode::OK, "text/event-stream; charset=utf-8", body)
 }
 
 /// An answer that is not streamed.

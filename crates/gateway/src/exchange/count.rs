@@ -25,6 +25,7 @@ use crate::front::body;
 use crate::front::respond::{self, Body};
 use crate::lane::{self, estimate};
 use crate::shared::Shared;
+use crate::upstream::address::gemini_count_address;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::UpstreamBody;
 use crate::upstream::client::Way;
@@ -149,15 +150,21 @@ async fn counted_by_provider(
     upstream: &Upstream<'_>,
     sending: &Sending,
 ) -> Option<Response<Body>> {
-    if asked.wire != Wire::Anthropic || upstream.wire != Wire::Anthropic {
-        return None;
-    }
-    let url: Uri = format!("{}/count_tokens", upstream.url?).parse().ok()?;
+    let endpoint = upstream.url?;
+    let url: Uri = match (asked.wire, upstream.wire) {
+        (Wire::Anthropic, Wire::Anthropic) => format!("{endpoint}/count_tokens").parse().ok()?,
+        // A translated body would have to be wrapped anew; the estimate is as good.
+        (Wire::Gemini, Wire::Gemini) if sending.lane == Lane::Passthrough => endpoint.clone(),
+        _ => return None,
+    };
     let body = match sending.lane {
         Lane::Passthrough => sending.body.as_bytes().clone(),
         Lane::Translate => countable(&sending.body)?,
     };
-    let request = attempt::request(asked, upstream, sending.lane, &url, body).ok()?;
+    let mut request = attempt::request(asked, upstream, sending.lane, &url, body).ok()?;
+    if upstream.wire == Wire::Gemini {
+        *request.uri_mut() = gemini_count_address(endpoint, &upstream.model);
+    }
     let client = shared.clients.get(&Way::of(upstream.provider))?;
     let counted = async {
         let response = client.request(request).await.ok()?;
@@ -173,7 +180,9 @@ async fn counted_by_provider(
     let (status, received, mut body) = counted.ok().flatten()?;
     if !(status.is_success() && is_count(&body)) {
         let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
-        body = blame.masked(is_passed_on(&blame, sending.lane, status, &body).then_some(body)?);
+        body = blame.masked(
+            is_passed_on(&blame, upstream.wire, sending.lane, status, &body).then_some(body)?,
+        );
     }
     let forwarded = match sending.lane {
         Lane::Passthrough => headers::forwarded_answer(&received),
@@ -200,15 +209,16 @@ fn is_count(body: &Bytes) -> bool {
     scan(&text).is_ok_and(|doc| {
         doc.root()
             .get("input_tokens")
+            .or_else(|| doc.root().get("totalTokens"))
             .and_then(Value::u64)
             .is_some()
     })
 }
 
 /// Whether the client is told what the provider answered: that its request, or its own credential, is at fault.
-fn is_passed_on(blame: &Blame, lane: Lane, status: StatusCode, body: &Bytes) -> bool {
-    let failure = bridge::decode_error(Wire::Anthropic, status.as_u16(), body);
-    let is_own = bridge::is_own_error(Wire::Anthropic, &failure, body);
+fn is_passed_on(blame: &Blame, wire: Wire, lane: Lane, status: StatusCode, body: &Bytes) -> bool {
+    let failure = bridge::decode_error(wire, status.as_u16(), body);
+    let is_own = bridge::is_own_error(wire, &failure, body);
     let failure = blame.told(failure);
     let is_clients = matches!(
         failure.kind,

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use http::header::USER_AGENT;
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::Incoming;
 use lingate_wire::Wire;
-use lingate_wire::bridge::PathFacts;
+use lingate_wire::bridge::{self, PathFacts};
 use lingate_wire::turn::{Failure, FailureKind};
 use tokio::time::Instant;
 
-use super::answering::{client_side, describe, streamed, whole};
+use super::answering::{client_side, describe, failing_stream, streamed, whole};
 use super::asked::Asked;
 use super::attempts::Attempts;
 use crate::front::body;
@@ -50,6 +51,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         Arc::clone(&shared.calibration),
     ));
     let wire = call.wire;
+    let reads_failures_in_stream = is_codex(&call.parts.headers);
     let answered = AssertUnwindSafe(answer(&shared, call, &draft))
         .catch_unwind()
         .await;
@@ -61,13 +63,18 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         ))
     });
     let mut response = result.unwrap_or_else(|failure| {
-        let response = respond::failure(&failure, wire, &draft.id.to_string());
+        let id = draft.id.to_string();
+        let response = if reads_failures_in_stream && bridge::is_told_in_stream(wire, &failure) {
+            failing_stream(&failure, wire, &id)
+        } else {
+            respond::failure(&failure, wire, &id)
+        };
         draft.end(Ending::Answered, Some(failure));
         response
     });
     draft.status(response.status().as_u16());
     describe(response.headers_mut(), &draft);
-    if wire == Wire::Chat {
+    if matches!(wire, Wire::Chat | Wire::Responses) {
         // The OpenAI SDKs look for the request's id under this name.
         let id = response.headers().get(REQUEST_ID).cloned();
         if let Some(id) = id {
@@ -75,6 +82,12 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         }
     }
     response
+}
+
+/// Whether the client is Codex, which ends its work on a status that says "later", and waits on the same words in a stream.
+fn is_codex(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    agent.is_some_and(|agent| agent.starts_with(b"codex"))
 }
 
 /// ① read · ② resolve · ③ attempts · ④ answer, early if they take long.

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use lingate_quirk::{State, Target, shape_prompt};
 use lingate_wire::bridge;
 use lingate_wire::turn::{
-    Block, Failure, FailureKind, Losses, Role, SEAL_PREFIX, SealKey, SealStage, Sequencer,
-    Thinking, ThinkingMode, ToolIdStage, Turn,
+    Block, CarryStage, Failure, FailureKind, Losses, Role, SEAL_PREFIX, SealKey, SealStage,
+    Sequencer, Thinking, ThinkingMode, ToolIdStage, Turn, carries_signatures, fit_tools,
+    restore_signatures,
 };
-use lingate_wire::{Decoded, UpstreamContext, Wire, chat};
+use lingate_wire::{Decoded, UpstreamContext, Wire, chat, gemini};
 
 use super::allowed::keep_allowed;
 use super::merge::merged;
@@ -37,12 +38,16 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     };
     let mut state = State::new(&target, settings.clone());
     state.losses = keep_allowed(&mut decoded, &settings.tools_allowed);
+    let fit = fit_tools(&mut decoded.turn, &mut decoded.params, upstream.wire);
     shape_prompt(&mut decoded.turn, &mut state);
     let selection = upstream.selection.clone();
     let policed = police(&mut decoded, upstream.demands, plan, schemas);
     let call_ids = call_ids(&decoded.turn);
     if upstream.refuses_foreign_thinking {
         disown_native_thinking(&mut decoded);
+        if upstream.wire == Wire::Gemini {
+            gemini::disown_signatures(&mut decoded.turn);
+        }
     }
     let is_same_wire = asked.wire == upstream.wire;
     if decoded.params.cache_key.is_none() && !is_same_wire {
@@ -50,12 +55,14 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     }
     selection.apply(&mut decoded.turn, &mut decoded.params, &mut state);
 
-    if upstream.wire == Wire::Chat
-        && let Some(tool) = chat::unservable_tools(&decoded.turn)
-    {
+    if let Some(tool) = bridge::unservable_tools(upstream.wire, &decoded.turn) {
         return Err(unservable(&tool, &upstream.provider.id));
     }
     let seal = SealKey::new(&upstream.provider.id, upstream.account(), &upstream.model);
+    let carries_signatures = carries_signatures(asked.wire, upstream.wire);
+    if carries_signatures {
+        restore_signatures(&mut decoded.turn, &seal);
+    }
     let context = UpstreamContext {
         model: &upstream.model,
         seal: &seal,
@@ -76,8 +83,13 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     }
 
     let mut stages = selection.stages(&state);
+    stages.extend(bridge::name_stage(upstream.wire, &decoded.turn));
     let policies_at = stages.len();
+    stages.extend(fit);
     stages.push(Box::new(ToolIdStage::new(exchange, call_ids)));
+    if carries_signatures {
+        stages.push(Box::new(CarryStage::default()));
+    }
     // A session without seals keeps to its wire's own tokens, as a passthrough does; not where those of another upstream
     // are left out, because what bears no seal there has to be older.
     if !is_same_wire || asked.has_seal || upstream.refuses_foreign_thinking {

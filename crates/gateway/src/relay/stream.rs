@@ -16,6 +16,7 @@ use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Either, StreamBody};
 use hyper::body::Frame;
 use lingate_wire::bridge::{self, Lane, ReplyOptions};
+use lingate_wire::gemini::Framing;
 use lingate_wire::json::Text;
 use lingate_wire::turn::{Event, Failure, FailureKind};
 use lingate_wire::{ReplyContext, StreamEncoder, Wire};
@@ -349,13 +350,20 @@ impl ClientStream {
         Some(out.into())
     }
 
-    /// In lane 2 on the Anthropic wire `message_start` and pings; elsewhere comments, which every SSE reader skips.
+    /// In lane 2 on the wires whose clients count events, the reply's own first event and harmless ones behind it; for Gemini
+    /// clients white space, because some of their readers stop at a comment; elsewhere comments.
     fn write_keep_alive(&mut self, out: &mut Vec<u8>) {
         let lane = match &self.state {
             State::Live(live, _) => Some(live.lane()),
             State::Waiting(_) | State::Over => self.draft.lane(),
         };
-        if lane == Some(Lane::Translate) && self.side.wire == Wire::Anthropic {
+        let counts_events = matches!(self.side.wire, Wire::Anthropic | Wire::Responses);
+        if self.side.wire == Wire::Gemini {
+            out.extend_from_slice(match self.side.options.framing {
+                Framing::Sse => b"\n\n",
+                Framing::Array => b"\r\n",
+            });
+        } else if lane == Some(Lane::Translate) && counts_events {
             let encoder = self.encoder.get_or_insert_with(|| {
                 let mut encoder = encoder(&self.side, &self.draft);
                 encoder.open(out);

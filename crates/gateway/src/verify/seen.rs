@@ -1,9 +1,12 @@
 //! One reply, as somebody got to see it: the provider's client without a gateway, or ours.
 
-use lingate_wire::turn::{Delta, Event, Failure, Opening, Slot, StopReason};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use lingate_wire::turn::{Delta, Event, Failure, Opening, Slot, StopReason, Turn};
 
 use super::marks::leaked;
-use crate::exchange::policy::{Judge, Judgement};
+use crate::exchange::policy::{Judge, Judgement, Schemas};
 
 /// A reply and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +55,42 @@ impl Seen {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fault.is_none() && self.calls.is_empty() && self.text.trim().is_empty()
+    }
+}
+
+/// The tools of one request, and what they say to a call.
+pub(super) struct Tools {
+    judge: Judge,
+    names: HashSet<String>,
+}
+
+impl Tools {
+    pub(super) fn of(turn: &Turn, schemas: &Arc<Schemas>) -> Self {
+        Self {
+            judge: Judge::new(Arc::clone(schemas), turn),
+            names: turn
+                .tools
+                .iter()
+                .map(|tool| tool.name().to_string())
+                .collect(),
+        }
+    }
+
+    /// What is wrong with a call, by the measure of the verifiers: it parses, names a tool and fits its schema as it came.
+    fn complaint(&self, call: &SeenCall) -> Option<String> {
+        if !self.names.contains(&call.name) {
+            return Some(format!("no tool is called `{}`", call.name));
+        }
+        if let Err(error) = serde_json::from_str::<serde_json::Value>(&call.arguments) {
+            return Some(format!("the arguments are no JSON: {error}"));
+        }
+        match self.judge.judge(&call.name, &call.arguments) {
+            Some(Judgement::Fits) | None => None,
+            Some(Judgement::Mended(_)) => {
+                Some("the arguments fit the schema only after a change of types".to_owned())
+            }
+            Some(Judgement::Misfits(complaint)) => Some(complaint),
+        }
     }
 }
 
@@ -106,10 +145,10 @@ impl Seer {
     }
 
     /// The whole of it, judged.
-    pub(super) fn seen(self, judge: &Judge, fault: Option<&Failure>) -> Seen {
+    pub(super) fn seen(self, tools: &Tools, fault: Option<&Failure>) -> Seen {
         let mut calls: Vec<SeenCall> = self.calls.into_iter().map(|(_, call)| call).collect();
         for call in &mut calls {
-            call.complaint = complaint(judge, call);
+            call.complaint = tools.complaint(call);
         }
         let mut marks = leaked(&self.text);
         marks.extend(leaked(&self.thinking));
@@ -121,22 +160,6 @@ impl Seer {
             leaked: marks,
             fault: fault.map(|failure| failure.message.clone()),
         }
-    }
-}
-
-/// What is wrong with a call, by the measure of the verifiers: it parses, names a tool and fits its schema as it came.
-fn complaint(judge: &Judge, call: &SeenCall) -> Option<String> {
-    if let Err(error) = serde_json::from_str::<serde_json::Value>(&call.arguments) {
-        return Some(format!("the arguments are no JSON: {error}"));
-    }
-    match judge.judge(&call.name, &call.arguments) {
-        Some(Judgement::Fits) => None,
-        Some(Judgement::Mended(_)) => {
-            Some("the arguments only fit the schema after coercion".to_owned())
-        }
-        Some(Judgement::Misfits(complaint)) => Some(complaint),
-        None if judge.knows(&call.name) => None,
-        None => Some(format!("no tool is called `{}`", call.name)),
     }
 }
 

@@ -90,6 +90,11 @@ impl JsonArguments {
         Read::Ended
     }
 
+    /// Whether the object came as a string, whose closing quote was not taken.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.json.is_double_encoded()
+    }
+
     fn judged(&mut self, calls: &mut Calls) -> Read {
         if let Some(tentative) = self.tentative.take() {
             if self.json.is_invalid() {

@@ -52,10 +52,6 @@ pub(crate) enum Step {
     /// It is over; what follows is prose.
     Done,
     /// It was a header; what follows is prose of this kind.
-    #[expect(
-        dead_code,
-        reason = "for formats whose channels are markup, as those of harmony and XTML are"
-    )]
     Prose(Kind),
     /// It was no call: what was recorded is prose as it stands (R14).
     Restore,

@@ -11,6 +11,12 @@ pub(crate) struct Mark {
     pub(crate) role: Role,
 }
 
+impl Mark {
+    pub(crate) const fn new(text: &'static str, role: Role) -> Self {
+        Self { text, role }
+    }
+}
+
 /// What a marker means in prose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {

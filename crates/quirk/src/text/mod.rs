@@ -38,16 +38,24 @@ mod arguments;
 mod asked;
 mod calls;
 mod channel;
+pub(crate) mod deepseek;
 mod format;
+pub(crate) mod glm;
+pub(crate) mod harmony;
+pub(crate) mod hermes;
+mod invoke;
 mod json;
 pub(crate) mod kimi_k2;
+pub(crate) mod kimi_k3;
 mod mark;
+pub(crate) mod minimax;
 pub(crate) mod names;
 mod output;
 mod parameters;
 mod prose_marks;
 pub(crate) mod qwen3_coder;
 mod stage;
+mod tag;
 
 use std::sync::Arc;
 

@@ -43,6 +43,36 @@ pub(crate) fn resolve(header: &str, asked: &Asked) -> Name {
     }
 }
 
+/// Reads a name that stands alone, without an index, so that it may be undeclared as it is. `None`: no name looks like this.
+pub(crate) fn spoken(name: &str, asked: &Asked) -> Option<Name> {
+    let name = name.trim();
+    if asked.declares(name) {
+        return Some(Name::Known(name.to_owned()));
+    }
+    if name.is_empty() || !name.chars().all(is_letter) {
+        return None;
+    }
+    Some(match resolve(name, asked) {
+        Name::BySchema if !is_foreign(bare(name)) => Name::Known(bare(name).to_owned()),
+        meant => meant,
+    })
+}
+
+/// A letter of a name, or of what stands for one.
+pub(crate) fn is_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | ':' | '/' | '-')
+}
+
+impl Name {
+    /// The name, or nothing where the arguments have to tell.
+    pub(crate) fn known(&self) -> &str {
+        match self {
+            Self::Known(name) => name,
+            Self::BySchema => "",
+        }
+    }
+}
+
 /// A header without what surrounds the name.
 pub(crate) fn bare(header: &str) -> &str {
     let header = header.trim();

@@ -1,5 +1,7 @@
 //! Arguments that are written as named values instead of JSON: typed by the tool's schema, put together as JSON.
 
+use std::borrow::Cow;
+
 use lingate_wire::json::{Doc, Kind, Value, Writer, scan};
 
 use super::calls::Calls;
@@ -24,7 +26,11 @@ enum Pending {
         newline: &'static str,
     },
     /// Anything else: what it is shows when it is complete.
-    Raw { types: Types, raw: String },
+    Raw {
+        name: String,
+        types: Types,
+        raw: String,
+    },
 }
 
 /// What the schema accepts; nothing set if it does not say.
@@ -56,15 +62,9 @@ impl Parameters {
     pub(crate) fn name(&mut self, name: &str, is_string: Option<bool>, calls: &mut Calls) {
         self.finish_value(calls);
         let types = self.types(name);
-        let comma = if self.n_written > 0 { "," } else { "" };
-        self.n_written += 1;
-        let key = quoted(name);
-        calls.write(|out| {
-            out.push_str(comma);
-            out.push_str(&key);
-            out.push(':');
-        });
-        self.value = Some(if is_string.unwrap_or_else(|| types.is_string_only()) {
+        let is_string_now = is_string.unwrap_or_else(|| types.is_string_only());
+        self.value = Some(if is_string_now && !self.may_wrap(name) {
+            self.key(name, calls);
             calls.write(|out| out.push('"'));
             Pending::String {
                 has_begun: false,
@@ -79,10 +79,41 @@ impl Parameters {
                 Some(true) | None => types,
             };
             Pending::Raw {
+                name: name.to_owned(),
                 types,
                 raw: String::new(),
             }
         });
+    }
+
+    /// Writes a key; its value follows.
+    fn key(&mut self, name: &str, calls: &mut Calls) {
+        let comma = if self.n_written > 0 { "," } else { "" };
+        self.n_written += 1;
+        let key = quoted(name);
+        calls.write(|out| {
+            out.push_str(comma);
+            out.push_str(&key);
+            out.push(':');
+        });
+    }
+
+    /// Whether a parameter that the tool does not have may hold all the others.
+    fn may_wrap(&self, name: &str) -> bool {
+        name == "arguments" && self.schema.is_some() && self.property(name).is_none()
+    }
+
+    /// The members of an object that stands for all arguments: an object whose keys are the tool's parameters.
+    fn unwrapped<'r>(&self, name: &str, raw: &'r str) -> Option<&'r str> {
+        if !self.may_wrap(name) {
+            return None;
+        }
+        let raw = raw.trim();
+        let object = scan(&raw.into()).ok()?;
+        let is_meant = |(key, _): (Cow<'_, str>, Value<'_>)| self.property(&key).is_some();
+        let inner = raw.strip_prefix('{')?.strip_suffix('}')?.trim();
+        (object.root().kind() == Kind::Object && object.root().members().all(is_meant))
+            .then_some(inner)
     }
 
     /// Takes more of the value.
@@ -109,11 +140,12 @@ impl Parameters {
                 let escaped = [escaped(held), escaped(text)].concat();
                 calls.write(|out| out.push_str(&escaped));
             }
-            Some(Pending::Raw { raw, .. }) => {
+            Some(Pending::Raw { name, raw, .. }) => {
                 raw.push_str(text);
                 if raw.len() > MOST_RAW {
                     // Nothing but text is as long as that.
-                    let raw = std::mem::take(raw);
+                    let (name, raw) = (std::mem::take(name), std::mem::take(raw));
+                    self.key(&name, calls);
                     calls.write(|out| out.push('"'));
                     self.value = Some(Pending::String {
                         has_begun: false,
@@ -131,8 +163,18 @@ impl Parameters {
         match self.value.take() {
             None => {}
             Some(Pending::String { .. }) => calls.write(|out| out.push('"')),
-            Some(Pending::Raw { types, raw }) => {
+            Some(Pending::Raw { name, types, raw }) => {
+                if let Some(members) = self.unwrapped(&name, &raw) {
+                    calls.diag("arguments_unwrapped");
+                    let comma = if self.n_written > 0 { "," } else { "" };
+                    if !members.is_empty() {
+                        self.n_written += 1;
+                        calls.write(|out| out.extend([comma, members]));
+                    }
+                    return;
+                }
                 let json = types.convert(&raw, self.trims_newlines);
+                self.key(&name, calls);
                 calls.write(|out| out.push_str(&json));
             }
         }
@@ -151,13 +193,13 @@ impl Parameters {
         calls.cut();
     }
 
+    fn property(&self, name: &str) -> Option<Value<'_>> {
+        self.schema.as_ref()?.root().get("properties")?.get(name)
+    }
+
     fn types(&self, name: &str) -> Types {
-        let property = self
-            .schema
-            .as_ref()
-            .and_then(|schema| schema.root().get("properties")?.get(name));
         let mut types = Types::default();
-        if let Some(property) = property {
+        if let Some(property) = self.property(name) {
             types.add(property);
         }
         types

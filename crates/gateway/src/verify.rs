@@ -1,0 +1,462 @@
+//! Asks a provider what a client would ask, for `lingate verify`, and shows each reply twice: as the provider sent it, and
+//! as the gateway makes it.
+//!
+//! Both come from the same bytes. The request is made by the functions of a real attempt, so a host's spelling, its
+//! headers and what its quirks do to requests are part of both; the stages that read the reply are part of the second
+//! only. One request is one reply: nothing is asked again but after a refusal that a quirk knows how to answer.
+
+mod marks;
+mod seen;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::Full;
+use lingate_config::{Auth, Config, Kind};
+use lingate_quirk::{Repair, State, Target, select};
+use lingate_route::Candidate;
+use lingate_wire::bridge::{self, PathFacts};
+use lingate_wire::stage::End;
+use lingate_wire::turn::{Event, Failure, FailureKind};
+use lingate_wire::{Wire, stage::Note};
+
+use self::seen::{Seer, Tools};
+use crate::exchange::asked::Asked;
+use crate::exchange::attempt::{self, Attempt};
+use crate::exchange::learnt::Learnt;
+use crate::exchange::policy::{Plan, Schemas};
+use crate::exchange::upstream::{Upstream, resolution};
+use crate::relay::chain::Chain;
+use crate::upstream::blame::Blame;
+use crate::upstream::body::{UpstreamBody, WHOLE_CAP, chain_of};
+use crate::upstream::client::{Clients, TlsError, Way};
+use crate::upstream::decoding::Decoding;
+use crate::upstream::headers::retry_after;
+use crate::{clock, ids, lane};
+
+pub use self::seen::{Seen, SeenCall};
+
+/// Longest time for one reply.
+const REPLY_LIMIT: Duration = Duration::from_secs(600);
+/// How long a host may take to end a stream whose reply is complete.
+const GRACE: Duration = Duration::from_secs(3);
+/// Most refusals of one request that are answered.
+const MOST_REPAIRS: usize = 3;
+
+/// Asks one model.
+pub struct Verifier<'c> {
+    config: &'c Config,
+    candidate: Candidate,
+    clients: Clients,
+    learnt: Learnt,
+    schemas: Arc<Schemas>,
+}
+
+/// A provider's reply.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// As the provider sent it.
+    pub raw: Seen,
+    /// As a client of the gateway gets it.
+    pub repaired: Seen,
+    /// Quirks that had something to do, on the request or the reply.
+    pub quirks: Vec<&'static str>,
+    /// From the request to the first content of a stream.
+    pub first_content: Option<Duration>,
+    /// From the request to the end of the reply.
+    pub duration: Duration,
+    /// Output tokens, if the provider counted them.
+    pub output_tokens: Option<u64>,
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The HTTP status, if there was an answer that is no reply.
+    pub status: Option<u16>,
+    /// What went wrong, in a word: `rate_limit`, `timeout`, ...
+    pub kind: &'static str,
+    /// For people.
+    pub message: String,
+    /// From the request to the failure.
+    pub duration: Duration,
+}
+
+/// Why a model cannot be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Nothing serves it.
+    #[error("{0}")]
+    Unserved(String),
+    /// Its provider has no key.
+    #[error(
+        "there is no key for provider `{provider}`; set {variables} in the environment or `api_key` in [providers.{provider}]"
+    )]
+    NoKey {
+        /// The provider.
+        provider: String,
+        /// Where a key is looked for.
+        variables: String,
+    },
+    /// Its provider is shown the caller's own login, and there is no caller.
+    #[error(
+        "provider `{0}` takes the client's own login (`auth = \"client\"`); configure one with a key to verify it"
+    )]
+    ClientLogin(String),
+    /// It is the demo.
+    #[error("`{0}` is the built-in demo, which is no model to verify")]
+    Demo(String),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl<'c> Verifier<'c> {
+    /// Finds out who serves `model`: `provider/model`, or any name of the configuration, whose first target is meant.
+    ///
+    /// # Errors
+    /// If nothing does, or its provider cannot be asked.
+    pub fn new(config: &'c Config, model: &str) -> Result<Self, VerifyError> {
+        let unserved = |failure: Failure| VerifyError::Unserved(failure.message);
+        let body = serde_json::json!({ "model": model, "messages": [] });
+        let asked = asked(&body.to_string().into()).map_err(unserved)?;
+        let found = resolution(&config.routes, &asked).map_err(unserved)?;
+        let candidate = found.candidates.into_iter().next();
+        let candidate =
+            candidate.ok_or_else(|| VerifyError::Unserved(format!("nothing serves `{model}`")))?;
+        let upstream = Upstream::of(config, &candidate, Wire::Chat).map_err(unserved)?;
+        let provider = upstream.provider;
+        let id = || provider.id.clone();
+        match provider.auth {
+            _ if provider.kind == Kind::Demo => return Err(VerifyError::Demo(id())),
+            Auth::Client => return Err(VerifyError::ClientLogin(id())),
+            Auth::Bearer | Auth::XApiKey | Auth::Both if provider.keys.is_empty() => {
+                let variables = provider.preset.map(|preset| preset.env.join(" or "));
+                let variables = variables.filter(|names| !names.is_empty());
+                return Err(VerifyError::NoKey {
+                    provider: id(),
+                    variables: variables.unwrap_or_else(|| "a variable".to_owned()),
+                });
+            }
+            Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::None => {}
+        }
+        Ok(Self {
+            config,
+            candidate,
+            clients: Clients::of(config)?,
+            learnt: Learnt::default(),
+            schemas: Arc::default(),
+        })
+    }
+
+    /// Who is asked, as `provider/model`.
+    #[must_use]
+    pub fn target(&self) -> String {
+        format!("{}/{}", self.candidate.provider, self.candidate.model)
+    }
+
+    /// Asks, with a request body of the Chat wire, and reads the whole reply.
+    ///
+    /// # Errors
+    /// If there is no reply: the request makes no sense, the provider refuses it or cannot be reached, or its answer
+    /// breaks off before anything can be said of it.
+    pub async fn ask(&self, body: &ByteString) -> Result<Verified, Unanswered> {
+        let started = clock::now();
+        let asking = Box::pin(self.asking(body));
+        let answered = tokio::time::timeout(REPLY_LIMIT, asking).await;
+        let answered = answered.unwrap_or_else(|_elapsed| {
+            Err(silent(format!("no end within {} s", REPLY_LIMIT.as_secs())))
+        });
+        let duration = started.elapsed();
+        answered.map_err(|failure| Unanswered {
+            status: failure.upstream_status,
+            kind: word(failure.kind),
+            message: failure.message,
+            duration,
+        })
+    }
+
+    async fn asking(&self, body: &ByteString) -> Result<Verified, Failure> {
+        let asked = asked(body)?;
+        let upstream = Upstream::of(self.config, &self.candidate, asked.wire)?;
+        let tools = Tools::of(&asked.decoded()?.turn, &self.schemas);
+        let mut plan = Plan::default();
+        loop {
+            match self.attempt(&asked, &upstream, &plan, &tools).await {
+                Ok(verified) => {
+                    self.learnt.keep(&asked, &upstream, &plan.repairs);
+                    return Ok(verified);
+                }
+                Err((_, Some(repair)))
+                    if plan.repairs.len() < MOST_REPAIRS && !plan.repairs.contains(&repair) =>
+                {
+                    plan.repairs.push(repair);
+                }
+                Err((failure, _)) => return Err(failure),
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        asked: &Asked,
+        upstream: &Upstream<'_>,
+        plan: &Plan,
+        tools: &Tools,
+    ) -> Result<Verified, (Failure, Option<Repair>)> {
+        let settings = plan.settings(self.learnt.settings(upstream));
+        let lane = upstream.lane(asked);
+        let attempt = Attempt {
+            asked,
+            upstream,
+            settings: &settings,
+            plan,
+            schemas: &self.schemas,
+        };
+        let id = ids::exchange().to_string();
+        let prepared = lane::prepare(lane, &attempt, &id).map_err(final_failure)?;
+        let url = upstream.url.ok_or_else(|| {
+            final_failure(Failure::new(FailureKind::Server, "there is no address"))
+        })?;
+        let request =
+            attempt::request(asked, upstream, lane, url, prepared.body).map_err(final_failure)?;
+        let raw = raw_chain(upstream, prepared.repair.as_ref().map(|(_, state)| state));
+        let views = Views::new(raw, prepared.chain);
+        let answered = self.answered(asked, upstream, request, views).await;
+        let views = answered.map_err(|failure| {
+            let repair = prepared.repair.as_ref();
+            let repair = repair.and_then(|(quirks, state)| quirks.on_failure(&failure, state));
+            (failure, repair)
+        })?;
+        views.verified(tools, &prepared.hits).map_err(final_failure)
+    }
+
+    /// Sends the request and reads the reply in both ways.
+    async fn answered(
+        &self,
+        asked: &Asked,
+        upstream: &Upstream<'_>,
+        request: Request<Full<Bytes>>,
+        mut views: Views,
+    ) -> Result<Views, Failure> {
+        let provider = upstream.provider;
+        let blame = Blame::new(provider, upstream.key, &asked.headers);
+        let client = self.clients.get(&Way::of(provider)).ok_or_else(|| {
+            Failure::new(FailureKind::Server, "no connection pool for this provider")
+        })?;
+        let sent = client.request(request).await;
+        let response = sent.map_err(|error| {
+            let message = format!("cannot be reached: {}", chain_of(&error));
+            Failure::new(FailureKind::Server, message)
+        })?;
+        let (head, body) = response.into_parts();
+        let mut body = UpstreamBody::http(body, Decoding::of(&head.headers)?);
+        if !head.status.is_success() {
+            let bytes = body.whole(WHOLE_CAP).await.unwrap_or_default();
+            let status = head.status.as_u16();
+            let mut failure = bridge::decode_error(upstream.wire, status, &bytes);
+            failure.upstream_status = Some(status);
+            failure.retry_after = retry_after(&head.headers, clock::wall());
+            return Err(blame.told(failure));
+        }
+        let told = |failure| blame.told(failure);
+        let idle = provider.timeouts.idle;
+        views.read(upstream.wire, body, idle).await.map_err(told)?;
+        Ok(views)
+    }
+}
+
+/// One reply, read by two chains.
+struct Views {
+    started: tokio::time::Instant,
+    first_content: Option<Duration>,
+    duration: Duration,
+    raw: View,
+    repaired: View,
+}
+
+struct View {
+    chain: Chain,
+    seer: Seer,
+    events: Vec<Event>,
+}
+
+impl View {
+    fn new(chain: Chain) -> Self {
+        Self {
+            chain,
+            seer: Seer::default(),
+            events: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        self.chain.push(chunk, &mut self.events);
+        self.seer.take(&mut self.events);
+    }
+
+    fn whole(&mut self, reply: Vec<Event>) {
+        self.chain.whole(reply, &mut self.events);
+        self.end(&End::Clean);
+    }
+
+    fn end(&mut self, end: &End) {
+        self.chain.end(end, &mut self.events);
+        self.seer.take(&mut self.events);
+    }
+
+    fn is_over(&self) -> bool {
+        self.chain.is_done() || self.chain.fault().is_some()
+    }
+}
+
+impl Views {
+    fn new(raw: Chain, repaired: Chain) -> Self {
+        Self {
+            started: clock::now(),
+            first_content: None,
+            duration: Duration::ZERO,
+            raw: View::new(raw),
+            repaired: View::new(repaired),
+        }
+    }
+
+    /// Reads the whole reply, streamed or not, whatever was asked for.
+    async fn read(
+        &mut self,
+        wire: Wire,
+        mut body: UpstreamBody,
+        idle: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let first = body.chunk().await.transpose()?.unwrap_or_default();
+        if first.trim_ascii_start().starts_with(b"{") {
+            let bytes = body.whole_behind(first, WHOLE_CAP).await?;
+            let text = ByteString::try_from(bytes).map_err(|_| {
+                Failure::new(FailureKind::Malformed, "the reply is not valid UTF-8")
+            })?;
+            let reply = bridge::decode_response(wire, &text)?;
+            self.raw.whole(reply.clone());
+            self.repaired.whole(reply);
+        } else {
+            self.take(first);
+            let end = loop {
+                if self.raw.is_over() {
+                    break End::Clean;
+                }
+                let is_complete = self.raw.chain.is_complete();
+                let limit = if is_complete { Some(GRACE) } else { idle };
+                let chunk = match limit {
+                    Some(limit) => tokio::time::timeout(limit, body.chunk()).await.ok(),
+                    None => Some(body.chunk().await),
+                };
+                match chunk {
+                    Some(Some(Ok(chunk))) => self.take(chunk),
+                    Some(None) => break End::Clean,
+                    None if is_complete => break End::Clean,
+                    Some(Some(Err(failure))) => break End::Broken(failure),
+                    None => break End::Broken(silent("the stream fell silent".to_owned())),
+                }
+            };
+            self.raw.end(&end);
+            self.repaired.end(&end);
+        }
+        self.duration = self.started.elapsed();
+        Ok(())
+    }
+
+    fn take(&mut self, chunk: Bytes) {
+        self.raw.push(chunk.clone());
+        self.repaired.push(chunk);
+        if self.first_content.is_none() && self.raw.chain.has_content() {
+            self.first_content = Some(self.started.elapsed());
+        }
+    }
+
+    /// What was seen, if the provider's own reply came to its end.
+    fn verified(self, tools: &Tools, hits: &[&'static str]) -> Result<Verified, Failure> {
+        let Self { raw, repaired, .. } = self;
+        if let Some(failure) = raw.chain.fault() {
+            return Err(failure.clone());
+        }
+        let tally = repaired.chain.tally();
+        let mut quirks = hits.to_vec();
+        for note in &tally.notes {
+            if let Note::Hit(quirk) = note
+                && !quirks.contains(quirk)
+            {
+                quirks.push(quirk);
+            }
+        }
+        Ok(Verified {
+            first_content: self.first_content,
+            duration: self.duration,
+            output_tokens: raw.chain.tally().usage.output,
+            quirks,
+            raw: raw.seer.seen(tools, None),
+            repaired: repaired.seer.seen(tools, repaired.chain.fault()),
+        })
+    }
+}
+
+/// The wire's decoder and nothing behind it, but for the names of tools that the request had to change.
+fn raw_chain(upstream: &Upstream<'_>, state: Option<&State>) -> Chain {
+    let target = Target {
+        provider: &upstream.provider.id,
+        host: &upstream.host,
+        model: &upstream.model,
+        wire: upstream.wire,
+    };
+    let no_quirks = select(&[], &target);
+    let stages = state.map(|state| no_quirks.stages(state));
+    Chain::new(
+        bridge::stream_decoder(upstream.wire),
+        stages.unwrap_or_default(),
+    )
+}
+
+fn asked(body: &ByteString) -> Result<Asked, Failure> {
+    let mut request = Request::new(());
+    let json = HeaderValue::from_static("application/json");
+    *request.headers_mut() = HeaderMap::from_iter([(CONTENT_TYPE, json)]);
+    let (parts, ()) = request.into_parts();
+    Asked::read(Wire::Chat, None, PathFacts::default(), parts, body)
+}
+
+fn final_failure(failure: Failure) -> (Failure, Option<Repair>) {
+    (failure, None)
+}
+
+fn silent(message: String) -> Failure {
+    Failure::new(FailureKind::Timeout, message)
+}
+
+/// A failure's kind, as results name it.
+const fn word(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::InvalidRequest
+        | FailureKind::UnknownPath
+        | FailureKind::MethodNotAllowed
+        | FailureKind::UnsupportedMediaType
+        | FailureKind::MisdirectedRequest
+        | FailureKind::Conflict
+        | FailureKind::TooLarge
+        | FailureKind::HeadTooLarge => "invalid_request",
+        FailureKind::Authentication | FailureKind::UpstreamCredential => "authentication",
+        FailureKind::Permission => "permission",
+        FailureKind::Billing => "billing",
+        FailureKind::NotFound => "not_found",
+        FailureKind::ContextOverflow { .. } => "context_overflow",
+        FailureKind::RateLimit => "rate_limit",
+        FailureKind::Overloaded => "overloaded",
+        FailureKind::Timeout | FailureKind::RequestTimeout => "timeout",
+        FailureKind::Server => "server",
+        FailureKind::Truncated => "truncated",
+        FailureKind::Malformed => "malformed",
+        FailureKind::EmptyReply => "empty_reply",
+        FailureKind::BrokenToolCall => "broken_tool_call",
+    }
+}
