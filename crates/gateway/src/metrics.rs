@@ -58,6 +58,13 @@ pub(crate) struct QuirkLabels {
     pub provider: String,
 }
 
+/// Something odd in a reply that was dealt with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CaseLabels {
+    /// One of the names that stages give to such cases.
+    pub case: &'static str,
+}
+
 /// A tool call that was held against its tool's schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ToolCallLabels {
@@ -87,6 +94,7 @@ pub(crate) struct Metrics {
     pub overhead: Histogram,
     pub tokens: Family<TokenLabels, Counter>,
     pub quirk_hits: Family<QuirkLabels, Counter>,
+    pub diagnostics: Family<CaseLabels, Counter>,
     pub losses: Family<ProviderLabels, Counter>,
     pub tool_calls: Family<ToolCallLabels, Counter>,
 }
@@ -110,6 +118,7 @@ pub fn metrics_reference() -> String {
         overhead: _,
         tokens,
         quirk_hits,
+        diagnostics,
         losses,
         tool_calls,
     } = &metrics;
@@ -122,6 +131,7 @@ pub fn metrics_reference() -> String {
     }
     drop(tokens.get_or_create(&TokenLabels::default()));
     drop(quirk_hits.get_or_create(&QuirkLabels::default()));
+    drop(diagnostics.get_or_create(&CaseLabels::default()));
     drop(losses.get_or_create(&ProviderLabels::default()));
     metrics.text()
 }
@@ -143,6 +153,7 @@ impl Metrics {
             overhead: Histogram::new(OVERHEAD_SECONDS),
             tokens: Family::default(),
             quirk_hits: Family::default(),
+            diagnostics: Family::default(),
             losses: Family::default(),
             tool_calls: Family::default(),
         };
@@ -218,6 +229,11 @@ impl Metrics {
             "quirk_hits",
             "Repairs that changed something",
             self.quirk_hits.clone(),
+        );
+        registry.register(
+            "diagnostics",
+            "Exchanges in whose reply something odd was noticed and dealt with, by the name of the case",
+            self.diagnostics.clone(),
         );
         registry.register(
             "losses",

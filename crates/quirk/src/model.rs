@@ -96,6 +96,18 @@ pub(crate) fn minimax(model: &str) -> Option<Version> {
     Some(version)
 }
 
+/// Whether a model of Qwen's writes calls as `<function=NAME>`: the coders of Qwen 3, and all from 3.5 on.
+pub(crate) fn is_qwen_with_elements(model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
+    let name = model.rsplit('/').next().unwrap_or_default();
+    let Some((_, rest)) = name.split_once("qwen") else {
+        return false;
+    };
+    leading_version(rest).is_some_and(|(version, variant)| {
+        version >= (3, 5) && version.0 < 100 || version.0 == 3 && variant.contains("coder")
+    })
+}
+
 /// `5.6-sol` is version 5.6 and variant `-sol`; `4o` is 4.0 and `o`.
 fn leading_version(text: &str) -> Option<(Version, &str)> {
     let (major, rest) = leading_number(text)?;

@@ -86,6 +86,18 @@ pub struct Target<'a> {
     pub wire: Wire,
 }
 
+impl Target<'_> {
+    /// Whether its host is one of these domains, or a part of one: whole labels, so that look-alikes do not match.
+    pub(crate) fn is_at(&self, domains: &[&str]) -> bool {
+        let is_at = |domain: &&str| {
+            self.host
+                .strip_suffix(domain)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        domains.iter().any(is_at)
+    }
+}
+
 /// What an attempt changes for its one repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {

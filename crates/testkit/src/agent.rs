@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::wire::{Reply, Wire};
+use crate::conversation::{Conversation, Past};
+use crate::wire::Reply;
 use crate::{Answer, Received, Script};
 
 /// A scripted model.
@@ -157,97 +158,4 @@ impl Step {
         self.text = Some(Text::Fixed(text.to_owned()));
         self
     }
-}
-
-/// What a request says about the conversation so far, on any wire.
-struct Conversation {
-    tools: Vec<String>,
-    messages: Vec<Message>,
-}
-
-struct Message {
-    role: String,
-    text: String,
-    calls: usize,
-    results: Vec<String>,
-}
-
-/// The conversation after the message that names the scenario.
-struct Past {
-    answers: usize,
-    calls: usize,
-    results: Vec<String>,
-}
-
-impl Conversation {
-    fn read(request: &Received) -> Conversation {
-        let body = request.json();
-        let wire = request.wire();
-        let tool_name = |tool: &Value| match wire {
-            Wire::Chat => tool["function"]["name"].as_str().map(str::to_owned),
-            Wire::Anthropic => tool["name"].as_str().map(str::to_owned),
-        };
-        Conversation {
-            tools: list(&body["tools"]).iter().filter_map(tool_name).collect(),
-            messages: list(&body["messages"]).iter().map(Message::read).collect(),
-        }
-    }
-
-    fn after(&self, marker: &str) -> Option<Past> {
-        let start = self
-            .messages
-            .iter()
-            .position(|message| message.role == "user" && message.text.contains(marker))?;
-        let past = &self.messages[start..];
-        // Consecutive assistant messages are one answer that was sent back in parts.
-        let answers = past
-            .windows(2)
-            .filter(|pair| pair[0].role != "assistant" && pair[1].role == "assistant")
-            .count();
-        Some(Past {
-            answers,
-            calls: past.iter().map(|message| message.calls).sum(),
-            results: past
-                .iter()
-                .flat_map(|message| message.results.clone())
-                .collect(),
-        })
-    }
-}
-
-impl Message {
-    fn read(message: &Value) -> Message {
-        let role = message["role"].as_str().unwrap_or_default().to_owned();
-        let blocks = list(&message["content"]);
-        let of_type = |kind: &'static str| blocks.iter().filter(move |block| block["type"] == kind);
-        let results = match role.as_str() {
-            "tool" => vec![text_of(&message["content"])],
-            _ => of_type("tool_result")
-                .map(|block| text_of(&block["content"]))
-                .collect(),
-        };
-        let calls = list(&message["tool_calls"]).len() + of_type("tool_use").count();
-        Message {
-            text: text_of(&message["content"]),
-            role,
-            calls,
-            results,
-        }
-    }
-}
-
-/// The text of a content, as one string or as text blocks.
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        _ => list(content)
-            .iter()
-            .filter_map(|block| block["text"].as_str())
-            .collect::<Vec<_>>()
-            .join("\n"),
-    }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

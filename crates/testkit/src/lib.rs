@@ -10,6 +10,7 @@
 
 mod agent;
 pub mod client;
+mod conversation;
 mod fixture;
 mod misbehaviour;
 mod process;
@@ -25,4 +26,4 @@ pub use process::{Finished, Process};
 pub use strict::complaints;
 pub use traced::Traced;
 pub use upstream::{Answer, Ending, Received, Script, Upstream};
-pub use wire::{Part, Reply, Usage, Wire, anthropic, chat};
+pub use wire::{Part, Reply, Usage, Wire, anthropic, chat, gemini, responses};

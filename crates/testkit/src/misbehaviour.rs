@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::wire::{Part, Reply, Wire, anthropic, chat};
+use crate::wire::{Part, Reply, Wire, anthropic, chat, gemini, responses};
 use crate::{Answer, Received, Script};
 
 /// What a provider gets wrong, for every request alike.
@@ -136,6 +136,8 @@ impl Script for Misbehaviour {
                 &match wire {
                     Wire::Chat => chat::completion("scripted", &healthy),
                     Wire::Anthropic => anthropic::message("scripted", &healthy),
+                    Wire::Responses => responses::response("scripted", &healthy, &|_| false),
+                    Wire::Gemini => gemini::response("scripted", &healthy),
                 },
             ),
             Misbehaviour::DripByte => healthy.answer(request).split_every(1),
@@ -206,6 +208,8 @@ fn error(wire: Wire, status: u16, kind: &str, message: &str) -> Answer {
         &match wire {
             Wire::Chat => chat::error(kind, message),
             Wire::Anthropic => anthropic::error(kind, message),
+            Wire::Responses => responses::error(kind, message),
+            Wire::Gemini => gemini::error(status, "UNKNOWN", message),
         },
     )
 }
@@ -217,6 +221,8 @@ fn error_frame(wire: Wire) -> String {
             chat::error("server_error", "The engine died")
         ),
         Wire::Anthropic => anthropic::event(&anthropic::error("api_error", "The engine died")),
+        Wire::Responses => responses::failed("The engine died"),
+        Wire::Gemini => gemini::frame(&gemini::error(500, "INTERNAL", "The engine died")),
     }
 }
 
@@ -225,6 +231,7 @@ fn first_tool(request: &Received) -> String {
     let tool = &body["tools"][0];
     let name = tool["function"]["name"]
         .as_str()
-        .or_else(|| tool["name"].as_str());
+        .or_else(|| tool["name"].as_str())
+        .or_else(|| tool["functionDeclarations"][0]["name"].as_str());
     name.unwrap_or("Bash").to_owned()
 }

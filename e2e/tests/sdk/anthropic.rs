@@ -56,19 +56,19 @@ async fn check(set: Set, wire: Wire) {
     );
     assert_eq!(run.about("ONCE-LIMITED").len(), 2, "a limit is waited for");
     match wire {
-        Wire::Chat => translated(&run),
+        Wire::Chat | Wire::Responses | Wire::Gemini => translated(&run),
         Wire::Anthropic => passed_through(&run),
     }
 }
 
 fn answers(wire: Wire) -> Map<String, Value> {
     let (lane, model) = match wire {
-        Wire::Chat => ("translated", "mock"),
+        Wire::Chat | Wire::Responses | Wire::Gemini => ("translated", "mock"),
         Wire::Anthropic => ("passthrough", "mock-1"),
     };
     // A failed tool is marked in words where the wire has no field for that.
     let failed = match wire {
-        Wire::Chat => "It is sunny, Error: no such station.",
+        Wire::Chat | Wire::Responses | Wire::Gemini => "It is sunny, Error: no such station.",
         Wire::Anthropic => "It is sunny, no such station.",
     };
     let hello = json!({
@@ -121,7 +121,7 @@ fn failures(set: Set, wire: Wire) -> Map<String, Value> {
         json!({"raised": raised, "type": "api_error", "message": message, "got": got})
     };
     let got = match wire {
-        Wire::Chat => "Hello from the ",
+        Wire::Chat | Wire::Responses | Wire::Gemini => "Hello from the ",
         Wire::Anthropic => "Hello from ",
     };
     let refused = server("provider `scripted` refuses the gateway's credential");
@@ -133,14 +133,16 @@ fn failures(set: Set, wire: Wire) -> Map<String, Value> {
     );
     let limited = failure("RateLimitError", 429, "rate_limit_error", "max RPM: 3");
     let too_long = match wire {
-        Wire::Chat => "prompt is too long: 250000 tokens > 131072 maximum",
+        Wire::Chat | Wire::Responses | Wire::Gemini => {
+            "prompt is too long: 250000 tokens > 131072 maximum"
+        }
         Wire::Anthropic => "prompt is too long: 250000 tokens > 200000 maximum",
     };
     let too_long = failure("BadRequestError", 400, "invalid_request_error", too_long);
     let incomplete = "tool call arguments are incomplete";
     // Without a stream it is an ordinary answer, which passes through as it is.
     let died = match wire {
-        Wire::Chat => "api_error",
+        Wire::Chat | Wire::Responses | Wire::Gemini => "api_error",
         Wire::Anthropic => "server_error",
     };
     let mut expected = object(json!({

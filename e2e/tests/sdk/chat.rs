@@ -47,14 +47,14 @@ async fn check(set: Set, wire: Wire) {
     assert_eq!(run.about("ONCE-LIMITED").len(), 2, "a limit is waited for");
     match wire {
         Wire::Chat => passed_through(&run),
-        Wire::Anthropic => translated(&run),
+        Wire::Anthropic | Wire::Responses | Wire::Gemini => translated(&run),
     }
 }
 
 fn answers(set: Set, wire: Wire) -> Map<String, Value> {
     let (lane, model) = match wire {
         Wire::Chat => ("passthrough", "mock-1"),
-        Wire::Anthropic => ("translated", "mock"),
+        Wire::Anthropic | Wire::Responses | Wire::Gemini => ("translated", "mock"),
     };
     let hello = json!({
         "text": "Hello from the upstream.", "stop": "stop", "model": model, "usage": [120, 80, 12, 132],
@@ -110,7 +110,7 @@ fn failures(wire: Wire) -> Map<String, Value> {
     let late = |message: &str, got: &str| json!({"raised": "APIError", "type": "server_error", "message": message, "got": got});
     let got = match wire {
         Wire::Chat => "Hello from the ",
-        Wire::Anthropic => "Hello from ",
+        Wire::Anthropic | Wire::Responses | Wire::Gemini => "Hello from ",
     };
     let refused = server("provider `scripted` refuses the gateway's credential");
     let busy = failure(
@@ -122,7 +122,9 @@ fn failures(wire: Wire) -> Map<String, Value> {
     let limited = failure("RateLimitError", 429, "rate_limit_error", "max RPM: 3");
     let maximum = match wire {
         Wire::Chat => "maximum context length is 131072 tokens",
-        Wire::Anthropic => "prompt is too long: 250000 tokens > 200000 maximum",
+        Wire::Anthropic | Wire::Responses | Wire::Gemini => {
+            "prompt is too long: 250000 tokens > 200000 maximum"
+        }
     };
     let too_long = merged(
         &failure("BadRequestError", 400, "invalid_request_error", maximum),

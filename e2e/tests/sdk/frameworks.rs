@@ -45,7 +45,7 @@ async fn ai_sdk_before_anthropic() {
 async fn langchain(wire: Wire) {
     // It goes by the words, of which it does not know those of the scripted Chat provider, and not by the code.
     let chat_overflow = match wire {
-        Wire::Chat => "OpenAIInvalidRequestError",
+        Wire::Chat | Wire::Responses | Wire::Gemini => "OpenAIInvalidRequestError",
         Wire::Anthropic => "OpenAIContextOverflowError",
     };
     let table = |client: Wire| {
@@ -55,7 +55,7 @@ async fn langchain(wire: Wire) {
                 json!({"raised": "AnthropicContextOverflowError", "status_code": 400, "message": "prompt is too long: 250000 tokens > "}),
                 "APIStatusError",
             ),
-            Wire::Chat => (
+            Wire::Chat | Wire::Responses | Wire::Gemini => (
                 json!({"raised": "OpenAIAPIError", "status_code": 502, "type": "server_error", "message": REFUSED}),
                 json!({"raised": chat_overflow, "status_code": 400, "code": "context_length_exceeded"}),
                 "APIError",
@@ -136,7 +136,7 @@ async fn check(set: Set, script: &str, wire: Wire, table: impl Fn(Wire) -> Value
     for request in pictures {
         let message = &request.json()["messages"][0]["content"][1];
         let data = match wire {
-            Wire::Chat => &message["image_url"]["url"],
+            Wire::Chat | Wire::Responses | Wire::Gemini => &message["image_url"]["url"],
             Wire::Anthropic => &message["source"]["data"],
         };
         assert!(
@@ -149,7 +149,7 @@ async fn check(set: Set, script: &str, wire: Wire, table: impl Fn(Wire) -> Value
 /// The text that comes before a scripted break.
 fn half(wire: Wire) -> &'static str {
     match wire {
-        Wire::Chat => "Hello from the ",
+        Wire::Chat | Wire::Responses | Wire::Gemini => "Hello from the ",
         Wire::Anthropic => "Hello from ",
     }
 }

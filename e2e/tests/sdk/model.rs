@@ -119,7 +119,7 @@ impl Model {
     fn endless(&self) -> Answer {
         let usage = lingate_testkit::Usage::default();
         let (first, piece) = match self.wire {
-            Wire::Chat => {
+            Wire::Chat | Wire::Responses | Wire::Gemini => {
                 let start = chat::delta("mock-1", &json!({"role": "assistant", "content": ""}));
                 (start, chat::text("mock-1", "word "))
             }

@@ -35,10 +35,7 @@ impl Run {
         let upstream = Upstream::start(model.clone()).await;
         let provider = Provider {
             base_url: &upstream.url(),
-            speaks: match wire {
-                Wire::Chat => "chat",
-                Wire::Anthropic => "anthropic",
-            },
+            speaks: wire.name(),
             more: "",
         };
         let gateway = Gateway::serve(&home, &provider.config()).await;
@@ -103,11 +100,12 @@ impl Run {
         for request in &self.requests {
             let whole = format!("{:?}{}", request.headers, request.text());
             let key = match wire {
-                Wire::Chat => request.header("authorization"),
+                Wire::Chat | Wire::Responses => request.header("authorization"),
                 Wire::Anthropic => request.header("x-api-key"),
+                Wire::Gemini => request.header("x-goog-api-key"),
             };
             let mut wrong = match wire {
-                Wire::Chat => complaints(request),
+                Wire::Chat | Wire::Responses | Wire::Gemini => complaints(request),
                 Wire::Anthropic => Vec::new(),
             };
             if !key.ends_with(Provider::KEY) || whole.contains(CLIENT_KEY) {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::lane::calibration::Calibration;
 use crate::metrics::{
-    AttemptLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels, ToolCallLabels,
+    AttemptLabels, CaseLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels, ToolCallLabels,
 };
 use crate::relay::chain::Tally;
 use crate::relay::policing::JudgedCall;
@@ -44,6 +44,8 @@ struct Details {
     lane: Option<Lane>,
     attempts: u32,
     quirks: Vec<String>,
+    /// Cases that were noticed in the reply, each once.
+    noticed: Vec<&'static str>,
     losses: Vec<String>,
     /// Input tokens by bytes alone, and by what was learnt of the upstream.
     raw_estimate: Size,
@@ -220,6 +222,7 @@ impl Draft {
                     details.quirks.push((*name).to_owned());
                 }
                 Note::Loss(loss) => details.losses.push(loss.path.clone()),
+                Note::Diag(case) if !details.noticed.contains(case) => details.noticed.push(case),
                 Note::Hit(_) | Note::Diag(_) => {}
             }
         }
@@ -322,6 +325,10 @@ impl Draft {
             };
             metrics.quirk_hits.get_or_create(&labels).inc();
         }
+        for &case in &details.noticed {
+            let labels = CaseLabels { case };
+            metrics.diagnostics.get_or_create(&labels).inc();
+        }
         self.count_tokens(details);
     }
 
@@ -388,6 +395,7 @@ impl Drop for Draft {
             tokens.cache_read = details.usage.cache_read,
             tokens.output = details.usage.output,
             quirks = details.quirks.join(","),
+            noticed = details.noticed.join(","),
             losses = details.losses.join(","),
             ttft_ms = details.ttft.map(|ttft| ttft.as_millis()),
             duration_ms = total.as_millis(),

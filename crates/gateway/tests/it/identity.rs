@@ -216,6 +216,7 @@ fn scripted(wire: Wire, is_stream: bool) -> Vec<Fixture> {
         (Wire::Anthropic, false) => lingate_testkit::anthropic::message(SERVED, reply).to_string(),
         (Wire::Chat, true) => lingate_testkit::chat::stream(SERVED, reply).concat(),
         (Wire::Chat, false) => lingate_testkit::chat::completion(SERVED, reply).to_string(),
+        (Wire::Responses | Wire::Gemini, _) => unreachable!("not among the wires of this table"),
     };
     let fixtures = replies
         .iter()
@@ -290,7 +291,7 @@ impl Pair {
         *self.next.lock().unwrap() = Some(answer);
         let path = match self.wire {
             Wire::Anthropic => "/v1/messages",
-            Wire::Chat => "/v1/chat/completions",
+            Wire::Chat | Wire::Responses | Wire::Gemini => "/v1/chat/completions",
         };
         let before = self.upstream.requests().len();
         let response = Request::new(
@@ -509,7 +510,9 @@ async fn lane_2_copies_under_the_name_that_was_asked_for() {
                 *pair.next.lock().unwrap() = Some(answer);
                 let (path, mut body) = match wire {
                     Wire::Anthropic => ("/v1/messages", messages(is_stream)),
-                    Wire::Chat => ("/v1/chat/completions", completions(is_stream)),
+                    Wire::Chat | Wire::Responses | Wire::Gemini => {
+                        ("/v1/chat/completions", completions(is_stream))
+                    }
                 };
                 body["model"] = ASKED.into();
                 let got = pair.lingate.post(path, &body).send().await.text().await;

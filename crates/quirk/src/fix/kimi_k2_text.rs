@@ -75,13 +75,6 @@ pub(crate) const KIMI_K2_TEXT: Quirk = Quirk {
 
 /// Moonshot's own hosts parse their models' calls themselves (R15).
 fn is_k2(target: &Target<'_>) -> bool {
-    let is_own_host = ["moonshot.ai", "moonshot.cn", "kimi.com", "kimi.ai"]
-        .iter()
-        .any(|domain| {
-            target
-                .host
-                .strip_suffix(domain)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        });
-    !is_own_host && Kimi::matches(target.model, |kimi| !kimi.is_k3())
+    let domains = ["moonshot.ai", "moonshot.cn", "kimi.com", "kimi.ai"];
+    !target.is_at(&domains) && Kimi::matches(target.model, |kimi| !kimi.is_k3())
 }

@@ -256,8 +256,10 @@ impl Format for Tokens {
     fn end(&mut self, calls: &mut Calls) -> Step {
         match self.place {
             Place::Section | Place::Header | Place::Name if !self.has_call => Step::Restore,
-            Place::BehindSep if self.open(calls) == Step::Restore => Step::Restore,
             Place::BehindSep | Place::Fence => {
+                if self.place == Place::BehindSep && self.open(calls) == Step::Restore {
+                    return Step::Restore;
+                }
                 calls.cut();
                 Step::Done
             }

@@ -72,9 +72,35 @@ impl Received {
         Wire::of_path(self.path())
     }
 
-    /// Whether the body asks for a stream.
+    /// Whether it asks for a stream.
     pub fn streams(&self) -> bool {
-        self.json()["stream"] == true
+        match self.wire() {
+            Wire::Gemini => self.path().ends_with(":streamGenerateContent"),
+            Wire::Anthropic | Wire::Chat | Wire::Responses => self.json()["stream"] == true,
+        }
+    }
+
+    /// The model that it names; "scripted" where it names none.
+    pub fn model(&self) -> String {
+        let named = match self.wire() {
+            Wire::Gemini => {
+                let path = self.path().rsplit('/').next();
+                path.and_then(|last| last.split(':').next())
+                    .map(str::to_owned)
+            }
+            Wire::Anthropic | Wire::Chat | Wire::Responses => {
+                self.json()["model"].as_str().map(str::to_owned)
+            }
+        };
+        named.unwrap_or_else(|| "scripted".to_owned())
+    }
+
+    /// Whether it offers a tool of this name that takes any text, which only the Responses wire has.
+    pub fn offers_free_form(&self, name: &str) -> bool {
+        let body = self.json();
+        let mut tools = body["tools"].as_array().into_iter().flatten();
+        self.wire() == Wire::Responses
+            && tools.any(|tool| tool["type"] == "custom" && tool["name"] == name)
     }
 
     /// Waits for the end of the answer.

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Part, Reply, Usage, pieces};
 
+/// The signature of every thought, which has to come back as it is.
+pub const SEAL: &str = "c2NyaXB0ZWQ=";
+
 /// An event with its name line; the name is the data's `type`.
 pub fn event(data: &Value) -> String {
     format!(
@@ -36,7 +39,7 @@ pub fn block(index: usize, part: &Part) -> Vec<String> {
             let thoughts = pieces(thought)
                 .into_iter()
                 .map(|piece| json!({"type": "thinking_delta", "thinking": piece}));
-            let signature = json!({"type": "signature_delta", "signature": "c2NyaXB0ZWQ="});
+            let signature = json!({"type": "signature_delta", "signature": SEAL});
             (
                 json!({"type": "thinking", "thinking": "", "signature": ""}),
                 thoughts.chain([signature]).collect(),
@@ -119,7 +122,7 @@ fn content(part: &Part) -> Value {
     match part {
         Part::Text(text) => json!({"type": "text", "text": text}),
         Part::Reasoning(thought) => {
-            json!({"type": "thinking", "thinking": thought, "signature": "c2NyaXB0ZWQ="})
+            json!({"type": "thinking", "thinking": thought, "signature": SEAL})
         }
         Part::Call {
             id,

@@ -2,6 +2,8 @@
 
 pub mod anthropic;
 pub mod chat;
+pub mod gemini;
+pub mod responses;
 
 use serde_json::Value;
 
@@ -14,6 +16,10 @@ pub enum Wire {
     Anthropic,
     /// OpenAI Chat Completions; also the answer for paths of no wire.
     Chat,
+    /// OpenAI Responses.
+    Responses,
+    /// Gemini `generateContent`.
+    Gemini,
 }
 
 impl Wire {
@@ -21,8 +27,22 @@ impl Wire {
     pub fn of_path(path: &str) -> Wire {
         if path.ends_with("/messages") || path.ends_with("/messages/count_tokens") {
             Wire::Anthropic
+        } else if path.ends_with("/responses") {
+            Wire::Responses
+        } else if path.contains("enerateContent") {
+            Wire::Gemini
         } else {
             Wire::Chat
+        }
+    }
+
+    /// The name by which a configuration calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Wire::Anthropic => "anthropic",
+            Wire::Chat => "chat",
+            Wire::Responses => "responses",
+            Wire::Gemini => "gemini",
         }
     }
 }
@@ -112,17 +132,26 @@ impl Reply {
 
     /// The answer to a request: its wire, its model's name, streamed if it asked for that.
     pub fn answer(&self, request: &Received) -> Answer {
-        let body = request.json();
-        let model = body["model"].as_str().unwrap_or("scripted");
+        let model = &request.model();
         let reply = &Reply {
             n: request.n,
             ..self.clone()
         };
+        let custom = |name: &str| request.offers_free_form(name);
         match (request.wire(), request.streams()) {
             (Wire::Chat, true) => Answer::sse(chat::stream(model, reply)),
             (Wire::Chat, false) => Answer::json(200, &chat::completion(model, reply)),
             (Wire::Anthropic, true) => Answer::sse(anthropic::stream(model, reply)),
             (Wire::Anthropic, false) => Answer::json(200, &anthropic::message(model, reply)),
+            (Wire::Responses, true) => Answer::sse(responses::stream(model, reply, &custom)),
+            (Wire::Responses, false) => {
+                Answer::json(200, &responses::response(model, reply, &custom))
+            }
+            (Wire::Gemini, true) if request.target.contains("alt=sse") => {
+                Answer::sse(gemini::stream(model, reply))
+            }
+            (Wire::Gemini, true) => Answer::json(200, &gemini::chunks(model, reply).into()),
+            (Wire::Gemini, false) => Answer::json(200, &gemini::response(model, reply)),
         }
     }
 

@@ -19,19 +19,21 @@ fn scenario() -> Agent {
 fn tools(wire: Wire) -> Value {
     match wire {
         Wire::Chat => json!([{"type": "function", "function": {"name": "Read"}}]),
-        Wire::Anthropic => json!([{"name": "Read"}]),
+        Wire::Anthropic | Wire::Responses => json!([{"name": "Read", "type": "function"}]),
+        Wire::Gemini => json!([{"functionDeclarations": [{"name": "Read"}]}]),
     }
 }
 
 /// The answer's text and calls after these messages.
 async fn ask(agent: Agent, wire: Wire, messages: Value) -> (String, Vec<String>) {
     let upstream = Upstream::start(agent).await;
-    let path = if wire == Wire::Chat {
-        "/v1/chat/completions"
-    } else {
-        "/v1/messages"
+    let (path, member) = match wire {
+        Wire::Chat => ("/v1/chat/completions", "messages"),
+        Wire::Anthropic => ("/v1/messages", "messages"),
+        Wire::Responses => ("/v1/responses", "input"),
+        Wire::Gemini => ("/v1beta/models/m:generateContent", "contents"),
     };
-    let body = json!({"model": "m", "tools": tools(wire), "messages": messages});
+    let body = json!({"model": "m", "tools": tools(wire), member: messages});
     let answer = post(&format!("{}{path}", upstream.url()), &body)
         .send()
         .await
@@ -48,6 +50,32 @@ async fn ask(agent: Agent, wire: Wire, messages: Value) -> (String, Vec<String>)
             (
                 message["content"].as_str().unwrap_or_default().to_owned(),
                 ids,
+            )
+        }
+        Wire::Responses => {
+            let items = list(&answer["output"]);
+            (
+                items
+                    .iter()
+                    .filter_map(|item| item["content"][0]["text"].as_str())
+                    .collect(),
+                items
+                    .iter()
+                    .filter_map(|item| Some(item["call_id"].as_str()?.to_owned()))
+                    .collect(),
+            )
+        }
+        Wire::Gemini => {
+            let parts = list(&answer["candidates"][0]["content"]["parts"]);
+            (
+                parts
+                    .iter()
+                    .filter_map(|part| part["text"].as_str())
+                    .collect(),
+                parts
+                    .iter()
+                    .filter_map(|part| Some(part["functionCall"]["name"].as_str()?.to_owned()))
+                    .collect(),
             )
         }
         Wire::Anthropic => {
@@ -85,7 +113,29 @@ async fn the_conversation_decides_the_step() {
             {"type": "tool_result", "tool_use_id": "y", "content": [{"type": "text", "text": "two"}]},
         ]},
     ]);
+    let said = json!({"role": "user", "content": [{"type": "input_text", "text": "sum up"}]});
+    let responses_past = json!([
+        {"role": "developer", "content": [{"type": "input_text", "text": "a note"}]},
+        said,
+        {"type": "reasoning", "summary": [], "encrypted_content": "x"},
+        {"type": "function_call", "call_id": "x"},
+        {"type": "function_call", "call_id": "y"},
+        {"type": "function_call_output", "call_id": "x", "output": "one"},
+        {"type": "function_call_output", "call_id": "y", "output": [{"type": "input_text", "text": "two"}]},
+    ]);
+    let asked = json!({"role": "user", "parts": [{"text": "sum up"}]});
+    let response =
+        |text: &str| json!({"functionResponse": {"name": "Read", "response": {"output": text}}});
+    let gemini_past = json!([
+        asked,
+        {"role": "model", "parts": [{"functionCall": {"name": "Read"}}, {"functionCall": {"name": "Read"}}]},
+        {"role": "user", "parts": [response("one"), response("two")]},
+    ]);
     let cases = [
+        (Wire::Responses, json!([said]), "Reading.", 2),
+        (Wire::Responses, responses_past, "Read: one+two", 0),
+        (Wire::Gemini, json!([asked]), "Reading.", 2),
+        (Wire::Gemini, gemini_past, "Read: one+two", 0),
         (Wire::Chat, json!([prompt]), "Reading.", 2),
         (Wire::Chat, chat_past, "Read: one+two", 0),
         (Wire::Anthropic, json!([prompt]), "Reading.", 2),

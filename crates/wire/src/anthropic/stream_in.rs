@@ -17,6 +17,8 @@ pub struct StreamIn {
     open: Vec<OpenBlock>,
     has_event: bool,
     has_malformed: bool,
+    /// An event was broken: a fault, unless it was the last and cut off with the stream.
+    has_broken_event: bool,
     has_stop: bool,
     is_done: bool,
     repeat: Repeat,
@@ -155,6 +157,13 @@ impl StreamIn {
     }
 
     fn read(&mut self, frame: &Frame, sink: &mut Sink<Event>) {
+        if self.has_broken_event && !self.has_stop {
+            self.is_done = true;
+            return sink.fault(Failure::new(
+                FailureKind::Malformed,
+                "an event of the upstream's stream is not JSON, and what it said is lost",
+            ));
+        }
         if frame.data.trim() == "[DONE]" {
             // The other wire's end mark, which some hosts append here too.
             if self.has_stop {
@@ -168,6 +177,7 @@ impl StreamIn {
                 return sink.fault(error::failure_of(frame.data.trim(), None));
             }
             self.has_malformed = true;
+            self.has_broken_event |= frame.data.trim_start().starts_with('{');
             sink.note(Note::Diag("malformed_chunk"));
             return;
         };

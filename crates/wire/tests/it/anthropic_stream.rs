@@ -295,13 +295,30 @@ fn a_call_that_never_stops_keeps_the_input_it_came_with() {
 
 #[test]
 fn odd_events_are_passed_over_and_noted() {
-    let body = "data: {\"type\":\"novelty\"}\n\ndata: {]\n\nevent: ping\ndata: {}\n\n";
+    let body = "data: {\"type\":\"novelty\"}\n\ndata: <novelty>\n\nevent: ping\ndata: {}\n\n";
     let outcome = read(&[body.as_bytes()], End::Clean);
     assert_eq!(
         outcome.notes,
         [Note::Diag("unknown_event"), Note::Diag("malformed_chunk")]
     );
     assert_eq!(outcome.events, [Event::Ping]);
+}
+
+#[test]
+fn a_broken_event_in_mid_stream_is_no_reply() {
+    let broken = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\"\n\n";
+    let before = read(
+        &[broken.as_bytes(), b"event: ping\ndata: {}\n\n"],
+        End::Clean,
+    );
+    let fault = before.fault.map(|failure| failure.kind);
+    assert_eq!(fault, Some(FailureKind::Malformed));
+    // The last one was cut off with the stream, which is what the client is told.
+    let last = read(&[broken.as_bytes()], End::Truncated);
+    assert_eq!(
+        last.fault.map(|failure| failure.kind),
+        Some(FailureKind::Malformed)
+    );
 }
 
 /// Writes `events` behind an opening, and checks the events of the stream from `message_delta` or the block on.

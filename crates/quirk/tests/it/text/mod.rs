@@ -1,6 +1,7 @@
 //! Calls and thoughts in text: what a reply's deltas become, however they are cut.
 
 mod chain;
+mod families;
 mod kimi_k2;
 mod kimi_k2_prose;
 mod messages;

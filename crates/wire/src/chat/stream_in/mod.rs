@@ -35,6 +35,8 @@ pub struct StreamIn {
     /// Whether a chunk could be read, and whether one could not.
     has_chunk: bool,
     has_garbage: bool,
+    /// A chunk was broken: a fault, unless it was the last and cut off with the stream.
+    has_broken_chunk: bool,
     is_over: bool,
     repeat: Repeat,
 }
@@ -64,6 +66,13 @@ impl Stage for StreamIn {
     fn on(&mut self, frame: Frame, sink: &mut Sink<Event>) {
         if self.is_over {
             return;
+        }
+        if self.has_broken_chunk && self.stop.is_none() {
+            self.is_over = true;
+            return sink.fault(Failure::new(
+                FailureKind::Malformed,
+                "a chunk of the upstream's stream is not JSON, and what it said is lost",
+            ));
         }
         if let Some(event) = self.repeat.event(&frame) {
             return sink.event(event);
@@ -128,6 +137,7 @@ impl StreamIn {
             Ok(doc) if doc.root().kind() == Kind::Object => self.chunk(doc.root(), sink),
             _ => {
                 self.has_garbage = true;
+                self.has_broken_chunk |= data.starts_with('{');
                 sink.note(Note::Diag("malformed_chunk"));
             }
         }

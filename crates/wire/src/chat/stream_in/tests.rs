@@ -415,7 +415,7 @@ fn every_way_to_end() {
             End::Clean,
             "Malformed: the upstream's stream is not one of chat completion chunks",
         ),
-        (&["{broken", &text, stop], End::Clean, "EndTurn"),
+        (&["broken", &text, stop], End::Clean, "EndTurn"),
     ];
     for (lines, end, expected) in cases {
         assert_eq!(run(lines, end).end, expected, "{lines:?}");
@@ -520,6 +520,24 @@ fn a_message_instead_of_deltas_or_behind_them() {
         run(&[&text, message, "[DONE]"], End::Clean).blocks,
         ["text x"]
     );
+}
+
+#[test]
+fn a_broken_chunk_in_mid_stream_is_no_reply() {
+    let text = delta(r#"{"content":"x"}"#);
+    let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let broken = r#"{"choices":[{"delta":{"content":"lo"#;
+    let check = |chunks: &[&str], expected: &str| {
+        let end = run(chunks, End::Clean).end;
+        assert!(end.contains(expected), "{chunks:?}: {end}");
+    };
+    check(&[&text, broken, finish], "Malformed");
+    // Cut off with the stream, or behind the end: nothing is lost that was not told.
+    check(&[&text, broken], "Truncated");
+    check(&[&text, finish, broken], "EndTurn");
+    check(&[&text, finish, broken, "[DONE]"], "EndTurn");
+    // Some hosts say other things between the chunks.
+    check(&[&text, "keep-alive", finish], "EndTurn");
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct StreamIn {
     /// Whether a chunk could be read, and whether one could not.
     has_chunk: bool,
     has_garbage: bool,
+    /// A chunk was broken: a fault, unless it was the last and cut off with the stream.
+    has_broken_chunk: bool,
     is_over: bool,
 }
 
@@ -44,12 +46,20 @@ impl Stage for StreamIn {
         if self.is_over || data.is_empty() || data == "[DONE]" {
             return;
         }
+        if self.has_broken_chunk && self.stop.is_none() {
+            self.is_over = true;
+            return sink.fault(Failure::new(
+                FailureKind::Malformed,
+                "a chunk of the upstream's stream is not JSON, and what it said is lost",
+            ));
+        }
         match scan_reply(&frame.data, OPAQUE) {
             Ok(doc) if matches!(doc.root().kind(), Kind::Object | Kind::Array) => {
                 self.document(doc.root(), sink);
             }
             _ => {
                 self.has_garbage = true;
+                self.has_broken_chunk |= data.starts_with(['{', '[']);
                 sink.note(Note::Diag("malformed_chunk"));
             }
         }

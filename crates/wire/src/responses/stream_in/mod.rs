@@ -22,6 +22,8 @@ pub struct StreamIn {
     has_started: bool,
     has_event: bool,
     has_garbage: bool,
+    /// An event was broken: a fault, unless it was the last and cut off with the stream.
+    has_broken_event: bool,
     is_over: bool,
     items: Vec<Item>,
     slots: Slots,
@@ -48,12 +50,20 @@ impl Stage for StreamIn {
         if self.is_over || data.is_empty() || data == "[DONE]" {
             return;
         }
+        if self.has_broken_event && self.stop.is_none() {
+            self.is_over = true;
+            return sink.fault(Failure::new(
+                FailureKind::Malformed,
+                "an event of the upstream's stream is not JSON, and what it said is lost",
+            ));
+        }
         match scan_reply(&frame.data, &[]) {
             Ok(doc) if doc.root().kind() == Kind::Object => {
                 self.event(doc.root(), frame.event.as_ref(), sink);
             }
             _ => {
                 self.has_garbage = true;
+                self.has_broken_event |= data.starts_with('{');
                 sink.note(Note::Diag("malformed_event"));
             }
         }

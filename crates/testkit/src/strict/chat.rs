@@ -1,10 +1,10 @@
-//! What the strictest providers of the Chat wire would refuse in a request.
+//! A strict provider of the Chat wire.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::Received;
+use super::{is_name, list, unknown_keys};
 
 /// Keys of a Chat request that hosts document; several of them answer 400 to any other.
 const KEYS: &[&str] = &[
@@ -36,43 +36,26 @@ const KEYS: &[&str] = &[
     "safety_identifier",
 ];
 
-/// Everything a strict provider would complain about; an empty list is a sound Chat request.
-pub fn complaints(request: &Received) -> Vec<String> {
-    let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
-        return vec!["the body is not JSON".to_owned()];
-    };
-    let mut found = Vec::new();
-    if let Some(keys) = body.as_object() {
-        found.extend(
-            keys.keys()
-                .filter(|key| !KEYS.contains(&key.as_str()))
-                .map(|key| format!("unknown key {key}")),
-        );
-    }
-    for word in [
-        "cache_control",
-        "x-anthropic-billing-header",
-        "DeferredToolPlaceholder",
-        "defer_loading",
-    ] {
-        if request.text().contains(&format!("\"{word}")) {
+pub(super) fn complaints(body: &Value, found: &mut Vec<String>) {
+    unknown_keys(body, KEYS, found);
+    let whole = body.to_string();
+    for word in ["cache_control", "DeferredToolPlaceholder", "defer_loading"] {
+        if whole.contains(&format!("\"{word}")) {
             found.push(format!("{word} is the client's business"));
         }
     }
     for (n, tool) in list(&body["tools"]).iter().enumerate() {
         found.extend(tool_complaint(tool).map(|complaint| format!("tool {n}: {complaint}")));
     }
-    messages(list(&body["messages"]), &mut found);
-    found
+    messages(list(&body["messages"]), found);
 }
 
 fn tool_complaint(tool: &Value) -> Option<&'static str> {
     let function = &tool["function"];
     let name = function["name"].as_str().unwrap_or_default();
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if tool["type"] != "function" {
         Some("not a function")
-    } else if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+    } else if !is_name(name, 64) {
         Some("its name does not fit [A-Za-z0-9_-]{1,64}")
     } else if function["parameters"]["type"] != "object" {
         Some("its parameters are not an object schema")
@@ -146,8 +129,4 @@ fn is_empty(content: &Value) -> bool {
         Value::Array(parts) => parts.is_empty(),
         _ => true,
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

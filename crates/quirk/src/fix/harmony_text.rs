@@ -1,0 +1,33 @@
+//! gpt-oss: headers of channels and calls in its text.
+
+use crate::quirk::{Evidence, Quirk, Target};
+use crate::text::harmony::Harmony;
+use crate::text::{self, Starts};
+
+const NAME: &str = "harmony-text";
+
+/// Harmony.
+pub(crate) const HARMONY_TEXT: Quirk = Quirk {
+    name: NAME,
+    groups: &["harmony", "open-models"],
+    summary: "The model's messages come with their headers (`<|channel|>analysis<|message|>`). They become thoughts, text and calls \
+              while they stream; commentary without a recipient is text.",
+    scope: "gpt-oss models",
+    evidence: &[
+        Evidence {
+            source: "openai/harmony, docs/format.md: channels, recipients, stop tokens",
+            date: "2025-08",
+        },
+        Evidence {
+            source: "vLLM and llama.cpp issues with `<|channel|>` in content",
+            date: "2026-11",
+        },
+    ],
+    applies: is_gpt_oss,
+    stage: Some(|state| text::stage(NAME, Box::new(Harmony::default()), Starts::InText, state)),
+    ..Quirk::EMPTY
+};
+
+pub(super) fn is_gpt_oss(target: &Target<'_>) -> bool {
+    target.model.to_ascii_lowercase().contains("gpt-oss")
+}
