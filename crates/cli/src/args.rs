@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Look for what stands in the way, online; each finding with its cause and what to do
     Doctor(Doctor),
+    /// Measure how well a provider serves a model's tool calls, and what is repaired
+    Verify(Verify),
     /// Write a commented configuration from the keys in the environment
     Init(Init),
     /// Show which gateways run, since when and with which configuration
@@ -290,6 +292,59 @@ pub(crate) struct Doctor {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "Every case is one request, which the provider bills. Exit code 1 if nothing is answered or a \
+    threshold is missed."
+)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) report: Report,
+    /// Who is asked; any other name of a model means its first target
+    #[arg(value_name = "PROVIDER/MODEL")]
+    pub(crate) model: String,
+    /// Requests to send, one Chat body a line, also in the K2 Vendor Verifier's files; else about 50 of our own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cases: Option<PathBuf>,
+    /// Results of another run, ours or the K2 Vendor Verifier's, that tell when a call is right; else what the cases say
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reference: Option<PathBuf>,
+    /// Send the first N cases only
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) requests: Option<usize>,
+    /// Requests under way at a time
+    #[arg(long, value_name = "N", default_value = "4", value_parser = at_least_one)]
+    pub(crate) concurrency: usize,
+    /// Ask for streams, for whole replies, for both, or as each case has it
+    #[arg(long, value_enum, default_value_t = Streaming::AsIs)]
+    pub(crate) stream: Streaming,
+    /// Judge the replies as the provider sent them, instead of as lingate repairs them
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Add each result to this file as it comes; cases that it has a reply to are not sent again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Least call-trigger F1, from 0 to 1
+    #[arg(long, value_name = "F1", value_parser = share)]
+    pub(crate) min_f1: Option<f64>,
+    /// Least schema accuracy, from 0 to 1
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) min_schema: Option<f64>,
+}
+
+/// How replies are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Streaming {
+    /// As each case has it
+    AsIs,
+    /// Streamed
+    Yes,
+    /// Whole
+    No,
+    /// Each case twice
+    Both,
+}
+
+#[derive(Args)]
 pub(crate) struct Models {
     #[command(flatten)]
     pub(crate) report: Report,
@@ -321,6 +376,16 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
         .parse()
         .map_err(|_| "the value holds characters that a header cannot carry".to_owned())?;
     Ok((name, value))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it is a whole number, 1 or more".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "it is a number from 0 to 1, such as 0.95".to_owned())
 }
 
 fn key_name(text: &str) -> Result<String, String> {
@@ -358,6 +423,13 @@ mod tests {
         check("lingate use kimi --reset", false);
         check("lingate explain -", true);
         check("lingate explain f.json --wire chat --header a=b=c", true);
+        check("lingate verify p/m --min-f1 0.8 --min-schema 1", true);
+        check("lingate verify", false);
+        check("lingate verify p/m --min-f1 80", false);
+        check("lingate verify p/m --min-schema x", false);
+        check("lingate verify p/m --concurrency 0", false);
+        check("lingate verify p/m --requests 0", false);
+        check("lingate verify p/m --stream maybe", false);
         check("lingate explain f.json --wire soap", false);
         check("lingate explain f.json --header a", false);
         check("lingate explain f.json --header a:b=c", false);

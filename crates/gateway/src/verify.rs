@@ -159,6 +159,12 @@ impl<'c> Verifier<'c> {
         format!("{}/{}", self.candidate.provider, self.candidate.model)
     }
 
+    /// Wall-clock time, for records: RFC 3339.
+    #[must_use]
+    pub fn now(&self) -> String {
+        clock::wall().to_string()
+    }
+
     /// Asks, with a request body of the Chat wire, and reads the whole reply.
     ///
     /// # Errors

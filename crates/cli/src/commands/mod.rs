@@ -30,6 +30,7 @@ use tokio::runtime;
 use crate::args::{Cli, Command, ConfigCommand};
 use crate::background::StateDirectory;
 use crate::failure::Failure;
+use crate::verify;
 
 /// The version this program was built as.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(args, &environment),
         Command::Explain(args) => explain::run(args, &environment),
         Command::Doctor(args) => wait(doctor::run(args, environment), Threads::Many)?,
+        Command::Verify(args) => wait(verify::run(args, environment), Threads::Many)?,
         Command::Keys(command) => keys::run(command, &environment).map(done),
         Command::Init(args) => init::run(args, &environment).map(done),
         Command::Providers(args) if args.live => {

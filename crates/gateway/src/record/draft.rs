@@ -16,7 +16,8 @@ use uuid::Uuid;
 use crate::clock;
 use crate::lane::calibration::Calibration;
 use crate::metrics::{
-    AttemptLabels, CaseLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels, ToolCallLabels,
+    AttemptLabels, CaseLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels,
+    ToolCallLabels,
 };
 use crate::relay::chain::Tally;
 use crate::relay::policing::JudgedCall;

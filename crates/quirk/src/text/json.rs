@@ -157,6 +157,11 @@ impl JsonInput {
         };
         match outer {
             Outer::Inside if letter == '\\' => self.outer = Some(Outer::Escape),
+            Outer::Inside if letter == '"' && self.head.trim_start() == "\"\"" => {
+                out.push_str("{}");
+                self.outer = None;
+                self.place = Place::Complete;
+            }
             // The object is not complete, or nobody would have asked.
             Outer::Inside if letter == '"' => self.fail('"', out),
             Outer::Inside => self.letter(letter, out),
@@ -417,6 +422,7 @@ mod tests {
         check("", "{}+");
         check(" \n", "{}+");
         check(" null ", "{}+");
+        check(" \"\" ", "{}+");
         check("{\"a\":\"b\n\t\u{1}\"}", r#"{"a":"b\n\t\u0001"}+"#);
         check(
             r#""{\"a\":\"b\\nc\\u00e9\u00e9\u0041\"}""#,

@@ -127,6 +127,8 @@ impl TextStage {
                 self.finish_attempt(kind);
             }
             Step::Prose(as_what) => {
+                // Every header begins a message of its own.
+                self.calls.out.close_block();
                 self.channel(kind).becomes(as_what);
                 self.calls.out.hit();
                 self.finish_attempt(kind);

@@ -9,7 +9,7 @@ use crate::translate::Upstream;
 const VECTORS: &str = include_str!("../../../testdata/other.jsonl");
 
 /// A family: its group, and a model of its own.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Family(pub &'static [&'static str], pub &'static str);
 
 pub(super) const KIMI_K3: Family = Family(&["kimi-k3"], "kimi-k3");
@@ -126,7 +126,7 @@ fn hermes() {
             (r#"<tool_call>{"name": "functions.get_weather:0", "arguments": {"city": "SF"}}}</tool_call>"#, SF),
             (r#"<tool_call>{"name": "call_7", "arguments": {"city": "SF"}}</tool_call>"#, SF),
             (r#"<tool_call>{"name": "Nope", "arguments": {}}</tool_call>"#, "call Nope {} > tool_use"),
-            ("<think>\nhm\n</think>\n\n<tool_call>{\"name\": \"ls\", \"arguments\": {}}</tool_call>\n after", "thinking hm | call ls {} > tool_use"),
+            ("<think>\nhm\n</think>\n\n<tool_call>{\"name\": \"ls\", \"arguments\": {}}</tool_call>\n after", "think hm | call ls {} > tool_use"),
             (r#"<tool_call>{"name": "ls", "arguments": {}}<tool_call>{"name": "get_weather", "arguments": {"city": "SF"}}</tool_call>"#,
              r#"call ls {} | call get_weather {"city": "SF"} > tool_use"#),
             (r#"<tool_call>{"name": "get_weather", "arguments": "{\"city\": \"a\\n</tool_call>b\"}"}</tool_call>"#,
@@ -165,7 +165,7 @@ fn glm() {
         &[
             ("<tool_call>ls\n</tool_call>", "call ls {} > tool_use"),
             ("\n<think>a</think>\n<tool_call>get_weather<arg_key>city</arg_key><arg_value>SF</arg_value></tool_call>",
-             r#"thinking a | call get_weather {"city":"SF"} > tool_use"#),
+             r#"think a | call get_weather {"city":"SF"} > tool_use"#),
             ("<tool_call> functions.get_weather\n<arg_key> city </arg_key>\n<arg_value>SF</arg_value>\n</tool_call>", sf),
             ("<tool_call>get_weather<arg_key>city<arg_value>SF</arg_value></tool_call>", sf),
             ("<tool_call>Write<arg_key>path</arg_key><arg_value>a</arg_value><arg_key>content</arg_key><arg_value>\n</tool_call><arg_key>\n</arg_value></tool_call>",
@@ -200,8 +200,8 @@ fn deepseek_tokens() {
             ("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>ls<｜tool▁sep｜>{}<｜tool▁calls▁end｜>", "call ls {} > tool_use"),
             ("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"<｜tool▁call▁end｜>\"}<｜tool▁call▁end｜>",
              r#"call get_weather {"city": "<｜tool▁call▁end｜>"} > tool_use"#),
-            ("<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": ", r#"call get_weather {"city": > BrokenToolCall"#),
-            ("<think>a</think>b", "thinking a | text b > end_turn"),
+            ("<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": ", r#"call get_weather {"city":  > BrokenToolCall"#),
+            ("<think>a</think>b", "think a | text b > end_turn"),
             ("done<｜end▁of▁sentence｜>", "text done > end_turn"),
         ],
     );
@@ -262,9 +262,9 @@ fn minimax() {
             ("<minimax:tool_call><invoke name=get_weather><parameter name='city'>SF</parameter></invoke>", sf),
             ("<minimax:tool_call><invoke name=\"get_weather\"><parameter name=\"city\">SF</parameter></minimax:tool_call>", sf),
             ("<invoke name=\"get_weather\"><parameter name=\"city\">SF</parameter></invoke></minimax:tool_call>", sf),
-            ("<think>\na\n</think>\n\nb", "thinking a | text b > end_turn"),
+            ("<think>\na\n</think>\n\nb", "think a | text b > end_turn"),
             ("<mm:think>a</mm:think>b<minimax:tool_call>\n<invoke name=\"ls\">\n</invoke>\n<invoke name=\"ls\"></invoke></minimax:tool_call>",
-             "thinking a | text b | call ls {} | call ls {} > tool_use"),
+             "think a | text b | call ls {} | call ls {} > tool_use"),
             ("<invoke name=\"Write\"><parameter name=\"path\">a</parameter><parameter name=\"content\">x <b>\n</parameter></invoke>",
              "call Write {\"path\":\"a\",\"content\":\"x <b>\\n\"} > tool_use"),
         ],
@@ -352,12 +352,12 @@ fn without_tools_there_are_no_calls_but_channels() {
     check(
         HARMONY,
         "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b",
-        "thinking a | text b > end_turn",
+        "think a | text b > end_turn",
     );
     check(
         KIMI_K3,
         "<|open|>think<|sep|>a<|close|>think<|sep|>b",
-        "thinking a | text b > end_turn",
+        "think a | text b > end_turn",
     );
 }
 
@@ -366,5 +366,5 @@ fn the_reasoning_channel_is_read_too() {
     let reasoning = "so <tool_call>{\"name\":\"ls\",\"arguments\":{}}</tool_call>";
     let stages = HERMES.stages();
     let outcome = every_cut(&[Piece::Reasoning(reasoning)], |cut| stages.run(cut, "stop"));
-    assert_eq!(line(&outcome), "thinking so | call ls {} > tool_use");
+    assert_eq!(line(&outcome), "think so | call ls {} > tool_use");
 }

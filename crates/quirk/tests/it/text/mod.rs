@@ -2,6 +2,7 @@
 
 mod chain;
 mod families;
+mod family_properties;
 mod kimi_k2;
 mod kimi_k2_prose;
 mod messages;

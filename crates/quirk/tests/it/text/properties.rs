@@ -67,7 +67,7 @@ const TOKENS: &[&str] = &[
 ];
 
 /// A share of all strings, in percent.
-fn share(percent: u32) -> ProptestConfig {
+pub(super) fn share(percent: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
     // 256 is what it is where nobody asks.
     let all = if config.cases == 256 {
@@ -107,7 +107,7 @@ fn run(is_implicit: bool, pieces: &[Piece<'_>], finish: &str) -> Outcome {
 }
 
 /// Cuts a text in two.
-fn cut(text: &str, at: Index) -> (&str, &str) {
+pub(super) fn cut(text: &str, at: Index) -> (&str, &str) {
     let positions: Vec<usize> = text
         .char_indices()
         .map(|(at, _)| at)
@@ -117,7 +117,7 @@ fn cut(text: &str, at: Index) -> (&str, &str) {
 }
 
 /// All text and thoughts of an outcome.
-fn said(outcome: &Outcome) -> String {
+pub(super) fn said(outcome: &Outcome) -> String {
     let prose = outcome.blocks.iter().filter(|block| block[0] != "tool");
     prose.map(|block| block[1].as_str()).collect()
 }

@@ -209,7 +209,8 @@ impl Sequencer {
             return;
         };
         match block.input_state() {
-            Some(ArgumentsState::Empty) => sink.event(Event::Delta {
+            // Cut before its arguments began, it is half a call too.
+            Some(ArgumentsState::Empty) if !is_cut => sink.event(Event::Delta {
                 slot,
                 delta: Delta::Input(Text::from_static("{}")),
             }),
