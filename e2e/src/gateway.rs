@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lingate_testkit::{Finished, Process, Upstream};
+use lingate_testkit::{Finished, Process, Upstream, Wire};
 use rustix::process::Signal;
 
 use crate::Home;
@@ -51,6 +51,15 @@ impl<'a> Provider<'a> {
         Provider {
             base_url,
             speaks: "chat",
+            more: "",
+        }
+    }
+
+    /// A provider of this wire.
+    pub fn of(wire: Wire, base_url: &'a str) -> Provider<'a> {
+        Provider {
+            base_url,
+            speaks: wire.name(),
             more: "",
         }
     }

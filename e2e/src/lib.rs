@@ -7,6 +7,8 @@
 //! Clients are installed by `e2e/install`; one that is missing skips its tests with a note, see [`install`].
 
 mod claude;
+pub mod coder;
+pub mod edit;
 mod gateway;
 mod home;
 pub mod install;
@@ -15,6 +17,7 @@ pub mod media;
 mod terminal;
 
 pub use claude::{Claude, Transcript};
+pub use coder::Coder;
 pub use gateway::{Gateway, Provider, lingate};
 pub use home::Home;
 pub use llama_cpp::LlamaCpp;

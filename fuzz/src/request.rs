@@ -4,6 +4,7 @@ use bytestring::ByteString;
 use lingate_wire::turn::SealKey;
 use lingate_wire::{Decoded, Encoded, UpstreamContext, Wire, bridge, chat};
 
+/// Runs one input.
 pub fn check(input: &[u8]) {
     let Some((wire, body)) = input.split_first() else {
         return;

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 /// A name with everything that has to be escaped.
 const MODEL: &str = "host/mod\"el\\ \u{7f}\u{e9}\n";
 
+/// Runs one input.
 pub fn check(input: &[u8]) {
     let Some((wire, body)) = input.split_first() else {
         return;

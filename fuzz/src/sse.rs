@@ -5,6 +5,7 @@ use lingate_wire::sse::{Frame, SseParser, write_event};
 
 use crate::cut;
 
+/// Runs one input.
 pub fn check(input: &[u8]) {
     let Some((seed, stream)) = input.split_first() else {
         return;

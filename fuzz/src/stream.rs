@@ -13,6 +13,7 @@ use crate::cut;
 
 const EXCHANGE: &str = "0193a1b2-c3d4-7abc-8def-0123456789ab";
 
+/// Runs one input.
 pub fn check(input: &[u8]) {
     let [upstream, seed, ends, stream @ ..] = input else {
         return;

@@ -8,10 +8,11 @@ use crate::source::{attribute, files, none, place, read};
 const MAX_LINES: usize = 700;
 
 /// Tools for tests and measurements: they may fail loudly, so they list their own clippy lints.
-const OWN_CLIPPY_LINTS: [&str; 3] = [
+const OWN_CLIPPY_LINTS: [&str; 4] = [
     "bench/Cargo.toml",
     "crates/testkit/Cargo.toml",
     "e2e/Cargo.toml",
+    "fuzz/Cargo.toml",
 ];
 
 /// Written by package managers: pinned versions and their hashes.

@@ -23,7 +23,7 @@ const PURE: [(&str, &[&str]); 3] = [
     ),
     (
         "quirk",
-        &["bytestring", "lingate-wire", "schemars", "serde"],
+        &["bytestring", "lingate-wire", "memchr", "schemars", "serde"],
     ),
     ("route", &["schemars", "serde", "strsim", "thiserror"]),
 ];

@@ -95,13 +95,13 @@ fn asked(result: &Map<String, Value>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cases;
+    use super::super::cases::read;
     use super::*;
     use crate::args::Streaming;
 
     fn cases() -> Vec<Case> {
         let text = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n{\"messages\":[],\"lingate\":{\"expect\":\"text\"}}";
-        cases::read(Some(("f", text)), "p/m", Streaming::AsIs, None).unwrap()
+        read(Some(("f", text)), "p/m", Streaming::AsIs, None).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::measures::{Measures, Schema, Spread, Summary, Trigger};
-use super::record::{Record, Side};
+use super::record::Record;
 use crate::args::Verify;
 use crate::failure::Failure;
 use crate::output;

@@ -16,3 +16,4 @@ mod keys;
 mod launch;
 mod serve;
 mod switch;
+mod verify;

@@ -288,6 +288,7 @@ fn presets() {
     anthropic anthropic https://api.anthropic.com/v1/messages
     openai responses https://api.openai.com/v1/responses
     openai chat https://api.openai.com/v1/chat/completions
+    gemini gemini https://generativelanguage.googleapis.com/v1beta/models
     openrouter chat https://openrouter.ai/api/v1/chat/completions
     openrouter anthropic https://openrouter.ai/api/v1/messages
     openrouter responses https://openrouter.ai/api/v1/responses

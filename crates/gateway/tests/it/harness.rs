@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lingate_config::{Config, FixedEnvironment, LoadOptions};
 use lingate_gateway::{Gateway, Limits, Options};
 use lingate_testkit::client::{self, Event, Request, Response};
-use lingate_wire::{Wire, anthropic, chat};
+use lingate_wire::{Wire, anthropic, chat, gemini, responses};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -148,7 +148,15 @@ pub(crate) fn accept(wire: Wire, stream: &str) {
                 .and_then(|()| acceptor.finish())
                 .map_err(|v| v.0)
         }
-        Wire::Chat | Wire::Responses | Wire::Gemini => {
+        Wire::Responses => responses::grammar::check(stream.as_bytes()),
+        Wire::Gemini => {
+            let mut acceptor = gemini::grammar::Acceptor::new(gemini::Framing::Sse);
+            acceptor
+                .feed(stream.as_bytes())
+                .and_then(|()| acceptor.finish())
+                .map_err(|v| v.0)
+        }
+        Wire::Chat => {
             let mut acceptor = chat::grammar::Acceptor::new();
             acceptor
                 .feed(stream.as_bytes())

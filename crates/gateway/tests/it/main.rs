@@ -19,6 +19,8 @@ mod front;
 mod harness;
 mod http2;
 mod identity;
+mod k2_vectors;
+mod leaks;
 mod limits;
 mod models;
 mod passthrough;

@@ -54,7 +54,7 @@ fn told(reply: &Reply, judged: &[JudgedCall]) -> Vec<Message> {
             ),
             None => format!(
                 "`{name}` was not run, because another call of this reply does not fit its tool's schema. Call it \
-                 again together with that one."
+                 again along with that one."
             ),
         };
         let result = Block::ToolResult(ToolResult {

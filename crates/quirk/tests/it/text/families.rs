@@ -131,7 +131,7 @@ fn hermes() {
              r#"call ls {} | call get_weather {"city": "SF"} > tool_use"#),
             (r#"<tool_call>{"name": "get_weather", "arguments": "{\"city\": \"a\\n</tool_call>b\"}"}</tool_call>"#,
              r#"call get_weather {"city": "a\n</tool_call>b"} > tool_use"#),
-            (r#"<tool_call>{"name": "get_weather", "arguments": {"city": "SF</tool_call>"#,
+            (r#"<tool_call>{"name": "get_weather", "arguments": {"city": "SF"#,
              r#"call get_weather {"city": "SF > BrokenToolCall"#),
             (r#"a <tool_call>{"name": "get_weather", "arg"#, "text a > BrokenToolCall"),
         ],

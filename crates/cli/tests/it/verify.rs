@@ -1,0 +1,356 @@
+//! `lingate verify` against scripted hosts: what each does wrong shows in the numbers, exactly.
+
+use std::time::Duration;
+
+use lingate_testkit::{Answer, Misbehaviour, Part, Received, Reply, Script, Upstream, chat};
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Ran, User};
+
+/// Three questions for the weather, the last one not streamed, and one for nothing.
+const QUESTIONS: [(&str, &str, bool); 4] = [
+    ("weather in Oslo", "call", true),
+    ("weather in Lima", "call", true),
+    ("hello", "text", true),
+    ("weather in Rome", "call", false),
+];
+/// What a call looks like that the host did not read.
+const LEAK: &str = "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>\
+                    {\"city\":\"Oslo\"}<|tool_call_end|><|tool_calls_section_end|>";
+
+/// The questions as cases; with what is expected, unless it is to be left out.
+fn cases(expects: bool) -> String {
+    let tool = json!({"type": "function", "function": {"name": "get_weather", "parameters": {
+        "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false,
+    }}});
+    let lines = QUESTIONS.iter().map(|(question, expect, stream)| {
+        let mut line = json!({
+            "messages": [{"role": "user", "content": question}],
+            "tools": [tool],
+            "temperature": 0.6,
+            "stream": stream,
+        });
+        if expects {
+            line["lingate"] = json!({"case": question, "expect": expect});
+        }
+        format!("{line}\n")
+    });
+    lines.collect()
+}
+
+/// Answers questions for the weather with `reply`, and everything else with a greeting.
+fn host(reply: Reply) -> impl Script {
+    move |request: &Received| {
+        let asks = request.text().contains("weather in");
+        let reply = if asks { reply.clone() } else { Reply::text("Hello.") };
+        reply.answer(request)
+    }
+}
+
+fn call(arguments: &str) -> Reply {
+    Reply {
+        parts: vec![Part::Call {
+            id: "call_1".to_owned(),
+            name: "get_weather".to_owned(),
+            arguments: arguments.to_owned(),
+        }],
+        ..Reply::default()
+    }
+}
+
+/// Somebody who uses that host.
+struct Setup {
+    user: User,
+    upstream: Upstream,
+}
+
+impl Setup {
+    async fn new(script: impl Script) -> Self {
+        let upstream = Upstream::start(script).await;
+        let user = User::new();
+        user.file("cases.jsonl", &cases(true));
+        user.file("bare.jsonl", &cases(false));
+        user.file(
+            "l.toml",
+            &format!(
+                "[providers.up]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\napi_key = \"sk-canary\"\nquirks = [\"kimi-k2\"]\n",
+                upstream.url()
+            ),
+        );
+        Self { user, upstream }
+    }
+
+    fn verify(&self, args: &str) -> Ran {
+        let line = format!("verify up/kimi-k2 --config l.toml {args}");
+        let ran = self.user.run(&line.split_whitespace().collect::<Vec<_>>());
+        assert!(!format!("{ran:?}").contains("canary"), "{ran:?}");
+        ran
+    }
+
+    /// The four cases' results, and the summary.
+    fn results(&self, args: &str) -> (Ran, Vec<Json>, Json) {
+        let ran = self.verify(&format!("--cases cases.jsonl --json {args}"));
+        let lines = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let mut lines: Vec<Json> = lines.collect();
+        let summary = lines.pop().unwrap_or_else(|| panic!("{ran:?}"))["summary"].take();
+        (ran, lines, summary)
+    }
+}
+
+/// The measures of a view that a host decides.
+fn measures(view: &Json) -> Json {
+    json!({
+        "f1": view["call_trigger"]["f1"],
+        "valid": [view["schema"]["valid"], view["schema"]["tool_calls"]],
+        "streamed": [view["schema_streamed"]["valid"], view["schema_streamed"]["tool_calls"]],
+        "leaking": view["leaking"],
+        "empty": view["empty"],
+        "broken": view["broken"],
+        "finish": view["finish"],
+    })
+}
+
+fn perfect() -> Json {
+    json!({
+        "f1": 1.0, "valid": [3, 3], "streamed": [2, 2], "leaking": 0, "empty": 0, "broken": 0,
+        "finish": {"stop": 1, "tool_calls": 3},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_host_is_good_and_needs_no_repair() {
+    let setup = Setup::new(host(call(r#"{"city":"Oslo"}"#))).await;
+    let (ran, lines, summary) = setup.results("--min-f1 1 --min-schema 1");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(measures(&summary["raw"]), perfect());
+    assert_eq!(measures(&summary["repaired"]), perfect());
+    assert_eq!(summary["f1_against"], "expectations");
+    assert_eq!(
+        [&summary["cases"], &summary["answered"], &summary["failed"]],
+        [4, 4, 0]
+    );
+    let questions: Vec<&Json> = lines.iter().map(|line| &line["case"]).collect();
+    assert_eq!(questions, QUESTIONS.map(|(question, ..)| question));
+    let first = &lines[0];
+    assert_eq!(first["data_index"], 1);
+    assert_eq!(first["status"], "success");
+    assert_eq!(first["model"], "up/kimi-k2");
+    assert_eq!(first["tool_calls_valid"], true);
+    assert_eq!(first["output_tokens"], 12);
+    assert!(first["ttft_ms"].is_u64() && first["last_run_at"].is_string(), "{first}");
+    assert_eq!(lines[2]["tool_calls_valid"], Json::Null);
+    assert_eq!(lines[3]["ttft_ms"], Json::Null, "it is not streamed");
+
+    let asked = setup.upstream.requests();
+    let streams = asked.iter().filter(|request| request.streams()).count();
+    assert_eq!((asked.len(), streams), (4, 3));
+    assert!(asked.iter().all(|request| request.json()["model"] == "kimi-k2"));
+
+    let ran = setup.verify("--cases cases.jsonl --requests 1");
+    assert!(ran.stdout.starts_with("up/kimi-k2: 1 cases, 1 answered, 0 failed\n"), "{ran:?}");
+    assert!(ran.stdout.contains("\nschema accuracy           1.0000 (1/1)  1.0000 (1/1)\n"), "{ran:?}");
+    assert_eq!(ran.stderr, "", "no bar without a terminal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaked_calls_are_counted_and_what_is_repaired_is_seen() {
+    let setup = Setup::new(host(Reply::text(LEAK))).await;
+    let (ran, lines, summary) = setup.results("--min-f1 1 --min-schema 1");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(measures(&summary["repaired"]), perfect());
+    assert_eq!(
+        measures(&summary["raw"]),
+        json!({
+            "f1": 0.0, "valid": [0, 0], "streamed": [0, 0], "leaking": 3, "empty": 0, "broken": 0,
+            "finish": {"stop": 4},
+        })
+    );
+    assert_eq!(summary["raw"]["leaked"]["<|tool_call_begin|>"], 3);
+    assert_eq!(summary["repaired"]["leaked"], json!({}));
+    assert_eq!(lines[0]["raw"]["text"], LEAK);
+    assert_eq!(lines[0]["repaired"]["tool_calls"][0]["arguments"], r#"{"city":"Oslo"}"#);
+    let quirks = summary["quirks"].as_object().unwrap();
+    assert!(quirks.values().any(|n| *n == 3), "{quirks:?}");
+
+    let (ran, lines, _) = setup.results("--raw --min-f1 0.5 --min-schema 0.9");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(
+        ran.stderr,
+        "lingate: error: call-trigger F1 is 0.0000, below 0.5; schema accuracy cannot be told: no reply called a tool\n"
+    );
+    assert_eq!(lines[0]["finish_reason"], "stop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_are_judged_as_they_came() {
+    let check = async |arguments: &str, raw: Json, repaired: Json, complaint: &str| {
+        let setup = Setup::new(host(call(arguments))).await;
+        let (_, lines, summary) = setup.results("");
+        assert_eq!(measures(&summary["raw"]), raw, "{arguments}");
+        assert_eq!(measures(&summary["repaired"]), repaired, "{arguments}");
+        let said = lines[0]["raw"]["tool_calls"][0]["complaint"].to_string();
+        assert!(said.contains(complaint), "{said}");
+    };
+    let with = |changes: Json| {
+        let mut all = perfect();
+        let changes = changes.as_object().unwrap().clone();
+        all.as_object_mut().unwrap().extend(changes);
+        all
+    };
+    let invalid = || with(json!({"valid": [0, 3], "streamed": [0, 2]}));
+    check(r#"{"town":"Oslo"}"#, invalid(), invalid(), "city").await;
+    check(r#"{"city":["Oslo"]}"#, invalid(), invalid(), "not of type").await;
+    // A client gets no half call: its reply is an error, and no call counts as made.
+    let broken = with(json!({
+        "f1": 0.0, "valid": [0, 0], "streamed": [0, 0], "broken": 3, "finish": {"none": 3, "stop": 1},
+    }));
+    check(r#"{"city":"Os"#, invalid(), broken, "no JSON").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_says_nothing_is_empty_and_its_reply_an_error() {
+    let setup = Setup::new(Misbehaviour::NoContent).await;
+    let (ran, _, summary) = setup.results("");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(summary["raw"]["empty"], 4);
+    assert_eq!(summary["raw"]["call_trigger"]["false_negatives"], 3);
+    assert_eq!(summary["repaired"]["broken"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_host_is_slow() {
+    let slow = |request: &Received| {
+        let answer = call(r#"{"city":"Oslo"}"#).answer(request);
+        answer.paced(Duration::from_millis(40))
+    };
+    let setup = Setup::new(slow).await;
+    let (_, _, summary) = setup.results("--stream yes --concurrency 1");
+    let number = |name: &str, at: &str| summary[name][at].as_u64().unwrap();
+    let (first, all) = (number("ttft_ms", "p50"), number("duration_ms", "p50"));
+    // A role, the call, pieces of its arguments, the finish, usage and the end, each 40 ms behind the one before.
+    assert!(first >= 80 && all >= first + 120, "{first} {all}");
+    assert!(number("duration_ms", "p95") >= all);
+    // Twelve tokens in more than 120 ms.
+    let rate = number("tokens_per_second", "p50");
+    assert!((1..=100).contains(&rate), "{rate}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_told_by_status() {
+    let check = async |script: Misbehaviour, label: &str, words: &str| {
+        let setup = Setup::new(script).await;
+        let (ran, lines, summary) = setup.results("");
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert_eq!(summary["errors"], json!({ label: 4 }));
+        assert_eq!((&summary["answered"], &summary["failed"]), (&json!(0), &json!(4)));
+        assert_eq!(lines[0]["status"], "failed");
+        assert!(ran.stderr.contains("no case was answered by up/kimi-k2: "), "{ran:?}");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    };
+    check(Misbehaviour::RateLimited(3), "429 rate_limit", "max RPM").await;
+    check(Misbehaviour::Overloaded, "503 overloaded", "overloaded").await;
+    check(Misbehaviour::WrongKey, "401 authentication", "l.toml:4").await;
+    check(Misbehaviour::CutAfterText, "truncated", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_run_asks_only_for_what_is_missing() {
+    let script = |request: &Received| match request.n {
+        0 => Misbehaviour::RateLimited(1).answer(request),
+        _ => call(r#"{"city":"Oslo"}"#).answer(request),
+    };
+    let setup = Setup::new(script).await;
+    let run = |failed: usize, requests: usize, n_lines: usize| {
+        let (ran, lines, summary) = setup.results("--out out.jsonl --concurrency 1");
+        assert_eq!((ran.code, &summary["failed"]), (0, &json!(failed)), "{ran:?}");
+        assert_eq!(lines.len(), 4);
+        assert_eq!(setup.upstream.requests().len(), requests);
+        let kept = std::fs::read_to_string(setup.user.home().join("out.jsonl")).unwrap();
+        assert_eq!(kept.lines().count(), n_lines);
+        kept
+    };
+    run(1, 4, 4);
+    run(0, 5, 5);
+    let kept = run(0, 5, 5);
+    // Cut off while writing: what was cut is asked for again.
+    let at = kept.trim_end().rfind('\n').unwrap();
+    setup.user.file("out.jsonl", &kept[..at + 40]);
+    run(0, 6, 6);
+    run(0, 6, 6);
+
+    // Its results are a reference; by the first run's word every question is one for a call.
+    let reference = setup.verify("--cases bare.jsonl --reference out.jsonl --min-f1 1 --json");
+    assert_eq!(reference.code, 0, "{reference:?}");
+    let summary = reference.stdout.lines().last().unwrap();
+    let summary: Json = serde_json::from_str(summary).unwrap();
+    assert_eq!(summary["summary"]["f1_against"], "reference");
+    assert_eq!(summary["summary"]["repaired"]["call_trigger"]["true_positives"], 4);
+
+    setup.user.file("out.jsonl", "{\"a\":1}\n");
+    let ran = setup.verify("--out out.jsonl");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("line 1 of `out.jsonl` is no result"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_a_quirk_can_answer_is_answered() {
+    let script = |request: &Received| {
+        let words = "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]";
+        match request.json()["max_tokens"].as_u64() {
+            Some(limit) if limit > 8192 => Answer::json(400, &chat::error("invalid_request_error", words)),
+            _ => call(r#"{"city":"Oslo"}"#).answer(request),
+        }
+    };
+    let setup = Setup::new(script).await;
+    let large = cases(true).replace("\"temperature\":0.6", "\"max_tokens\":64000");
+    setup.user.file("cases.jsonl", &large);
+    let (ran, _, summary) = setup.results("");
+    assert_eq!((ran.code, &summary["answered"]), (0, &json!(4)), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_cases_are_sent_whole() {
+    let setup = Setup::new(Misbehaviour::Healthy).await;
+    let ran = setup.verify("--json --concurrency 8");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let summary: Json = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    let summary = &summary["summary"];
+    assert_eq!(summary["answered"], 52);
+    let trigger = &summary["repaired"]["call_trigger"];
+    assert_eq!(
+        [&trigger["false_negatives"], &trigger["true_negatives"], &trigger["f1"]],
+        [&json!(41), &json!(11), &json!(0.0)]
+    );
+    let asked = setup.upstream.requests();
+    assert!(asked.iter().all(|request| request.json()["lingate"].is_null()));
+    assert!(asked.iter().all(|request| request.json()["tools"].is_array()));
+}
+
+#[test]
+fn what_cannot_be_verified_is_said_before_anything_is_sent() {
+    let user = User::new();
+    user.file("bad.jsonl", "{\"messages\":[]}\n{\"messages\":1}\n");
+    user.file("good.jsonl", &cases(false));
+    user.file(
+        "l.toml",
+        "[providers.up]\nbase_url = \"http://127.0.0.1:1\"\nspeaks = [\"chat\"]\nauth = \"none\"\n\
+         [providers.moonshot]\n[providers.theirs]\nbase_url = \"http://127.0.0.1:1\"\nspeaks = [\"chat\"]\nauth = \"client\"\n",
+    );
+    let check = |args: &str, code: i32, words: &str| {
+        let line = format!("verify --config l.toml {args}");
+        let ran = user.run(&line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(ran.code, code, "{args} {ran:?}");
+        assert!(ran.stderr.contains(words), "{args} {ran:?}");
+    };
+    check("nobody/m", 2, "nobody/m");
+    check("ups/m", 2, "up/");
+    check("moonshot/kimi-k2", 2, "MOONSHOT_API_KEY");
+    check("theirs/m", 2, "the client's own login");
+    check("demo/demo", 2, "built-in demo");
+    check("up/m --cases missing.jsonl", 2, "cannot read `missing.jsonl`");
+    check("up/m --cases bad.jsonl", 2, "line 2 of `bad.jsonl`: `messages`");
+    check("up/m --cases good.jsonl --min-f1 0.8", 2, "--reference FILE");
+    check("up/m --cases good.jsonl --reference bad.jsonl", 2, "line 1 of `bad.jsonl`");
+    check("up/m --cases good.jsonl --out no/where/x", 2, "results file `no/where/x`");
+    check("up/m --cases good.jsonl", 1, "cannot be reached");
+}

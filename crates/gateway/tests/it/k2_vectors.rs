@@ -1,0 +1,182 @@
+//! The vectors of Kimi K2 through the running gateway, written by the host in four ways and read by clients of four wires.
+//!
+//! Above the translator an answer without content, or with reasoning alone, is a failed attempt (the vectors' README):
+//! K57, K58 and K68 are errors here. So is K19, whose arguments are no JSON: a client's SDK would end its whole stream over
+//! them (wire facts 0.6), so half a call or a broken one never ends normally (R4) unless the token limit cut it.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use lingate_testkit::Upstream;
+use lingate_wire::Wire;
+use serde_json::Value;
+
+use crate::harness::Lingate;
+use crate::leaks::{Ask, Host, How, Says, Seen, ask};
+
+const VECTORS: &str = include_str!("../../../quirk/testdata/kimi.jsonl");
+
+pub(crate) static TOOLS: LazyLock<Value> = LazyLock::new(|| {
+    let head: Value = serde_json::from_str(VECTORS.lines().next().unwrap()).unwrap();
+    head["tools"].clone()
+});
+
+/// A gateway before one host, as two providers that declare what `think` names.
+pub(crate) fn config(url: &str, more: &str) -> String {
+    let provider = |name: &str, group: &str| {
+        format!(
+            "[providers.{name}]\nbase_url = \"{url}\"\nspeaks = [\"chat\"]\nauth = \"none\"\nquirks = [\"{group}\"]\n{more}\n\
+             [models.{name}-model]\ntargets = [\"{name}/kimi-k2.6\"]\n"
+        )
+    };
+    format!(
+        "from_env = false\n{}{}",
+        provider("explicit", "kimi-k2"),
+        provider("implicit", "kimi-k2-implicit")
+    )
+}
+
+fn says(vector: &Value) -> Says {
+    let deltas =
+        vector["deltas"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|delta| match delta["c"].as_str() {
+                Some(content) => ('c', content.to_owned()),
+                None => ('r', delta["r"].as_str().unwrap().to_owned()),
+            });
+    Says {
+        deltas: deltas.collect(),
+        finish: vector["finish"].as_str().unwrap().to_owned(),
+    }
+}
+
+/// What a client is to read of a vector.
+struct Expected {
+    blocks: Vec<Vec<String>>,
+    stop: Option<String>,
+    /// Part of what the error says.
+    error: Option<&'static str>,
+}
+
+fn expected(vector: &Value) -> Expected {
+    let id = vector["id"].as_str().unwrap();
+    let expect = &vector["expect"];
+    let words = |block: &Value| -> Vec<String> {
+        let words = block.as_array().unwrap().iter().take(3);
+        words
+            .map(|word| word.as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mut blocks: Vec<Vec<String>> = expect["blocks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(words)
+        .collect();
+    let mut error = expect["error"].as_str().map(|error| match error {
+        "truncated_tool_call" => "truncated_tool_call",
+        "empty_response" => "no content",
+        other => panic!("{other}"),
+    });
+    match id {
+        "K57" => error = Some("no content"),
+        "K19" => {
+            error = Some("not valid JSON");
+            blocks.truncate(1);
+        }
+        _ => {}
+    }
+    let stop = expect["stop"]
+        .as_str()
+        .filter(|_| error.is_none())
+        .map(str::to_owned);
+    Expected {
+        blocks,
+        stop,
+        error,
+    }
+}
+
+/// What is wrong with what a client read, if anything.
+fn complaint(vector: &Value, wire: Wire, how: How, seen: &Seen) -> Option<String> {
+    let expected = expected(vector);
+    let is_told = match (expected.error, &seen.error) {
+        (None, None) => true,
+        (Some(words), Some(error)) => error.contains(words),
+        _ => false,
+    };
+    let is_shown = if seen.status == 200 {
+        blocks(&seen.blocks, wire, how) == blocks(&expected.blocks, wire, how)
+    } else {
+        seen.blocks.is_empty()
+    };
+    let is_good = is_told && is_shown && seen.stop == expected.stop;
+    (!is_good).then(|| format!("{} {how:?}: {seen:?}", vector["id"]))
+}
+
+/// Blocks as this client can compare them: where arguments are an object and not text, their spelling is not kept.
+fn blocks(blocks: &[Vec<String>], wire: Wire, how: How) -> Vec<Vec<String>> {
+    let is_object = wire == Wire::Gemini || (wire == Wire::Anthropic && how == How::Whole);
+    let mut blocks = blocks.to_vec();
+    for block in blocks
+        .iter_mut()
+        .filter(|block| block[0] == "tool" && is_object)
+    {
+        block[2] = serde_json::from_str::<Value>(&block[2])
+            .map_or_else(|_| block[2].clone(), |value| value.to_string());
+    }
+    blocks
+}
+
+async fn every_vector(wire: Wire) {
+    let vectors: Vec<Value> = VECTORS
+        .lines()
+        .skip(1)
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let named = |vector: &Value| (vector["id"].as_str().unwrap().to_owned(), says(vector));
+    let host = Host(vectors.iter().map(named).collect::<BTreeMap<_, _>>());
+    let upstream = Upstream::start(host).await;
+    let lingate = Lingate::start(&config(&upstream.url(), "")).await;
+    let mut complaints = Vec::new();
+    for vector in &vectors {
+        for how in How::ALL {
+            let seen = ask(
+                &lingate,
+                &Ask {
+                    wire,
+                    model: &format!("{}-model", vector["think"].as_str().unwrap()),
+                    tools: &TOOLS,
+                    may_call: vector["tools_on"] == true,
+                    name: vector["id"].as_str().unwrap(),
+                    how,
+                },
+            )
+            .await;
+            complaints.extend(complaint(vector, wire, how, &seen));
+        }
+    }
+    assert!(complaints.is_empty(), "{wire}:\n{}", complaints.join("\n"));
+}
+
+#[tokio::test]
+async fn to_an_anthropic_client() {
+    every_vector(Wire::Anthropic).await;
+}
+
+#[tokio::test]
+async fn to_a_chat_client() {
+    every_vector(Wire::Chat).await;
+}
+
+#[tokio::test]
+async fn to_a_responses_client() {
+    every_vector(Wire::Responses).await;
+}
+
+#[tokio::test]
+async fn to_a_gemini_client() {
+    every_vector(Wire::Gemini).await;
+}
