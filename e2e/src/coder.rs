@@ -18,6 +18,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// What an agent shows as its key.
 pub const CLIENT_KEY: &str = "the-clients-own-key";
 
+/// What the model thinks before its first call.
+pub const THOUGHT: &str = "First I look.";
+
 /// A coding agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coder {
@@ -135,7 +138,7 @@ impl Coder {
         };
         let [read, edit] = steps;
         vec![
-            read.thinking("First I look."),
+            read.thinking(THOUGHT),
             edit.saying("Now I edit."),
             Step::say(said),
         ]

@@ -1,8 +1,10 @@
 //! The task that every coding agent does in these tests: change a word in a file, with its own tool.
 
-use lingate_testkit::{Agent, Finished, Received, Upstream, Wire, complaints};
+use lingate_testkit::{
+    Agent, Finished, Received, Upstream, Wire, anthropic, complaints, gemini, responses,
+};
 
-use crate::coder::{CLIENT_KEY, Coder, finish};
+use crate::coder::{CLIENT_KEY, Coder, THOUGHT, finish};
 use crate::{Gateway, Home, Provider};
 
 const PROMPT: &str = "Do the EDIT task: make the colour in notes.txt blue.";
@@ -39,12 +41,37 @@ pub async fn edits_a_file(coder: Coder, wire: Wire) {
         requests.iter().all(|request| request.model() == "mock-1"),
         "{label}"
     );
+    let lane = match coder.wire() == wire {
+        true => "passthrough",
+        false => "translated",
+    };
+    assert!(log.contains(&format!("lane=\"{lane}\"")), "{label}");
+    if let Some(state) = reasoning_state(coder, wire) {
+        let last = requests.last().map(Received::text).unwrap_or_default();
+        assert!(
+            last.contains(state),
+            "{state} did not come back: {label}\n{last}"
+        );
+    }
     assert!(
         !log.contains(CLIENT_KEY) && !log.contains(Provider::KEY),
         "a key in the log: {log}"
     );
     assert_eq!(gateway.stop().await.code, Some(0), "{label}");
     home.is_quiet().await;
+}
+
+/// What of the model's first thought must reach the provider again with the agent's last request: the thought itself
+/// where the wire has no token for it. None where the agent does not send thoughts back.
+fn reasoning_state(coder: Coder, wire: Wire) -> Option<&'static str> {
+    match (coder, wire) {
+        (Coder::Aider, _) => None,
+        (_, Wire::Chat) => Some(THOUGHT),
+        (Coder::Codex | Coder::Gemini, Wire::Anthropic) => Some(anthropic::SEAL),
+        (Coder::Codex | Coder::Gemini, Wire::Responses) => Some(responses::SEAL),
+        (Coder::Codex | Coder::Gemini, Wire::Gemini) => Some(gemini::SEAL),
+        (Coder::Kimi | Coder::Opencode | Coder::Pi | Coder::Qwen, _) => None,
+    }
 }
 
 /// Asserts that the file was changed, that the agent said so, and that the model was never asked for the impossible.

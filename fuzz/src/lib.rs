@@ -9,6 +9,7 @@ pub mod request;
 pub mod splice;
 pub mod sse;
 pub mod stream;
+pub mod text;
 
 use bytestring::ByteString;
 use lingate_wire::{Wire, bridge};

@@ -7,7 +7,7 @@ use lingate_wire::turn::{
     Delta, EmptyReply, Event, Failure, FailureKind, Opening, SealKey, SealStage, Sequencer,
     ToolIdStage,
 };
-use lingate_wire::{ReplyContext, StreamEncoder, Wire, anthropic, bridge, chat};
+use lingate_wire::{ReplyContext, StreamEncoder, Wire, anthropic, bridge, chat, gemini, responses};
 
 use crate::cut;
 
@@ -45,9 +45,9 @@ pub fn check(input: &[u8]) {
 }
 
 /// A reply as the relay sees it.
-struct Reply {
-    events: Vec<Event>,
-    fault: Option<Failure>,
+pub(crate) struct Reply {
+    pub(crate) events: Vec<Event>,
+    pub(crate) fault: Option<Failure>,
 }
 
 fn read(upstream: Wire, pieces: &[&[u8]], end: &End) -> Reply {
@@ -116,7 +116,7 @@ fn holds_foreign(client: Wire, reply: &Reply) -> bool {
     })
 }
 
-fn written(client: Wire, reply: &Reply) -> Vec<u8> {
+pub(crate) fn written(client: Wire, reply: &Reply) -> Vec<u8> {
     let mut encoder = encoder(client);
     let mut out = Vec::new();
     for event in &reply.events {
@@ -141,7 +141,7 @@ fn encoder(client: Wire) -> Box<dyn StreamEncoder> {
     bridge::stream_encoder(client, context, true)
 }
 
-fn judged(client: Wire, stream: &[u8]) -> Result<(), String> {
+pub(crate) fn judged(client: Wire, stream: &[u8]) -> Result<(), String> {
     match client {
         Wire::Anthropic => {
             let mut acceptor = anthropic::grammar::Acceptor::new();
@@ -153,6 +153,11 @@ fn judged(client: Wire, stream: &[u8]) -> Result<(), String> {
             acceptor.feed(stream).map_err(|violation| violation.0)?;
             acceptor.finish().map_err(|violation| violation.0)
         }
-        Wire::Responses | Wire::Gemini => Ok(()),
+        Wire::Responses => responses::grammar::check(stream),
+        Wire::Gemini => {
+            let mut acceptor = gemini::grammar::Acceptor::new(gemini::Framing::Sse);
+            acceptor.feed(stream).map_err(|violation| violation.0)?;
+            acceptor.finish().map_err(|violation| violation.0)
+        }
     }
 }

@@ -16,7 +16,7 @@ use bytestring::ByteString;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Full;
-use lingate_config::{Auth, Config, Kind};
+use lingate_config::{Auth, Config, Kind, Preset, preset};
 use lingate_quirk::{Repair, State, Target, select};
 use lingate_route::Candidate;
 use lingate_wire::bridge::{self, PathFacts};
@@ -121,7 +121,7 @@ impl<'c> Verifier<'c> {
     /// # Errors
     /// If nothing does, or its provider cannot be asked.
     pub fn new(config: &'c Config, model: &str) -> Result<Self, VerifyError> {
-        let unserved = |failure: Failure| VerifyError::Unserved(failure.message);
+        let unserved = |failure| unserved(config, model, failure);
         let body = serde_json::json!({ "model": model, "messages": [] });
         let asked = asked(&body.to_string().into()).map_err(unserved)?;
         let found = resolution(&config.routes, &asked).map_err(unserved)?;
@@ -135,12 +135,7 @@ impl<'c> Verifier<'c> {
             _ if provider.kind == Kind::Demo => return Err(VerifyError::Demo(id())),
             Auth::Client => return Err(VerifyError::ClientLogin(id())),
             Auth::Bearer | Auth::XApiKey | Auth::Both if provider.keys.is_empty() => {
-                let variables = provider.preset.map(|preset| preset.env.join(" or "));
-                let variables = variables.filter(|names| !names.is_empty());
-                return Err(VerifyError::NoKey {
-                    provider: id(),
-                    variables: variables.unwrap_or_else(|| "a variable".to_owned()),
-                });
+                return Err(no_key(&provider.id, provider.preset));
             }
             Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::None => {}
         }
@@ -422,6 +417,32 @@ fn raw_chain(upstream: &Upstream<'_>, state: Option<&State>) -> Chain {
         bridge::stream_decoder(upstream.wire),
         stages.unwrap_or_default(),
     )
+}
+
+/// Why nothing serves a name: most often its provider waits for a key.
+fn unserved(config: &Config, model: &str, failure: Failure) -> VerifyError {
+    let Some((provider, _)) = model.split_once('/') else {
+        return VerifyError::Unserved(failure.message);
+    };
+    match config.provider(provider) {
+        Some(_) => VerifyError::Unserved(failure.message),
+        None if preset(provider).is_some() => no_key(provider, preset(provider)),
+        None => {
+            let known = config.providers.iter().map(|provider| provider.id.as_str());
+            let known = known.collect::<Vec<_>>().join(", ");
+            let message = failure.message;
+            VerifyError::Unserved(format!("{message}; the configured providers are {known}"))
+        }
+    }
+}
+
+fn no_key(provider: &str, preset: Option<&Preset>) -> VerifyError {
+    let variables = preset.map(|preset| preset.env.join(" or "));
+    let variables = variables.filter(|names| !names.is_empty());
+    VerifyError::NoKey {
+        provider: provider.to_owned(),
+        variables: variables.unwrap_or_else(|| "a variable".to_owned()),
+    }
 }
 
 fn asked(body: &ByteString) -> Result<Asked, Failure> {

@@ -51,6 +51,7 @@ fn hooks(quirk: &Quirk) -> Vec<&'static str> {
         (quirk.request.is_some(), "changes the request"),
         (quirk.stage.is_some(), "changes the reply"),
         (quirk.on_failure.is_some(), "asks again after a failure"),
+        (quirk.recover.is_some(), "makes a reply of a failure"),
     ]
     .into_iter()
     .filter_map(|(has_hook, does)| has_hook.then_some(does))

@@ -75,6 +75,8 @@ pub(crate) const LIST: &[&Quirk] = &[
     &fix::deepseek_text::DEEPSEEK_TEXT,
     &fix::minimax_text::MINIMAX_TEXT,
     &fix::harmony_text::HARMONY_TEXT,
+    &fix::llama_text::LLAMA_TEXT,
+    &fix::failed_generation::FAILED_GENERATION,
     &fix::output_limit_retry::OUTPUT_LIMIT_RETRY,
     &fix::mandatory_reasoning::MANDATORY_REASONING,
     &fix::forced_call::FORCED_CALL_RETRY,

@@ -44,6 +44,8 @@ pub struct Quirk {
     pub stage: Option<fn(&State) -> EventStage>,
     /// What one retry should do differently after this failure.
     pub on_failure: Option<fn(&Failure, &State) -> Option<Repair>>,
+    /// The reply that a failure holds after all.
+    pub recover: Option<fn(&Failure, &Target<'_>, &State) -> Option<Vec<Event>>>,
 }
 
 impl Quirk {
@@ -61,6 +63,7 @@ impl Quirk {
         request: None,
         stage: None,
         on_failure: None,
+        recover: None,
     };
 }
 

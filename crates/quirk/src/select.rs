@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lingate_wire::turn::{Failure, Params, Turn};
+use lingate_wire::turn::{Event, Failure, Params, Turn};
 
 use crate::fix::{
     forced_call, mandatory_reasoning, output_limit_retry, reasoning_history, tool_names,
@@ -98,7 +98,8 @@ impl Selection {
             }
         }
         state.max_tokens = params.max_tokens;
-        if self.quirks.iter().any(|quirk| quirk.stage.is_some()) {
+        let reads = |quirk: &&Quirk| quirk.stage.is_some() || quirk.recover.is_some();
+        if self.quirks.iter().any(reads) {
             state.asked = Arc::new(Asked::of(turn, params, &state.dialect));
         }
     }
@@ -117,6 +118,19 @@ impl Selection {
             stages.push(Box::new(tool_names::Restore::new(state.renamed.clone())));
         }
         stages
+    }
+
+    /// The reply that `failure` holds after all, as events, and the name of the quirk that found it.
+    #[must_use]
+    pub fn recovered(
+        &self,
+        failure: &Failure,
+        state: &State,
+    ) -> Option<(Vec<Event>, &'static str)> {
+        self.quirks.iter().find_map(|quirk| {
+            let events = quirk.recover?(failure, &self.target.borrowed(), state)?;
+            Some((events, quirk.name))
+        })
     }
 
     /// What one retry should do differently after `failure`; `None` if nothing would help.

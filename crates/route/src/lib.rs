@@ -4,11 +4,12 @@
 //! resolved in the order of the contract: rules, configured models (also as `anthropic/NAME`, with or without
 //! `[1m]`), `provider/model`, aliases, the default. [`resolve`] says what serves a request and why,
 //! [`published`] what a client may be told exists; both read the same table, so the list never promises a name
-//! that does not resolve.
+//! that does not resolve. [`health`] chooses among the candidates: strategies, sessions, breakers, pools of keys.
 
 mod alias;
 mod ask;
 mod glob;
+pub mod health;
 mod nearest;
 mod published;
 mod resolution;

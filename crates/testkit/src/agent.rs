@@ -76,6 +76,10 @@ impl Agent {
             ));
             return Reply::text("There is nothing more to do.");
         };
+        if conversation.tools.is_empty() && !step.calls.is_empty() {
+            // A side request about the same prompt, such as one for a title.
+            return Reply::text("Understood.");
+        }
         for (name, _) in &step.calls {
             if !conversation.tools.contains(name) {
                 self.fault(format!(

@@ -71,7 +71,12 @@ impl Script for Misbehaviour {
     fn answer(&self, request: &Received) -> Answer {
         let wire = request.wire();
         let healthy = Reply::text("Hello from the upstream.");
-        let started = |frames: usize| begun(healthy.answer(request), request.streams(), frames);
+        // On the Responses wire two frames more stand before the text.
+        let head = if wire == Wire::Responses { 2 } else { 0 };
+        let started = |frames: usize| {
+            let frames = if frames > 1 { frames + head } else { frames };
+            begun(healthy.answer(request), request.streams(), frames)
+        };
         match *self {
             Misbehaviour::Healthy => healthy.answer(request),
             Misbehaviour::WrongKey => {

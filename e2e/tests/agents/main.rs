@@ -1,3 +1,4 @@
 //! Every client and backend but Claude Code on scripted providers: `make test-clients`.
 
+mod edits;
 mod llama_cpp;

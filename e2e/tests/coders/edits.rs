@@ -42,3 +42,23 @@ async fn gemini_over_chat() {
 async fn gemini_over_anthropic() {
     edits_a_file(Coder::Gemini, Wire::Anthropic).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codex_over_gemini() {
+    edits_a_file(Coder::Codex, Wire::Gemini).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gemini_over_responses() {
+    edits_a_file(Coder::Gemini, Wire::Responses).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opencode_over_responses() {
+    edits_a_file(Coder::Opencode, Wire::Responses).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opencode_over_gemini() {
+    edits_a_file(Coder::Opencode, Wire::Gemini).await;
+}

@@ -5,7 +5,7 @@ use proc_macro2::TokenTree;
 use crate::source::{each, files, none, place};
 
 /// Presets whose name is also a wire's: that is what the code means by it.
-const WIRES: [&str; 1] = ["anthropic"];
+const WIRES: [&str; 2] = ["anthropic", "gemini"];
 
 /// Where production code may name a provider, and why.
 const ALLOWED: [(&str, &str, &str); 3] = [

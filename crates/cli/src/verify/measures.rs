@@ -81,7 +81,9 @@ pub(super) struct Spread {
 impl Summary {
     /// The numbers of a run.
     pub(super) fn of(model: &str, records: &[Record], reference: Option<&Reference>) -> Self {
-        let answered = records.iter().filter(|record| record.status == Status::Success);
+        let answered = records
+            .iter()
+            .filter(|record| record.status == Status::Success);
         let answered: Vec<&Record> = answered.collect();
         let mut errors = BTreeMap::new();
         for error in records.iter().filter_map(|record| record.error.as_ref()) {
@@ -210,7 +212,9 @@ fn rate(record: &Record) -> Option<u64> {
     let behind_first = record.duration_ms.checked_sub(record.ttft_ms?)?;
     // In less than that a whole reply has been buffered somewhere.
     const TELLING_MS: u64 = 50;
-    let tokens = record.output_tokens.filter(|_| behind_first >= TELLING_MS)?;
+    let tokens = record
+        .output_tokens
+        .filter(|_| behind_first >= TELLING_MS)?;
     Some(tokens * 1000 / behind_first)
 }
 
@@ -226,7 +230,10 @@ mod tests {
     #[test]
     fn percentiles_are_values_that_occurred() {
         let check = |values: &[u64], p50, p95| {
-            assert_eq!(Spread::of(values.iter().copied()), Some(Spread { p50, p95 }));
+            assert_eq!(
+                Spread::of(values.iter().copied()),
+                Some(Spread { p50, p95 })
+            );
         };
         check(&[7], 7, 7);
         check(&[4, 1, 3, 2], 2, 4);
@@ -237,10 +244,25 @@ mod tests {
     #[test]
     fn f1_is_the_harmonic_mean_of_precision_and_recall() {
         let check = |counts: [usize; 4], precision: f64, recall: f64, f1: f64| {
-            let [true_positives, false_positives, false_negatives, true_negatives] = counts;
-            let trigger = Trigger { true_positives, false_positives, false_negatives, true_negatives, ..Trigger::default() };
+            let [
+                true_positives,
+                false_positives,
+                false_negatives,
+                true_negatives,
+            ] = counts;
+            let trigger = Trigger {
+                true_positives,
+                false_positives,
+                false_negatives,
+                true_negatives,
+                ..Trigger::default()
+            };
             let rated = trigger.rated();
-            assert_eq!((rated.precision, rated.recall, rated.f1), (precision, recall, f1), "{counts:?}");
+            assert_eq!(
+                (rated.precision, rated.recall, rated.f1),
+                (precision, recall, f1),
+                "{counts:?}"
+            );
         };
         check([3, 1, 1, 0], 0.75, 0.75, 0.75);
         check([1, 0, 1, 5], 1.0, 0.5, 2.0 / 3.0);

@@ -35,8 +35,8 @@ use crate::failure::Failure;
 pub(crate) async fn run(args: Verify, environment: SystemEnvironment) -> Result<ExitCode, Failure> {
     let file = args.report.file.config.as_deref();
     let config = load(file, Listen::default(), &environment)?.config;
-    let verifier = Verifier::new(&config, &args.model)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let verifier =
+        Verifier::new(&config, &args.model).map_err(|error| Failure::usage(error.to_string()))?;
     let cases = cases(&args)?;
     let reference = reference(&args, &cases)?;
     let mut results = match &args.out {
@@ -74,8 +74,10 @@ fn reference(args: &Verify, cases: &[Case]) -> Result<Option<Reference>, Failure
         None => Reference::expectations(cases),
     };
     if reference.is_none() && args.min_f1.is_some() {
-        return Err(Failure::usage("`--min-f1` needs something to measure against")
-            .hint("give `--reference FILE`, the results of another run with the same cases"));
+        return Err(
+            Failure::usage("`--min-f1` needs something to measure against")
+                .hint("give `--reference FILE`, the results of another run with the same cases"),
+        );
     }
     Ok(reference)
 }
@@ -100,7 +102,9 @@ async fn ask(
     let mut records: Vec<(usize, Record)> = Vec::new();
     let mut missing: Vec<(usize, &Case)> = Vec::new();
     for (place, case) in cases.iter().enumerate() {
-        let known = results.as_ref().and_then(|results| results.known(&case.hash));
+        let known = results
+            .as_ref()
+            .and_then(|results| results.known(&case.hash));
         match known.cloned() {
             Some(mut record) => {
                 record.data_index = case.index;

@@ -24,10 +24,17 @@ impl Reference {
     pub(super) fn results(name: &str, text: &str, cases: &[Case]) -> Result<Self, Failure> {
         let mut by_question = HashMap::new();
         let mut by_line = HashMap::new();
-        for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+        for (line, text) in (1..)
+            .zip(text.lines())
+            .filter(|(_, text)| !text.trim().is_empty())
+        {
             let wrong = |what: &str| Failure::usage(format!("line {line} of {name}: {what}"));
-            let result: Map<String, Value> = serde_json::from_str(text)
-                .map_err(|error| wrong(&format!("no result of a verifier: {error}")))?;
+            let result: Map<String, Value> = match serde_json::from_str(text) {
+                Ok(result) => result,
+                // Its run was ended while it wrote.
+                Err(error) if error.is_eof() => continue,
+                Err(error) => return Err(wrong(&format!("no result of a verifier: {error}"))),
+            };
             if result.contains_key("summary") || is_failed(&result) {
                 continue;
             }
@@ -46,7 +53,10 @@ impl Reference {
         } else {
             Self::Results(by_question)
         };
-        if cases.iter().any(|case| reference.known(case.index, &case.question).is_some()) {
+        if cases
+            .iter()
+            .any(|case| reference.known(case.index, &case.question).is_some())
+        {
             return Ok(reference);
         }
         Err(Failure::usage(format!("none of the cases was answered in {name}"))
@@ -55,7 +65,9 @@ impl Reference {
 
     /// What the cases say themselves; `None` if they say nothing.
     pub(super) fn expectations(cases: &[Case]) -> Option<Self> {
-        let said = cases.iter().filter_map(|case| Some((case.index, case.expects_call?)));
+        let said = cases
+            .iter()
+            .filter_map(|case| Some((case.index, case.expects_call?)));
         let said: HashMap<usize, bool> = said.collect();
         (!said.is_empty()).then_some(Self::Expectations(said))
     }
@@ -82,7 +94,9 @@ impl Reference {
 }
 
 fn is_failed(result: &Map<String, Value>) -> bool {
-    result.get("status").is_some_and(|status| status != "success")
+    result
+        .get("status")
+        .is_some_and(|status| status != "success")
 }
 
 /// The question of a result: our own keep its name, the verifier's the whole request.
@@ -108,14 +122,23 @@ mod tests {
     fn results_of_either_verifier_are_understood() {
         let cases = cases();
         let known = |text: &str| {
-            let reference = Reference::results("r", text, &cases).unwrap_or_else(|failure| panic!("{failure}"));
-            let known = cases.iter().map(|case| reference.known(case.index, &case.question));
+            let reference =
+                Reference::results("r", text, &cases).unwrap_or_else(|failure| panic!("{failure}"));
+            let known = cases
+                .iter()
+                .map(|case| reference.known(case.index, &case.question));
             known.collect::<Vec<_>>()
         };
         let theirs = r#"{"data_index":9,"request":{"model":"x","messages":[{"content":"a","role":"user"}]},"status":"success","finish_reason":"tool_calls"}"#;
         assert_eq!(known(theirs), [Some(true), None]);
-        let ours = format!(r#"{{"data_index":9,"question":"{}","finish_reason":"stop"}}"#, cases[1].question);
-        assert_eq!(known(&format!("{theirs}\n{ours}\n{{\"summary\":{{}}}}")), [Some(true), Some(false)]);
+        let ours = format!(
+            r#"{{"data_index":9,"question":"{}","finish_reason":"stop"}}"#,
+            cases[1].question
+        );
+        assert_eq!(
+            known(&format!("{theirs}\n{ours}\n{{\"summary\":{{}}}}")),
+            [Some(true), Some(false)]
+        );
         let bare = "{\"data_index\":1,\"finish_reason\":\"length\"}\n\n{\"data_index\":2,\"finish_reason\":\"tool_calls\"}";
         assert_eq!(known(bare), [Some(false), Some(true)]);
     }
@@ -123,13 +146,25 @@ mod tests {
     #[test]
     fn what_is_no_reference_is_refused() {
         let check = |text: &str, words: &str| {
-            let failure = Reference::results("`r`", text, &cases()).unwrap_err().to_string();
+            let failure = Reference::results("`r`", text, &cases())
+                .unwrap_err()
+                .to_string();
             assert!(failure.contains(words), "{failure}");
         };
-        check("{", "line 1 of `r`: no result");
-        check("\n{}", "line 2 of `r`: no result of a verifier: `finish_reason` is missing");
-        check(r#"{"data_index":7,"finish_reason":"stop"}"#, "none of the cases");
-        check(r#"{"data_index":1,"status":"failed","finish_reason":null}"#, "none of the cases");
+        check("[]", "line 1 of `r`: no result");
+        check("{", "none of the cases");
+        check(
+            "\n{}",
+            "line 2 of `r`: no result of a verifier: `finish_reason` is missing",
+        );
+        check(
+            r#"{"data_index":7,"finish_reason":"stop"}"#,
+            "none of the cases",
+        );
+        check(
+            r#"{"data_index":1,"status":"failed","finish_reason":null}"#,
+            "none of the cases",
+        );
         check("", "none of the cases");
     }
 

@@ -25,14 +25,18 @@ pub(super) fn table(summary: &Summary) -> Result<(), Failure> {
         failed,
         ..
     } = summary;
-    output::line(&format!("{model}: {cases} cases, {answered} answered, {failed} failed"))?;
+    output::line(&format!(
+        "{model}: {answered} of {cases} cases answered, {failed} failed"
+    ))?;
     if *answered > 0 {
         output::line("")?;
         output::table(["", "as sent", "repaired"], &rows(summary))?;
         output::line("")?;
     }
     let spread = |name: &str, unit: &str, spread: Option<Spread>| match spread {
-        Some(Spread { p50, p95 }) => output::line(&format!("{name}: p50 {p50}{unit}, p95 {p95}{unit}")),
+        Some(Spread { p50, p95 }) => {
+            output::line(&format!("{name}: p50 {p50}{unit}, p95 {p95}{unit}"))
+        }
         None => Ok(()),
     };
     spread("first content", " ms", summary.ttft_ms)?;
@@ -93,17 +97,41 @@ fn rows(summary: &Summary) -> Vec<[String; 3]> {
         rows.push(both("  precision", &cell(|trigger| trigger.precision)));
         rows.push(both("  recall", &cell(|trigger| trigger.recall)));
     }
-    rows.push(both("schema accuracy", &|measures| accuracy(&measures.schema)));
-    rows.push(both("  streamed", &|measures| accuracy(&measures.schema_streamed)));
-    rows.push(both("  whole", &|measures| accuracy(&measures.schema_whole)));
-    rows.push(both("replies that leak markers", &|measures| measures.leaking.to_string()));
-    rows.push(both("empty replies", &|measures| measures.empty.to_string()));
-    rows.push(both("broken replies", &|measures| measures.broken.to_string()));
-    let mut reasons: Vec<&String> = summary.raw.finish.keys().chain(summary.repaired.finish.keys()).collect();
+    rows.push(both("schema accuracy", &|measures| {
+        accuracy(&measures.schema)
+    }));
+    rows.push(both("  streamed", &|measures| {
+        accuracy(&measures.schema_streamed)
+    }));
+    rows.push(both("  whole", &|measures| {
+        accuracy(&measures.schema_whole)
+    }));
+    rows.push(both("replies that leak markers", &|measures| {
+        measures.leaking.to_string()
+    }));
+    rows.push(both("empty replies", &|measures| {
+        measures.empty.to_string()
+    }));
+    rows.push(both("broken replies", &|measures| {
+        measures.broken.to_string()
+    }));
+    let mut reasons: Vec<&String> = summary
+        .raw
+        .finish
+        .keys()
+        .chain(summary.repaired.finish.keys())
+        .collect();
     reasons.sort();
     reasons.dedup();
     for reason in reasons {
-        let count = |measures: &Measures| measures.finish.get(reason).copied().unwrap_or(0).to_string();
+        let count = |measures: &Measures| {
+            measures
+                .finish
+                .get(reason)
+                .copied()
+                .unwrap_or(0)
+                .to_string()
+        };
         rows.push(both(&format!("finish: {reason}"), &count));
     }
     rows
@@ -120,6 +148,9 @@ fn list(name: &str, counts: &BTreeMap<String, usize>) -> Result<(), Failure> {
     if counts.is_empty() {
         return Ok(());
     }
-    let counts: Vec<String> = counts.iter().map(|(what, n)| format!("{what} ({n})")).collect();
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(what, n)| format!("{what} ({n})"))
+        .collect();
     output::line(&format!("{name}: {}", counts.join(", ")))
 }

@@ -20,15 +20,21 @@ impl Results {
     /// Opens a file, or begins one, for results of `model`.
     pub(super) fn open(path: &Path, model: &str) -> Result<Self, Failure> {
         let unusable = |error: std::io::Error| {
-            Failure::usage(format!("cannot use results file `{}`: {error}", path.display()))
+            Failure::usage(format!(
+                "cannot use results file `{}`: {error}",
+                path.display()
+            ))
         };
         let text = match std::fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             read => read.map_err(unusable)?,
         };
-        let known = known(&text, model)
-            .map_err(|line| foreign(path, line))?;
-        let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(unusable)?;
+        let known = known(&text, model).map_err(|line| foreign(path, line))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(unusable)?;
         if !text.is_empty() && !text.ends_with('\n') {
             // An earlier run was ended while it wrote.
             file.write_all(b"\n").map_err(unusable)?;
@@ -73,6 +79,9 @@ fn known(text: &str, model: &str) -> Result<HashMap<String, Record>, usize> {
 }
 
 fn foreign(path: &Path, line: usize) -> Failure {
-    Failure::usage(format!("line {line} of `{}` is no result of `lingate verify`", path.display()))
-        .hint("name another file, or a new one")
+    Failure::usage(format!(
+        "line {line} of `{}` is no result of `lingate verify`",
+        path.display()
+    ))
+    .hint("name another file, or a new one")
 }

@@ -17,3 +17,4 @@ mod launch;
 mod serve;
 mod switch;
 mod verify;
+mod verify_runs;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lingate_testkit::{Answer, Misbehaviour, Part, Received, Reply, Script, Upstream, chat};
+use lingate_testkit::{Misbehaviour, Part, Received, Reply, Script, Upstream};
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Ran, User};
@@ -19,7 +19,7 @@ const LEAK: &str = "<|tool_calls_section_begin|><|tool_call_begin|>functions.get
                     {\"city\":\"Oslo\"}<|tool_call_end|><|tool_calls_section_end|>";
 
 /// The questions as cases; with what is expected, unless it is to be left out.
-fn cases(expects: bool) -> String {
+pub(crate) fn cases(expects: bool) -> String {
     let tool = json!({"type": "function", "function": {"name": "get_weather", "parameters": {
         "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false,
     }}});
@@ -42,12 +42,16 @@ fn cases(expects: bool) -> String {
 fn host(reply: Reply) -> impl Script {
     move |request: &Received| {
         let asks = request.text().contains("weather in");
-        let reply = if asks { reply.clone() } else { Reply::text("Hello.") };
+        let reply = if asks {
+            reply.clone()
+        } else {
+            Reply::text("Hello.")
+        };
         reply.answer(request)
     }
 }
 
-fn call(arguments: &str) -> Reply {
+pub(crate) fn call(arguments: &str) -> Reply {
     Reply {
         parts: vec![Part::Call {
             id: "call_1".to_owned(),
@@ -59,28 +63,30 @@ fn call(arguments: &str) -> Reply {
 }
 
 /// Somebody who uses that host.
-struct Setup {
-    user: User,
-    upstream: Upstream,
+pub(crate) struct Setup {
+    pub(crate) user: User,
+    pub(crate) upstream: Upstream,
 }
 
 impl Setup {
-    async fn new(script: impl Script) -> Self {
+    pub(crate) async fn new(script: impl Script) -> Self {
+        Self::speaking(script, "chat", &["kimi-k2"]).await
+    }
+
+    async fn speaking(script: impl Script, wire: &str, quirks: &[&str]) -> Self {
         let upstream = Upstream::start(script).await;
         let user = User::new();
         user.file("cases.jsonl", &cases(true));
         user.file("bare.jsonl", &cases(false));
-        user.file(
-            "l.toml",
-            &format!(
-                "[providers.up]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\napi_key = \"sk-canary\"\nquirks = [\"kimi-k2\"]\n",
-                upstream.url()
-            ),
+        let url = upstream.url();
+        let file = format!(
+            "[providers.up]\nbase_url = \"{url}\"\nspeaks = [\"{wire}\"]\napi_key = \"sk-canary\"\nquirks = {quirks:?}\n"
         );
+        user.file("l.toml", &file);
         Self { user, upstream }
     }
 
-    fn verify(&self, args: &str) -> Ran {
+    pub(crate) fn verify(&self, args: &str) -> Ran {
         let line = format!("verify up/kimi-k2 --config l.toml {args}");
         let ran = self.user.run(&line.split_whitespace().collect::<Vec<_>>());
         assert!(!format!("{ran:?}").contains("canary"), "{ran:?}");
@@ -88,9 +94,12 @@ impl Setup {
     }
 
     /// The four cases' results, and the summary.
-    fn results(&self, args: &str) -> (Ran, Vec<Json>, Json) {
+    pub(crate) fn results(&self, args: &str) -> (Ran, Vec<Json>, Json) {
         let ran = self.verify(&format!("--cases cases.jsonl --json {args}"));
-        let lines = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = ran
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
         let mut lines: Vec<Json> = lines.collect();
         let summary = lines.pop().unwrap_or_else(|| panic!("{ran:?}"))["summary"].take();
         (ran, lines, summary)
@@ -137,18 +146,33 @@ async fn a_good_host_is_good_and_needs_no_repair() {
     assert_eq!(first["model"], "up/kimi-k2");
     assert_eq!(first["tool_calls_valid"], true);
     assert_eq!(first["output_tokens"], 12);
-    assert!(first["ttft_ms"].is_u64() && first["last_run_at"].is_string(), "{first}");
+    assert!(
+        first["ttft_ms"].is_u64() && first["last_run_at"].is_string(),
+        "{first}"
+    );
     assert_eq!(lines[2]["tool_calls_valid"], Json::Null);
     assert_eq!(lines[3]["ttft_ms"], Json::Null, "it is not streamed");
 
     let asked = setup.upstream.requests();
     let streams = asked.iter().filter(|request| request.streams()).count();
     assert_eq!((asked.len(), streams), (4, 3));
-    assert!(asked.iter().all(|request| request.json()["model"] == "kimi-k2"));
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.json()["model"] == "kimi-k2")
+    );
 
     let ran = setup.verify("--cases cases.jsonl --requests 1");
-    assert!(ran.stdout.starts_with("up/kimi-k2: 1 cases, 1 answered, 0 failed\n"), "{ran:?}");
-    assert!(ran.stdout.contains("\nschema accuracy           1.0000 (1/1)  1.0000 (1/1)\n"), "{ran:?}");
+    assert!(
+        ran.stdout
+            .starts_with("up/kimi-k2: 1 of 1 cases answered, 0 failed\n"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stdout
+            .contains("\nschema accuracy            1.0000 (1/1)  1.0000 (1/1)\n"),
+        "{ran:?}"
+    );
     assert_eq!(ran.stderr, "", "no bar without a terminal");
 }
 
@@ -168,7 +192,10 @@ async fn leaked_calls_are_counted_and_what_is_repaired_is_seen() {
     assert_eq!(summary["raw"]["leaked"]["<|tool_call_begin|>"], 3);
     assert_eq!(summary["repaired"]["leaked"], json!({}));
     assert_eq!(lines[0]["raw"]["text"], LEAK);
-    assert_eq!(lines[0]["repaired"]["tool_calls"][0]["arguments"], r#"{"city":"Oslo"}"#);
+    assert_eq!(
+        lines[0]["repaired"]["tool_calls"][0]["arguments"],
+        r#"{"city":"Oslo"}"#
+    );
     let quirks = summary["quirks"].as_object().unwrap();
     assert!(quirks.values().any(|n| *n == 3), "{quirks:?}");
 
@@ -218,6 +245,47 @@ async fn a_host_that_says_nothing_is_empty_and_its_reply_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_quirks_both_views_are_the_same() {
+    let setup = Setup::speaking(host(Reply::text(LEAK)), "chat", &[]).await;
+    let (_, _, summary) = setup.results("--raw");
+    assert_eq!(summary["raw"], summary["repaired"]);
+    assert_eq!(summary["repaired"]["leaking"], 3);
+    assert_eq!(summary["quirks"], json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_of_another_wire_are_asked_in_it() {
+    let good = host(call(r#"{"city":"Oslo"}"#));
+    let setup = Setup::speaking(good, "anthropic", &[]).await;
+    let (_, _, summary) = setup.results("");
+    assert_eq!(measures(&summary["raw"]), perfect());
+    assert_eq!(measures(&summary["repaired"]), perfect());
+    let asked = setup.upstream.requests();
+    assert!(asked.iter().all(|request| request.path() == "/v1/messages"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_had_to_be_renamed_is_known_by_its_own_name_in_both_views() {
+    let by_sent_name = |request: &Received| {
+        let name = request.json()["tools"][0]["function"]["name"].clone();
+        let name = name.as_str().unwrap().to_owned();
+        let arguments = json!({"city": "Oslo"});
+        assert_ne!(name, "2.weather:now");
+        Reply::default()
+            .call("call_1", &name, &arguments)
+            .answer(request)
+    };
+    let setup = Setup::new(by_sent_name).await;
+    let renamed = cases(true).replace("\"name\":\"get_weather\"", "\"name\":\"2.weather:now\"");
+    setup.user.file("cases.jsonl", &renamed);
+    let (_, lines, summary) = setup.results("");
+    for view in ["raw", "repaired"] {
+        assert_eq!(summary[view]["schema"]["valid"], 4, "{}", lines[0]);
+        assert_eq!(lines[0][view]["tool_calls"][0]["name"], "2.weather:now");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_host_is_slow() {
     let slow = |request: &Received| {
         let answer = call(r#"{"city":"Oslo"}"#).answer(request);
@@ -233,124 +301,4 @@ async fn a_slow_host_is_slow() {
     // Twelve tokens in more than 120 ms.
     let rate = number("tokens_per_second", "p50");
     assert!((1..=100).contains(&rate), "{rate}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn refusals_are_told_by_status() {
-    let check = async |script: Misbehaviour, label: &str, words: &str| {
-        let setup = Setup::new(script).await;
-        let (ran, lines, summary) = setup.results("");
-        assert_eq!(ran.code, 1, "{ran:?}");
-        assert_eq!(summary["errors"], json!({ label: 4 }));
-        assert_eq!((&summary["answered"], &summary["failed"]), (&json!(0), &json!(4)));
-        assert_eq!(lines[0]["status"], "failed");
-        assert!(ran.stderr.contains("no case was answered by up/kimi-k2: "), "{ran:?}");
-        assert!(ran.stderr.contains(words), "{ran:?}");
-    };
-    check(Misbehaviour::RateLimited(3), "429 rate_limit", "max RPM").await;
-    check(Misbehaviour::Overloaded, "503 overloaded", "overloaded").await;
-    check(Misbehaviour::WrongKey, "401 authentication", "l.toml:4").await;
-    check(Misbehaviour::CutAfterText, "truncated", "").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_run_asks_only_for_what_is_missing() {
-    let script = |request: &Received| match request.n {
-        0 => Misbehaviour::RateLimited(1).answer(request),
-        _ => call(r#"{"city":"Oslo"}"#).answer(request),
-    };
-    let setup = Setup::new(script).await;
-    let run = |failed: usize, requests: usize, n_lines: usize| {
-        let (ran, lines, summary) = setup.results("--out out.jsonl --concurrency 1");
-        assert_eq!((ran.code, &summary["failed"]), (0, &json!(failed)), "{ran:?}");
-        assert_eq!(lines.len(), 4);
-        assert_eq!(setup.upstream.requests().len(), requests);
-        let kept = std::fs::read_to_string(setup.user.home().join("out.jsonl")).unwrap();
-        assert_eq!(kept.lines().count(), n_lines);
-        kept
-    };
-    run(1, 4, 4);
-    run(0, 5, 5);
-    let kept = run(0, 5, 5);
-    // Cut off while writing: what was cut is asked for again.
-    let at = kept.trim_end().rfind('\n').unwrap();
-    setup.user.file("out.jsonl", &kept[..at + 40]);
-    run(0, 6, 6);
-    run(0, 6, 6);
-
-    // Its results are a reference; by the first run's word every question is one for a call.
-    let reference = setup.verify("--cases bare.jsonl --reference out.jsonl --min-f1 1 --json");
-    assert_eq!(reference.code, 0, "{reference:?}");
-    let summary = reference.stdout.lines().last().unwrap();
-    let summary: Json = serde_json::from_str(summary).unwrap();
-    assert_eq!(summary["summary"]["f1_against"], "reference");
-    assert_eq!(summary["summary"]["repaired"]["call_trigger"]["true_positives"], 4);
-
-    setup.user.file("out.jsonl", "{\"a\":1}\n");
-    let ran = setup.verify("--out out.jsonl");
-    assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.stderr.contains("line 1 of `out.jsonl` is no result"), "{ran:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_that_a_quirk_can_answer_is_answered() {
-    let script = |request: &Received| {
-        let words = "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]";
-        match request.json()["max_tokens"].as_u64() {
-            Some(limit) if limit > 8192 => Answer::json(400, &chat::error("invalid_request_error", words)),
-            _ => call(r#"{"city":"Oslo"}"#).answer(request),
-        }
-    };
-    let setup = Setup::new(script).await;
-    let large = cases(true).replace("\"temperature\":0.6", "\"max_tokens\":64000");
-    setup.user.file("cases.jsonl", &large);
-    let (ran, _, summary) = setup.results("");
-    assert_eq!((ran.code, &summary["answered"]), (0, &json!(4)), "{ran:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn our_own_cases_are_sent_whole() {
-    let setup = Setup::new(Misbehaviour::Healthy).await;
-    let ran = setup.verify("--json --concurrency 8");
-    assert_eq!(ran.code, 0, "{ran:?}");
-    let summary: Json = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
-    let summary = &summary["summary"];
-    assert_eq!(summary["answered"], 52);
-    let trigger = &summary["repaired"]["call_trigger"];
-    assert_eq!(
-        [&trigger["false_negatives"], &trigger["true_negatives"], &trigger["f1"]],
-        [&json!(41), &json!(11), &json!(0.0)]
-    );
-    let asked = setup.upstream.requests();
-    assert!(asked.iter().all(|request| request.json()["lingate"].is_null()));
-    assert!(asked.iter().all(|request| request.json()["tools"].is_array()));
-}
-
-#[test]
-fn what_cannot_be_verified_is_said_before_anything_is_sent() {
-    let user = User::new();
-    user.file("bad.jsonl", "{\"messages\":[]}\n{\"messages\":1}\n");
-    user.file("good.jsonl", &cases(false));
-    user.file(
-        "l.toml",
-        "[providers.up]\nbase_url = \"http://127.0.0.1:1\"\nspeaks = [\"chat\"]\nauth = \"none\"\n\
-         [providers.moonshot]\n[providers.theirs]\nbase_url = \"http://127.0.0.1:1\"\nspeaks = [\"chat\"]\nauth = \"client\"\n",
-    );
-    let check = |args: &str, code: i32, words: &str| {
-        let line = format!("verify --config l.toml {args}");
-        let ran = user.run(&line.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(ran.code, code, "{args} {ran:?}");
-        assert!(ran.stderr.contains(words), "{args} {ran:?}");
-    };
-    check("nobody/m", 2, "nobody/m");
-    check("ups/m", 2, "up/");
-    check("moonshot/kimi-k2", 2, "MOONSHOT_API_KEY");
-    check("theirs/m", 2, "the client's own login");
-    check("demo/demo", 2, "built-in demo");
-    check("up/m --cases missing.jsonl", 2, "cannot read `missing.jsonl`");
-    check("up/m --cases bad.jsonl", 2, "line 2 of `bad.jsonl`: `messages`");
-    check("up/m --cases good.jsonl --min-f1 0.8", 2, "--reference FILE");
-    check("up/m --cases good.jsonl --reference bad.jsonl", 2, "line 1 of `bad.jsonl`");
-    check("up/m --cases good.jsonl --out no/where/x", 2, "results file `no/where/x`");
-    check("up/m --cases good.jsonl", 1, "cannot be reached");
 }

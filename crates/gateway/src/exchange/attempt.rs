@@ -12,7 +12,7 @@ use lingate_quirk::{Repair, Settings};
 use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
 use lingate_wire::stage::End;
-use lingate_wire::turn::{Failure, FailureKind};
+use lingate_wire::turn::{Event, Failure, FailureKind};
 
 use super::asked::Asked;
 use super::policy::{Plan, Schemas};
@@ -118,34 +118,50 @@ pub(crate) async fn run(
     let response = send(shared, asked, upstream, lane, body)
         .await
         .map_err(told)?;
-    if !response.status().is_success() {
-        let mut failed = refused(upstream, lane, response, &blame).await;
-        failed.repair =
-            repair.and_then(|(selection, state)| selection.on_failure(&failed.failure, &state));
-        return Err(failed);
-    }
     let limits = Limits {
         idle: upstream.provider.timeouts.idle,
         progress: upstream.provider.has_deadline.then_some(PROGRESS),
     };
-    let (head, body) = response.into_parts();
-    let headers = match lane {
-        Lane::Passthrough => headers::forwarded_answer(&head.headers),
-        Lane::Translate => headers::translated_answer(&head.headers, clock::wall()),
-    };
     let answered = Answered {
         lane,
         wire: upstream.wire,
-        status: head.status,
-        headers,
-        is_event_stream: is_event_stream(&head.headers),
+        status: response.status(),
+        headers: match lane {
+            Lane::Passthrough => headers::forwarded_answer(response.headers()),
+            Lane::Translate => headers::translated_answer(response.headers(), clock::wall()),
+        },
+        is_event_stream: is_event_stream(response.headers()),
         limits,
         blame: blame.clone(),
     };
+    if !response.status().is_success() {
+        let mut failed = refused(upstream, lane, response, &blame).await;
+        if let Some((selection, state)) = &repair {
+            if let Some((reply, quirk)) = selection.recovered(&failed.failure, state) {
+                draft.repaired(quirk);
+                let answered = Answered::recovered(upstream, lane, limits, blame.clone());
+                return (answered.give(reply, None, chain, asked.peek.stream)).map_err(told);
+            }
+            failed.repair = selection.on_failure(&failed.failure, state);
+        }
+        return Err(failed);
+    }
     // On the heap: a future is moved whole, together with everything that awaits it.
-    let read = Box::pin(answered.read(body, chain, asked.peek.stream));
+    let read = Box::pin(answered.read(response.into_body(), chain, asked.peek.stream));
     let limit = patience(upstream.provider.timeouts.first_content, asked.peek.stream);
-    within(limit, "first_content", read).await.map_err(told)
+    let failure = match within(limit, "first_content", read).await {
+        Err(failure) if failure.generation.is_some() => failure,
+        result => return result.map_err(told),
+    };
+    let recovered = repair.and_then(|(selection, state)| selection.recovered(&failure, &state));
+    let Some((reply, quirk)) = recovered else {
+        return Err(told(failure));
+    };
+    draft.repaired(quirk);
+    // The error used the chain up.
+    let chain = lane::prepare(lane, attempt, &draft.id.to_string())?.chain;
+    let answered = Answered::recovered(upstream, lane, limits, blame.clone());
+    (answered.give(reply, None, chain, asked.peek.stream)).map_err(told)
 }
 
 /// A successful head.
@@ -160,6 +176,19 @@ struct Answered {
 }
 
 impl Answered {
+    /// What stands in for the head of a reply that was found in a failure.
+    fn recovered(upstream: &Upstream<'_>, lane: Lane, limits: Limits, blame: Blame) -> Self {
+        Self {
+            lane,
+            wire: upstream.wire,
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            is_event_stream: false,
+            limits,
+            blame,
+        }
+    }
+
     /// Reads up to the first content of a stream, or all of a whole reply. A host may answer a stream request with a whole
     /// reply and the other way round; either way the client gets what it asked for.
     async fn read(
@@ -194,12 +223,7 @@ impl Answered {
         Ok(Answer::Whole(Box::new(self.whole(reply, tally))))
     }
 
-    fn read_whole(
-        self,
-        bytes: Bytes,
-        mut chain: Chain,
-        wants_stream: bool,
-    ) -> Result<Answer, Failure> {
+    fn read_whole(self, bytes: Bytes, chain: Chain, wants_stream: bool) -> Result<Answer, Failure> {
         let text = ByteString::try_from(bytes.clone()).map_err(|_| {
             Failure::new(
                 FailureKind::Malformed,
@@ -207,6 +231,17 @@ impl Answered {
             )
         })?;
         let reply = bridge::decode_response(self.wire, &text)?;
+        self.give(reply, Some(bytes), chain, wants_stream)
+    }
+
+    /// Gives a whole reply, which came in these bytes, as the client wants it.
+    fn give(
+        self,
+        reply: Vec<Event>,
+        bytes: Option<Bytes>,
+        mut chain: Chain,
+        wants_stream: bool,
+    ) -> Result<Answer, Failure> {
         if wants_stream {
             let mut headers = self.headers;
             headers.remove(CONTENT_TYPE);
@@ -223,13 +258,11 @@ impl Answered {
             return Err(failure.clone());
         }
         let tally = chain.tally().clone();
-        let body = match self.lane {
-            Lane::Passthrough => WholeBody::Verbatim(bytes),
-            Lane::Translate => match chain.echo().and_then(|echo| echo.unchanged(&bytes)) {
-                Some(bytes) => WholeBody::Verbatim(bytes),
-                None => WholeBody::Events(events),
-            },
-        };
+        let unchanged = bytes.and_then(|bytes| match self.lane {
+            Lane::Passthrough => Some(bytes),
+            Lane::Translate => chain.echo().and_then(|echo| echo.unchanged(&bytes)),
+        });
+        let body = unchanged.map_or(WholeBody::Events(events), WholeBody::Verbatim);
         Ok(Answer::Whole(Box::new(self.whole(body, tally))))
     }
 

@@ -134,6 +134,11 @@ impl Draft {
         }
     }
 
+    /// A quirk changed something after the request was sent and before the reply was read.
+    pub(crate) fn repaired(&self, quirk: &str) {
+        self.details().quirks.push(quirk.to_owned());
+    }
+
     /// An attempt ended; a failed one gets its own log line.
     pub(crate) fn attempt_ended(&self, end: AttemptEnd, failure: Option<&Failure>) {
         let details = self.details();

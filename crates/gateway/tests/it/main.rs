@@ -8,11 +8,13 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+mod cells;
 mod commit;
 mod count;
 mod encodings;
 mod enforce;
 mod explain;
+mod failed_generation;
 mod failures;
 mod failures2;
 mod front;
@@ -24,10 +26,12 @@ mod leaks;
 mod limits;
 mod models;
 mod passthrough;
+mod program;
 mod quirks;
 mod replies;
 mod routes;
 mod said;
+mod seals;
 mod sessions;
 mod slow_readers;
 mod smuggling;

@@ -44,7 +44,10 @@ pub(crate) struct Said {
 
 impl Said {
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.calls.iter().map(|(_, name, _)| name.as_str()).collect()
+        self.calls
+            .iter()
+            .map(|(_, name, _)| name.as_str())
+            .collect()
     }
 }
 
@@ -146,11 +149,16 @@ impl Program {
     /// Asks for thinking, and to be shown it.
     pub(crate) fn thinks(mut self) -> Self {
         match self.wire {
-            Wire::Anthropic => self.body["thinking"] = json!({"type": "enabled", "budget_tokens": 1024}),
+            Wire::Anthropic => {
+                self.body["thinking"] = json!({"type": "enabled", "budget_tokens": 1024})
+            }
             Wire::Chat => self.body["reasoning_effort"] = "high".into(),
-            Wire::Responses => self.body["reasoning"] = json!({"effort": "high", "summary": "auto"}),
+            Wire::Responses => {
+                self.body["reasoning"] = json!({"effort": "high", "summary": "auto"})
+            }
             Wire::Gemini => {
-                self.body["generationConfig"]["thinkingConfig"] = json!({"includeThoughts": true, "thinkingBudget": 1024});
+                self.body["generationConfig"]["thinkingConfig"] =
+                    json!({"includeThoughts": true, "thinkingBudget": 1024});
             }
         }
         self
@@ -160,13 +168,15 @@ impl Program {
     pub(crate) fn format(mut self, schema: &Value) -> Self {
         match self.wire {
             Wire::Anthropic => {
-                self.body["output_config"] = json!({"format": {"type": "json_schema", "schema": schema}});
+                self.body["output_config"] =
+                    json!({"format": {"type": "json_schema", "schema": schema}});
             }
             Wire::Chat => {
                 self.body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "city", "schema": schema}});
             }
             Wire::Responses => {
-                self.body["text"] = json!({"format": {"type": "json_schema", "name": "city", "schema": schema}});
+                self.body["text"] =
+                    json!({"format": {"type": "json_schema", "name": "city", "schema": schema}});
             }
             Wire::Gemini => {
                 self.body["generationConfig"]["responseMimeType"] = "application/json".into();
@@ -185,9 +195,12 @@ impl Program {
                     parts.push(json!({"type": "tool_result", "tool_use_id": id, "content": text}));
                 }
                 Wire::Chat => {
-                    self.history.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
+                    self.history
+                        .push(json!({"role": "tool", "tool_call_id": id, "content": text}));
                 }
-                Wire::Responses => self.history.push(json!({"type": "function_call_output", "call_id": id, "output": text})),
+                Wire::Responses => self
+                    .history
+                    .push(json!({"type": "function_call_output", "call_id": id, "output": text})),
                 Wire::Gemini => {
                     let mut response = json!({"name": name, "response": {"output": text}});
                     if !id.is_empty() {
@@ -216,7 +229,10 @@ impl Program {
                     true => "streamGenerateContent?alt=sse",
                     false => "generateContent",
                 };
-                (format!("/v1beta/models/{}:{method}", self.model), "contents")
+                (
+                    format!("/v1beta/models/{}:{method}", self.model),
+                    "contents",
+                )
             }
         };
         body[member] = self.history.clone().into();
@@ -245,7 +261,9 @@ impl Program {
             lane: response.header("x-lingate-lane").to_owned(),
             ..Said::default()
         };
-        let is_sse = response.header("content-type").starts_with("text/event-stream");
+        let is_sse = response
+            .header("content-type")
+            .starts_with("text/event-stream");
         said.raw = response.text().await;
         let answer = if is_sse {
             if said.lane == "translated" {
@@ -272,7 +290,8 @@ impl Program {
     fn keep(&mut self, answer: &Value) {
         match self.wire {
             Wire::Anthropic if answer["content"].is_array() => {
-                self.history.push(json!({"role": "assistant", "content": answer["content"]}));
+                self.history
+                    .push(json!({"role": "assistant", "content": answer["content"]}));
             }
             Wire::Chat if answer["choices"][0]["message"].is_object() => {
                 let mut message = answer["choices"][0]["message"].clone();
@@ -372,7 +391,10 @@ fn responses(answer: &Value, said: &mut Said) {
             _ => {}
         }
     }
-    said.stop = match (word(&answer["status"]), word(&answer["incomplete_details"]["reason"])) {
+    said.stop = match (
+        word(&answer["status"]),
+        word(&answer["incomplete_details"]["reason"]),
+    ) {
         ("completed", _) if said.calls.is_empty() => "stop",
         ("completed", _) => "calls",
         ("incomplete", "max_output_tokens") => "length",
@@ -456,7 +478,12 @@ fn add_anthropic(whole: &mut Value, event: &Value) {
         Some("content_block_delta") => {
             let block = &mut whole["content"][index];
             let delta = &event["delta"];
-            for (member, of) in [("text", "text"), ("thinking", "thinking"), ("signature", "signature"), ("partial_json", "json")] {
+            for (member, of) in [
+                ("text", "text"),
+                ("thinking", "thinking"),
+                ("signature", "signature"),
+                ("partial_json", "json"),
+            ] {
                 if let Some(piece) = delta[member].as_str() {
                     let so_far = format!("{}{piece}", word(&block[of]));
                     block[of] = so_far.into();
@@ -507,7 +534,10 @@ fn add_chat(whole: &mut Value, chunk: &Value) {
                 if message[key].is_null() {
                     message[key] = json!([]);
                 }
-                message[key].as_array_mut().unwrap().extend(list(value).iter().cloned());
+                message[key]
+                    .as_array_mut()
+                    .unwrap()
+                    .extend(list(value).iter().cloned());
             }
             "tool_calls" => {
                 if message[key].is_null() {
@@ -521,7 +551,8 @@ fn add_chat(whole: &mut Value, chunk: &Value) {
                         calls[at].as_object_mut().unwrap().remove("index");
                     } else {
                         let so_far = word(&calls[at]["function"]["arguments"]).to_owned();
-                        calls[at]["function"]["arguments"] = (so_far + word(&piece["function"]["arguments"])).into();
+                        calls[at]["function"]["arguments"] =
+                            (so_far + word(&piece["function"]["arguments"])).into();
                     }
                 }
             }
@@ -550,9 +581,12 @@ fn add_gemini(whole: &mut Value, mut chunk: Value) {
     }
     let parts = own["content"]["parts"].as_array_mut().unwrap();
     for part in list(&candidate["content"]["parts"]) {
-        let is_plain = |part: &Value| part["text"].is_string() && part["thoughtSignature"].is_null();
+        let is_plain =
+            |part: &Value| part["text"].is_string() && part["thoughtSignature"].is_null();
         match parts.last_mut() {
-            Some(last) if is_plain(last) && is_plain(part) && last["thought"] == part["thought"] => {
+            Some(last)
+                if is_plain(last) && is_plain(part) && last["thought"] == part["thought"] =>
+            {
                 last["text"] = format!("{}{}", word(&last["text"]), word(&part["text"])).into();
             }
             _ => parts.push(part.clone()),
@@ -563,7 +597,8 @@ fn add_gemini(whole: &mut Value, mut chunk: Value) {
 /// Arguments; what is no JSON stays a string.
 fn parsed(value: &Value) -> Value {
     let text = word(value);
-    serde_json::from_str(if text.is_empty() { "{}" } else { text }).unwrap_or_else(|_| value.clone())
+    serde_json::from_str(if text.is_empty() { "{}" } else { text })
+        .unwrap_or_else(|_| value.clone())
 }
 
 fn word(value: &Value) -> &str {

@@ -50,8 +50,7 @@ impl CallNames {
         if self.asked.declares(name) {
             return None;
         }
-        let (bare, _) = name.split_once("<|").unwrap_or((name, ""));
-        match names::spoken(bare, &self.asked)? {
+        match names::spoken(name, &self.asked)? {
             Name::Known(meant) => (meant != name).then_some(meant),
             Name::BySchema => None,
         }

@@ -47,6 +47,7 @@ mod invoke;
 mod json;
 pub(crate) mod kimi_k2;
 pub(crate) mod kimi_k3;
+pub(crate) mod llama;
 mod mark;
 pub(crate) mod minimax;
 pub(crate) mod names;

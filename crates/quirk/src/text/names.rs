@@ -49,6 +49,8 @@ pub(crate) fn spoken(name: &str, asked: &Asked) -> Option<Name> {
     if asked.declares(name) {
         return Some(Name::Known(name.to_owned()));
     }
+    // What follows is a token that a host took for a part of the name: `Bash<|channel|>commentary`.
+    let (name, _) = name.split_once("<|").unwrap_or((name, ""));
     if name.is_empty() || !name.chars().all(is_letter) {
         return None;
     }

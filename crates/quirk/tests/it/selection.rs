@@ -138,6 +138,7 @@ fn every_quirk_is_documented_and_does_something() {
             quirk.request.is_some(),
             quirk.stage.is_some(),
             quirk.on_failure.is_some(),
+            quirk.recover.is_some(),
         ]
         .into_iter()
         .filter(|has_hook| *has_hook)

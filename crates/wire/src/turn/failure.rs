@@ -15,6 +15,8 @@ pub struct Failure {
     pub retry_after: Option<u64>,
     /// Whether the client may try again by itself; `None` leaves it to the status.
     pub should_retry: Option<bool>,
+    /// What the model wrote, where the host could not read it and sends it along (`failed_generation`).
+    pub generation: Option<Box<str>>,
 }
 
 /// Kinds of failure, as finely as clients and routing tell them apart.
@@ -83,6 +85,7 @@ impl Failure {
             upstream_status: None,
             retry_after: None,
             should_retry: None,
+            generation: None,
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) const DEEPSEEK: Family = Family(&["open-models"], "deepseek-ai/DeepSe
 pub(super) const MINIMAX: Family = Family(&["open-models"], "MiniMaxAI/MiniMax-M2");
 pub(super) const HARMONY: Family = Family(&["harmony"], "openai/gpt-oss-20b");
 
+pub(super) const LLAMA: Family = Family(&["open-models"], "llama-3.3-70b");
+
 pub(super) const ALL: [Family; 7] = [
     KIMI_K3,
     HERMES,
@@ -367,4 +369,68 @@ fn the_reasoning_channel_is_read_too() {
     let stages = HERMES.stages();
     let outcome = every_cut(&[Piece::Reasoning(reasoning)], |cut| stages.run(cut, "stop"));
     assert_eq!(line(&outcome), "think so | call ls {} > tool_use");
+}
+
+#[test]
+fn llama() {
+    let sf = r#"call get_weather {"city": "SF"} > tool_use"#;
+    check_all(
+        LLAMA,
+        &[
+            (r#"<function=get_weather>{"city": "SF"}</function>"#, sf),
+            (r#"<function=get_weather{"city": "SF"}></function>"#, sf),
+            (r#"<function=get_weather>{"city": "SF"}"#, sf),
+            (
+                r#"Ok <function=get_weather>{"city": "a</function>"}</function>"#,
+                r#"text Ok | call get_weather {"city": "a</function>"} > tool_use"#,
+            ),
+            (
+                "<function=ls></function><function=ls>{}</function>",
+                "call ls {} | call ls {} > tool_use",
+            ),
+            (
+                r#"<function=get_weather>{"city": "#,
+                r#"call get_weather {"city":  > BrokenToolCall"#,
+            ),
+        ],
+    );
+    stays(
+        LLAMA,
+        &[
+            "<function=nope>{}</function>",
+            "<function=a b>",
+            "<function=",
+        ],
+    );
+}
+
+#[test]
+fn names_of_structured_calls_lose_the_header() {
+    use super::events;
+    use lingate_wire::turn::{Event, Opening, Slot};
+
+    let check = |name: &str, expected: &str| {
+        let mut events = events(&[], "tool_calls");
+        let open = Event::Open {
+            slot: Slot(7),
+            block: Opening::ToolUse {
+                id: "a".into(),
+                name: name.to_owned().into(),
+                namespace: None,
+                is_freeform: false,
+                extra: Vec::new(),
+            },
+        };
+        events.splice(1..1, [open, Event::Close { slot: Slot(7) }]);
+        let outcome = HARMONY.stages().run_events(events, false);
+        assert_eq!(outcome.blocks[0][1], expected, "{name}");
+        let has_hit = outcome.hits.contains(&"harmony-call-names");
+        assert_eq!(has_hit, name != expected, "{name}");
+    };
+    check("ls", "ls");
+    check("ls<|channel|>commentary", "ls");
+    check("functions.ls", "ls");
+    check("functions.Other", "functions.Other");
+    check("Other<|channel|>json", "Other");
+    check("15", "15");
 }

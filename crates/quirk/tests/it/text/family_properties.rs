@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-use super::families::{ALL, DEEPSEEK, Family, GLM, HARMONY, HERMES, KIMI_K3, MINIMAX, QWEN3_CODER};
+use super::families::{ALL, DEEPSEEK, Family, GLM, HERMES, KIMI_K3, MINIMAX, QWEN3_CODER};
 use super::kimi_k2::line;
 use super::properties::{cut, said, share};
 use super::{Outcome, Piece, Stages, in_pieces};

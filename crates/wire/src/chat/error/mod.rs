@@ -94,7 +94,13 @@ fn of_json(status: Option<u16>, root: Value<'_>) -> Failure {
         *tokens = told("n_prompt_tokens").or(*tokens);
         *maximum = told("n_ctx").or(*maximum);
     }
-    Failure::new(kind, message)
+    let generation = error.get("failed_generation").and_then(Value::str);
+    Failure {
+        generation: generation
+            .filter(|text| !text.trim().is_empty())
+            .map(|text| text.into()),
+        ..Failure::new(kind, message)
+    }
 }
 
 /// Money does not come back by asking again.

@@ -15,7 +15,8 @@ pub(super) fn kind(status: &str) -> Option<FailureKind> {
         "RESOURCE_EXHAUSTED" => FailureKind::RateLimit,
         "UNAVAILABLE" => FailureKind::Overloaded,
         "DEADLINE_EXCEEDED" => FailureKind::Timeout,
-        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "CANCELLED" => FailureKind::Server,
+        "INTERNAL" | "DATA_LOSS" | "CANCELLED" => FailureKind::Server,
+        // `UNKNOWN` says nothing: the HTTP status tells more.
         _ => return None,
     })
 }

@@ -1,0 +1,103 @@
+//! Calls that a host could not read itself and sends back inside an error: read here, by the model's own format.
+
+use lingate_wire::json::Text;
+use lingate_wire::stage::Sink;
+use lingate_wire::turn::{Delta, Event, Failure, Opening, Slot, Stop, StopReason};
+
+use crate::fix::deepseek_text::DEEPSEEK_TEXT;
+use crate::fix::glm_text::GLM_TEXT;
+use crate::fix::harmony_text::HARMONY_TEXT;
+use crate::fix::hermes_text::HERMES_TEXT;
+use crate::fix::kimi_k2_text::KIMI_K2_TEXT;
+use crate::fix::kimi_k3_text::KIMI_K3_TEXT;
+use crate::fix::llama_text::LLAMA_TEXT;
+use crate::fix::minimax_text::MINIMAX_TEXT;
+use crate::fix::qwen3_coder_text::QWEN3_CODER_TEXT;
+use crate::quirk::{EventStage, Evidence, Quirk, Target};
+use crate::state::State;
+use crate::text::{self, Starts};
+
+const NAME: &str = "failed-generation";
+
+/// A refusal becomes the reply that the model gave.
+pub(crate) const FAILED_GENERATION: Quirk = Quirk {
+    name: NAME,
+    groups: &["groq"],
+    summary: "Where the host cannot read a model's call it answers 400 `tool_use_failed` with the text in \
+              `failed_generation`. It is read by the model's own format; if there is a call in it, the client gets that \
+              reply instead of the error.",
+    evidence: &[
+        Evidence {
+            source: "console.groq.com/docs/tool-use: `tool_use_failed` and `failed_generation`",
+            date: "2026-11",
+        },
+        Evidence {
+            source: "openai/gpt-oss at Groq: `{\"name\": .., \"arguments\": ..}` as the failed generation",
+            date: "2025-09",
+        },
+    ],
+    recover: Some(recover),
+    ..Quirk::EMPTY
+};
+
+/// What reads the text of a model, each for its own.
+const READERS: &[&Quirk] = &[
+    &KIMI_K2_TEXT,
+    &KIMI_K3_TEXT,
+    &HERMES_TEXT,
+    &QWEN3_CODER_TEXT,
+    &GLM_TEXT,
+    &DEEPSEEK_TEXT,
+    &MINIMAX_TEXT,
+    &HARMONY_TEXT,
+    &LLAMA_TEXT,
+];
+
+fn recover(failure: &Failure, target: &Target<'_>, state: &State) -> Option<Vec<Event>> {
+    if !state.asked.may_call() {
+        return None;
+    }
+    let text = failure.generation.as_deref()?;
+    let (stage, text) = reader(text, target, state)?;
+    let events = read(stage, text)?;
+    let is_call = |event: &Event| {
+        let is_tool = |block: &Opening| matches!(block, Opening::ToolUse { .. });
+        matches!(event, Event::Open { block, .. } if is_tool(block))
+    };
+    events.iter().any(is_call).then_some(events)
+}
+
+/// What reads this text. Whatever the model, hosts may have taken its markup away and left the object.
+fn reader(text: &str, target: &Target<'_>, state: &State) -> Option<(EventStage, String)> {
+    if text.trim_start().starts_with('{') {
+        let format = Box::new(text::hermes::Hermes::default());
+        let stage = text::stage(NAME, format, Starts::InText, state);
+        return Some((stage, format!("<tool_call>{text}</tool_call>")));
+    }
+    let reader = READERS.iter().find(|quirk| (quirk.applies)(target))?;
+    Some((reader.stage?(state), text.to_owned()))
+}
+
+/// Runs one text through a stage; `None` if it breaks there.
+fn read(mut stage: EventStage, text: String) -> Option<Vec<Event>> {
+    let slot = Slot(0);
+    let reply = [
+        Event::Start(Default::default()),
+        Event::Open {
+            slot,
+            block: Opening::Text,
+        },
+        Event::Delta {
+            slot,
+            delta: Delta::Text(Text::from(text)),
+        },
+        Event::Close { slot },
+        Event::Stop(Stop::new(StopReason::EndTurn)),
+        Event::Done,
+    ];
+    let mut sink = Sink::new();
+    for event in reply {
+        stage.on(event, &mut sink);
+    }
+    sink.take_fault().is_none().then_some(sink.items)
+}

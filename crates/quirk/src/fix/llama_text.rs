@@ -1,0 +1,34 @@
+//! Llama's calls in its text.
+
+use crate::quirk::{Evidence, Quirk, Target};
+use crate::text::llama::Llama;
+use crate::text::{self, Starts};
+
+const NAME: &str = "llama-text";
+
+/// An element around JSON.
+pub(crate) const LLAMA_TEXT: Quirk = Quirk {
+    name: NAME,
+    groups: &["open-models"],
+    summary: "The model writes a call as `<function=NAME>` around its arguments in JSON, sometimes without the `>`. It \
+              becomes a call while it streams.",
+    scope: "Llama models",
+    evidence: &[
+        Evidence {
+            source: "llama.com, prompt formats of Llama 3.1: user-defined custom tool calling",
+            date: "2024-07",
+        },
+        Evidence {
+            source: "Groq community, `failed_generation` of Llama 3.3: `<function=NAME{..}</function>`",
+            date: "2025-06",
+        },
+    ],
+    applies: is_llama,
+    stage: Some(|state| text::stage(NAME, Box::new(Llama::default()), Starts::InText, state)),
+    ..Quirk::EMPTY
+};
+
+fn is_llama(target: &Target<'_>) -> bool {
+    let name = target.model.to_ascii_lowercase();
+    name.contains("llama") && !name.contains("deepseek") && !name.contains("hermes")
+}

@@ -1,0 +1,435 @@
+//! Everything known of the upstreams, and the choice among them.
+
+use core::time::Duration;
+use std::collections::HashMap;
+
+use crate::table::Strategy;
+
+use super::breaker::{Breaker, BreakerSettings, Standing, Verdict};
+use super::budget::Budget;
+use super::cooldown::Cooldown;
+use super::draw::{Draw, fingerprint};
+use super::fault::Fault;
+use super::latency::Latency;
+use super::order::{Contender, Wish, ranked};
+use super::places::Places;
+use super::pool::Keys;
+use super::query::{Entrant, Move, Pick, Query, Skip, Spent, Tried};
+
+/// Names may come from clients: what is at rest is forgotten beyond so many targets, pools or models.
+const MOST: usize = 4096;
+
+/// The state of all targets, keys and sessions of a gateway.
+#[derive(Debug)]
+pub struct Board {
+    breaker: BreakerSettings,
+    targets: HashMap<(String, String), Target>,
+    pools: HashMap<(String, u64), Keys>,
+    budgets: HashMap<String, Budget>,
+    turns: HashMap<String, u64>,
+    places: Places,
+}
+
+#[derive(Debug, Default)]
+struct Target {
+    breaker: Breaker,
+    latency: Latency,
+    in_flight: u32,
+    /// The model is not there.
+    missing: Option<Cooldown>,
+}
+
+impl Board {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(breaker: BreakerSettings) -> Self {
+        Self {
+            breaker,
+            targets: HashMap::new(),
+            pools: HashMap::new(),
+            budgets: HashMap::new(),
+            turns: HashMap::new(),
+            places: Places::default(),
+        }
+    }
+
+    /// Whom an exchange asks next: a target that it has not tried.
+    ///
+    /// # Errors
+    /// If there is none, or every one that is left has a limit that is not over.
+    pub fn pick(
+        &mut self,
+        query: &Query,
+        tried: &Tried,
+        now: Duration,
+        draw: &mut Draw,
+    ) -> Result<Pick, Spent> {
+        self.forget(now);
+        let order = self.order(query, tried, now, draw);
+        let mut skipped = Vec::new();
+        for index in order.iter().copied() {
+            let Some(entrant) = open_to(query, tried, index) else {
+                continue;
+            };
+            match self.obstacle(entrant, index, now) {
+                Some(skip) => skipped.push(skip),
+                None => {
+                    let keys = tried_keys(tried, index);
+                    let key =
+                        self.keys(entrant)
+                            .pick(entrant.pool, &entrant.model, &keys, now, draw);
+                    if let Some(key) = key {
+                        let is_passed_over = |skip: &Skip| {
+                            order.iter().position(|own| *own == skip.index)
+                                < order.iter().position(|own| *own == index)
+                                || skip.index < index
+                        };
+                        // What is out stands behind in the order; what the list prefers to the chosen one was passed over.
+                        let behind = order.iter().copied().filter(|other| *other < index);
+                        skipped.extend(behind.filter_map(|other| {
+                            self.obstacle(open_to(query, tried, other)?, other, now)
+                        }));
+                        skipped.retain(is_passed_over);
+                        return Ok(self.begin(query, index, key, skipped, false, now));
+                    }
+                }
+            }
+        }
+        match self.last_resort(query, tried, &order, now) {
+            Some((index, key)) => {
+                skipped.retain(|skip| skip.index != index);
+                Ok(self.begin(query, index, key, skipped, true, now))
+            }
+            None => Err(Spent {
+                soonest: skipped.iter().map(|skip| skip.wait).min(),
+                skipped,
+            }),
+        }
+    }
+
+    /// Another key for the same target, if one is well.
+    pub fn rotate(
+        &mut self,
+        query: &Query,
+        tried: &Tried,
+        index: usize,
+        now: Duration,
+        draw: &mut Draw,
+    ) -> Option<Pick> {
+        let entrant = query.entrants.get(index)?;
+        let keys = tried_keys(tried, index);
+        let key = self
+            .keys(entrant)
+            .pick(entrant.pool, &entrant.model, &keys, now, draw)?;
+        Some(self.begin(query, index, key, Vec::new(), false, now))
+    }
+
+    /// Takes the room of one repeat at the same provider, if there is some.
+    pub fn repeat(&mut self, pick: &mut Pick) -> bool {
+        let budget = self.budgets.entry(pick.provider.clone()).or_default();
+        let has_room = budget.repeat();
+        pick.repeats += u32::from(has_room);
+        has_room
+    }
+
+    /// There is content: the target serves, and the session is there.
+    pub fn served(&mut self, pick: &Pick, now: Duration, draw: &mut Draw) {
+        let settings = self.breaker;
+        let target = self.target(&pick.provider, &pick.model);
+        target.latency.served(now.saturating_sub(pick.began));
+        target.missing = None;
+        target
+            .breaker
+            .judge(pick.ticket, Verdict::Success, &settings, now, draw);
+        if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
+            keys.served(pick.key, &pick.model, now);
+        }
+        if let Some(session) = pick.session {
+            let place = fingerprint([&*pick.provider, &pick.model]);
+            self.places.set(session, place, now);
+        }
+    }
+
+    /// The reply is complete; its input was this many tokens.
+    pub fn completed(&mut self, pick: &Pick, tokens: u64) {
+        if let Some(session) = pick.session {
+            let place = fingerprint([&*pick.provider, &pick.model]);
+            self.places.read(session, place, tokens);
+        }
+    }
+
+    /// The attempt failed, before its content or after. `told` is how long the upstream said that a limit lasts.
+    pub fn failed(
+        &mut self,
+        pick: &Pick,
+        fault: Fault,
+        told: Option<Duration>,
+        now: Duration,
+        draw: &mut Draw,
+    ) {
+        let settings = self.breaker;
+        let target = self.target(&pick.provider, &pick.model);
+        target
+            .breaker
+            .judge(pick.ticket, fault.verdict(), &settings, now, draw);
+        if !matches!(fault, Fault::Ours | Fault::Request) {
+            target.latency.failed(now.saturating_sub(pick.began));
+        }
+        if fault == Fault::Missing {
+            target.missing = Cooldown::after(fault, None, target.missing.as_ref(), now, draw);
+        }
+        if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
+            keys.refused(pick.key, &pick.model, fault, told, now, draw);
+        }
+    }
+
+    /// The attempt is over, however it ended.
+    pub fn release(&mut self, pick: &Pick) {
+        let target = self.target(&pick.provider, &pick.model);
+        target.in_flight = target.in_flight.saturating_sub(1);
+        target.breaker.release(pick.ticket);
+        if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
+            keys.end(pick.key);
+        }
+        if let Some(budget) = self.budgets.get_mut(&pick.provider) {
+            budget.end(pick.repeats);
+        }
+    }
+
+    /// How long until the first limit of any target of the exchange is over, if every one of them is limited.
+    #[must_use]
+    pub fn soonest(&self, query: &Query, now: Duration) -> Option<Duration> {
+        let waits = query.entrants.iter().map(|entrant| {
+            let keys = self.pools.get(&pool_of(entrant))?;
+            let limit = keys.soonest(&entrant.model, now)?;
+            Some(limit.until.saturating_sub(now))
+        });
+        waits.collect::<Option<Vec<Duration>>>()?.into_iter().min()
+    }
+
+    /// How a target stands.
+    #[must_use]
+    pub fn standing(&self, provider: &str, model: &str, now: Duration) -> Standing {
+        let target = self.targets.get(&(provider.to_owned(), model.to_owned()));
+        target.map_or(Standing::Ready, |target| target.breaker.standing(now))
+    }
+
+    fn order(
+        &mut self,
+        query: &Query,
+        tried: &Tried,
+        now: Duration,
+        draw: &mut Draw,
+    ) -> Vec<usize> {
+        let contenders: Vec<Contender> = (query.entrants.iter().enumerate())
+            .map(|(index, entrant)| {
+                let is_usable = open_to(query, tried, index).is_some()
+                    && self.obstacle(entrant, index, now).is_none();
+                let target = self.target(&entrant.provider, &entrant.model);
+                Contender {
+                    id: fingerprint([&*entrant.provider, &entrant.model]),
+                    weight: entrant.weight,
+                    is_usable,
+                    is_callers: entrant.caller.is_some(),
+                    load: target.in_flight,
+                    latency: target.latency.value(),
+                    share: target.breaker.share(now),
+                }
+            })
+            .collect();
+        let is_first = tried.targets.is_empty();
+        let turn = match query.strategy {
+            Strategy::RoundRobin => {
+                let turn = self.turns.entry(query.route.clone()).or_default();
+                // Failover goes on from where this exchange began; only the next exchange gets the next turn.
+                let own = turn.wrapping_sub(u64::from(!is_first));
+                *turn = turn.wrapping_add(u64::from(is_first));
+                own
+            }
+            Strategy::Ordered
+            | Strategy::Spread
+            | Strategy::First
+            | Strategy::Random
+            | Strategy::WeightedRandom
+            | Strategy::LeastLatency => 0,
+        };
+        let session = session_of(query);
+        let wish = Wish {
+            strategy: query.strategy,
+            return_to: query.return_to,
+            session,
+            place: session.and_then(|session| Some(self.places.get(session, now)?.target)),
+            turn,
+        };
+        ranked(&contenders, &wish, draw)
+    }
+
+    /// What keeps a target from being asked.
+    fn obstacle(&mut self, entrant: &Entrant, index: usize, now: Duration) -> Option<Skip> {
+        let skip = |fault, until: Duration| Skip {
+            index,
+            fault,
+            wait: until.saturating_sub(now),
+        };
+        let target = self.target(&entrant.provider, &entrant.model);
+        if let Some(missing) = target.missing.filter(|missing| missing.holds(now)) {
+            return Some(skip(Some(Fault::Missing), missing.until));
+        }
+        let standing = target.breaker.standing(now);
+        let limit = self.keys(entrant).soonest(&entrant.model, now);
+        match (limit, standing) {
+            (Some(limit), _) => Some(skip(Some(limit.fault), limit.until)),
+            (None, Standing::Open(until)) => Some(skip(None, until)),
+            (None, Standing::Ready | Standing::Probe) => None,
+        }
+    }
+
+    /// Nothing is well: the one that failed longest ago, of those that asking again may help.
+    fn last_resort(
+        &mut self,
+        query: &Query,
+        tried: &Tried,
+        order: &[usize],
+        now: Duration,
+    ) -> Option<(usize, usize)> {
+        // Once for an exchange: where something was well, its failure is the answer.
+        if !tried.targets.is_empty() {
+            return None;
+        }
+        let hopeful = order.iter().filter_map(|index| {
+            let entrant = open_to(query, tried, *index)?;
+            let key = self.keys(entrant).pick_anyway(&entrant.model, &[], now)?;
+            let failed_at = self
+                .target(&entrant.provider, &entrant.model)
+                .breaker
+                .failed_at();
+            Some((failed_at, (*index, key)))
+        });
+        let hopeful: Vec<_> = hopeful.collect();
+        hopeful
+            .into_iter()
+            .min_by_key(|(failed_at, _)| *failed_at)
+            .map(|(_, pick)| pick)
+    }
+
+    fn begin(
+        &mut self,
+        query: &Query,
+        index: usize,
+        key: usize,
+        skipped: Vec<Skip>,
+        is_last_resort: bool,
+        now: Duration,
+    ) -> Pick {
+        // The index comes from the entrants: there is one.
+        let (provider, model, caller) = query.entrants.get(index).map_or_else(
+            || (String::new(), String::new(), 0),
+            |own| {
+                (
+                    own.provider.clone(),
+                    own.model.clone(),
+                    own.caller.unwrap_or(0),
+                )
+            },
+        );
+        let target = self.target(&provider, &model);
+        target.in_flight = target.in_flight.saturating_add(1);
+        let ticket = target.breaker.begin();
+        if let Some(keys) = self.pools.get_mut(&(provider.clone(), caller)) {
+            keys.begin(key);
+        }
+        self.budgets.entry(provider.clone()).or_default().begin();
+        let session = session_of(query).filter(|_| !query.strategy.is_per_request());
+        let here = fingerprint([&*provider, &model]);
+        let moved = session
+            .and_then(|session| self.places.get(session, now))
+            .filter(|place| place.target != here)
+            .map(|place| {
+                let is_place =
+                    |own: &Entrant| fingerprint([&*own.provider, &own.model]) == place.target;
+                Move {
+                    from: query.entrants.iter().position(is_place),
+                    tokens: place.tokens,
+                }
+            });
+        Pick {
+            index,
+            key,
+            is_last_resort,
+            skipped,
+            moved,
+            provider,
+            model,
+            caller,
+            ticket,
+            session,
+            began: now,
+            repeats: 0,
+        }
+    }
+
+    fn target(&mut self, provider: &str, model: &str) -> &mut Target {
+        let id = (provider.to_owned(), model.to_owned());
+        self.targets.entry(id).or_default()
+    }
+
+    fn keys(&mut self, entrant: &Entrant) -> &mut Keys {
+        let pool = self.pools.entry(pool_of(entrant));
+        pool.or_insert_with(|| Keys::new(entrant.n_keys))
+    }
+
+    fn forget(&mut self, now: Duration) {
+        if self.targets.len() >= MOST {
+            self.targets.retain(|_, target| {
+                target.in_flight > 0 || !target.breaker.is_new() || target.missing.is_some()
+            });
+            if self.targets.len() >= MOST {
+                self.targets.retain(|_, target| target.in_flight > 0);
+            }
+        }
+        if self.pools.len() >= MOST {
+            self.pools.retain(|_, keys| !keys.is_new(now));
+        }
+        if self.budgets.len() >= MOST {
+            self.budgets.retain(|_, budget| !budget.is_idle());
+        }
+        if self.turns.len() >= MOST {
+            self.turns.clear();
+        }
+    }
+}
+
+/// The session, told apart by model: an agent's background work is another conversation.
+fn session_of(query: &Query) -> Option<u64> {
+    let session = query.session?;
+    Some(session ^ fingerprint([&*query.route]))
+}
+
+fn pool_of(entrant: &Entrant) -> (String, u64) {
+    (entrant.provider.clone(), entrant.caller.unwrap_or(0))
+}
+
+/// The entrant, if the exchange may still ask it. The caller's own credential is shown to the provider that it was meant
+/// for, and to no other because that one failed.
+fn open_to<'q>(query: &'q Query, tried: &Tried, index: usize) -> Option<&'q Entrant> {
+    let entrant = query.entrants.get(index)?;
+    let is_of = |other: &usize| {
+        let other = query.entrants.get(*other);
+        other.is_some_and(|other| other.provider == entrant.provider)
+    };
+    let is_meant = entrant.caller.is_none()
+        || match query.strategy {
+            Strategy::Ordered | Strategy::First => is_of(&0),
+            Strategy::Spread
+            | Strategy::RoundRobin
+            | Strategy::Random
+            | Strategy::WeightedRandom
+            | Strategy::LeastLatency => tried.targets.is_empty() || tried.targets.iter().any(is_of),
+        };
+    (is_meant && !tried.targets.contains(&index)).then_some(entrant)
+}
+
+fn tried_keys(tried: &Tried, index: usize) -> Vec<usize> {
+    let own = tried.keys.iter().filter(|(target, _)| *target == index);
+    own.map(|(_, key)| *key).collect()
+}

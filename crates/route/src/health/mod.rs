@@ -1,0 +1,25 @@
+//! What is known of upstreams, and which of them is asked next.
+//!
+//! Pure state machines: a moment is a [`Duration`](core::time::Duration) since any fixed point of a monotonic clock, and
+//! chance comes in as a [`Draw`]. [`Board`] holds everything together; the gateway keeps one behind a lock. The other
+//! types are its parts, each with one question to answer.
+
+mod board;
+mod breaker;
+mod budget;
+mod cooldown;
+mod draw;
+mod fault;
+mod latency;
+mod order;
+mod places;
+mod pool;
+mod query;
+
+pub use board::Board;
+pub use breaker::{BreakerSettings, Standing, Verdict};
+pub use cooldown::Cooldown;
+pub use draw::{Draw, fingerprint};
+pub use fault::{Fault, Remedy};
+pub use pool::Pool;
+pub use query::{Entrant, Move, Pick, Query, Skip, Spent, Tried};
