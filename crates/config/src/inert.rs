@@ -19,7 +19,6 @@ const INERT: &[(&[&str], Option<&str>)] = &[
     (&["models", "*", "images"], Some("omit")),
     (&["models", "*", "overflow"], Some("")),
     (&["models", "*", "price"], None),
-    (&["models", "*", "tool_format"], Some("native")),
     (&["failover", "attempts"], Some("1")),
     (&["failover", "breaker"], None),
 ];

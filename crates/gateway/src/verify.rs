@@ -7,6 +7,7 @@
 
 mod marks;
 mod seen;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,20 +18,19 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Full;
 use lingate_config::{Auth, Config, Kind, Preset, preset};
-use lingate_quirk::{Repair, State, Target, select};
+use lingate_quirk::Repair;
 use lingate_route::Candidate;
+use lingate_wire::Wire;
 use lingate_wire::bridge::{self, PathFacts};
-use lingate_wire::stage::End;
-use lingate_wire::turn::{Event, Failure, FailureKind};
-use lingate_wire::{Wire, stage::Note};
+use lingate_wire::turn::{Failure, FailureKind};
 
-use self::seen::{Seer, Tools};
+use self::seen::Tools;
+use self::views::{Views, raw_chain, silent};
 use crate::exchange::asked::Asked;
 use crate::exchange::attempt::{self, Attempt};
 use crate::exchange::learnt::Learnt;
 use crate::exchange::policy::{Plan, Schemas};
 use crate::exchange::upstream::{Upstream, resolution};
-use crate::relay::chain::Chain;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::{UpstreamBody, WHOLE_CAP, chain_of};
 use crate::upstream::client::{Clients, TlsError, Way};
@@ -42,8 +42,6 @@ pub use self::seen::{Seen, SeenCall};
 
 /// Longest time for one reply.
 const REPLY_LIMIT: Duration = Duration::from_secs(600);
-/// How long a host may take to end a stream whose reply is complete.
-const GRACE: Duration = Duration::from_secs(3);
 /// Most refusals of one request that are answered.
 const MOST_REPAIRS: usize = 3;
 
@@ -271,154 +269,6 @@ impl<'c> Verifier<'c> {
     }
 }
 
-/// One reply, read by two chains.
-struct Views {
-    started: tokio::time::Instant,
-    first_content: Option<Duration>,
-    duration: Duration,
-    raw: View,
-    repaired: View,
-}
-
-struct View {
-    chain: Chain,
-    seer: Seer,
-    events: Vec<Event>,
-}
-
-impl View {
-    fn new(chain: Chain) -> Self {
-        Self {
-            chain,
-            seer: Seer::default(),
-            events: Vec::new(),
-        }
-    }
-
-    fn push(&mut self, chunk: Bytes) {
-        self.chain.push(chunk, &mut self.events);
-        self.seer.take(&mut self.events);
-    }
-
-    fn whole(&mut self, reply: Vec<Event>) {
-        self.chain.whole(reply, &mut self.events);
-        self.end(&End::Clean);
-    }
-
-    fn end(&mut self, end: &End) {
-        self.chain.end(end, &mut self.events);
-        self.seer.take(&mut self.events);
-    }
-
-    fn is_over(&self) -> bool {
-        self.chain.is_done() || self.chain.fault().is_some()
-    }
-}
-
-impl Views {
-    fn new(raw: Chain, repaired: Chain) -> Self {
-        Self {
-            started: clock::now(),
-            first_content: None,
-            duration: Duration::ZERO,
-            raw: View::new(raw),
-            repaired: View::new(repaired),
-        }
-    }
-
-    /// Reads the whole reply, streamed or not, whatever was asked for.
-    async fn read(
-        &mut self,
-        wire: Wire,
-        mut body: UpstreamBody,
-        idle: Option<Duration>,
-    ) -> Result<(), Failure> {
-        let first = body.chunk().await.transpose()?.unwrap_or_default();
-        if first.trim_ascii_start().starts_with(b"{") {
-            let bytes = body.whole_behind(first, WHOLE_CAP).await?;
-            let text = ByteString::try_from(bytes).map_err(|_| {
-                Failure::new(FailureKind::Malformed, "the reply is not valid UTF-8")
-            })?;
-            let reply = bridge::decode_response(wire, &text)?;
-            self.raw.whole(reply.clone());
-            self.repaired.whole(reply);
-        } else {
-            self.take(first);
-            let end = loop {
-                if self.raw.is_over() {
-                    break End::Clean;
-                }
-                let is_complete = self.raw.chain.is_complete();
-                let limit = if is_complete { Some(GRACE) } else { idle };
-                let chunk = match limit {
-                    Some(limit) => tokio::time::timeout(limit, body.chunk()).await.ok(),
-                    None => Some(body.chunk().await),
-                };
-                match chunk {
-                    Some(Some(Ok(chunk))) => self.take(chunk),
-                    Some(None) => break End::Clean,
-                    None if is_complete => break End::Clean,
-                    Some(Some(Err(failure))) => break End::Broken(failure),
-                    None => break End::Broken(silent("the stream fell silent".to_owned())),
-                }
-            };
-            self.raw.end(&end);
-            self.repaired.end(&end);
-        }
-        self.duration = self.started.elapsed();
-        Ok(())
-    }
-
-    fn take(&mut self, chunk: Bytes) {
-        self.raw.push(chunk.clone());
-        self.repaired.push(chunk);
-        if self.first_content.is_none() && self.raw.chain.has_content() {
-            self.first_content = Some(self.started.elapsed());
-        }
-    }
-
-    /// What was seen, if the provider's own reply came to its end.
-    fn verified(self, tools: &Tools, hits: &[&'static str]) -> Result<Verified, Failure> {
-        let Self { raw, repaired, .. } = self;
-        if let Some(failure) = raw.chain.fault() {
-            return Err(failure.clone());
-        }
-        let tally = repaired.chain.tally();
-        let mut quirks = hits.to_vec();
-        for note in &tally.notes {
-            if let Note::Hit(quirk) = note
-                && !quirks.contains(quirk)
-            {
-                quirks.push(quirk);
-            }
-        }
-        Ok(Verified {
-            first_content: self.first_content,
-            duration: self.duration,
-            output_tokens: raw.chain.tally().usage.output,
-            quirks,
-            raw: raw.seer.seen(tools, None),
-            repaired: repaired.seer.seen(tools, repaired.chain.fault()),
-        })
-    }
-}
-
-/// The wire's decoder and nothing behind it, but for the names of tools that the request had to change.
-fn raw_chain(upstream: &Upstream<'_>, state: Option<&State>) -> Chain {
-    let target = Target {
-        provider: &upstream.provider.id,
-        host: &upstream.host,
-        model: &upstream.model,
-        wire: upstream.wire,
-    };
-    let no_quirks = select(&[], &target);
-    let stages = state.map(|state| no_quirks.stages(state));
-    Chain::new(
-        bridge::stream_decoder(upstream.wire),
-        stages.unwrap_or_default(),
-    )
-}
-
 /// Why nothing serves a name: most often its provider waits for a key.
 fn unserved(config: &Config, model: &str, failure: Failure) -> VerifyError {
     let Some((provider, _)) = model.split_once('/') else {
@@ -455,10 +305,6 @@ fn asked(body: &ByteString) -> Result<Asked, Failure> {
 
 fn final_failure(failure: Failure) -> (Failure, Option<Repair>) {
     (failure, None)
-}
-
-fn silent(message: String) -> Failure {
-    Failure::new(FailureKind::Timeout, message)
 }
 
 /// A failure's kind, as results name it.

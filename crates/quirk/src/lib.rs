@@ -18,6 +18,7 @@ mod kimi;
 mod list;
 mod model;
 mod prompt;
+mod prompt_tools;
 mod quirk;
 mod select;
 mod settings;

@@ -8,6 +8,7 @@ use crate::fix::{
     forced_call, mandatory_reasoning, output_limit_retry, reasoning_history, tool_names,
 };
 use crate::list::LIST;
+use crate::prompt_tools;
 use crate::quirk::{EventStage, Quirk, Repair, Target};
 use crate::shape;
 use crate::state::State;
@@ -99,9 +100,10 @@ impl Selection {
         }
         state.max_tokens = params.max_tokens;
         let reads = |quirk: &&Quirk| quirk.stage.is_some() || quirk.recover.is_some();
-        if self.quirks.iter().any(reads) {
+        if self.quirks.iter().any(reads) || state.settings.has_tools_in_prompt {
             state.asked = Arc::new(Asked::of(turn, params, &state.dialect));
         }
+        prompt_tools::write(turn, params, state);
     }
 
     /// The stages for one reply, in the order in which events pass them.
@@ -113,6 +115,7 @@ impl Selection {
             .filter_map(|quirk| quirk.stage)
             .map(|stage| stage(state))
             .collect();
+        stages.extend(prompt_tools::stage(state));
         // Last: whatever found a call knows it by the name that was sent.
         if !state.renamed.is_empty() {
             stages.push(Box::new(tool_names::Restore::new(state.renamed.clone())));

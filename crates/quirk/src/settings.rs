@@ -122,6 +122,8 @@ pub struct Settings {
     pub instruction: Option<Instruction>,
     /// Globs of the tools that are declared (`tools_allowed`); none allow all.
     pub tools_allowed: Vec<String>,
+    /// Tools are described in the prompt, and calls read from the text (`tool_format = "xml"`).
+    pub has_tools_in_prompt: bool,
     /// Most turns of the conversation that are sent, counted from the end (`max_turns`).
     pub max_turns: Option<u32>,
     /// Quirks that changed these settings after a refusal; they count as hits of every request made so.

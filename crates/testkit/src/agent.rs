@@ -60,7 +60,8 @@ impl Agent {
         self.faults.lock().expect("no script panicked").clone()
     }
 
-    fn reply(&self, request: &Received) -> Reply {
+    /// What it says to a request, for hosts that write it in a way of their own.
+    pub fn reply(&self, request: &Received) -> Reply {
         let conversation = Conversation::read(request);
         let mut scenarios = self.conversations.iter();
         let found =

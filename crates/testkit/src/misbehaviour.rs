@@ -114,7 +114,8 @@ impl Script for Misbehaviour {
             ),
             Misbehaviour::EmptyStream => nothing(request.streams()),
             Misbehaviour::NoContent => Reply::default().answer(request),
-            Misbehaviour::CutBeforeContent => started(1).cut(),
+            // The first frame of the Gemini wire holds content.
+            Misbehaviour::CutBeforeContent => started(usize::from(wire != Wire::Gemini)).cut(),
             Misbehaviour::CutAfterText => started(4).cut(),
             Misbehaviour::ResetAfterText => started(4).pause(Duration::from_millis(50)).reset(),
             Misbehaviour::StallsAfterHeaders => match request.streams() {

@@ -80,9 +80,9 @@ pub trait StreamEncoder: Send {
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
     /// Events of the upstream's own stream go out as they came, some of them: what is written between and behind them must
-    /// look like more of the same stream.
-    fn follows(&mut self, event: &[u8]) {
-        let _ = event;
+    /// look like more of the same stream. `is_copied`: this one goes out.
+    fn follows(&mut self, event: &[u8], is_copied: bool) {
+        let _ = (event, is_copied);
     }
 
     /// Writes the wire's error event: the reply ends here and is not complete.

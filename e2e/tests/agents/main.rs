@@ -2,3 +2,4 @@
 
 mod edits;
 mod llama_cpp;
+mod verify;

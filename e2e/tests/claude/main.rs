@@ -5,6 +5,7 @@ mod count;
 mod expect;
 mod failures;
 mod interactive;
+mod leaks;
 mod media;
 mod session;
 mod subagent;

@@ -57,9 +57,12 @@ pub(super) struct Trigger {
     pub(super) false_positives: usize,
     pub(super) false_negatives: usize,
     pub(super) true_negatives: usize,
-    pub(super) precision: f64,
-    pub(super) recall: f64,
-    pub(super) f1: f64,
+    /// `None` if no call was made.
+    pub(super) precision: Option<f64>,
+    /// `None` if no call was due.
+    pub(super) recall: Option<f64>,
+    /// `None` if neither.
+    pub(super) f1: Option<f64>,
 }
 
 /// How many replies that want tools to be run can have that.
@@ -172,13 +175,13 @@ impl Trigger {
         *place += 1;
     }
 
-    /// With precision, recall and their harmonic mean; where no call was due and none came, nothing is wrong.
+    /// With precision, recall and their harmonic mean.
     fn rated(mut self) -> Self {
         let hits = self.true_positives;
         let (made, due) = (hits + self.false_positives, hits + self.false_negatives);
-        self.precision = share(hits, made).unwrap_or(1.0);
-        self.recall = share(hits, due).unwrap_or(1.0);
-        self.f1 = share(2 * hits, made + due).unwrap_or(1.0);
+        self.precision = share(hits, made);
+        self.recall = share(hits, due);
+        self.f1 = share(2 * hits, made + due);
         self
     }
 }
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn f1_is_the_harmonic_mean_of_precision_and_recall() {
-        let check = |counts: [usize; 4], precision: f64, recall: f64, f1: f64| {
+        let check = |counts: [usize; 4], precision, recall, f1| {
             let [
                 true_positives,
                 false_positives,
@@ -258,16 +261,14 @@ mod tests {
                 ..Trigger::default()
             };
             let rated = trigger.rated();
-            assert_eq!(
-                (rated.precision, rated.recall, rated.f1),
-                (precision, recall, f1),
-                "{counts:?}"
-            );
+            let rated = (rated.precision, rated.recall, rated.f1);
+            assert_eq!(rated, (precision, recall, f1), "{counts:?}");
         };
-        check([3, 1, 1, 0], 0.75, 0.75, 0.75);
-        check([1, 0, 1, 5], 1.0, 0.5, 2.0 / 3.0);
-        check([0, 2, 3, 0], 0.0, 0.0, 0.0);
-        check([0, 0, 3, 0], 1.0, 0.0, 0.0);
-        check([0, 0, 0, 4], 1.0, 1.0, 1.0);
+        check([3, 1, 1, 0], Some(0.75), Some(0.75), Some(0.75));
+        check([1, 0, 1, 5], Some(1.0), Some(0.5), Some(2.0 / 3.0));
+        check([0, 2, 3, 0], Some(0.0), Some(0.0), Some(0.0));
+        check([0, 0, 3, 0], None, Some(0.0), Some(0.0));
+        check([0, 1, 0, 4], Some(0.0), None, Some(0.0));
+        check([0, 0, 0, 4], None, None, None);
     }
 }

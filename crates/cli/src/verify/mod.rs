@@ -120,6 +120,7 @@ async fn ask(
         let result = verifier.ask(&ByteString::from(case.body.as_str())).await;
         (place, Record::of(case, verifier.target(), at, result, side))
     });
+    bar.tick();
     let mut asking = stream::iter(asking).buffer_unordered(args.concurrency);
     let mut n_failed = 0_usize;
     while let Some((place, record)) = asking.next().await {

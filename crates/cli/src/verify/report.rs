@@ -61,7 +61,7 @@ pub(super) fn judged(summary: &Summary, records: &[Record], args: &Verify) -> Re
         )));
     }
     let measures = summary.measures(args.side());
-    let f1 = measures.call_trigger.map(|trigger| trigger.f1);
+    let f1 = measures.call_trigger.and_then(|trigger| trigger.f1);
     let thresholds = [
         ("call-trigger F1", f1, args.min_f1),
         ("schema accuracy", measures.schema.accuracy, args.min_schema),
@@ -71,7 +71,9 @@ pub(super) fn judged(summary: &Summary, records: &[Record], args: &Verify) -> Re
         match value {
             Some(value) if *value >= least => None,
             Some(value) => Some(format!("{name} is {value:.4}, below {least}")),
-            None => Some(format!("{name} cannot be told: no reply called a tool")),
+            None => Some(format!(
+                "{name} cannot be told: there is no call to measure"
+            )),
         }
     });
     let missed: Vec<String> = missed.collect();
@@ -87,10 +89,10 @@ fn rows(summary: &Summary) -> Vec<[String; 3]> {
     };
     let mut rows = Vec::new();
     if summary.f1_against.is_some() {
-        let cell = |of: fn(&Trigger) -> f64| {
+        let cell = |of: fn(&Trigger) -> Option<f64>| {
             move |measures: &Measures| {
-                let trigger = measures.call_trigger.as_ref();
-                trigger.map_or_else(String::new, |trigger| format!("{:.4}", of(trigger)))
+                let share = measures.call_trigger.as_ref().and_then(of);
+                share.map_or_else(|| "n/a".to_owned(), |share| format!("{share:.4}"))
             }
         };
         rows.push(both("call-trigger F1", &cell(|trigger| trigger.f1)));
@@ -140,7 +142,7 @@ fn rows(summary: &Summary) -> Vec<[String; 3]> {
 fn accuracy(schema: &Schema) -> String {
     match schema.accuracy {
         Some(share) => format!("{share:.4} ({}/{})", schema.valid, schema.tool_calls),
-        None => "none called".to_owned(),
+        None => "n/a (0/0)".to_owned(),
     }
 }
 

@@ -203,7 +203,7 @@ async fn leaked_calls_are_counted_and_what_is_repaired_is_seen() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert_eq!(
         ran.stderr,
-        "lingate: error: call-trigger F1 is 0.0000, below 0.5; schema accuracy cannot be told: no reply called a tool\n"
+        "lingate: error: call-trigger F1 is 0.0000, below 0.5; schema accuracy cannot be told: there is no call to measure\n"
     );
     assert_eq!(lines[0]["finish_reason"], "stop");
 }

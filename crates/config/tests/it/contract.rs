@@ -108,7 +108,6 @@ fn inert_keys_are_listed() {
         inert,
         [
             "lingate.toml:3: `models.a.strategy` has no effect yet",
-            "lingate.toml:5: `models.a.tool_format` has no effect yet",
             "lingate.toml:11: `profiles.p.models.b.overflow` has no effect yet",
         ]
     );

@@ -1,6 +1,6 @@
 //! What the client asks, decoded as far as somebody needs it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytestring::ByteString;
 use http::HeaderMap;
@@ -11,6 +11,8 @@ use lingate_wire::json::{Doc, Text};
 use lingate_wire::turn::{Block, Failure, MediaSource, Node};
 use sha2::{Digest as _, Sha256};
 
+use super::kept::{Kept, Memory};
+use crate::front::keys::Caller;
 use lingate_wire::bridge::ReplyOptions;
 use lingate_wire::gemini::{self, Framing};
 use lingate_wire::{Decoded, Peek, Wire, anthropic};
@@ -34,6 +36,8 @@ pub(crate) struct Asked {
     facts: PathFacts,
     /// The body holds a seal of ours, which no provider may see.
     pub has_seal: bool,
+    /// What is kept of earlier answers, for a client whose wire may lose it.
+    pub memory: Option<Memory>,
     decoded: OnceLock<Result<Decoded, Failure>>,
 }
 
@@ -61,8 +65,17 @@ impl Asked {
             facts,
             doc,
             peek,
+            memory: None,
             decoded: OnceLock::new(),
         })
+    }
+
+    /// With what `kept` holds for this client, if its wire needs it.
+    pub(crate) fn remembering(mut self, kept: &Arc<Kept>, caller: &Caller) -> Self {
+        if self.wire == Wire::Chat {
+            self.memory = Some(Memory::new(kept, caller.name()));
+        }
+        self
     }
 
     /// The request in the hub's shape.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use lingate_quirk::{Repair, Settings};
@@ -34,6 +34,8 @@ use crate::upstream::{demo, headers};
 
 /// Most bytes of an error body that are read.
 const ERROR_CAP: usize = 256 * 1024;
+/// Most characters of a redirect's target that are told.
+const LONGEST_LOCATION: usize = 200;
 /// The default of the limits on waiting.
 const USUAL_WAIT: Duration = Duration::from_secs(120);
 /// How long clients wait for a reply that is not streamed.
@@ -126,10 +128,10 @@ pub(crate) async fn run(
         lane,
         wire: upstream.wire,
         status: response.status(),
-        headers: match lane {
+        headers: blame.cleared(match lane {
             Lane::Passthrough => headers::forwarded_answer(response.headers()),
             Lane::Translate => headers::translated_answer(response.headers(), clock::wall()),
-        },
+        }),
         is_event_stream: is_event_stream(response.headers()),
         limits,
         blame: blame.clone(),
@@ -394,20 +396,8 @@ async fn refused(
         .retry_after
         .or_else(|| headers::retry_after(&head.headers, clock::wall()));
     if head.status.is_redirection() {
-        let to = head
-            .headers
-            .get(http::header::LOCATION)
-            .and_then(|to| to.to_str().ok())
-            .unwrap_or("nowhere");
-        failure = Failure::new(
-            FailureKind::Server,
-            format!(
-                "provider `{}` redirects to {to}; redirects are never followed: set its `base_url`",
-                upstream.provider.id
-            ),
-        )
-        .with_status(head.status.as_u16());
-        return failure.into();
+        failure = redirected(upstream, &head.headers).with_status(head.status.as_u16());
+        return blame.told(failure).into();
     }
     let failure = blame.told(failure);
     // A refused credential of ours is never passed on as it is: the client would be sent to log in.
@@ -417,7 +407,7 @@ async fn refused(
     let verbatim = is_passed_on.then(|| {
         Box::new(Whole {
             status: head.status,
-            headers: headers::forwarded_answer(&head.headers),
+            headers: blame.cleared(headers::forwarded_answer(&head.headers)),
             body: WholeBody::Verbatim(blame.masked(bytes)),
             tally: Tally::default(),
         })
@@ -427,6 +417,22 @@ async fn refused(
         verbatim,
         repair: None,
     }
+}
+
+/// A redirect is a base URL that is not quite right. The query may hold anything and is not told.
+fn redirected(upstream: &Upstream<'_>, headers: &HeaderMap) -> Failure {
+    let to = headers.get(LOCATION).and_then(|to| to.to_str().ok());
+    let to = to.map_or("nowhere", |to| {
+        to.split(['?', '#']).next().unwrap_or_default()
+    });
+    let to: String = to.chars().take(LONGEST_LOCATION).collect();
+    Failure::new(
+        FailureKind::Server,
+        format!(
+            "provider `{}` redirects to {to}; redirects are never followed: set its `base_url`",
+            upstream.provider.id
+        ),
+    )
 }
 
 fn unreachable_upstream(

@@ -178,8 +178,8 @@ async fn counted_by_provider(
     };
     let counted = tokio::time::timeout(COUNT_LIMIT, counted).await;
     let (status, received, mut body) = counted.ok().flatten()?;
+    let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
     if !(status.is_success() && is_count(&body)) {
-        let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
         body = blame.masked(
             is_passed_on(&blame, upstream.wire, sending.lane, status, &body).then_some(body)?,
         );
@@ -188,6 +188,7 @@ async fn counted_by_provider(
         Lane::Passthrough => headers::forwarded_answer(&received),
         Lane::Translate => headers::translated_answer(&received, clock::wall()),
     };
+    let forwarded = blame.cleared(forwarded);
     let mut response = respond::json(status, body);
     describe(response.headers_mut(), forwarded, upstream, sending.lane);
     Some(response)

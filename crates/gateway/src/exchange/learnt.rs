@@ -1,11 +1,12 @@
 //! What upstreams turned out to need.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lingate_quirk::{Repair, Settings};
 
 use super::asked::Asked;
+use super::kept::Kept;
 use super::moved::Moved;
 use super::upstream::Upstream;
 
@@ -18,6 +19,8 @@ const MOST_LEARNT: usize = 1024;
 pub(crate) struct Learnt {
     /// Conversations that go on here without the thinking of another upstream.
     pub moved: Moved,
+    /// Reasoning of answers whose clients cannot carry it.
+    pub kept: Arc<Kept>,
     repairs: Mutex<HashMap<(String, String), Vec<Repair>>>,
 }
 

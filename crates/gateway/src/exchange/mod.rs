@@ -5,6 +5,7 @@ pub(crate) mod asked;
 pub(crate) mod attempt;
 mod attempts;
 pub(crate) mod count;
+pub(crate) mod kept;
 pub(crate) mod learnt;
 pub(crate) mod moved;
 pub(crate) mod policy;

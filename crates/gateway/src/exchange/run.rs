@@ -97,7 +97,8 @@ async fn answer(
     draft: &Arc<Draft>,
 ) -> Result<Response<Body>, Failure> {
     let body = body::received(shared, &mut call.parts.headers, call.body).await?;
-    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?;
+    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?
+        .remembering(&shared.learnt.kept, &call.caller);
     draft.asked(&asked.peek.model.decode(), asked.session().as_deref());
     call.caller.may_ask(&asked.peek.model.decode())?;
 

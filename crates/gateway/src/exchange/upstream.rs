@@ -2,7 +2,7 @@
 
 use http::Uri;
 use lingate_config::{
-    Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
+    Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings, ToolFormat,
     ValidateToolCalls,
 };
 use lingate_quirk::{Selection, Settings, Target, select};
@@ -185,6 +185,7 @@ fn settings(provider: &Provider, model: Option<&ModelSettings>, name: &str) -> S
         } else {
             settings.tools_allowed.clone()
         },
+        has_tools_in_prompt: settings.tool_format == ToolFormat::Xml,
         max_turns: settings.max_turns,
         repaired_by: Vec::new(),
     }

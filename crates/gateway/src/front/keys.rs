@@ -17,6 +17,14 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
+    /// The key's name; empty where none is asked for.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Anybody => "",
+            Self::Key(key) => &key.name,
+        }
+    }
+
     /// Refuses models the key is not good for.
     pub(crate) fn may_ask(&self, model: &str) -> Result<(), Failure> {
         match self {

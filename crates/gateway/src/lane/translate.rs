@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use lingate_quirk::{State, Target, shape_prompt};
 use lingate_wire::bridge;
+use lingate_wire::gemini::{self, Framing};
+use lingate_wire::json::Text;
 use lingate_wire::turn::{
     Block, CarryStage, Failure, FailureKind, Losses, Role, SEAL_PREFIX, SealKey, SealStage,
     Sequencer, Thinking, ThinkingMode, ToolIdStage, Turn, carries_signatures, fit_tools,
     restore_signatures,
 };
-use lingate_wire::{Decoded, UpstreamContext, Wire, chat, gemini};
+use lingate_wire::{Decoded, UpstreamContext, Wire, chat};
 
 use super::allowed::keep_allowed;
 use super::merge::merged;
@@ -59,6 +61,12 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
         return Err(unservable(&tool, &upstream.provider.id));
     }
     let seal = SealKey::new(&upstream.provider.id, upstream.account(), &upstream.model);
+    let memory = (asked.memory.as_ref())
+        .filter(|_| upstream.wire != Wire::Chat)
+        .map(|memory| memory.at(upstream));
+    if let Some(memory) = &memory {
+        memory.restore(&mut decoded.turn);
+    }
     let carries_signatures = carries_signatures(asked.wire, upstream.wire);
     if carries_signatures {
         restore_signatures(&mut decoded.turn, &seal);
@@ -95,10 +103,14 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     if !is_same_wire || asked.has_seal || upstream.refuses_foreign_thinking {
         stages.push(Box::new(SealStage::new(seal)));
     }
+    if let Some(memory) = memory {
+        stages.push(Box::new(memory.stage()));
+    }
     stages.push(Box::new(Sequencer::new(policed.empty_reply)));
     let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
     // A reply with other names of tools is written anew from the start.
-    if is_same_wire && policed.stages.is_empty() && !state.has_renamed_tools() {
+    let is_framed_alike = asked.reply_options().framing == Framing::Sse;
+    if is_same_wire && is_framed_alike && policed.stages.is_empty() && !state.has_renamed_tools() {
         chain = chain.echoing(echo(asked, is_untouched));
     }
     Ok(Prepared {
@@ -153,17 +165,29 @@ pub(crate) fn leaves_thinking_out(decoded: &Decoded) -> bool {
         .messages
         .iter()
         .flat_map(|message| &message.blocks);
-    blocks.any(|block| is_native_thinking(block)) || misses_thinking(decoded)
+    blocks.any(|block| is_native_thinking(block) || is_natively_signed(block))
+        || misses_thinking(decoded)
 }
 
 /// Thinking with a token that no seal of ours vouches for, or with none.
 fn is_native_thinking(block: &Block) -> bool {
     match block {
-        Block::Thinking(Thinking { signature, .. }) => signature
-            .as_ref()
-            .is_none_or(|signature| !signature.decode().starts_with(SEAL_PREFIX)),
+        Block::Thinking(Thinking { signature, .. }) => signature.as_ref().is_none_or(is_native),
         _ => false,
     }
+}
+
+/// A call or a text with such a token.
+fn is_natively_signed(block: &Block) -> bool {
+    match block {
+        Block::ToolUse(call) => call.signature.as_ref().is_some_and(is_native),
+        Block::Text { signature, .. } => signature.as_ref().is_some_and(is_native),
+        _ => false,
+    }
+}
+
+fn is_native(signature: &Text) -> bool {
+    !signature.decode().starts_with(SEAL_PREFIX)
 }
 
 /// Whether the request has a budget for thinking, and its newest answer calls tools without having thought. The Anthropic

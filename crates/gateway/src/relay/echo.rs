@@ -363,7 +363,7 @@ impl Pieces {
         let mut anew = Vec::new();
         for piece in self.judged.drain(..) {
             if !self.is_given_up {
-                encoder.follows(&piece.raw);
+                encoder.follows(&piece.raw, piece.is_same);
             }
             anew.clear();
             for event in events.by_ref().take(piece.n_events) {

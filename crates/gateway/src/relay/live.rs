@@ -1,5 +1,7 @@
 //! A reply that has begun to arrive.
 
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,7 +11,7 @@ use lingate_wire::sse::DEFAULT_MAX_EVENT;
 use lingate_wire::stage::End;
 use lingate_wire::turn::{Event, Failure, FailureKind};
 use lingate_wire::{StreamEncoder, Wire};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::chain::{Chain, Tally, encode};
 use super::echo::{Pieces, Verdict};
@@ -21,6 +23,9 @@ use crate::upstream::body::UpstreamBody;
 /// Bytes taken of the upstream for one write towards the client; what is ready beyond that goes out with the next. Counts
 /// into what a stream holds for a client that does not read (`front/limits.rs`).
 const WRITE_TARGET: usize = 16 * 1024;
+
+/// Turns that the upstream's connection gets before what it handed over is written.
+const TURNS: u32 = 32;
 
 /// How long a host may take to end a stream whose reply is complete.
 const GRACE: Duration = Duration::from_secs(3);
@@ -59,6 +64,8 @@ pub(crate) struct Live {
     taken: usize,
     last_byte: Instant,
     last_event: Instant,
+    /// Goes off when one of the limits may be reached.
+    alarm: Option<Pin<Box<Sleep>>>,
     /// The body has ended.
     is_ended: bool,
 }
@@ -104,6 +111,7 @@ impl Live {
             taken: 0,
             last_byte: now,
             last_event: now,
+            alarm: None,
             is_ended: false,
         }
     }
@@ -180,7 +188,7 @@ impl Live {
                 None => break,
             }
         }
-        self.take_what_is_ready();
+        self.take_what_is_ready().await;
         self.taken = 0;
         if message.is_held() {
             self.forget_origin();
@@ -247,9 +255,10 @@ impl Live {
             return self.last_words().await;
         }
         let chunk = match nearest {
-            Some((at, name, limit)) => tokio::time::timeout_at(at, self.body.chunk())
-                .await
-                .unwrap_or_else(|_elapsed| Some(Err(timed_out(name, limit)))),
+            Some((at, name, limit)) => match self.chunk_by(at).await {
+                Some(chunk) => chunk,
+                None => Some(Err(timed_out(name, limit))),
+            },
             None => self.body.chunk().await,
         };
         let end = match chunk {
@@ -259,6 +268,27 @@ impl Live {
         };
         self.finish(&end);
         None
+    }
+
+    /// The next piece of the body, as the body gives it; `None` when it has not come by then. The alarm is not set anew for
+    /// each piece, which would cost more than the piece: it goes off too early, and is set then.
+    async fn chunk_by(&mut self, at: Instant) -> Option<Option<Result<Bytes, Failure>>> {
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if alarm.deadline() > at {
+            alarm.as_mut().reset(at);
+        }
+        loop {
+            tokio::select! {
+                biased;
+                chunk = self.body.chunk() => return Some(chunk),
+                () = alarm.as_mut() => {
+                    if alarm.deadline() >= at {
+                        return None;
+                    }
+                    alarm.as_mut().reset(at);
+                }
+            }
+        }
     }
 
     /// What may still come behind a complete reply: usage, the wire's last word. A host that keeps the connection open is
@@ -272,16 +302,25 @@ impl Live {
         None
     }
 
-    /// Coalesces what the upstream has ready into one write; never waits for more.
-    fn take_what_is_ready(&mut self) {
+    /// Coalesces what has come of the upstream into one write; never waits for more. The connection hands over one piece at a
+    /// time from what it has read, so it is given a turn for each.
+    async fn take_what_is_ready(&mut self) {
         use futures_util::FutureExt as _;
+        let mut turns = 0..TURNS;
+        let mut had_turn = false;
         while !self.is_over() && self.taken < WRITE_TARGET {
             match self.body.chunk().now_or_never() {
                 Some(Some(Ok(chunk))) => self.take(chunk),
                 Some(Some(Err(failure))) => self.finish(&End::Broken(failure)),
                 Some(None) => self.finish(&End::Clean),
-                None => return,
+                None if had_turn || turns.next().is_none() => return,
+                None => {
+                    turn().await;
+                    had_turn = true;
+                    continue;
+                }
             }
+            had_turn = false;
         }
     }
 
@@ -449,6 +488,19 @@ impl Live {
             Some(_) | None => self.raw.split().freeze(),
         }
     }
+}
+
+/// Lets the tasks that are ready have a turn. Unlike the runtime's own yield it does not look for new input first.
+async fn turn() {
+    let mut has_waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Whether a failure of a stream was said by the upstream, in the stream; the others were found by us.

@@ -4,9 +4,10 @@
 //! or a client passes through here.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use lingate_config::{Auth, KeyRef, Provider};
 use lingate_wire::turn::{Failure, FailureKind};
+use memchr::memmem;
 
 use super::auth::CREDENTIALS;
 
@@ -88,6 +89,21 @@ impl Blame {
             }
         }
         failure
+    }
+
+    /// An upstream's headers without those that repeat a key of ours.
+    pub(crate) fn cleared(&self, mut headers: HeaderMap) -> HeaderMap {
+        let repeats = |value: &HeaderValue| {
+            let found = |secret: &String| memmem::find(value.as_bytes(), secret.as_bytes());
+            self.origin.is_some() && self.secrets.iter().any(|secret| found(secret).is_some())
+        };
+        if headers.values().any(repeats) {
+            let kept = headers.iter().filter(|(_, value)| !repeats(value));
+            headers = kept
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+        }
+        headers
     }
 
     /// An upstream's own error text, otherwise as it is. The caller may see its own credential again.

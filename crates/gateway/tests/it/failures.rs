@@ -278,6 +278,39 @@ async fn a_key_that_the_upstream_repeats_reaches_nobody() {
 }
 
 #[tokio::test]
+async fn a_key_in_a_header_of_the_upstream_reaches_nobody() {
+    let script = |request: &lingate_testkit::Received| {
+        let key = request.header("authorization").to_owned();
+        let reply = match request.n {
+            0 => Answer::json(200, &chat::completion("m", &Reply::text("Hi"))),
+            1 => Answer::json(400, &chat::error("invalid_request_error", "no")),
+            _ => {
+                let to = format!("https://elsewhere.test/{key}?key={key}");
+                Answer::json(302, &serde_json::json!({})).header("location", &to)
+            }
+        };
+        reply
+            .header("x-request-id", &key)
+            .header("x-other", &format!("for {key}"))
+    };
+    for (path, body) in [
+        ("/v1/messages", messages(false)),
+        ("/v1/chat/completions", completions(false)),
+    ] {
+        let upstream = Upstream::start(script).await;
+        let lingate = Lingate::to_chat(&upstream.url()).await;
+        for n in 0..3 {
+            let response = lingate.post(path, &body).send().await;
+            let headers = format!("{:?}", response.headers);
+            assert!(!headers.contains("sk-upstream"), "{path} {n}: {headers}");
+            let text = response.text().await;
+            assert!(!text.contains("sk-upstream"), "{path} {n}: {text}");
+            assert!(n < 2 || text.contains("https://elsewhere.test/"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refused_key_is_ours_wherever_the_upstream_says_it() {
     let inside =
         r#"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#;

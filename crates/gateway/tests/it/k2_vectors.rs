@@ -1,19 +1,22 @@
-//! The vectors of Kimi K2 through the running gateway, written by the host in four ways and read by clients of four wires.
+//! The vectors of what models write and are sent, through the running gateway: raw text written by a host in four ways and
+//! read by clients of four wires, and requests of an Anthropic client as a Kimi upstream gets them.
 //!
 //! Above the translator an answer without content, or with reasoning alone, is a failed attempt (the vectors' README):
 //! K57, K58 and K68 are errors here. So is K19, whose arguments are no JSON: a client's SDK would end its whole stream over
-//! them (wire facts 0.6), so half a call or a broken one never ends normally (R4) unless the token limit cut it.
+//! them (wire facts 0.6), and no end mark takes that back (R7), so like half a call (R4) it never ends normally.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use lingate_testkit::Upstream;
+use lingate_testkit::{Reply, Upstream};
 use lingate_wire::Wire;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::Lingate;
 use crate::leaks::{Ask, Host, How, Says, Seen, ask};
 
+const OTHER: &str = include_str!("../../../quirk/testdata/other.jsonl");
+const REQUESTS: &str = include_str!("../../../quirk/testdata/requests.jsonl");
 const VECTORS: &str = include_str!("../../../quirk/testdata/kimi.jsonl");
 
 pub(crate) static TOOLS: LazyLock<Value> = LazyLock::new(|| {
@@ -25,8 +28,8 @@ pub(crate) static TOOLS: LazyLock<Value> = LazyLock::new(|| {
 pub(crate) fn config(url: &str, more: &str) -> String {
     let provider = |name: &str, group: &str| {
         format!(
-            "[providers.{name}]\nbase_url = \"{url}\"\nspeaks = [\"chat\"]\nauth = \"none\"\nquirks = [\"{group}\"]\n{more}\n\
-             [models.{name}-model]\ntargets = [\"{name}/kimi-k2.6\"]\n"
+            "[providers.{name}]\nbase_url = \"{url}\"\nspeaks = [\"chat\"]\nauth = \"none\"\nquirks = [\"{group}\"]\n\
+             [models.{name}-model]\ntargets = [\"{name}/kimi-k2.6\"]\n{more}\n"
         )
     };
     format!(
@@ -187,4 +190,123 @@ async fn to_a_responses_client() {
 #[tokio::test]
 async fn to_a_gemini_client() {
     every_vector(Wire::Gemini).await;
+}
+
+/// The model that writes each format.
+const FORMATS: [(&str, &str); 9] = [
+    ("hermes", "qwen3-32b"),
+    ("qwen3_coder", "Qwen3-Coder-30B-A3B-Instruct"),
+    ("glm45", "GLM-4.6"),
+    ("deepseek_v3", "DeepSeek-V3"),
+    ("deepseek_v31", "DeepSeek-V3.1"),
+    ("deepseek_dsml", "DeepSeek-V3.2"),
+    ("minimax_m2", "MiniMax-M2"),
+    ("harmony", "gpt-oss-20b"),
+    ("k3_xtml", "kimi-k3"),
+];
+
+#[tokio::test]
+async fn other_families_to_every_client() {
+    let mut lines = OTHER
+        .lines()
+        .map(|line| -> Value { serde_json::from_str(line).unwrap() });
+    let tools = lines.next().unwrap()["tools"].clone();
+    let vectors: Vec<Value> = lines.collect();
+    let host = vectors.iter().map(|vector| {
+        let raw = vector["raw"].as_str().unwrap();
+        (
+            vector["id"].as_str().unwrap().to_owned(),
+            Says::content(raw, "stop"),
+        )
+    });
+    let upstream = Upstream::start(Host(host.collect())).await;
+    let mut config = format!(
+        "from_env = false\n[providers.host]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\nauth = \"none\"\n\
+         quirks = [\"open-models\"]\n",
+        upstream.url()
+    );
+    for (format, model) in FORMATS {
+        config += &format!("[models.{format}]\ntargets = [\"host/{model}\"]\n");
+    }
+    let lingate = Lingate::start(&config).await;
+    for vector in &vectors {
+        for wire in Wire::ALL {
+            for how in How::ALL {
+                let seen = ask(
+                    &lingate,
+                    &Ask {
+                        wire,
+                        model: vector["format"].as_str().unwrap(),
+                        tools: &tools,
+                        may_call: true,
+                        name: vector["id"].as_str().unwrap(),
+                        how,
+                    },
+                )
+                .await;
+                let of = |kind: &str| -> String {
+                    let own = seen.blocks.iter().filter(|block| block[0] == kind);
+                    own.map(|block| block[1].as_str()).collect()
+                };
+                let calls = seen.blocks.iter().filter(|block| block[0] == "tool");
+                let calls: Value = calls
+                    .map(|call| json!([call[1], serde_json::from_str::<Value>(&call[2]).unwrap()]))
+                    .collect();
+                let expect = &vector["expect"];
+                let what = format!("{} {wire} {how:?}: {seen:?}", vector["id"]);
+                assert_eq!(of("text"), expect["text"], "{what}");
+                assert_eq!(of("thinking"), expect["thinking"], "{what}");
+                assert_eq!(calls, expect["calls"], "{what}");
+                let stop = if calls == json!([]) {
+                    "end_turn"
+                } else {
+                    "tool_use"
+                };
+                assert_eq!(
+                    (seen.stop.as_deref(), seen.error.as_deref()),
+                    (Some(stop), None),
+                    "{what}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_reach_a_kimi_upstream_as_the_vectors_say() {
+    for line in REQUESTS.lines() {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        let upstream = Upstream::start(|request: &_| Reply::text("Well.").answer(request)).await;
+        // Q03 is about this policy; the others hold under every one.
+        let more = if vector["id"] == "Q03" {
+            "reasoning_history = \"placeholder\""
+        } else {
+            ""
+        };
+        let lingate = Lingate::start(&config(&upstream.url(), more)).await;
+        for model in ["explicit-model", "implicit-model"] {
+            let mut body = vector["anthropic"].clone();
+            body["model"] = json!(model);
+            body["max_tokens"] = json!(4096);
+            for _ in 0..2 {
+                let response = lingate.post("/v1/messages", &body).send().await;
+                assert_eq!(response.status, 200, "{}", vector["id"]);
+            }
+        }
+        let requests = upstream.requests();
+        for pair in requests.chunks(2) {
+            assert_eq!(
+                pair[0].body, pair[1].body,
+                "{}: the same history gives the same bytes",
+                vector["id"]
+            );
+            assert_eq!(
+                pair[0].json()["messages"],
+                vector["openai_messages"],
+                "{}",
+                vector["id"]
+            );
+        }
+        assert_eq!(requests.len(), 4);
+    }
 }

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use lingate_testkit::client::Response;
-use lingate_testkit::{Answer, Received, Script};
+use lingate_testkit::{Answer, Received, Script, Upstream};
 use lingate_wire::{Wire, gemini, responses};
 use serde_json::{Value, json};
 
 use crate::harness::{self, Lingate};
+use crate::k2_vectors;
 
 /// How a host writes what it has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -459,4 +460,93 @@ fn string(value: &Value) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("no string: {value}"))
         .to_owned()
+}
+
+const CALL: &str = "<|tool_calls_section_begin|><|tool_call_begin|>functions.lookup:0<|tool_call_argument_begin|>{\"term\":\"a\"}<|tool_call_end|><|tool_calls_section_end|>";
+
+fn asking<'a>(tools: &'a Value, how: How) -> Ask<'a> {
+    Ask {
+        wire: Wire::Anthropic,
+        model: "explicit-model",
+        tools,
+        may_call: true,
+        name: "it",
+        how,
+    }
+}
+
+/// What is repaired behind the head cannot be in it any more: the metrics tell of it all the same, each thing once.
+#[tokio::test]
+async fn what_is_noticed_late_is_counted() {
+    let says = Says {
+        deltas: vec![
+            ('c', "I look it up, and that takes a while. ".into()),
+            ('c', CALL.into()),
+            ('c', CALL.into()),
+        ],
+        finish: "stop".into(),
+    };
+    let upstream = Upstream::start(Host(BTreeMap::from([("it".to_owned(), says)]))).await;
+    let lingate = Lingate::start(&k2_vectors::config(&upstream.url(), "")).await;
+    let response = send(&lingate, &asking(&k2_vectors::TOOLS, How::Characters)).await;
+    let told = response.header("x-lingate-quirks").to_owned();
+    assert!(!told.contains("kimi-k2-text"), "{told}");
+    drop(response.text().await);
+    let metrics = metrics(&lingate, "lingate_quirk_hits_total{quirk=\"kimi-k2-text\"").await;
+    for line in [
+        "lingate_quirk_hits_total{quirk=\"kimi-k2-text\",provider=\"explicit\"} 1\n",
+        "lingate_diagnostics_total{case=\"finish_stop_with_calls\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    assert!(!metrics.contains("invalid_json"), "{metrics}");
+}
+
+/// The metrics, once they tell of something: an exchange is closed a moment after its last byte.
+async fn metrics(lingate: &Lingate, of: &str) -> String {
+    for _ in 0..100 {
+        let metrics = lingate.get("/metrics").send().await.text().await;
+        if metrics.contains(of) {
+            return metrics;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the metrics never tell of {of}");
+}
+
+/// A call that is cut before anything was shown is tried again, and the client sees one good answer.
+#[tokio::test]
+async fn half_a_call_is_tried_again() {
+    for (how, half) in [
+        (
+            How::Given,
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.look",
+        ),
+        (
+            How::Characters,
+            "<|tool_call_begin|>functions.lookup:0<|tool_call_argument_begin|>",
+        ),
+        (
+            How::Whole,
+            "<|tool_call_begin|>functions.lookup:0<|tool_call_argument_begin|>{\"term\":",
+        ),
+    ] {
+        let upstream = Upstream::start(move |request: &Received| {
+            let text = if request.n == 0 { half } else { CALL };
+            Says::content(text, "stop").answer(how)
+        })
+        .await;
+        let lingate = Lingate::start(&k2_vectors::config(&upstream.url(), "")).await;
+        let seen = ask(&lingate, &asking(&k2_vectors::TOOLS, how)).await;
+        assert_eq!(
+            seen.blocks,
+            [["tool", "lookup", r#"{"term":"a"}"#]],
+            "{how:?}: {seen:?}"
+        );
+        assert_eq!(
+            (seen.stop.as_deref(), upstream.requests().len()),
+            (Some("tool_use"), 2),
+            "{how:?}"
+        );
+    }
 }

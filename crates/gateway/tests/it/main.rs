@@ -35,4 +35,5 @@ mod seals;
 mod sessions;
 mod slow_readers;
 mod smuggling;
+mod tool_format;
 mod validate;

@@ -149,16 +149,24 @@ async fn moves(client: Wire, wires: [Wire; 2], is_stream: bool) {
     // The other knows nothing of the first's tokens, and refuses them in its wire's words.
     let foreign = token(wires[0]);
     let second = Upstream::start(move |request: &Received| {
-        if request.text().contains(foreign) {
+        if !foreign.is_empty() && request.text().contains(foreign) {
             return refused(request);
         }
-        Reply::text("Let me see.")
-            .call(
-                &format!("call_{}", request.n + 7),
-                "Read",
-                &json!({"path": "d.rs"}),
-            )
-            .answer(request)
+        let reply = Reply::default().think("Now what?").call(
+            &format!("call_{}", request.n + 7),
+            "Read",
+            &json!({"path": "d.rs"}),
+        );
+        let body = String::from_utf8(reply.answer(request).body()).unwrap();
+        let body = match token(wires[1]) {
+            "" => body,
+            own => body.replace(own, "c2Vjb25k"),
+        };
+        if request.streams() {
+            Answer::sse([body])
+        } else {
+            Answer::text(200, "application/json", body)
+        }
     })
     .await;
     let lingate = Lingate::start(&format!(

@@ -16,7 +16,14 @@ const NAME: &str = "harmony-call-names";
 /// Names without the header around them.
 pub(crate) const HARMONY_CALL_NAMES: Quirk = Quirk {
     name: NAME,
-    groups: &["harmony", "groq", "open-models"],
+    groups: &[
+        "harmony",
+        "open-models",
+        "groq",
+        "openrouter",
+        "together",
+        "fireworks",
+    ],
     summary: "A structured call may be named with parts of its header: `functions.Bash`, `Bash<|channel|>commentary`. The \
               name alone stays.",
     scope: "gpt-oss models",

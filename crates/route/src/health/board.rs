@@ -66,33 +66,20 @@ impl Board {
     ) -> Result<Pick, Spent> {
         self.forget(now);
         let order = self.order(query, tried, now, draw);
-        let mut skipped = Vec::new();
+        let mut skipped: Vec<Skip> = (0..query.entrants.len())
+            .filter_map(|index| self.obstacle(open_to(query, tried, index)?, index, now))
+            .collect();
         for index in order.iter().copied() {
             let Some(entrant) = open_to(query, tried, index) else {
                 continue;
             };
-            match self.obstacle(entrant, index, now) {
-                Some(skip) => skipped.push(skip),
-                None => {
-                    let keys = tried_keys(tried, index);
-                    let key =
-                        self.keys(entrant)
-                            .pick(entrant.pool, &entrant.model, &keys, now, draw);
-                    if let Some(key) = key {
-                        let is_passed_over = |skip: &Skip| {
-                            order.iter().position(|own| *own == skip.index)
-                                < order.iter().position(|own| *own == index)
-                                || skip.index < index
-                        };
-                        // What is out stands behind in the order; what the list prefers to the chosen one was passed over.
-                        let behind = order.iter().copied().filter(|other| *other < index);
-                        skipped.extend(behind.filter_map(|other| {
-                            self.obstacle(open_to(query, tried, other)?, other, now)
-                        }));
-                        skipped.retain(is_passed_over);
-                        return Ok(self.begin(query, index, key, skipped, false, now));
-                    }
-                }
+            if skipped.iter().any(|skip| skip.index == index) {
+                continue;
+            }
+            let keys = tried_keys(tried, index);
+            let pool = self.keys(entrant);
+            if let Some(key) = pool.pick(entrant.pool, &entrant.model, &keys, now, draw) {
+                return Ok(self.begin(query, index, key, skipped, false, now));
             }
         }
         match self.last_resort(query, tried, &order, now) {
@@ -389,6 +376,9 @@ impl Board {
         }
         if self.pools.len() >= MOST {
             self.pools.retain(|_, keys| !keys.is_new(now));
+            if self.pools.len() >= MOST {
+                self.pools.retain(|_, keys| !keys.is_idle());
+            }
         }
         if self.budgets.len() >= MOST {
             self.budgets.retain(|_, budget| !budget.is_idle());

@@ -77,6 +77,16 @@ impl Cooldown {
         now < self.until
     }
 
+    /// The one of two that is to be kept: a limit is not over because of another refusal.
+    pub(super) fn or_limit(self, previous: Option<&Self>, now: Duration) -> Self {
+        let outlasts = |previous: &&Self| !self.fault.is_limit() || previous.until > self.until;
+        previous
+            .filter(|previous| previous.holds(now) && previous.fault.is_limit())
+            .filter(outlasts)
+            .copied()
+            .unwrap_or(self)
+    }
+
     /// Whether a success shows that it is over, or never was one. What an upstream said lasts as long as it said: a
     /// success may have begun before.
     pub(super) fn ends_with_success(&self, now: Duration) -> bool {

@@ -116,7 +116,7 @@ fn preferred(contenders: &[Contender], wish: &Wish, draw: &mut Draw) -> Vec<usiz
 fn is_much_busier(one: &Contender, other: &Contender) -> bool {
     let cost = |contender: &Contender| {
         let latency = contender.latency.unwrap_or_default().as_secs_f64().max(0.1);
-        latency * f64::from(contender.load + 1) / f64::from(contender.weight.max(1))
+        latency * (1.0 + f64::from(contender.load) / f64::from(contender.weight.max(1)))
     };
     cost(one) > 2.0 * cost(other)
 }

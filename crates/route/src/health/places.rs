@@ -94,7 +94,7 @@ mod tests {
     fn tokens_are_those_of_the_place() {
         let mut places = Places::default();
         let now = Duration::ZERO;
-        let mut check = |places: &mut Places, target, tokens| {
+        let check = |places: &mut Places, target, tokens| {
             places.set(1, target, now);
             assert_eq!(places.get(1, now).map(|place| place.tokens), Some(tokens));
             places.read(1, 7, 500);

@@ -82,10 +82,7 @@ impl Keys {
 
     /// The key that was given up on first, of those that asking again may help: nobody said how long it lasts.
     pub(super) fn pick_anyway(&self, model: &str, tried: &[usize], now: Duration) -> Option<usize> {
-        let may_be_well = |key: &Key| {
-            let cooldown = key.cooldown(model, now);
-            cooldown.is_none_or(|cooldown| !cooldown.fault.is_limit())
-        };
+        let may_be_well = |key: &Key| !key.holding(model, now).any(|own| own.fault.is_limit());
         let hopeful = self.untried(tried, may_be_well);
         let until = |index: &usize| {
             self.keys
@@ -131,7 +128,9 @@ impl Keys {
         };
         match fault {
             Fault::Quota | Fault::Credential => {
-                key.account = Cooldown::after(fault, told, key.account.as_ref(), now, draw);
+                let previous = key.account.take();
+                let cooldown = Cooldown::after(fault, told, previous.as_ref(), now, draw);
+                key.account = cooldown.map(|new| new.or_limit(previous.as_ref(), now));
             }
             Fault::RateLimit | Fault::Forbidden => {
                 let at = key.models.iter().position(|(name, _)| name == model);
@@ -141,8 +140,8 @@ impl Keys {
                     key.models.retain(|(_, cooldown)| cooldown.holds(now));
                     key.models.truncate(MOST_MODELS - 1);
                 }
-                key.models
-                    .extend(cooldown.map(|cooldown| (model.to_owned(), cooldown)));
+                let kept = cooldown.map(|new| new.or_limit(previous.as_ref(), now));
+                key.models.extend(kept.map(|kept| (model.to_owned(), kept)));
             }
             Fault::Request
             | Fault::Ours
@@ -168,6 +167,11 @@ impl Keys {
         }
     }
 
+    /// Whether nobody is using a key.
+    pub(super) fn is_idle(&self) -> bool {
+        self.keys.iter().all(|key| key.in_flight == 0)
+    }
+
     /// Whether forgetting the pool loses nothing.
     pub(super) fn is_new(&self, now: Duration) -> bool {
         let holds = |cooldown: &Cooldown| cooldown.holds(now);
@@ -188,10 +192,14 @@ impl Keys {
 impl Key {
     /// What keeps it from being shown for this model, the longer one.
     fn cooldown(&self, model: &str, now: Duration) -> Option<Cooldown> {
+        self.holding(model, now)
+            .max_by_key(|cooldown| cooldown.until)
+    }
+
+    fn holding(&self, model: &str, now: Duration) -> impl Iterator<Item = Cooldown> {
         let own = self.models.iter().find(|(name, _)| name == model);
         let both = [self.account, own.map(|(_, cooldown)| *cooldown)];
-        let holding = both.into_iter().flatten().filter(|own| own.holds(now));
-        holding.max_by_key(|cooldown| cooldown.until)
+        both.into_iter().flatten().filter(move |own| own.holds(now))
     }
 }
 
@@ -258,7 +266,7 @@ mod tests {
     #[test]
     fn a_limit_is_of_one_model_and_an_account_of_all() {
         let (mut keys, mut draw) = (Keys::new(1), Draw::new(5));
-        let mut is_well = |keys: &mut Keys, model: &str, second: u64| {
+        let is_well = |keys: &mut Keys, model: &str, second: u64| {
             let mut draw = Draw::new(5);
             keys.pick(Pool::FillFirst, model, &[], at(second), &mut draw)
                 .is_some()

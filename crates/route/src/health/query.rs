@@ -58,7 +58,7 @@ pub struct Pick {
     pub key: usize,
     /// Nothing is well; this one failed longest ago.
     pub is_last_resort: bool,
-    /// Preferred ones that are left alone.
+    /// Others that are left alone for the time being.
     pub skipped: Vec<Skip>,
     /// The session was elsewhere before.
     pub moved: Option<Move>,

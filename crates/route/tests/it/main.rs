@@ -9,6 +9,8 @@
 mod support;
 
 mod aliases;
+mod board;
 mod published;
 mod resolve;
 mod rules;
+mod simulation;

@@ -284,7 +284,7 @@ impl StreamEncoder for StreamOut {
         }
     }
 
-    fn follows(&mut self, event: &[u8]) {
+    fn follows(&mut self, event: &[u8], is_copied: bool) {
         if self.follows.is_some() {
             return;
         }
@@ -297,6 +297,12 @@ impl StreamEncoder for StreamOut {
         let id = doc.root().get("id").and_then(Value::text);
         let created = doc.root().get("created").and_then(Value::u64);
         self.follows = id.map(|id| (id, created.unwrap_or(self.context.created)));
+        let mut choices = doc.root().get("choices").into_iter().flat_map(Value::items);
+        let says_role = |choice: Value<'_>| {
+            let delta = choice.get("delta");
+            delta.is_some_and(|delta| delta.get("role").is_some())
+        };
+        self.has_role |= is_copied && choices.any(says_role);
     }
 
     /// An error chunk, and no `[DONE]`: SDKs raise on it, and nobody takes the reply for complete.

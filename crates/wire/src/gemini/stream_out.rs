@@ -113,7 +113,7 @@ impl StreamEncoder for StreamOut {
     }
 
     /// The rest of a stream carries the head that its beginning had.
-    fn follows(&mut self, event: &[u8]) {
+    fn follows(&mut self, event: &[u8], _is_copied: bool) {
         let mut lines = event.split(|byte| matches!(byte, b'\n' | b'\r'));
         let data = lines.find_map(|line| line.strip_prefix(b"data:"));
         let text = data.and_then(|data| std::str::from_utf8(data).ok());

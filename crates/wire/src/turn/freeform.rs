@@ -11,7 +11,7 @@ use super::failure::{Failure, FailureKind};
 use super::node::Node;
 use super::request::{Tool, Turn};
 use super::stop::StopReason;
-use crate::json::{Kind, StringPieces, Value, Writer, scan_reply};
+use crate::json::{Arguments, ArgumentsState, Kind, StringPieces, Value, Writer, scan_reply};
 use crate::stage::{End, Sink, Stage};
 
 /// The function's one member.
@@ -131,6 +131,10 @@ struct Call {
     /// All arguments so far, until the text is found in them.
     held: String,
     text: Option<StringPieces>,
+    /// The object around the text: a text is whole only if that is.
+    object: Arguments,
+    /// What passed `object`, which nobody needs.
+    passed: String,
 }
 
 impl FreeformStage {
@@ -149,8 +153,10 @@ impl FreeformStage {
             return sink.event(Event::Close { slot });
         };
         match call.text {
-            Some(text) if !text.is_done() => self.cut.push(slot),
-            Some(_) => sink.event(Event::Close { slot }),
+            Some(text) if text.is_done() && call.object.state() == ArgumentsState::Complete => {
+                sink.event(Event::Close { slot });
+            }
+            Some(_) => self.cut.push(slot),
             None => match unwrapped(&call.held) {
                 Unwrapped::Text(text) => {
                     say(slot, text, sink);
@@ -226,6 +232,8 @@ impl Stage for FreeformStage {
 
 impl Call {
     fn take(&mut self, slot: Slot, piece: &str, sink: &mut Sink<Event>) {
+        self.object.push(piece, &mut self.passed);
+        self.passed.clear();
         let mut passed = String::new();
         match &mut self.text {
             Some(text) => text.push(piece, &mut passed),
@@ -263,7 +271,7 @@ fn text_begins(arguments: &str) -> Option<usize> {
 
 enum Unwrapped {
     Text(String),
-    /// What is there of an object that breaks off.
+    /// What is there of JSON that breaks off.
     Half,
 }
 
@@ -271,7 +279,8 @@ enum Unwrapped {
 /// around it.
 fn unwrapped(arguments: &str) -> Unwrapped {
     let Ok(doc) = scan_reply(&arguments.into(), &[]) else {
-        return if arguments.trim_start().starts_with('{') {
+        // It begins like JSON and is none: what the client would run is half of what the model meant.
+        return if arguments.trim_start().starts_with(['{', '"', '[']) {
             Unwrapped::Half
         } else {
             Unwrapped::Text(arguments.to_owned())
@@ -437,7 +446,14 @@ mod tests {
 
     #[test]
     fn half_a_text_is_a_fault_unless_a_limit_cut_it() {
-        for half in [r#"{"input":"*** Beg"#, r#"{"inp"#] {
+        for half in [
+            r#"{"input":"*** Beg"#,
+            r#"{"inp"#,
+            r#"{"input":"rm -rf /tmp""#,
+            r#"{"input":"rm","#,
+            r#""*** Begin Patch\n*** Delete File: a"#,
+            r#"["rm","-rf","/tm"#,
+        ] {
             check(half, Err(FailureKind::BrokenToolCall));
         }
         assert_eq!(

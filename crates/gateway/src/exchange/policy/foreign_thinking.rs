@@ -28,19 +28,25 @@ impl Policy for ForeignThinking {
 }
 
 /// Whether an upstream refuses thinking that it did not sign, or misses it: the session was served elsewhere before, by
-/// passthrough, where no token can be told from another. The wordings are the Anthropic API's (seen to 2026-10).
+/// passthrough, where no token can be told from another. The wordings are the APIs' own (seen to 2026-10).
 fn refuses_foreign_thinking(failure: &Failure, upstream: &Upstream<'_>) -> bool {
+    if upstream.refuses_foreign_thinking || failure.kind != FailureKind::InvalidRequest {
+        return false;
+    }
     let message = failure.message.to_ascii_lowercase();
-    upstream.wire == Wire::Anthropic
-        && !upstream.refuses_foreign_thinking
-        && failure.kind == FailureKind::InvalidRequest
-        && message.contains("thinking")
-        && [
-            "signature",
-            "invalid `data`",
-            "cannot be modified",
-            "must start with a thinking block",
-        ]
-        .iter()
-        .any(|words| message.contains(words))
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    match upstream.wire {
+        Wire::Anthropic => {
+            message.contains("thinking")
+                && says(&[
+                    "signature",
+                    "invalid `data`",
+                    "cannot be modified",
+                    "must start with a thinking block",
+                ])
+        }
+        Wire::Responses => says(&["encrypted content", "encrypted_content"]),
+        Wire::Gemini => says(&["thought signature", "thought_signature", "thoughtsignature"]),
+        Wire::Chat => false,
+    }
 }

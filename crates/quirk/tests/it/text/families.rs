@@ -430,7 +430,7 @@ fn names_of_structured_calls_lose_the_header() {
     check("ls", "ls");
     check("ls<|channel|>commentary", "ls");
     check("functions.ls", "ls");
-    check("functions.Other", "functions.Other");
+    check("functions.Other", "Other");
     check("Other<|channel|>json", "Other");
     check("15", "15");
 }

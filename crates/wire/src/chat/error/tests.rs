@@ -27,7 +27,9 @@ const fn overflow(tokens: u64, maximum: u64) -> FailureKind {
 #[test]
 fn what_the_model_wrote_is_kept() {
     let generation = |text: &str| {
-        let body = format!(r#"{{"error":{{"message":"m","code":"tool_use_failed","failed_generation":{text}}}}}"#);
+        let body = format!(
+            r#"{{"error":{{"message":"m","code":"tool_use_failed","failed_generation":{text}}}}}"#
+        );
         decode_error(400, body.as_bytes()).generation
     };
     assert_eq!(generation(r#""<f>\n""#).as_deref(), Some("<f>\n"));

@@ -52,7 +52,7 @@ impl StreamIn {
         if text.is_empty() {
             // An empty text at the end is there for its signature: it belongs to what was said before.
             return match (signature, self.channel) {
-                (Some(signature), Some((_, slot))) => sign(slot, signature, sink),
+                (Some(signature), Some((_, slot))) => self.vouch(slot, signature, sink),
                 (Some(data), None) => self.whole(Opening::RedactedThinking { data }, sink),
                 (None, _) => {}
             };
@@ -64,8 +64,14 @@ impl StreamIn {
         };
         sink.event(Event::Delta { slot, delta });
         if let Some(signature) = signature {
-            sign(slot, signature, sink);
+            self.vouch(slot, signature, sink);
         }
+    }
+
+    /// A token vouches for what was said so far: what follows is another block, with a token of its own.
+    fn vouch(&mut self, slot: Slot, signature: Text, sink: &mut Sink<Event>) {
+        sign(slot, signature, sink);
+        self.leave_channel(sink);
     }
 
     /// The signature comes first, so that whoever has to put it elsewhere need not wait for the arguments.
