@@ -12,6 +12,7 @@ pub mod edit;
 mod gateway;
 mod home;
 pub mod install;
+pub mod launched;
 pub mod llama_cpp;
 pub mod media;
 mod terminal;

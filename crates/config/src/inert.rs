@@ -10,17 +10,12 @@ const INERT: &[(&[&str], Option<&str>)] = &[
     (&["keys", "*", "concurrency"], None),
     (&["keys", "*", "budget"], None),
     (&["record"], None),
-    (&["providers", "*", "pool"], Some("fill_first")),
     (&["providers", "*", "concurrency"], None),
     (&["providers", "*", "proxy"], Some("")),
     (&["providers", "*", "health"], None),
-    (&["models", "*", "strategy"], Some("ordered")),
-    (&["models", "*", "return"], Some("next_session")),
     (&["models", "*", "images"], Some("omit")),
     (&["models", "*", "overflow"], Some("")),
     (&["models", "*", "price"], None),
-    (&["failover", "attempts"], Some("1")),
-    (&["failover", "breaker"], None),
 ];
 
 /// The keys of the document that have no effect yet, with their lines.

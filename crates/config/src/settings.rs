@@ -1,5 +1,6 @@
 //! Choices of the file, as closed enums.
 
+pub use lingate_route::health::Pool;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -17,21 +18,6 @@ pub enum Auth {
     None,
     /// The caller's own credential, to this provider only and never on failover.
     Client,
-}
-
-/// Which of a provider's keys is used (`pool`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Pool {
-    /// The first that is well.
-    #[default]
-    FillFirst,
-    /// In turn.
-    RoundRobin,
-    /// The one with the fewest requests under way.
-    LeastUsed,
-    /// By chance.
-    Random,
 }
 
 /// HTTP version towards a provider (`http`).

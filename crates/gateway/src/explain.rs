@@ -169,7 +169,7 @@ fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Out
         hits: prepared.hits,
         losses: prepared.losses,
         headers,
-        body: prepared.body,
+        body: prepared.body.whole(),
     })
 }
 

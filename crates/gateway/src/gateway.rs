@@ -21,6 +21,7 @@ use crate::routes::Routes;
 use crate::shared::Shared;
 use crate::tokens::Counter;
 use crate::upstream::client::{Clients, TlsError};
+use crate::upstream::health::Health;
 
 /// What a gateway is told beside its configuration.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +83,7 @@ impl Gateway {
             .map_err(BindError::OwnListener)?;
         let shared = Arc::new(Shared {
             routes: Routes::of(&config),
+            health: Arc::new(Health::of(&config)),
             config,
             clients,
             metrics: Arc::new(Metrics::new()),

@@ -38,6 +38,13 @@ pub(crate) struct AttemptLabels {
     pub outcome: &'static str,
 }
 
+/// Another key or target, after a failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct FailoverLabels {
+    /// The class of the failure.
+    pub reason: &'static str,
+}
+
 /// Where a measurement belongs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ProviderLabels {
@@ -84,6 +91,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     pub requests: Family<RequestLabels, Counter>,
     pub attempts: Family<AttemptLabels, Counter>,
+    pub failovers: Family<FailoverLabels, Counter>,
     pub other_requests: Family<RouteLabels, Counter>,
     pub unknown_endpoints: Counter,
     pub refused_sources: Counter,
@@ -108,6 +116,7 @@ pub fn metrics_reference() -> String {
         registry: _,
         requests,
         attempts,
+        failovers,
         other_requests,
         unknown_endpoints: _,
         refused_sources: _,
@@ -125,6 +134,7 @@ pub fn metrics_reference() -> String {
     drop(tool_calls.get_or_create(&ToolCallLabels::default()));
     drop(requests.get_or_create(&RequestLabels::default()));
     drop(attempts.get_or_create(&AttemptLabels::default()));
+    drop(failovers.get_or_create(&FailoverLabels::default()));
     drop(other_requests.get_or_create(&RouteLabels::default()));
     for histograms in [duration, ttft] {
         drop(histograms.get_or_create(&ProviderLabels::default()));
@@ -143,6 +153,7 @@ impl Metrics {
             registry: Registry::with_prefix("lingate"),
             requests: Family::default(),
             attempts: Family::default(),
+            failovers: Family::default(),
             other_requests: Family::default(),
             unknown_endpoints: Counter::default(),
             refused_sources: Counter::default(),
@@ -180,6 +191,11 @@ impl Metrics {
             "attempts",
             "Tries of an upstream, by how they ended",
             self.attempts.clone(),
+        );
+        registry.register(
+            "failovers",
+            "Attempts at another key or target, by what the one before failed of",
+            self.failovers.clone(),
         );
         registry.register(
             "other_requests",

@@ -6,11 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use bytestring::ByteString;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use lingate_config::{Config, Provider};
 use lingate_route::Candidate;
@@ -30,6 +28,7 @@ use crate::upstream::blame::Blame;
 use crate::upstream::body::{UpstreamBody, chain_of};
 use crate::upstream::client::{Clients, TlsError, Way};
 use crate::upstream::decoding::Decoding;
+use crate::upstream::payload::Payload;
 use crate::{clock, ids, lane};
 
 /// Longest wait for a list of models.
@@ -195,7 +194,7 @@ impl Prober {
         &self,
         provider: &Provider,
         url: &Uri,
-        request: Request<Full<Bytes>>,
+        request: Request<Payload>,
     ) -> Result<Response<Incoming>, ProbeError> {
         let client = self
             .clients
@@ -208,7 +207,7 @@ impl Prober {
     }
 }
 
-fn list_request(provider: &Provider, url: &Uri) -> Result<Request<Full<Bytes>>, ProbeError> {
+fn list_request(provider: &Provider, url: &Uri) -> Result<Request<Payload>, ProbeError> {
     let wire = first_wire(provider);
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -224,7 +223,7 @@ fn list_request(provider: &Provider, url: &Uri) -> Result<Request<Full<Bytes>>, 
         let origin = key.map_or("", |key| &key.origin);
         ProbeError::Request(format!("the key from {origin} cannot be used: {error}"))
     })?;
-    let mut request = Request::new(Full::new(Bytes::new()));
+    let mut request = Request::new(Payload::default());
     *request.uri_mut() = url.clone();
     *request.headers_mut() = headers;
     Ok(request)

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::routes::Routes;
 use crate::tokens::Counter;
 use crate::upstream::client::Clients;
+use crate::upstream::health::Health;
 
 /// State of one gateway process.
 pub(crate) struct Shared {
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub calibration: Arc<Calibration>,
     pub counter: Counter,
     pub learnt: Learnt,
+    /// What is known of targets, keys and sessions.
+    pub health: Arc<Health>,
     /// Schemas of clients' tools, compiled.
     pub schemas: Arc<Schemas>,
     pub accuracy: Accuracy,

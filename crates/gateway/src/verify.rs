@@ -12,11 +12,9 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use bytestring::ByteString;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request};
-use http_body_util::Full;
 use lingate_config::{Auth, Config, Kind, Preset, preset};
 use lingate_quirk::Repair;
 use lingate_route::Candidate;
@@ -36,6 +34,7 @@ use crate::upstream::body::{UpstreamBody, WHOLE_CAP, chain_of};
 use crate::upstream::client::{Clients, TlsError, Way};
 use crate::upstream::decoding::Decoding;
 use crate::upstream::headers::retry_after;
+use crate::upstream::payload::Payload;
 use crate::{clock, ids, lane};
 
 pub use self::seen::{Seen, SeenCall};
@@ -181,7 +180,9 @@ impl<'c> Verifier<'c> {
 
     async fn asking(&self, body: &ByteString) -> Result<Verified, Failure> {
         let asked = asked(body)?;
-        let upstream = Upstream::of(self.config, &self.candidate, asked.wire)?;
+        let mut upstream = Upstream::of(self.config, &self.candidate, asked.wire)?;
+        // Whether the model calls by itself is the question; insisting would also add a tool of ours.
+        upstream.demands.ensure_tool_call = None;
         let tools = Tools::of(&asked.decoded()?.turn, &self.schemas);
         let mut plan = Plan::default();
         loop {
@@ -239,7 +240,7 @@ impl<'c> Verifier<'c> {
         &self,
         asked: &Asked,
         upstream: &Upstream<'_>,
-        request: Request<Full<Bytes>>,
+        request: Request<Payload>,
         mut views: Views,
     ) -> Result<Views, Failure> {
         let provider = upstream.provider;
@@ -247,11 +248,25 @@ impl<'c> Verifier<'c> {
         let client = self.clients.get(&Way::of(provider)).ok_or_else(|| {
             Failure::new(FailureKind::Server, "no connection pool for this provider")
         })?;
-        let sent = client.request(request).await;
-        let response = sent.map_err(|error| {
-            let message = format!("cannot be reached: {}", chain_of(&error));
-            Failure::new(FailureKind::Server, message)
-        })?;
+        let sent = async {
+            client.request(request).await.map_err(|error| {
+                let message = format!("cannot be reached: {}", chain_of(&error));
+                Failure::new(FailureKind::Server, message)
+            })
+        };
+        // A whole reply gives no sign of life before its end.
+        let limit = provider.timeouts.headers.filter(|_| asked.peek.stream);
+        let response = match limit {
+            None => sent.await?,
+            Some(limit) => tokio::time::timeout(limit, sent)
+                .await
+                .unwrap_or_else(|_elapsed| {
+                    Err(silent(format!(
+                        "no answer within {} s",
+                        limit.as_secs_f64()
+                    )))
+                })?,
+        };
         let (head, body) = response.into_parts();
         let mut body = UpstreamBody::http(body, Decoding::of(&head.headers)?);
         if !head.status.is_success() {

@@ -2,8 +2,8 @@
 //!
 //! A provider declares quirks and groups of quirks by name; [`select`] finds those that are meant for one upstream.
 //! [`shape_prompt`] does to a request what the user wants done to every prompt. The [`Selection`] then changes it before
-//! it is encoded ([`Selection::apply`]), the events of a reply ([`Selection::stages`]), and says what one retry should do
-//! differently ([`Selection::on_failure`]).
+//! it is encoded ([`Selection::apply`]), the events of a reply ([`Selection::stages`]), says what one retry should do
+//! differently ([`Selection::on_failure`]), and finds the reply that a failure holds ([`Selection::recovered`]).
 //! Nothing here does IO, reads a clock or remembers anything between requests: the same history gives the same
 //! bytes, which is what prompt caches live on.
 //!
@@ -30,7 +30,7 @@ mod text;
 pub use docs::markdown;
 pub use list::{all, names};
 pub use prompt::shape_prompt;
-pub use quirk::{EventStage, Evidence, Quirk, Repair, Target};
+pub use quirk::{EventStage, Evidence, Quirk, Recover, Repair, Target};
 pub use select::{Selection, select};
 pub use settings::{
     CacheHints, Instruction, InstructionMode, MaxTokensField, ReasoningHistory, Settings,

@@ -96,15 +96,33 @@ pub(crate) fn minimax(model: &str) -> Option<Version> {
     Some(version)
 }
 
-/// Whether a model of Qwen's writes calls as `<function=NAME>`: the coders of Qwen 3, and all from 3.5 on.
-pub(crate) fn is_qwen_with_elements(model: &str) -> bool {
+/// How a model of Qwen's writes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QwenCalls {
+    /// As JSON: Qwen 2.5 and 3.
+    Json,
+    /// As `<function=NAME>`: the coders of Qwen 3, and all from 3.5 on.
+    Elements,
+    /// The name does not tell: `qwen-plus`.
+    Either,
+}
+
+/// How a model writes calls, if it is one of Qwen's.
+pub(crate) fn qwen_calls(model: &str) -> Option<QwenCalls> {
     let model = model.to_ascii_lowercase();
     let name = model.rsplit('/').next().unwrap_or_default();
-    let Some((_, rest)) = name.split_once("qwen") else {
-        return false;
-    };
-    leading_version(rest).is_some_and(|(version, variant)| {
-        version >= (3, 5) && version.0 < 100 || version.0 == 3 && variant.contains("coder")
+    let (_, rest) = name.split_once("qwen")?;
+    let rest = rest.strip_prefix('-').unwrap_or(rest);
+    if name.contains("deepseek") {
+        return None;
+    }
+    Some(match leading_version(rest) {
+        // A size (`qwen-72b`) is no version.
+        Some((version, _)) if version >= (10, 0) => QwenCalls::Either,
+        None => QwenCalls::Either,
+        Some((version, _)) if version >= (3, 5) => QwenCalls::Elements,
+        Some(((3, _), variant)) if variant.contains("coder") => QwenCalls::Elements,
+        Some(_) => QwenCalls::Json,
     })
 }
 
@@ -128,6 +146,23 @@ fn leading_number(text: &str) -> Option<(u32, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn qwen_writes_calls_in_two_ways() {
+        let check = |model: &str, expected: Option<QwenCalls>| {
+            assert_eq!(qwen_calls(model), expected, "{model}");
+        };
+        check("qwen2.5-7b-instruct", Some(QwenCalls::Json));
+        check("Qwen/Qwen3-30B-A3B", Some(QwenCalls::Json));
+        check("qwen3:8b", Some(QwenCalls::Json));
+        check("Qwen/Qwen3-Coder-Next", Some(QwenCalls::Elements));
+        check("qwen3-coder:30b", Some(QwenCalls::Elements));
+        check("Qwen/Qwen3.5-397B-A17B", Some(QwenCalls::Elements));
+        check("qwen-plus", Some(QwenCalls::Either));
+        check("qwen-72b", Some(QwenCalls::Either));
+        check("deepseek-r1-distill-qwen-32b", None);
+        check("kimi-k2", None);
+    }
 
     #[test]
     fn openais_names_are_read() {

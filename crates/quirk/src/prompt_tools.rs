@@ -156,8 +156,7 @@ fn call_names(turn: &Turn) -> HashMap<ByteString, ByteString> {
 
 /// Writes the calls and results of one message as text.
 fn write_history(message: &mut Node<Message>, names: &HashMap<ByteString, ByteString>) {
-    let is_tool =
-        |block: &Node<Block>| matches!(**block, Block::ToolUse(_) | Block::ToolResult(_));
+    let is_tool = |block: &Node<Block>| matches!(**block, Block::ToolUse(_) | Block::ToolResult(_));
     if message.role == Role::System || !message.blocks.iter().any(is_tool) {
         return;
     }
@@ -165,13 +164,19 @@ fn write_history(message: &mut Node<Message>, names: &HashMap<ByteString, ByteSt
     let mut written: Vec<Node<Block>> = Vec::with_capacity(message.blocks.len());
     for node in message.blocks.drain(..) {
         match &*node {
-            Block::ToolUse(call) => written.push(with_cache(call_text(call), call.cache.clone())),
+            Block::ToolUse(call) => written.push(with_cache(call_text(call), call.cache)),
             Block::ToolResult(result) => {
                 let name = names.get(&result.tool_use_id.to_plain());
                 let text = result_text(result, name.map_or("", |name| name));
-                written.push(with_cache(text, result.cache.clone()));
+                written.push(with_cache(text, result.cache));
                 // Pictures stay what they are.
-                written.extend(result.content.iter().filter(|&block| !is_text(block)).cloned());
+                written.extend(
+                    result
+                        .content
+                        .iter()
+                        .filter(|&block| !is_text(block))
+                        .cloned(),
+                );
             }
             _ => written.push(node),
         }

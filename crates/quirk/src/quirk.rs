@@ -15,6 +15,9 @@ use crate::state::State;
 /// A stage that changes the events of a reply.
 pub type EventStage = Box<dyn Stage<In = Event, Out = Event>>;
 
+/// Finds the reply that a failure holds.
+pub type Recover = fn(&Failure, &Target<'_>, &State) -> Option<Vec<Event>>;
+
 /// One thing that a model or a host gets wrong or words its own way, and what is done about it.
 #[derive(Debug)]
 pub struct Quirk {
@@ -45,7 +48,7 @@ pub struct Quirk {
     /// What one retry should do differently after this failure.
     pub on_failure: Option<fn(&Failure, &State) -> Option<Repair>>,
     /// The reply that a failure holds after all.
-    pub recover: Option<fn(&Failure, &Target<'_>, &State) -> Option<Vec<Event>>>,
+    pub recover: Option<Recover>,
 }
 
 impl Quirk {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::alias::Alias;
+use crate::resolution::TargetRef;
 use crate::rule::Rule;
 
 /// Names and what serves them. The default is empty: every name is unknown.
@@ -22,6 +23,18 @@ pub struct Table {
     pub claude: Vec<KnownModel>,
     /// Facts about upstream models, by provider id.
     pub known: BTreeMap<String, Vec<KnownModel>>,
+}
+
+impl Table {
+    /// The configured model that a candidate comes from.
+    #[must_use]
+    pub fn model(&self, target: &TargetRef) -> Option<&Model> {
+        let scope = match &target.profile {
+            None => &self.global,
+            Some(profile) => self.profiles.get(profile)?,
+        };
+        scope.models.iter().find(|model| model.name == target.model)
+    }
 }
 
 /// Models, aliases and defaults of one profile, or of no profile.

@@ -8,20 +8,20 @@ use bytestring::ByteString;
 use crate::json::{Text, Writer};
 
 /// The body with another model's name at `span`, which is where [`crate::Peek::model_span`] says the name stands, quotes
-/// included. Every other byte stays.
+/// included. Every other byte stays. In three pieces, so that nothing of the body is copied.
 #[must_use]
-pub fn model(body: &ByteString, span: &Range<usize>, model: &str) -> Bytes {
+pub fn model(body: &ByteString, span: &Range<usize>, model: &str) -> [Bytes; 3] {
     let bytes = body.as_bytes();
-    let (Some(before), Some(after)) = (bytes.get(..span.start), bytes.get(span.end..)) else {
-        return bytes.clone();
-    };
-    let mut out = Vec::with_capacity(bytes.len() + model.len());
-    out.extend_from_slice(before);
-    let mut writer = Writer::append_to(out);
+    if span.start > span.end || span.end > bytes.len() {
+        return [bytes.clone(), Bytes::new(), Bytes::new()];
+    }
+    let mut writer = Writer::with_capacity(model.len() + 2);
     writer.text(&Text::from(model));
-    let mut out = writer.into_bytes();
-    out.extend_from_slice(after);
-    out.into()
+    [
+        bytes.slice(..span.start),
+        writer.into_bytes().into(),
+        bytes.slice(span.end..),
+    ]
 }
 
 #[cfg(test)]
@@ -33,8 +33,11 @@ mod tests {
         let body = ByteString::from(r#"{"stream" : true, "model": "kimi" , "x":1e400}"#);
         let found = &body[27..33];
         assert_eq!(found, r#""kimi""#);
-        let spliced = model(&body, &(27..33), "a\"b");
-        assert_eq!(spliced, r#"{"stream" : true, "model": "a\"b" , "x":1e400}"#);
-        assert_eq!(model(&body, &(1000..1001), "x"), *body.as_bytes());
+        let spliced = model(&body, &(27..33), "a\"b").concat();
+        let expected = br#"{"stream" : true, "model": "a\"b" , "x":1e400}"#;
+        assert_eq!(spliced, expected);
+        for beyond in [1000..1001, 3..1001] {
+            assert_eq!(model(&body, &beyond, "x").concat(), *body.as_bytes());
+        }
     }
 }

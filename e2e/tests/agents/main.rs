@@ -1,5 +1,6 @@
 //! Every client and backend but Claude Code on scripted providers: `make test-clients`.
 
 mod edits;
+mod launched;
 mod llama_cpp;
 mod verify;

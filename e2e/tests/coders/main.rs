@@ -1,4 +1,6 @@
-//! Codex, Gemini CLI and opencode: each edits a file over its own wire and over foreign ones.
+//! Codex, Gemini CLI and opencode, and Claude Code over their wires: each edits a file over its own wire and over
+//! foreign ones.
 
+mod claude;
 mod edits;
 mod launched;

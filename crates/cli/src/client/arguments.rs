@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lingate_config::Secret;
 use serde_json::{Map, Value as Json, json};
 
 use super::settings::{self, SettingsError};
-use super::{Client, Setup, Target, quoted};
+use super::{Client, Setup, Target, gemini, quoted};
 
 /// opencode's inline configuration, which wins over its files.
 pub(crate) const OPENCODE_VARIABLE: &str = "OPENCODE_CONFIG_CONTENT";
@@ -23,6 +23,8 @@ pub(crate) struct Arguments {
     pub(crate) all: Vec<OsString>,
     /// What was added, as a person would type it; none if nothing was.
     pub(crate) added: Option<String>,
+    /// A variable that names a place made for this client.
+    pub(crate) place: Option<(&'static str, PathBuf)>,
 }
 
 /// What `arguments` needs of the world.
@@ -31,6 +33,10 @@ pub(crate) struct Files<'a> {
     pub(crate) read: &'a dyn Fn(&str) -> io::Result<String>,
     /// Keeps a text where only the user can read it, and says where.
     pub(crate) keep: &'a dyn Fn(&str) -> io::Result<PathBuf>,
+    /// Makes a home in which a folder of the user's is there by links, but for one file with a text of ours.
+    pub(crate) mirror: &'a dyn Fn(&Path, &str, &str) -> io::Result<PathBuf>,
+    /// The user's home, as the client sees it.
+    pub(crate) home: PathBuf,
 }
 
 /// The arguments for `client`, of which the user gave `given`.
@@ -62,9 +68,18 @@ pub(crate) fn arguments(
                 given,
             ))
         }
-        Client::Opencode | Client::Gemini | Client::Openai | Client::Other => Ok(Arguments {
+        Client::Gemini => {
+            let home = gemini::home(files)?;
+            Ok(Arguments {
+                all: given,
+                added: None,
+                place: Some((gemini::HOME_VARIABLE, home)),
+            })
+        }
+        Client::Opencode | Client::Openai | Client::Other => Ok(Arguments {
             all: given,
             added: None,
+            place: None,
         }),
     }
 }
@@ -75,13 +90,11 @@ pub(super) fn opencode(target: &Target, inherited: Option<&str>) -> String {
         inherited.and_then(|text| serde_json::from_str(text).ok());
     let mut content = inherited.unwrap_or_default();
 
-    let named = [&target.model, &target.small]
-        .into_iter()
-        .flatten()
-        .map(|model| &model.name);
+    let small = target.small.as_ref().map(|model| model.name.as_str());
+    let named = target.first_model().into_iter().chain(small);
     let models: Map<String, Json> = named
-        .chain(&target.models)
-        .map(|name| (name.clone(), json!({})))
+        .chain(target.models.iter().map(String::as_str))
+        .map(|name| (name.to_owned(), json!({})))
         .collect();
     let provider = json!({
         "npm": "@ai-sdk/openai-compatible",
@@ -97,15 +110,18 @@ pub(super) fn opencode(target: &Target, inherited: Option<&str>) -> String {
             content.insert("provider".to_owned(), json!({ PROVIDER: provider }));
         }
     }
-    for (key, model) in [("model", &target.model), ("small_model", &target.small)] {
+    let small = target.small.as_ref().map(|model| model.name.as_str());
+    // Without a model of ours, the one in the user's files would lead past the gateway.
+    for (key, model) in [("model", target.first_model()), ("small_model", small)] {
         if let Some(model) = model {
-            content.insert(key.to_owned(), format!("{PROVIDER}/{}", model.name).into());
+            content.insert(key.to_owned(), format!("{PROVIDER}/{model}").into());
         }
     }
     Json::Object(content).to_string()
 }
 
-/// Codex takes its provider from its configuration only, and arguments win over the file.
+/// Codex takes its provider from its configuration only, and arguments win over the file. The model is named, too: for
+/// one of its own choice it would offer the tools that this one knows. The user's `--model` wins over both.
 fn codex(target: &Target) -> Vec<String> {
     let provider = format!(
         "model_providers.{PROVIDER}={{name={}, base_url={}, env_key=\"OPENAI_API_KEY\", wire_api=\"responses\"}}",
@@ -118,9 +134,8 @@ fn codex(target: &Target) -> Vec<String> {
     ];
     settings.extend(
         target
-            .model
-            .iter()
-            .map(|model| format!("model={}", toml_string(&model.name))),
+            .first_model()
+            .map(|model| format!("model={}", toml_string(model))),
     );
     let flagged = settings
         .into_iter()
@@ -139,6 +154,7 @@ fn before(ours: Vec<String>, given: Vec<OsString>) -> Arguments {
     let shown: Vec<String> = ours.iter().map(|argument| quoted(argument)).collect();
     Arguments {
         added: Some(shown.join(" ")),
+        place: None,
         all: ours.into_iter().map(OsString::from).chain(given).collect(),
     }
 }
@@ -161,6 +177,7 @@ mod tests {
                 name: name.to_owned(),
                 claude: name.to_owned(),
             }),
+            default: None,
             small: None,
             context: None,
             models: vec!["kimi".to_owned(), "demo".to_owned()],
@@ -177,6 +194,15 @@ mod tests {
                 assert!(text.contains("lgk-canary"), "{text}");
                 Ok(PathBuf::from("/kept.json"))
             },
+            mirror: &|folder, file, text| {
+                assert_eq!(
+                    (folder, file),
+                    (Path::new("/home/.gemini"), "settings.json")
+                );
+                assert!(text.contains("gemini-api-key"), "{text}");
+                Ok(PathBuf::from("/mirror"))
+            },
+            home: PathBuf::from("/home"),
         };
         let arguments = arguments(client, target, &setup, Some(&key), given, &files).unwrap();
         let all = arguments

@@ -8,6 +8,7 @@
 //! cancelled, so nothing runs twice; and `ENABLE_TOOL_SEARCH`, because the client's own choice works.
 
 mod arguments;
+mod gemini;
 mod settings;
 mod shell;
 mod variables;
@@ -54,12 +55,23 @@ pub(crate) struct Target {
     pub(crate) credential: Credential,
     /// The model to ask for; the client's own choice if none.
     pub(crate) model: Option<ModelName>,
+    /// What the configuration serves for any other name, for clients whose own choice of a model would be one of another
+    /// provider's, with habits that do not fit. None if there is no such model.
+    pub(crate) default: Option<String>,
     /// The model for background work; the client's own choice if none.
     pub(crate) small: Option<ModelName>,
     /// Context window in tokens of the model that answers, if known and not Claude's own.
     pub(crate) context: Option<u64>,
     /// Names of the models that can be asked for.
     pub(crate) models: Vec<String>,
+}
+
+impl Target {
+    /// The model to start with, for a client that must not choose by itself.
+    fn first_model(&self) -> Option<&str> {
+        let wished = self.model.as_ref().map(|model| model.name.as_str());
+        wished.or(self.default.as_deref())
+    }
 }
 
 /// A model, as clients are told to ask for it.

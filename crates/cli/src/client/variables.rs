@@ -34,16 +34,18 @@ pub(crate) fn setup(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Setup {
     let mut setup = Setup::default();
+    let wished = target.model.as_ref().map(|model| model.name.as_str());
     match client {
         Client::Claude => setup.claude(target),
         Client::Codex => setup.openai_key(target),
         Client::Opencode => setup.opencode(target, environment),
-        Client::Gemini => setup.gemini(target),
-        Client::Qwen | Client::Openai => setup.openai(target),
+        Client::Gemini => setup.gemini(target, target.first_model()),
+        Client::Qwen => setup.openai(target, target.first_model()),
+        Client::Openai => setup.openai(target, wished),
         Client::Other => {
             setup.claude(target);
-            setup.openai(target);
-            setup.gemini(target);
+            setup.openai(target, wished);
+            setup.gemini(target, wished);
         }
     }
     setup.no_proxy(environment);
@@ -117,13 +119,13 @@ impl Setup {
         }
     }
 
-    fn openai(&mut self, target: &Target) {
+    fn openai(&mut self, target: &Target, model: Option<&str>) {
         let base = format!("{}/v1", target.base);
         self.text("OPENAI_BASE_URL", &base, "sends requests to lingate");
         self.text("OPENAI_API_BASE", &base, "the same, for older clients");
         self.openai_key(target);
-        if let Some(model) = &target.model {
-            self.text("OPENAI_MODEL", &model.name, "the model to start with");
+        if let Some(model) = model {
+            self.text("OPENAI_MODEL", model, "the model to start with");
         }
     }
 
@@ -131,20 +133,21 @@ impl Setup {
         self.credential("OPENAI_API_KEY", target.credential);
     }
 
-    fn gemini(&mut self, target: &Target) {
+    fn gemini(&mut self, target: &Target, model: Option<&str>) {
         self.text(
             "GOOGLE_GEMINI_BASE_URL",
             &target.base,
             "sends requests to lingate",
         );
         self.credential("GEMINI_API_KEY", target.credential);
-        if let Some(model) = &target.model {
-            self.text("GEMINI_MODEL", &model.name, "the model to start with");
+        if let Some(model) = model {
+            self.text("GEMINI_MODEL", model, "the model to start with");
         }
         self.remove(
             "GOOGLE_GENAI_USE_VERTEXAI",
             "would send requests past lingate",
         );
+        self.remove("GOOGLE_GENAI_USE_GCA", "would ask for a login");
         if matches!(target.credential, Credential::Local | Credential::Key) {
             self.remove("GOOGLE_API_KEY", "would compete with the key above");
         }
@@ -233,6 +236,7 @@ mod tests {
             base: "http://127.0.0.1:8484".to_owned(),
             credential,
             model: None,
+            default: None,
             small: None,
             context: None,
             models: Vec::new(),

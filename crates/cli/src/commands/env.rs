@@ -4,6 +4,7 @@
 //! to standard error.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use lingate_config::{Environment, SystemEnvironment};
 
@@ -117,6 +118,8 @@ fn codex(target: &Target, setup: &Setup) -> String {
     let files = Files {
         read: &|_| Err(io::ErrorKind::Unsupported.into()),
         keep: &|_| Err(io::ErrorKind::Unsupported.into()),
+        mirror: &|_, _, _| Err(io::ErrorKind::Unsupported.into()),
+        home: PathBuf::new(),
     };
     let arguments = arguments(Client::Codex, target, setup, None, Vec::new(), &files);
     arguments
@@ -137,6 +140,7 @@ fn unset(args: &Env, shell: Shell) -> String {
             base: String::new(),
             credential,
             model: Some(any.clone()),
+            default: None,
             small: Some(any.clone()),
             context: Some(0),
             models: Vec::new(),
@@ -175,6 +179,7 @@ mod tests {
             base: "http://127.0.0.1:8484".to_owned(),
             credential: Credential::Local,
             model: None,
+            default: None,
             small: None,
             context: Some(262_144),
             models: Vec::new(),

@@ -54,6 +54,8 @@ pub(crate) async fn run(args: Run, environment: &SystemEnvironment) -> Result<Ex
     let files = Files {
         read: &|path| environment.read(Path::new(path)),
         keep: &|text| kept.write(text),
+        mirror: &|folder, file, text| mirror(&directory.file("home"), folder, file, text),
+        home: home(client, environment),
     };
     let arguments = arguments(
         client,
@@ -64,11 +66,14 @@ pub(crate) async fn run(args: Run, environment: &SystemEnvironment) -> Result<Ex
         &files,
     )
     .map_err(|error| Failure::usage(error.to_string()))?;
-    announce(&loaded.config, &lease.entry, command, &arguments);
+    announce(&loaded.config, &lease.entry, command, &arguments, &setup);
 
     let mut process = Command::new(&program);
     process.args(&arguments.all);
     apply(&mut process, &setup, key.as_ref());
+    if let Some((name, path)) = &arguments.place {
+        process.env(name, path);
+    }
     let gateway = lease.entry.clone();
     let calls = Calls::before(&gateway).await;
     let beside = async {
@@ -116,7 +121,13 @@ fn apply(process: &mut Command, setup: &Setup, key: Option<&Secret>) {
 }
 
 /// Says what is about to happen, before the client takes the screen.
-fn announce(config: &Config, gateway: &Entry, command: &OsStr, arguments: &Arguments) {
+fn announce(
+    config: &Config,
+    gateway: &Entry,
+    command: &OsStr,
+    arguments: &Arguments,
+    setup: &Setup,
+) {
     let answers = config
         .routes
         .global
@@ -141,6 +152,10 @@ fn announce(config: &Config, gateway: &Entry, command: &OsStr, arguments: &Argum
             quoted(&command.to_string_lossy())
         ));
     }
+    let set = setup.set.iter().map(|variable| variable.name);
+    let of_place = arguments.place.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = set.chain(of_place).collect();
+    output::say(&format!("set in its environment: {}", names.join(", ")));
 }
 
 /// Whether the client calls the gateway at all.
@@ -210,6 +225,49 @@ impl<'a> Calls<'a> {
 async fn exchanges(gateway: &Entry) -> Option<u64> {
     let health = background::health(gateway).await.ok()?;
     Some(health.exchanges)
+}
+
+/// The home that a client would use.
+fn home(client: Client, environment: &dyn Environment) -> PathBuf {
+    let moved = match client {
+        Client::Gemini => environment.var("GEMINI_CLI_HOME"),
+        Client::Claude
+        | Client::Codex
+        | Client::Opencode
+        | Client::Qwen
+        | Client::Openai
+        | Client::Other => None,
+    };
+    moved
+        .or_else(|| environment.var("HOME"))
+        .map(PathBuf::from)
+        .unwrap_or_default()
+}
+
+/// Makes `home` one in which the user's `folder` is there by links, but for `file`, which holds `text`. It stays: what
+/// the client adds beside the links is there the next time.
+fn mirror(home: &Path, folder: &Path, file: &str, text: &str) -> io::Result<PathBuf> {
+    let ours = home.join(folder.file_name().unwrap_or_default());
+    std::fs::create_dir_all(&ours)?;
+    let theirs = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.collect::<io::Result<Vec<_>>>()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    for entry in theirs {
+        let link = ours.join(entry.file_name());
+        // What is there already is a link of an earlier run, or newer than what the user has.
+        if entry.file_name() != file && link.symlink_metadata().is_err() {
+            std::os::unix::fs::symlink(entry.path(), link)?;
+        }
+    }
+    // Whole or not at all: another client may be reading it.
+    let fresh = ours.join(format!("{file}.{}", std::process::id()));
+    let _ = std::fs::remove_file(&fresh);
+    background::private(OpenOptions::new().write(true).create_new(true), &fresh)?
+        .write_all(text.as_bytes())?;
+    std::fs::rename(&fresh, ours.join(file))?;
+    Ok(home.to_owned())
 }
 
 /// A file that holds the client's settings for as long as it runs.

@@ -38,6 +38,7 @@ pub(super) fn target(config: &Config, url: &str, wishes: &Wishes<'_>) -> Result<
         },
         credential: credential(config, &serving),
         model,
+        default: default(config, profile),
         small,
         context: context(config, &serving),
         models: published(&config.routes, profile)
@@ -124,6 +125,14 @@ fn model_name(config: &Config, profile: Option<&str>, name: &str) -> Result<Mode
 /// Whether nothing but the default serves a name. `default = "provider/*"` keeps the name, so any is somebody's.
 fn falls_to_default(resolution: &Resolution) -> bool {
     matches!(resolution.steps.first(), Some(Step::Default { to }) if !to.ends_with("/*"))
+}
+
+/// The default's name, where it is one model's.
+fn default(config: &Config, profile: Option<&str>) -> Option<String> {
+    let routes = &config.routes;
+    let of_profile = profile.and_then(|profile| routes.profiles.get(profile)?.default.clone());
+    let name = of_profile.or_else(|| routes.global.default.clone())?;
+    (!name.ends_with("/*")).then_some(name)
 }
 
 /// What Claude Code asks for by itself.

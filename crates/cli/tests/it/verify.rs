@@ -235,6 +235,45 @@ async fn arguments_are_judged_as_they_came() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_a_tool_that_is_not_there_is_not_valid() {
+    let reply = Reply::default().call("call_1", "get_time", &json!({"city": "Oslo"}));
+    let setup = Setup::new(host(reply)).await;
+    let (ran, lines, summary) = setup.results("--min-schema 0.9");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("schema accuracy is 0.0000, below 0.9"),
+        "{ran:?}"
+    );
+    assert_eq!(summary["raw"]["schema"]["valid"], 0);
+    assert_eq!(summary["raw"]["call_trigger"]["f1"], 1.0);
+    let complaint = &lines[0]["raw"]["tool_calls"][0]["complaint"];
+    assert_eq!(complaint, "no tool is called `get_time`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_model_is_measured_as_it_is_served_but_not_insisted_on() {
+    let setup = Setup::new(host(call(r#"{"city":"Oslo","unit":"celsius"}"#))).await;
+    let config = setup.user.home().join("l.toml");
+    let model = "[models.mine]\ntargets = [\"up/kimi-k2\"]\nensure_tool_call = true\nvalidate_tool_calls = \"repair\"\n";
+    let file = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(config, file + model).unwrap();
+    let line = "verify mine --config l.toml --cases cases.jsonl --json";
+    let ran = setup.user.run(&line.split(' ').collect::<Vec<_>>());
+    let summary: Json = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    let summary = &summary["summary"];
+    assert_eq!(summary["model"], "up/kimi-k2");
+    assert_eq!(
+        summary["raw"]["schema"]["valid"], 0,
+        "there is no such argument"
+    );
+    assert_eq!(measures(&summary["repaired"]), perfect(), "it is left out");
+    let asked = setup.upstream.requests();
+    assert_eq!(asked.len(), 4);
+    let tools = |request: &Received| request.json()["tools"].as_array().map(Vec::len);
+    assert!(asked.iter().all(|request| tools(request) == Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_says_nothing_is_empty_and_its_reply_an_error() {
     let setup = Setup::new(Misbehaviour::NoContent).await;
     let (ran, _, summary) = setup.results("");

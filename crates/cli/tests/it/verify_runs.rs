@@ -31,6 +31,22 @@ async fn refusals_are_told_by_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_falls_silent_is_not_waited_for() {
+    let check = async |script: Misbehaviour, words: &str| {
+        let setup = Setup::new(script).await;
+        let path = setup.user.home().join("l.toml");
+        let file = std::fs::read_to_string(&path).unwrap();
+        let limits = "timeouts = { headers = \"300ms\", idle = \"300ms\" }\n";
+        std::fs::write(path, file + limits).unwrap();
+        let (ran, _, summary) = setup.results("--stream yes");
+        assert_eq!(summary["errors"], json!({"timeout": 4}), "{ran:?}");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    };
+    check(Misbehaviour::NeverAnswers, "no answer within 0.3 s").await;
+    check(Misbehaviour::StallsAfterText, "fell silent").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_asks_only_for_what_is_missing() {
     let script = |request: &Received| match request.n {
         0 => Misbehaviour::RateLimited(1).answer(request),

@@ -97,7 +97,7 @@ fn example_loads() {
 #[test]
 fn inert_keys_are_listed() {
     let config = load(
-        "[models.a]\ntargets = [\"demo/demo\"]\nstrategy = \"spread\"\nensure_tool_call = false\ntool_format = \"xml\"\n\
+        "[models.a]\ntargets = [\"demo/demo\"]\nimages = \"route:demo\"\nensure_tool_call = false\ntool_format = \"xml\"\n\
          instruction = \"Be brief.\"\ntools_allowed = [\"a*\"]\nmax_turns = 2\n\
          [profiles.p.models.b]\ntargets = [\"demo/demo\"]\noverflow = \"a\"\n",
         &[],
@@ -107,7 +107,7 @@ fn inert_keys_are_listed() {
     assert_eq!(
         inert,
         [
-            "lingate.toml:3: `models.a.strategy` has no effect yet",
+            "lingate.toml:3: `models.a.images` has no effect yet",
             "lingate.toml:11: `profiles.p.models.b.overflow` has no effect yet",
         ]
     );

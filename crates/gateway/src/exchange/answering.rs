@@ -4,9 +4,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use lingate_wire::bridge::ReplyOptions;
 use lingate_wire::gemini::Framing;
-use lingate_wire::json::Text;
 use lingate_wire::turn::{Failure, FailureKind};
-use lingate_wire::{ReplyContext, Wire, anthropic, bridge};
+use lingate_wire::{anthropic, bridge};
 
 use super::asked::Asked;
 use crate::clock;
@@ -46,14 +45,13 @@ pub(super) fn streamed(
 }
 
 /// A failure as a stream that fails at once, for a client that reads it only there.
-pub(super) fn failing_stream(failure: &Failure, wire: Wire, id: &str) -> Response<Body> {
-    let context = ReplyContext {
-        exchange: id.to_owned(),
-        model: Text::default(),
-        created: u64::try_from(clock::wall().as_second()).unwrap_or(0),
-        input_estimate: 0,
-    };
-    let mut encoder = bridge::stream_encoder_with(wire, context, &ReplyOptions::default());
+pub(super) fn failing_stream(
+    failure: &Failure,
+    side: &ClientSide,
+    draft: &Draft,
+) -> Response<Body> {
+    let context = side.reply_context(draft);
+    let mut encoder = bridge::stream_encoder_with(side.wire, context, &side.options);
     let mut body = Vec::new();
     encoder.fail(failure, &mut body);
     respond::whole(StatusCode::OK, "text/event-stream; charset=utf-8", body)

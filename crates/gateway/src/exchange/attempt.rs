@@ -7,7 +7,6 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
 use lingate_quirk::{Repair, Settings};
 use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
@@ -30,12 +29,16 @@ use crate::upstream::blame::Blame;
 use crate::upstream::body::{DemoBody, UpstreamBody, WHOLE_CAP, chain_of};
 use crate::upstream::client::Way;
 use crate::upstream::decoding::Decoding;
+use crate::upstream::limits::{self, whole_seconds};
+use crate::upstream::payload::Payload;
 use crate::upstream::{demo, headers};
 
 /// Most bytes of an error body that are read.
 const ERROR_CAP: usize = 256 * 1024;
 /// Most characters of a redirect's target that are told.
 const LONGEST_LOCATION: usize = 200;
+/// Says in a failure's message that there was no connection.
+pub(crate) const UNREACHABLE: &str = " cannot be reached: ";
 /// The default of the limits on waiting.
 const USUAL_WAIT: Duration = Duration::from_secs(120);
 /// How long clients wait for a reply that is not streamed.
@@ -106,7 +109,7 @@ pub(crate) async fn run(
         &shared.tasks,
         (&upstream.provider.id, &upstream.model),
         clock::now(),
-        || Some((upstream.wire, prepared.body.clone().try_into().ok()?)),
+        || Some((upstream.wire, prepared.body.whole().try_into().ok()?)),
         || draft.pieces(),
     );
     let Prepared {
@@ -142,14 +145,15 @@ pub(crate) async fn run(
             if let Some((reply, quirk)) = selection.recovered(&failed.failure, state) {
                 draft.repaired(quirk);
                 let answered = Answered::recovered(upstream, lane, limits, blame.clone());
-                return (answered.give(reply, None, chain, asked.peek.stream)).map_err(told);
+                return (answered.give(reply, None, chain, asked.peek.stream, draft)).map_err(told);
             }
             failed.repair = selection.on_failure(&failed.failure, state);
         }
         return Err(failed);
     }
     // On the heap: a future is moved whole, together with everything that awaits it.
-    let read = Box::pin(answered.read(response.into_body(), chain, asked.peek.stream));
+    let read = answered.read(response.into_body(), chain, asked.peek.stream, draft);
+    let read = Box::pin(read);
     let limit = patience(upstream.provider.timeouts.first_content, asked.peek.stream);
     let failure = match within(limit, "first_content", read).await {
         Err(failure) if failure.generation.is_some() => failure,
@@ -163,7 +167,7 @@ pub(crate) async fn run(
     // The error used the chain up.
     let chain = lane::prepare(lane, attempt, &draft.id.to_string())?.chain;
     let answered = Answered::recovered(upstream, lane, limits, blame.clone());
-    (answered.give(reply, None, chain, asked.peek.stream)).map_err(told)
+    (answered.give(reply, None, chain, asked.peek.stream, draft)).map_err(told)
 }
 
 /// A successful head.
@@ -198,6 +202,7 @@ impl Answered {
         mut body: UpstreamBody,
         chain: Chain,
         wants_stream: bool,
+        draft: &Draft,
     ) -> Result<Answer, Failure> {
         let mut first = Bytes::new();
         if !self.is_event_stream {
@@ -205,7 +210,7 @@ impl Answered {
             first = body.chunk().await.transpose()?.unwrap_or_default();
             if !looks_like_events(&first) {
                 let bytes = body.whole_behind(first, WHOLE_CAP).await?;
-                return self.read_whole(bytes, chain, wants_stream);
+                return self.read_whole(bytes, chain, wants_stream, draft);
             }
         }
         let lane = if wants_stream {
@@ -217,15 +222,24 @@ impl Answered {
         let mut live = Live::new(headers, lane, wire, body, chain, limits, self.blame.clone());
         live.begin(first);
         if wants_stream {
-            live.until_content().await?;
-            return Ok(Answer::Live(Box::new(live)));
+            let reached = live.until_content().await;
+            draft.used(&live.tally().usage);
+            return reached.map(|()| Answer::Live(Box::new(live)));
         }
-        let (events, tally) = live.read_to_end().await?;
+        let read = live.read_to_end().await;
+        draft.used(&live.tally().usage);
+        let (events, tally) = read?;
         let reply = WholeBody::Events(events);
         Ok(Answer::Whole(Box::new(self.whole(reply, tally))))
     }
 
-    fn read_whole(self, bytes: Bytes, chain: Chain, wants_stream: bool) -> Result<Answer, Failure> {
+    fn read_whole(
+        self,
+        bytes: Bytes,
+        chain: Chain,
+        wants_stream: bool,
+        draft: &Draft,
+    ) -> Result<Answer, Failure> {
         let text = ByteString::try_from(bytes.clone()).map_err(|_| {
             Failure::new(
                 FailureKind::Malformed,
@@ -233,7 +247,7 @@ impl Answered {
             )
         })?;
         let reply = bridge::decode_response(self.wire, &text)?;
-        self.give(reply, Some(bytes), chain, wants_stream)
+        self.give(reply, Some(bytes), chain, wants_stream, draft)
     }
 
     /// Gives a whole reply, which came in these bytes, as the client wants it.
@@ -243,11 +257,13 @@ impl Answered {
         bytes: Option<Bytes>,
         mut chain: Chain,
         wants_stream: bool,
+        draft: &Draft,
     ) -> Result<Answer, Failure> {
         if wants_stream {
             let mut headers = self.headers;
             headers.remove(CONTENT_TYPE);
             let live = Live::of_whole(headers, self.wire, chain, reply, self.limits, self.blame);
+            draft.used(&live.tally().usage);
             return match live.fault() {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(Answer::Live(Box::new(live))),
@@ -256,6 +272,7 @@ impl Answered {
         let mut events = Vec::new();
         chain.whole(reply, &mut events);
         chain.end(&End::Clean, &mut events);
+        draft.used(&chain.tally().usage);
         if let Some(failure) = chain.fault() {
             return Err(failure.clone());
         }
@@ -284,10 +301,10 @@ pub(crate) async fn send(
     asked: &Asked,
     upstream: &Upstream<'_>,
     lane: Lane,
-    body: Bytes,
+    body: Payload,
 ) -> Result<Response<UpstreamBody>, Failure> {
     let Some(url) = upstream.url else {
-        return Ok(demo_answer(&body, asked.peek.stream));
+        return Ok(demo_answer(&body.whole(), asked.peek.stream));
     };
     let request = request(asked, upstream, lane, url, body)?;
     let timeouts = &upstream.provider.timeouts;
@@ -314,8 +331,8 @@ pub(crate) fn request(
     upstream: &Upstream<'_>,
     lane: Lane,
     url: &Uri,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, Failure> {
+    body: Payload,
+) -> Result<Request<Payload>, Failure> {
     let mut headers = match lane {
         Lane::Passthrough => headers::forwarded_request(&asked.headers),
         Lane::Translate => translated_headers(asked, upstream.wire),
@@ -338,7 +355,7 @@ pub(crate) fn request(
         upstream.wire,
     )
     .map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?;
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     let query = (asked.query.as_deref()).filter(|_| lane == Lane::Passthrough);
     let (wire, is_stream) = (upstream.wire, asked.peek.stream);
@@ -392,9 +409,11 @@ async fn refused(
         .await
         .unwrap_or_default();
     let mut failure = bridge::decode_error(upstream.wire, head.status.as_u16(), &bytes);
-    failure.retry_after = failure
-        .retry_after
-        .or_else(|| headers::retry_after(&head.headers, clock::wall()));
+    let told = || limits::told(&head.headers, &failure.message, clock::wall());
+    failure.retry_after = failure.retry_after.or_else(|| match failure.kind {
+        FailureKind::RateLimit | FailureKind::Billing => Some(whole_seconds(told()?)),
+        _ => headers::retry_after(&head.headers, clock::wall()),
+    });
     if head.status.is_redirection() {
         failure = redirected(upstream, &head.headers).with_status(head.status.as_u16());
         return blame.told(failure).into();
@@ -446,7 +465,7 @@ fn unreachable_upstream(
     Failure::new(
         FailureKind::Server,
         format!(
-            "provider `{}` at {host} cannot be reached: {}",
+            "provider `{}` at {host}{UNREACHABLE}{}",
             upstream.provider.id,
             chain_of(error)
         ),

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use lingate_route::Candidate;
 use lingate_wire::bridge::Lane;
-use lingate_wire::turn::{Event, Failure, FailureKind};
+use lingate_wire::turn::{Event, Failure, FailureKind, Usage};
 
 use super::answering::thread_refused;
 use super::asked::Asked;
 use super::attempt::{self, Attempt, Failed, WHOLE_WAIT};
+use super::policy::failover::Failover;
 use super::policy::{Demands, Next, Outcome, Patch, Plan, Policies};
 use super::upstream::{Upstream, resolution};
 use crate::record::{AttemptEnd, Draft};
@@ -52,9 +53,12 @@ impl Attempts {
         asked: Asked,
         draft: &Arc<Draft>,
     ) -> Result<Self, Failure> {
-        let candidates = resolution(&shared.routes.table(), &asked)?.candidates;
+        let table = shared.routes.table();
+        let candidates = resolution(&table, &asked)?.candidates;
         let first = candidates.first().ok_or_else(nothing_serves)?;
-        let policies = Policies::of(Demands::of(shared.config.model_settings(first)));
+        let (config, health) = (&shared.config, &shared.health);
+        let failover = Failover::of(config, health, &table, &asked, &candidates, draft);
+        let policies = Policies::of(Demands::of(config.model_settings(first)), failover);
         Ok(Self {
             shared: Arc::clone(shared),
             asked,
@@ -73,6 +77,7 @@ impl Attempts {
     /// Up to a reply to show, or the last failure, within the deadline for the first content.
     async fn reach(&mut self) -> Result<Answer, Failure> {
         let shared = Arc::clone(&self.shared);
+        self.plan.ask(self.policies.failover.choice()?);
         let reached = match self.deadline() {
             None => self.attempts(&shared).await,
             Some(deadline) => {
@@ -106,13 +111,17 @@ impl Attempts {
                 Err(failed) => {
                     let patch = self.after_failure(&failed, &upstream);
                     let Some(patch) = patch else {
-                        return failed.into_answer();
+                        return self.policies.failover.told(failed).into_answer();
                     };
+                    if let Patch::Ask { .. } = patch {
+                        self.policies.failover.keep(failed);
+                    }
                     patch
                 }
                 Ok(answer) => {
                     let repairs = &self.plan.repairs;
                     shared.learnt.keep(&self.asked, &upstream, repairs);
+                    self.policies.failover.served();
                     match self.after_answer(answer)? {
                         Reach::Answer(answer) => return Ok(answer),
                         Reach::Again(patch) => patch,
@@ -125,9 +134,9 @@ impl Attempts {
 
     /// The upstream of the next attempt.
     fn upstream<'s>(&self, shared: &'s Shared) -> Result<Upstream<'s>, Failure> {
-        let candidate = self.candidates.get(self.plan.candidate);
-        let candidate = candidate.ok_or_else(nothing_serves)?;
+        let candidate = self.candidate().ok_or_else(nothing_serves)?;
         let mut upstream = Upstream::of(&shared.config, candidate, self.asked.wire)?;
+        upstream.key = upstream.provider.keys.get(self.plan.choice.key);
         upstream.refuses_foreign_thinking = self.plan.leaves_out_foreign_thinking
             || shared.learnt.moved.holds(&self.asked, &upstream);
         Ok(upstream)
@@ -136,6 +145,9 @@ impl Attempts {
     fn after_failure(&mut self, failed: &Failed, upstream: &Upstream<'_>) -> Option<Patch> {
         let failure = Some(&failed.failure);
         self.draft.attempt_ended(AttemptEnd::Failed, failure);
+        if self.message.has_content() {
+            self.policies.failover.commit();
+        }
         let outcome = Outcome::Failed {
             failed,
             asked: &self.asked,
@@ -152,9 +164,6 @@ impl Attempts {
         match answer {
             Answer::Live(mut live) => {
                 self.message.begin(live.tally().holding);
-                if !self.message.is_held() {
-                    self.draft.attempt_ended(AttemptEnd::Served, None);
-                }
                 if live.is_shown() || !self.message.is_held() {
                     return Ok(Reach::Answer(Answer::Live(live)));
                 }
@@ -220,7 +229,7 @@ impl Attempts {
     /// A reply is complete: how its calls fitted.
     fn note_calls(&self, tally: &Tally) {
         let calls = &tally.findings.calls;
-        if let Some(candidate) = self.candidates.get(self.plan.candidate) {
+        if let Some(candidate) = self.candidate() {
             let accuracy = &self.shared.accuracy;
             accuracy.note(&candidate.provider, &candidate.model, calls);
         }
@@ -250,13 +259,15 @@ impl Attempts {
         }
         let mut whole = self.answer.take().ok_or(failure)?;
         whole.body = WholeBody::Events(std::mem::take(&mut self.events));
+        // What it used was counted when it went on.
+        whole.tally.usage = Usage::default();
         Ok(Answer::Whole(whole))
     }
 
     /// How long the first content may take, all attempts together; what continues a message is no longer waited for.
     fn deadline(&self) -> Option<Duration> {
         let config = &self.shared.config;
-        let candidate = self.candidates.get(self.plan.candidate)?;
+        let candidate = self.candidate()?;
         let provider = config.provider(&candidate.provider)?;
         let deadline = config.failover.deadline.filter(|_| provider.has_deadline)?;
         if self.message.has_content() {
@@ -268,15 +279,22 @@ impl Attempts {
         }
     }
 
-    fn too_late(&self, deadline: Duration) -> Failure {
-        Failure::new(
+    fn too_late(&mut self, deadline: Duration) -> Failure {
+        let failure = Failure::new(
             FailureKind::Timeout,
             format!(
                 "provider `{}` gave no content within {} s (`failover.deadline`)",
                 self.draft.provider(),
                 deadline.as_secs()
             ),
-        )
+        );
+        self.policies.failover.failed(&failure);
+        failure
+    }
+
+    /// Whom the attempt in flight asks.
+    fn candidate(&self) -> Option<&Candidate> {
+        self.candidates.get(self.plan.choice.candidate)
     }
 }
 
@@ -287,7 +305,12 @@ impl stream::Attempts for Attempts {
 
     fn goes_on(&mut self, tally: &Tally) -> bool {
         self.note_calls(tally);
-        if !self.message.is_held() || self.is_decided {
+        self.policies.failover.completed(tally);
+        if !self.message.is_held() {
+            self.draft.attempt_ended(AttemptEnd::Served, None);
+            return false;
+        }
+        if self.is_decided {
             return false;
         }
         match self.after_end(tally) {
@@ -300,7 +323,8 @@ impl stream::Attempts for Attempts {
     }
 
     fn broke(&mut self, failure: &Failure) {
-        if self.message.is_held() {
+        self.policies.failover.failed(failure);
+        if !self.is_decided {
             self.draft.attempt_ended(AttemptEnd::Failed, Some(failure));
         }
     }

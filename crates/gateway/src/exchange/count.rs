@@ -108,7 +108,7 @@ impl Sending {
         let prepared = lane::prepare(lane, &attempt, id);
         let body = prepared
             .ok()
-            .and_then(|prepared| prepared.body.try_into().ok());
+            .and_then(|prepared| prepared.body.whole().try_into().ok());
         match body {
             Some(body) => Self {
                 lane,
@@ -161,7 +161,7 @@ async fn counted_by_provider(
         Lane::Passthrough => sending.body.as_bytes().clone(),
         Lane::Translate => countable(&sending.body)?,
     };
-    let mut request = attempt::request(asked, upstream, sending.lane, &url, body).ok()?;
+    let mut request = attempt::request(asked, upstream, sending.lane, &url, body.into()).ok()?;
     if upstream.wire == Wire::Gemini {
         *request.uri_mut() = gemini_count_address(endpoint, &upstream.model);
     }

@@ -51,7 +51,6 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         Arc::clone(&shared.calibration),
     ));
     let wire = call.wire;
-    let reads_failures_in_stream = is_codex(&call.parts.headers);
     let answered = AssertUnwindSafe(answer(&shared, call, &draft))
         .catch_unwind()
         .await;
@@ -64,11 +63,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     });
     let mut response = result.unwrap_or_else(|failure| {
         let id = draft.id.to_string();
-        let response = if reads_failures_in_stream && bridge::is_told_in_stream(wire, &failure) {
-            failing_stream(&failure, wire, &id)
-        } else {
-            respond::failure(&failure, wire, &id)
-        };
+        let response = respond::failure(&failure, wire, &id);
         draft.end(Ending::Answered, Some(failure));
         response
     });
@@ -103,6 +98,7 @@ async fn answer(
     call.caller.may_ask(&asked.peek.model.decode())?;
 
     let side = client_side(&asked);
+    let reads_failures_in_stream = is_codex(&asked.headers);
     let (is_stream, options) = (asked.peek.stream, side.options);
     let mut attempts = Box::new(Attempts::new(shared, asked, draft)?).run();
     if !is_stream {
@@ -113,14 +109,20 @@ async fn answer(
     let draft = Arc::clone(draft);
     tokio::select! {
         biased;
-        reached = &mut attempts => match reached.result? {
-            Answer::Live(mut live) => {
+        reached = &mut attempts => match reached.result {
+            Err(failure) if reads_failures_in_stream && bridge::is_told_in_stream(side.wire, &failure) => {
+                let response = failing_stream(&failure, &side, &draft);
+                draft.end(Ending::Broken, Some(failure));
+                Ok(response)
+            }
+            Err(failure) => Err(failure),
+            Ok(Answer::Live(mut live)) => {
                 draft.first_content();
                 let headers = std::mem::take(&mut live.headers);
                 let stream = ClientStream::live(live, reached.attempts, side, draft, metrics);
                 Ok(streamed(stream, headers, &options))
             }
-            other => Ok(whole(other, &side, &draft)),
+            Ok(other) => Ok(whole(other, &side, &draft)),
         },
         () = tokio::time::sleep(COMMIT_DELAY) => {
             let stream = ClientStream::waiting(attempts, side, draft, metrics);

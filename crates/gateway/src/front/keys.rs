@@ -68,7 +68,7 @@ pub(crate) fn caller(config: &Config, headers: &HeaderMap) -> Result<Caller, Fai
     Err(Failure::new(
         FailureKind::Authentication,
         format!(
-            "{what}; send a gateway key as `x-lingate-key`, `x-api-key` or `Authorization: Bearer`"
+            "{what}; send a gateway key as `x-lingate-key`, `x-api-key`, `x-goog-api-key` or `Authorization: Bearer`"
         ),
     ))
 }

@@ -8,7 +8,6 @@ pub(crate) mod passthrough;
 pub(crate) mod same_wire;
 pub(crate) mod translate;
 
-use bytes::Bytes;
 use lingate_quirk::{Selection, State};
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::Failure;
@@ -16,6 +15,7 @@ use lingate_wire::turn::Failure;
 use crate::exchange::attempt::Attempt;
 use crate::relay::chain::Chain;
 use crate::tokens::Size;
+use crate::upstream::payload::Payload;
 
 /// Prepares an attempt, anew from the client's request.
 pub(crate) fn prepare(
@@ -32,7 +32,7 @@ pub(crate) fn prepare(
 /// An attempt's request, and the machinery for its reply.
 pub(crate) struct Prepared {
     /// The body.
-    pub body: Bytes,
+    pub body: Payload,
     pub chain: Chain,
     /// Input tokens as estimated, of a request that was decoded.
     pub input_estimate: Option<Size>,

@@ -1,6 +1,5 @@
 //! Lane 1: the client's bytes, but for the model's name.
 
-use bytes::Bytes;
 use lingate_wire::turn::{EmptyReply, Sequencer};
 use lingate_wire::{bridge, splice};
 
@@ -8,6 +7,7 @@ use super::Prepared;
 use crate::exchange::asked::Asked;
 use crate::exchange::upstream::Upstream;
 use crate::relay::chain::Chain;
+use crate::upstream::payload::Payload;
 
 /// Prepares a passthrough attempt. The chain only observes.
 pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
@@ -27,7 +27,7 @@ pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
 }
 
 /// The received body with the model's name replaced; the very same bytes if it stays.
-pub(crate) fn spliced(asked: &Asked, model: &str) -> Bytes {
+pub(crate) fn spliced(asked: &Asked, model: &str) -> Payload {
     let body = asked.doc.body();
     let Some(span) = asked
         .peek
@@ -35,7 +35,7 @@ pub(crate) fn spliced(asked: &Asked, model: &str) -> Bytes {
         .clone()
         .filter(|_| asked.peek.model != *model)
     else {
-        return body.as_bytes().clone();
+        return body.as_bytes().clone().into();
     };
-    splice::model(body, &span, model)
+    splice::model(body, &span, model).into()
 }

@@ -23,7 +23,7 @@ pub(crate) fn untouched(
     // Not the copy that routing may have looked at: clients' bodies are decoded quicker than compared member by member.
     let plain =
         bridge::encode_request(wire, &asked.decode()?, upstream, &chat::Dialect::default())?;
-    Ok((plain.body == encoded).then(|| spliced(asked, upstream.model)))
+    Ok((plain.body == encoded).then(|| spliced(asked, upstream.model).whole()))
 }
 
 /// What tells whether the reply is untouched. `is_untouched`: the request was.

@@ -91,6 +91,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     }
 
     let mut stages = selection.stages(&state);
+    let rewrites = !stages.is_empty();
     stages.extend(bridge::name_stage(upstream.wire, &decoded.turn));
     let policies_at = stages.len();
     stages.extend(fit);
@@ -100,7 +101,8 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     }
     // A session without seals keeps to its wire's own tokens, as a passthrough does; not where those of another upstream
     // are left out, because what bears no seal there has to be older.
-    if !is_same_wire || asked.has_seal || upstream.refuses_foreign_thinking {
+    let is_sealed = !is_same_wire || asked.has_seal || upstream.refuses_foreign_thinking;
+    if is_sealed {
         stages.push(Box::new(SealStage::new(seal)));
     }
     if let Some(memory) = memory {
@@ -110,11 +112,14 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
     // A reply with other names of tools is written anew from the start.
     let is_framed_alike = asked.reply_options().framing == Framing::Sse;
-    if is_same_wire && is_framed_alike && policed.stages.is_empty() && !state.has_renamed_tools() {
+    // Events of the Responses wire are numbered and repeat each other: copies do not mix with what is written anew.
+    let may_mix = upstream.wire != Wire::Responses || !(is_sealed || rewrites);
+    let is_copied = is_same_wire && is_framed_alike && may_mix;
+    if is_copied && policed.stages.is_empty() && !state.has_renamed_tools() {
         chain = chain.echoing(echo(asked, is_untouched));
     }
     Ok(Prepared {
-        body,
+        body: body.into(),
         chain: chain.policed(policies_at, policed.stages),
         input_estimate,
         hits: state.hits.clone(),

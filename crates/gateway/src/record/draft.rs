@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::clock;
 use crate::lane::calibration::Calibration;
 use crate::metrics::{
-    AttemptLabels, CaseLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels, TokenLabels,
-    ToolCallLabels,
+    AttemptLabels, CaseLabels, FailoverLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels,
+    TokenLabels, ToolCallLabels,
 };
 use crate::relay::chain::Tally;
 use crate::relay::policing::JudgedCall;
@@ -56,7 +56,10 @@ struct Details {
     overhead: Option<Duration>,
     ttft: Option<Duration>,
     status: Option<u16>,
+    /// Of the attempt in flight or the last.
     usage: Usage,
+    /// Of the attempts before it: they are paid for, too.
+    earlier: Usage,
     failure: Option<Failure>,
     ending: Ending,
 }
@@ -78,8 +81,10 @@ pub(crate) enum Ending {
 pub(crate) enum AttemptEnd {
     /// It serves the answer.
     Served,
-    /// It failed before the commit.
+    /// It failed, before its first content or behind it.
     Failed,
+    /// The client left while it was answering.
+    Aborted,
 }
 
 impl Draft {
@@ -141,7 +146,7 @@ impl Draft {
 
     /// An attempt ended; a failed one gets its own log line.
     pub(crate) fn attempt_ended(&self, end: AttemptEnd, failure: Option<&Failure>) {
-        let details = self.details();
+        let mut details = self.details();
         if let Some(failure) = failure {
             tracing::warn!(
                 exchange.id = %self.id,
@@ -161,9 +166,25 @@ impl Draft {
             outcome: match end {
                 AttemptEnd::Served => "served",
                 AttemptEnd::Failed => "failed",
+                AttemptEnd::Aborted => "aborted",
             },
         };
         self.metrics.attempts.get_or_create(&labels).inc();
+        if end == AttemptEnd::Failed {
+            self.spend(&mut details);
+        }
+    }
+
+    /// What an attempt that has ended used counts, whatever follows.
+    fn spend(&self, details: &mut Details) {
+        self.count_tokens(details);
+        let usage = std::mem::take(&mut details.usage);
+        details.earlier.add(&usage);
+    }
+
+    /// What the attempt in flight has used so far.
+    pub(crate) fn used(&self, usage: &Usage) {
+        self.details().usage = *usage;
     }
 
     /// An attempt's reply is complete, and another attempt continues it for the reason given. What it used counts.
@@ -181,13 +202,47 @@ impl Draft {
             details.attempts,
             details.provider,
         );
-        self.count_tokens(&details);
-        details.usage = Usage::default();
+        self.spend(&mut details);
         let labels = AttemptLabels {
             provider: details.provider.clone(),
             outcome: "continued",
         };
         self.metrics.attempts.get_or_create(&labels).inc();
+    }
+
+    /// A target is left alone for the reason given, for this long yet.
+    pub(crate) fn skipped(&self, target: &str, reason: &'static str, wait: Duration) {
+        tracing::info!(
+            exchange.id = %self.id,
+            target,
+            reason,
+            wait_s = wait.as_secs(),
+            "skipped {target}: {reason}",
+        );
+    }
+
+    /// No target is well: this one is asked once anyway.
+    pub(crate) fn last_resort(&self, target: &str) {
+        tracing::info!(exchange.id = %self.id, target, "no target is well; {target} is asked anyway");
+    }
+
+    /// The session goes on at another target, which does not hold the prompt cache of the one before.
+    pub(crate) fn moved(&self, from: &str, to: &str, reason: &'static str, tokens: u64) {
+        tracing::info!(
+            exchange.id = %self.id,
+            from,
+            to,
+            reason,
+            tokens.cached = tokens,
+            "session moves from {from} to {to}: {reason}",
+        );
+    }
+
+    /// Another key or target is asked after a failure of the class given.
+    pub(crate) fn failed_over(&self, reason: &'static str, to: &str) {
+        tracing::info!(exchange.id = %self.id, reason, "going on at {to}: {reason}");
+        let labels = FailoverLabels { reason };
+        self.metrics.failovers.get_or_create(&labels).inc();
     }
 
     /// Calls of a reply were held against their tools' schemas.
@@ -374,7 +429,7 @@ fn outcome(details: &Details) -> &'static str {
 impl Drop for Draft {
     fn drop(&mut self) {
         let total = clock::now() - self.accepted;
-        let details = self.details();
+        let mut details = self.details();
         self.count(&details, total);
         if let Some(told) = details.usage.total_input() {
             let (provider, model) = (&details.provider, &details.upstream_model);
@@ -386,6 +441,8 @@ impl Drop for Draft {
             bytes.learn(provider, model, details.raw_estimate, told);
             by_pieces.learn(provider, model, pieces, told);
         }
+        let earlier = details.earlier;
+        details.usage.add(&earlier);
         tracing::info!(
             exchange.id = %self.id,
             client.wire = self.client_wire.name(),

@@ -249,6 +249,14 @@ impl Chain {
 
     /// What `front` holds is as the decoder read it.
     fn read(&mut self) {
+        // Before the stages: what a reply that breaks has used is money all the same.
+        for event in &self.front.items {
+            match event {
+                Event::Start(start) => self.tally.usage.update(&start.usage),
+                Event::Usage(usage) => self.tally.usage.update(usage),
+                _ => {}
+            }
+        }
         if let Some(echo) = &mut self.echo {
             self.front.items.iter().for_each(|event| echo.came(event));
         }
@@ -260,8 +268,6 @@ impl Chain {
         }
         match event {
             Event::Open { .. } => self.has_content = true,
-            Event::Start(start) => self.tally.usage.update(&start.usage),
-            Event::Usage(usage) => self.tally.usage.update(usage),
             Event::Stop(stop) => self.tally.stop = Some(stop.reason),
             Event::Done => {
                 self.is_done = true;
@@ -271,7 +277,11 @@ impl Chain {
                     }
                 }
             }
-            Event::Delta { .. } | Event::Close { .. } | Event::Ping => {}
+            Event::Start(_)
+            | Event::Usage(_)
+            | Event::Delta { .. }
+            | Event::Close { .. }
+            | Event::Ping => {}
         }
     }
 }

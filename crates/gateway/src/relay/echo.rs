@@ -225,10 +225,12 @@ impl Echo {
         let text = ByteString::try_from(json.clone()).ok()?;
         let doc = scan_reply(&text, &[]).ok()?;
         let root = doc.root();
-        let model = root
-            .get("message")
-            .and_then(|message| message.get("model"))
-            .or_else(|| root.get("model"));
+        let model = match self.wire {
+            Wire::Anthropic => root.get("message").unwrap_or(root).get("model"),
+            Wire::Responses => root.get("response").unwrap_or(root).get("model"),
+            Wire::Chat => root.get("model"),
+            Wire::Gemini => root.get("modelVersion"),
+        };
         let Some(model) = model.filter(|model| model.text().is_some_and(|own| own != self.model))
         else {
             return Some(json.clone());

@@ -29,7 +29,7 @@ use super::message::Message;
 use crate::clock;
 use crate::front::respond::Body;
 use crate::metrics::Metrics;
-use crate::record::{Draft, Ending};
+use crate::record::{AttemptEnd, Draft, Ending};
 
 /// Silence towards the client after which a keep-alive is sent; Claude Code shows a banner after 20 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -267,6 +267,7 @@ impl ClientStream {
             }
             Next::Failed(_, failure) => {
                 self.draft.tally(live.tally());
+                attempts.broke(&failure);
                 self.draft.end(Ending::Broken, Some(failure));
             }
         }
@@ -377,6 +378,16 @@ impl ClientStream {
             }
         } else {
             out.extend_from_slice(b": keep-alive\n\n");
+        }
+    }
+}
+
+impl Drop for ClientStream {
+    /// The client left in the middle: what was used until then is paid for.
+    fn drop(&mut self) {
+        if let State::Live(live, _) = &self.state {
+            self.draft.tally(live.tally());
+            self.draft.attempt_ended(AttemptEnd::Aborted, None);
         }
     }
 }

@@ -55,6 +55,10 @@ pub(crate) fn apply(
                 headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
             }
         },
+        // Google's API takes a bearer for a login and refuses it, whatever else is shown.
+        (Auth::Both, Some(key)) if wire == Wire::Gemini => {
+            headers.insert(X_GOOG_API_KEY, shows(key.expose().to_owned())?);
+        }
         (Auth::Both, Some(key)) => {
             headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
             headers.insert(X_API_KEY, shows(key.expose().to_owned())?);

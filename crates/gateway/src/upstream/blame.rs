@@ -28,7 +28,7 @@ pub(crate) struct Blame {
 impl Blame {
     /// For a request that showed `key`, or the caller's own credential.
     pub(crate) fn new(provider: &Provider, key: Option<&KeyRef>, client: &HeaderMap) -> Self {
-        let text = |value: &http::HeaderValue| value.to_str().ok().map(str::to_owned);
+        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let configured = provider
             .headers
             .values()

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper_rustls::ConfigBuilderExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -17,6 +15,8 @@ use lingate_config::{Config, HttpVersion, Kind, Provider};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+
+use super::payload::Payload;
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
@@ -30,7 +30,7 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 32 << 20;
 
 /// A pooled client.
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Payload>;
 
 /// Everything that makes two providers need pools of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -182,6 +182,7 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use bytes::Bytes;
     use http::Response;
     use http_body_util::{BodyExt as _, StreamBody};
     use hyper::body::Frame;
@@ -218,7 +219,7 @@ mod tests {
                 .serve_connection(TokioIo::new(socket), service)
                 .await
         };
-        let client: Client<_, Full<Bytes>> = builder().http2_only(true).build(HttpConnector::new());
+        let client: Client<_, Payload> = builder().http2_only(true).build(HttpConnector::new());
         let ask = async {
             let unread = client.get(url.parse().unwrap()).await.unwrap();
             tokio::time::sleep(Duration::from_millis(300)).await;

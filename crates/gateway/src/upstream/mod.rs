@@ -8,3 +8,6 @@ pub(crate) mod client;
 pub(crate) mod decoding;
 pub(crate) mod demo;
 pub(crate) mod headers;
+pub(crate) mod health;
+pub(crate) mod limits;
+pub(crate) mod payload;

@@ -150,14 +150,13 @@ impl Seer {
         for call in &mut calls {
             call.complaint = tools.complaint(call);
         }
-        let mut marks = leaked(&self.text);
-        marks.extend(leaked(&self.thinking));
+        let all_said = [self.text.as_str(), &self.thinking].join("\n");
         Seen {
             finish: self.finish.map(finish_reason),
             text: self.text,
             has_thinking: !self.thinking.is_empty(),
             calls,
-            leaked: marks,
+            leaked: leaked(&all_said),
             fault: fault.map(|failure| failure.message.clone()),
         }
     }

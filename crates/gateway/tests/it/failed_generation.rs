@@ -56,6 +56,11 @@ async fn the_call_is_read_by_the_models_own_format() {
             r#"{"name": "get_weather<|channel|>commentary", "arguments": {"city": "SF"}}"#,
         ),
         (
+            "llama-3.1-8b-instant",
+            "```\n{\"tool_calls\": [{\"id\": \"pending\", \"type\": \"function\", \"function\": {\"name\": \"get_weather\"}, \
+             \"parameters\": {\"city\": \"SF\"}}]}\n```",
+        ),
+        (
             "llama-3.3-70b-versatile",
             r#"<function=get_weather{"city": "SF"}</function>"#,
         ),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::encodings::coded;
 use crate::harness::{Lingate, completions, messages};
 
+const WIRES: [Wire; 4] = [Wire::Anthropic, Wire::Chat, Wire::Responses, Wire::Gemini];
 const CODINGS: [&str; 4] = ["identity", "gzip", "zstd", "br"];
 /// What the client asks for; longer than what the upstream is asked for.
 const ASKED: &str = "claude-opus-5-5";
@@ -64,6 +65,8 @@ fn files() -> Vec<(String, String)> {
     for folder in [
         "wire/testdata/anthropic",
         "wire/testdata/chat",
+        "wire/testdata/gemini",
+        "wire/testdata/responses",
         "wire/testdata/vectors",
         "quirk/testdata",
     ] {
@@ -101,7 +104,9 @@ fn requests() -> Vec<Fixture> {
     let mut requests = Vec::new();
     let mut tools = Vec::new();
     let mut add = |wire, name: String, mut body: Value| {
-        body["model"] = ASKED.into();
+        if wire != Wire::Gemini {
+            body["model"] = ASKED.into();
+        }
         if wire == Wire::Anthropic && body["max_tokens"].is_null() {
             body["max_tokens"] = 1024.into();
         }
@@ -112,6 +117,10 @@ fn requests() -> Vec<Fixture> {
     for (name, document) in documents() {
         if document["messages"].is_array() {
             add(Wire::Anthropic, name, document);
+        } else if document["contents"].is_array() {
+            add(Wire::Gemini, name, document);
+        } else if !document["input"].is_null() && name.starts_with("responses/") {
+            add(Wire::Responses, name, document);
         } else if document["anthropic"].is_object() {
             let chat = json!({"messages": document["openai_messages"]});
             if document["openai_messages"].is_array() {
@@ -151,11 +160,9 @@ fn streams() -> Vec<Fixture> {
     for (path, text) in files() {
         let is_broken = text.is_empty() || BROKEN.iter().any(|name| path.contains(name));
         if path.ends_with(".sse") && !is_broken {
-            let wire = if path.contains("/chat/") {
-                Wire::Chat
-            } else {
-                Wire::Anthropic
-            };
+            let of_folder = |wire: &&Wire| path.contains(&format!("/{}/", wire.name()));
+            let wire = WIRES.iter().find(of_folder).copied();
+            let wire = wire.unwrap_or(Wire::Anthropic);
             streams.push(fixture(wire, path, text));
         }
     }
@@ -181,7 +188,7 @@ fn streams() -> Vec<Fixture> {
             ));
         }
     }
-    for wire in [Wire::Anthropic, Wire::Chat] {
+    for wire in WIRES {
         streams.extend(scripted(wire, true));
     }
     streams
@@ -194,7 +201,7 @@ fn wholes() -> Vec<Fixture> {
             wholes.push(fixture(Wire::Anthropic, path, text));
         }
     }
-    for wire in [Wire::Anthropic, Wire::Chat] {
+    for wire in WIRES {
         wholes.extend(scripted(wire, false));
     }
     wholes
@@ -216,7 +223,14 @@ fn scripted(wire: Wire, is_stream: bool) -> Vec<Fixture> {
         (Wire::Anthropic, false) => lingate_testkit::anthropic::message(SERVED, reply).to_string(),
         (Wire::Chat, true) => lingate_testkit::chat::stream(SERVED, reply).concat(),
         (Wire::Chat, false) => lingate_testkit::chat::completion(SERVED, reply).to_string(),
-        (Wire::Responses | Wire::Gemini, _) => unreachable!("not among the wires of this table"),
+        (Wire::Responses, true) => {
+            lingate_testkit::responses::stream(SERVED, reply, &|_| false).concat()
+        }
+        (Wire::Responses, false) => {
+            lingate_testkit::responses::response(SERVED, reply, &|_| false).to_string()
+        }
+        (Wire::Gemini, true) => lingate_testkit::gemini::stream(SERVED, reply).concat(),
+        (Wire::Gemini, false) => lingate_testkit::gemini::response(SERVED, reply).to_string(),
     };
     let fixtures = replies
         .iter()
@@ -242,11 +256,7 @@ impl Pair {
         let config = format!(
             "default = \"up/{SERVED}\"\n[providers.up]\nbase_url = \"{}\"\nspeaks = [\"{}\"]\n{config}",
             upstream.url(),
-            if wire == Wire::Chat {
-                "chat"
-            } else {
-                "anthropic"
-            },
+            wire.name(),
         );
         Self {
             lingate: Lingate::start(&config).await,
@@ -270,9 +280,12 @@ impl Pair {
             "{} answered by {}, stream: {is_stream}, coded {codings:?}",
             request.name, reply.name
         );
-        let body = streaming(&request.body, is_stream);
+        let body = match self.wire {
+            Wire::Gemini => request.body.clone(),
+            _ => streaming(&request.body, is_stream),
+        };
         let sent = if self.lane == "translated" {
-            named(&reply.body)
+            named(self.wire, &reply.body)
         } else {
             reply.body.clone()
         };
@@ -289,10 +302,7 @@ impl Pair {
             coding => answer.header("content-encoding", coding),
         };
         *self.next.lock().unwrap() = Some(answer);
-        let path = match self.wire {
-            Wire::Anthropic => "/v1/messages",
-            Wire::Chat | Wire::Responses | Wire::Gemini => "/v1/chat/completions",
-        };
+        let path = path(self.wire, is_stream);
         let before = self.upstream.requests().len();
         let response = Request::new(
             "POST".parse().unwrap(),
@@ -403,10 +413,27 @@ fn streaming(body: &str, is_stream: bool) -> String {
     }
 }
 
+fn path(wire: Wire, is_stream: bool) -> String {
+    match (wire, is_stream) {
+        (Wire::Anthropic, _) => "/v1/messages".to_owned(),
+        (Wire::Chat, _) => "/v1/chat/completions".to_owned(),
+        (Wire::Responses, _) => "/v1/responses".to_owned(),
+        (Wire::Gemini, true) => {
+            format!("/v1beta/models/{ASKED}:streamGenerateContent?alt=sse")
+        }
+        (Wire::Gemini, false) => format!("/v1beta/models/{ASKED}:generateContent"),
+    }
+}
+
 /// A reply that names the model that was asked for.
-fn named(reply: &str) -> String {
+fn named(wire: Wire, reply: &str) -> String {
+    let key = match wire {
+        Wire::Gemini => "\"modelVersion\"",
+        Wire::Anthropic | Wire::Chat | Wire::Responses => "\"model\"",
+    };
     let mut named = reply.to_owned();
-    for (start, _) in reply.rmatch_indices("\"model\"") {
+    for (at, _) in reply.rmatch_indices(key) {
+        let start = at + key.len() - 7;
         let rest = &reply[start + 7..];
         let colon = rest.find(':').unwrap();
         let open = colon + rest[colon..].find('"').unwrap() + 1;
@@ -420,7 +447,7 @@ fn named(reply: &str) -> String {
 async fn lane_1_changes_nothing_but_the_models_name() {
     let (requests, streams, wholes) = (requests(), streams(), wholes());
     let mut n_checked = 0;
-    for wire in [Wire::Anthropic, Wire::Chat] {
+    for wire in WIRES {
         let pair = Pair::start(wire, "passthrough", "").await;
         n_checked += pair.check_all(&requests, &streams, &wholes).await;
     }
@@ -432,7 +459,7 @@ async fn lane_2_with_an_idle_quirk_changes_nothing_either() {
     let (requests, mut streams, wholes) = (requests(), streams(), wholes());
     streams.retain(|stream| !REPAIRED.iter().any(|(name, _)| stream.name.ends_with(name)));
     let mut n_checked = 0;
-    for wire in [Wire::Anthropic, Wire::Chat] {
+    for wire in WIRES {
         let pair = Pair::start(wire, "translated", IDLE).await;
         n_checked += pair.check_all(&requests, &streams, &wholes).await;
     }
@@ -454,7 +481,7 @@ async fn lane_2_repairs_in_the_middle_of_a_copy() {
     let pair = Pair::start(Wire::Chat, "translated", IDLE).await;
     let mut n_repaired = 0;
     for stream in &streams {
-        let sent = named(&stream.body);
+        let sent = named(Wire::Chat, &stream.body);
         let mut answers = Vec::new();
         for size in [sent.len(), 7] {
             let answer = Answer::sse([sent.clone()]).split_every(size);
@@ -499,7 +526,7 @@ fn ids(stream: &str) -> HashSet<String> {
 /// A model that is not the one asked for is named as asked, everywhere in the reply; all else is copied.
 #[tokio::test]
 async fn lane_2_copies_under_the_name_that_was_asked_for() {
-    for wire in [Wire::Anthropic, Wire::Chat] {
+    for wire in WIRES {
         let pair = Pair::start(wire, "translated", IDLE).await;
         for is_stream in [true, false] {
             for reply in scripted(wire, is_stream) {
@@ -516,7 +543,7 @@ async fn lane_2_copies_under_the_name_that_was_asked_for() {
                 };
                 body["model"] = ASKED.into();
                 let got = pair.lingate.post(path, &body).send().await.text().await;
-                assert_eq!(got, named(&reply.body), "{} {is_stream}", reply.name);
+                assert_eq!(got, named(wire, &reply.body), "{} {is_stream}", reply.name);
                 assert!(!got.contains(SERVED));
             }
         }

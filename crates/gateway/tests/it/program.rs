@@ -266,7 +266,8 @@ impl Program {
             .starts_with("text/event-stream");
         said.raw = response.text().await;
         let answer = if is_sse {
-            if said.lane == "translated" {
+            // What is copied of an upstream's own stream keeps its looks.
+            if said.lane == "translated" && !said.raw.contains("scripted-") {
                 accept(self.wire, &said.raw);
             }
             assembled(self.wire, &said.raw)

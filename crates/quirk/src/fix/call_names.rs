@@ -125,9 +125,12 @@ impl Stage for CallNames {
     type Out = Event;
 
     fn on(&mut self, event: Event, sink: &mut Sink<Event>) {
+        // Whole and at once: this is what nearly every event of a stream gets.
+        if self.unnamed.is_empty() && !matches!(event, Event::Open { .. }) {
+            return sink.event(event);
+        }
         match event {
             Event::Open { slot, block } => self.opened(slot, block, sink),
-            _ if self.unnamed.is_empty() => sink.event(event),
             Event::Delta { slot, delta } => {
                 let Some(call) = self.unnamed.iter_mut().find(|call| call.slot == slot) else {
                     return sink.event(Event::Delta { slot, delta });

@@ -1,6 +1,6 @@
 //! Calls that a host could not read itself and sends back inside an error: read here, by the model's own format.
 
-use lingate_wire::json::Text;
+use lingate_wire::json::{Kind, Text, Value, scan};
 use lingate_wire::stage::Sink;
 use lingate_wire::turn::{Delta, Event, Failure, Opening, Slot, Stop, StopReason};
 
@@ -15,6 +15,7 @@ use crate::fix::minimax_text::MINIMAX_TEXT;
 use crate::fix::qwen3_coder_text::QWEN3_CODER_TEXT;
 use crate::quirk::{EventStage, Evidence, Quirk, Target};
 use crate::state::State;
+use crate::text::hermes::Hermes;
 use crate::text::{self, Starts};
 
 const NAME: &str = "failed-generation";
@@ -32,8 +33,12 @@ pub(crate) const FAILED_GENERATION: Quirk = Quirk {
             date: "2026-11",
         },
         Evidence {
-            source: "openai/gpt-oss at Groq: `{\"name\": .., \"arguments\": ..}` as the failed generation",
-            date: "2025-09",
+            source: "groq/groq-typescript issue 28: `{\"tool_calls\": [..]}` in a code fence as the failed generation",
+            date: "2024-05-12",
+        },
+        Evidence {
+            source: "langchain-ai/langchain pull request 31440: `<function=brave_search>{..}</function>`",
+            date: "2025-05-30",
         },
     ],
     recover: Some(recover),
@@ -69,13 +74,38 @@ fn recover(failure: &Failure, target: &Target<'_>, state: &State) -> Option<Vec<
 
 /// What reads this text. Whatever the model, hosts may have taken its markup away and left the object.
 fn reader(text: &str, target: &Target<'_>, state: &State) -> Option<(EventStage, String)> {
-    if text.trim_start().starts_with('{') {
-        let format = Box::new(text::hermes::Hermes::default());
-        let stage = text::stage(NAME, format, Starts::InText, state);
-        return Some((stage, format!("<tool_call>{text}</tool_call>")));
+    if let Some(marked) = marked(text) {
+        let stage = text::stage(NAME, Box::new(Hermes::default()), Starts::InText, state);
+        return Some((stage, marked));
     }
     let reader = READERS.iter().find(|quirk| (quirk.applies)(target))?;
     Some((reader.stage?(state), text.to_owned()))
+}
+
+/// Bare JSON in the tags of Hermes: one call, several, or several in `tool_calls`; perhaps in a code fence.
+fn marked(text: &str) -> Option<String> {
+    let text = text.trim();
+    let text = text
+        .strip_prefix("```json")
+        .or_else(|| text.strip_prefix("```"))
+        .map_or(text, |fenced| fenced.trim_end_matches("```").trim());
+    if !text.starts_with(['{', '[']) {
+        return None;
+    }
+    let Ok(doc) = scan(&text.into()) else {
+        // Half an object may still be a call.
+        return Some(format!("<tool_call>{text}"));
+    };
+    let root = doc.root();
+    let calls: Vec<&str> = match root.get("tool_calls") {
+        Some(calls) => calls.items().map(Value::raw).collect(),
+        None if root.kind() == Kind::Array => root.items().map(Value::raw).collect(),
+        None => vec![root.raw()],
+    };
+    let tagged = calls
+        .iter()
+        .map(|call| format!("<tool_call>{call}</tool_call>"));
+    Some(tagged.collect())
 }
 
 /// Runs one text through a stage; `None` if it breaks there.

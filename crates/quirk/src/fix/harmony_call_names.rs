@@ -29,8 +29,8 @@ pub(crate) const HARMONY_CALL_NAMES: Quirk = Quirk {
     scope: "gpt-oss models",
     evidence: &[
         Evidence {
-            source: "vllm issue 22578 and openai/gpt-oss discussions: `<|channel|>` behind the names of tools",
-            date: "2025-08",
+            source: "vllm-project/vllm issue 32587 and pull request 32633: tokens of the header in the names of tools",
+            date: "2026-01",
         },
         Evidence {
             source: "openai/harmony, docs/format.md: recipients are `functions.NAME`",

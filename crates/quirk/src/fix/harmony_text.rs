@@ -19,8 +19,16 @@ pub(crate) const HARMONY_TEXT: Quirk = Quirk {
             date: "2025-08",
         },
         Evidence {
-            source: "vLLM and llama.cpp issues with `<|channel|>` in content",
-            date: "2026-11",
+            source: "lablup/mlxcel issue 654: channels and calls in content",
+            date: "2026-07-04",
+        },
+        Evidence {
+            source: "NVIDIA/TensorRT-LLM issue 9256: headers in the content of a final answer",
+            date: "2025-11-26",
+        },
+        Evidence {
+            source: "ggml-org/llama.cpp pull request 15158: `to=functions.shelljson`, the name and `json` in one word",
+            date: "2025-08-07",
         },
     ],
     applies: is_gpt_oss,

@@ -1,6 +1,6 @@
 //! Calls of Hermes, Qwen 2.5 and Qwen 3 in their text.
 
-use crate::model;
+use crate::model::{QwenCalls, qwen_calls};
 use crate::quirk::{Evidence, Quirk, Target};
 use crate::text::hermes::Hermes;
 use crate::text::{self, Starts};
@@ -13,7 +13,7 @@ pub(crate) const HERMES_TEXT: Quirk = Quirk {
     groups: &["hermes", "open-models"],
     summary: "The model writes a call as a JSON object between `<tool_call>` tags. It becomes a call while it streams, also where the \
               closing tag is missing, the arguments are a string, or a string holds the tag; what is no JSON stays text.",
-    scope: "Hermes, QwQ and Qwen models, but for those that write `<function=NAME>` (`qwen3-coder`)",
+    scope: "Hermes, QwQ and Qwen models, but for those that are known to write `<function=NAME>` (`qwen3-coder`)",
     evidence: &[
         Evidence {
             source: "docs.vllm.ai, tool calling: `hermes` parser for Hermes 2 Pro and Qwen 2.5",
@@ -34,5 +34,7 @@ fn is_hermes(target: &Target<'_>) -> bool {
     let is_of_family = ["hermes", "qwen", "qwq"]
         .iter()
         .any(|family| name.contains(family));
-    is_of_family && !name.contains("deepseek") && !model::is_qwen_with_elements(target.model)
+    is_of_family
+        && !name.contains("deepseek")
+        && qwen_calls(target.model) != Some(QwenCalls::Elements)
 }

@@ -19,8 +19,9 @@ pub(crate) const LLAMA_TEXT: Quirk = Quirk {
             date: "2024-07",
         },
         Evidence {
-            source: "Groq community, `failed_generation` of Llama 3.3: `<function=NAME{..}</function>`",
-            date: "2025-06",
+            source: "langchain-ai/langchain pull request 31440: `<function=brave_search>{..}</function>` as Groq's \
+                     `failed_generation` of Llama 3.1",
+            date: "2025-05-30",
         },
     ],
     applies: is_llama,

@@ -1,6 +1,6 @@
 //! Qwen3-Coder's calls in its text, and the same markup of models that are taught to write it.
 
-use crate::model;
+use crate::model::{QwenCalls, qwen_calls};
 use crate::quirk::{Evidence, Quirk};
 use crate::text::qwen3_coder::Qwen3Coder;
 use crate::text::{self, Starts};
@@ -13,7 +13,7 @@ pub(crate) const QWEN3_CODER_TEXT: Quirk = Quirk {
     groups: &["qwen3-coder", "open-models"],
     summary: "The model writes a call as `<function=NAME>` with a `<parameter=KEY>` for each argument. It becomes a call \
               while it streams; values are what the tool's schema wants them to be.",
-    scope: "Qwen3-Coder, Qwen 3.5 and later",
+    scope: "Qwen3-Coder, Qwen 3.5 and later, and Qwen models whose names do not tell",
     evidence: &[
         Evidence {
             source: "QwenLM/Qwen3-Coder, qwen3coder_tool_parser.py: the format, and what may be missing of it",
@@ -24,7 +24,12 @@ pub(crate) const QWEN3_CODER_TEXT: Quirk = Quirk {
             date: "2025-12",
         },
     ],
-    applies: |target| model::is_qwen_with_elements(target.model),
+    applies: |target| {
+        matches!(
+            qwen_calls(target.model),
+            Some(QwenCalls::Elements | QwenCalls::Either)
+        )
+    },
     stage: Some(|state| text::stage(NAME, Box::new(Qwen3Coder::default()), Starts::InText, state)),
     ..Quirk::EMPTY
 };

@@ -66,6 +66,16 @@ impl Channel {
         !(self.is_at_head || self.is_behind_call || self.is_trimming || self.is_space_by_tag)
     }
 
+    /// Whether such text passes as it is, for what the channel says it is.
+    pub(super) fn is_passing(&self) -> bool {
+        self.is_flowing() && self.space.is_empty() && self.now == self.own
+    }
+
+    /// Text has passed as it is, up to this byte, which is not white space.
+    pub(super) fn passed(&mut self, last: u8) {
+        self.last = last;
+    }
+
     /// Text without markers that does not end in white space, as it is to be handed on: the same, if nothing was kept back.
     pub(super) fn flow(&mut self, text: Text, last: u8) -> Option<Text> {
         self.last = last;

@@ -183,7 +183,7 @@ impl Harmony {
         let Some(recipient) = self.header.recipient() else {
             return Step::Prose(self.header.kind());
         };
-        let meant = names::spoken(recipient, calls.asked());
+        let meant = names::spoken(without_format(recipient, calls), calls.asked());
         let Some(meant) = meant.filter(|_| calls.asked().may_call()) else {
             return Step::Restore;
         };
@@ -192,6 +192,18 @@ impl Harmony {
         self.place = Place::Arguments;
         Step::More
     }
+}
+
+/// A recipient without the format that a model may write in one word with it: `functions.NAMEjson`.
+fn without_format<'r>(recipient: &'r str, calls: &Calls) -> &'r str {
+    let declares = |name: &str| {
+        let bare = name.strip_prefix("functions.").unwrap_or(name);
+        calls.asked().declares(bare)
+    };
+    let short = recipient.strip_suffix("json");
+    short
+        .filter(|short| !declares(recipient) && declares(short))
+        .unwrap_or(recipient)
 }
 
 impl Header {

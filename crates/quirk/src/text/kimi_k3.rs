@@ -117,9 +117,7 @@ impl Format for KimiK3 {
             }
             Place::CallHead | Place::ArgumentHead => {
                 for (at, letter) in text.char_indices() {
-                    if !self
-                        .head
-                        .text_before_mark(letter.encode_utf8(&mut [0; 4]))
+                    if !self.head.text_before_mark(letter.encode_utf8(&mut [0; 4]))
                         && self.place == Place::CallHead
                     {
                         return (at, Step::Restore);

@@ -19,8 +19,9 @@
 //!   it is given when it changes place: the rest comes again, read for the new markers.
 //! * As soon as the name is known: `calls.open(Name::Known(..))`, then `calls.write(..)` with JSON as it comes, then
 //!   `calls.close()`. [`arguments::JsonArguments`] does this for arguments that are JSON (see `kimi_k2`),
-//!   [`parameters::Parameters`] for values that are typed by the tool's schema (see `qwen3_coder`). `Name::BySchema` leaves
-//!   it to the arguments which tool is meant; [`names::resolve`] reads Kimi's ids.
+//!   [`parameters::Parameters`] for values that are typed by the tool's schema (see `qwen3_coder`, or `invoke` for tags with
+//!   attributes). `Name::BySchema` leaves it to the arguments which tool is meant; [`names::resolve`] reads Kimi's ids,
+//!   [`names::spoken`] names that stand alone.
 //! * `Step::Restore` says that it was prose after all: what was read since `begin()` is text, verbatim. It is possible
 //!   until a call is open. Bound what may come before that, by letters and not by pieces. `Step::Done` ends it well.
 //!   `Step::Prose` makes what follows thoughts or text, for formats whose channels are markup themselves.

@@ -6,10 +6,11 @@ mod reading;
 use lingate_wire::json::Text;
 use lingate_wire::stage::{End, Sink, Stage};
 use lingate_wire::turn::{Delta, Event, Failure, FailureKind, Opening, Slot, Stop, StopReason};
+use memchr::memchr2;
 
 use super::calls::Calls;
 use super::calls::duplicates::Passing;
-use super::channel::Channel;
+use super::channel::{Channel, is_space};
 use super::format::{Format, Step};
 use super::output::Kind;
 use super::prose_marks::{Ends, ProseMarks};
@@ -25,6 +26,8 @@ pub(super) struct TextStage {
     marks: ProseMarks,
     /// The upstream's open block of prose.
     current: Option<(Slot, Kind)>,
+    /// The same while it is one downstream too and nothing is kept back: what is clean passes as it is.
+    idle: Option<(Slot, Kind)>,
     attempt: Option<Attempt>,
     /// What may be the beginning of a marker.
     held: String,
@@ -43,6 +46,7 @@ impl TextStage {
             content: Channel::new(Kind::Text, starts_as),
             reasoning: Channel::new(Kind::Thinking, Kind::Thinking),
             current: None,
+            idle: None,
             attempt: None,
             held: String::new(),
             spelled: Vec::new(),
@@ -96,7 +100,40 @@ impl TextStage {
         out.close_block();
     }
 
-    /// Hands prose on if no marker can be in it: the usual case, which must cost next to nothing. `Err` gives it back.
+    /// Whether an event is one of prose in which nothing can be: nearly every one is, and must cost next to nothing.
+    fn passes(&mut self, event: &Event) -> bool {
+        let (slot, kind, text) = match event {
+            Event::Delta {
+                slot,
+                delta: Delta::Text(text),
+            } => (*slot, Kind::Text, text),
+            Event::Delta {
+                slot,
+                delta: Delta::Thinking(text),
+            } => (*slot, Kind::Thinking, text),
+            _ => return false,
+        };
+        if self.idle != Some((slot, kind)) {
+            return false;
+        }
+        let Some(last) = last_of_plain(text.as_kept().as_bytes()) else {
+            return false;
+        };
+        self.channel(kind).passed(last);
+        true
+    }
+
+    /// Whether the open block is one downstream too, of the same kind, with nothing kept back.
+    fn idle_block(&mut self) -> Option<(Slot, Kind)> {
+        let (slot, kind) = self.current?;
+        if self.attempt.is_some() || !self.held.is_empty() || !self.channel(kind).is_passing() {
+            return None;
+        }
+        let downstream = self.calls.out.is_open(kind)?;
+        (downstream == slot).then_some((slot, kind))
+    }
+
+    /// Hands prose on if no marker can be in it, though it may end in white space or hold escapes. `Err` gives it back.
     fn pass_clean(&mut self, text: Text, kind: Kind, sink: &mut Sink<Event>) -> Result<(), Text> {
         let channel = match kind {
             Kind::Text => &mut self.content,
@@ -220,6 +257,23 @@ impl Stage for TextStage {
     type Out = Event;
 
     fn on(&mut self, event: Event, sink: &mut Sink<Event>) {
+        if self.passes(&event) {
+            return sink.event(event);
+        }
+        self.take(event, sink);
+        self.idle = self.idle_block();
+    }
+
+    fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn holding(&self) -> bool {
+        !self.held.is_empty() || self.attempt.is_some()
+    }
+}
+
+impl TextStage {
+    /// Takes an event that does not simply pass.
+    fn take(&mut self, event: Event, sink: &mut Sink<Event>) {
         match event {
             Event::Delta { slot, delta } => match (self.current, delta) {
                 (Some((current, kind)), Delta::Text(text) | Delta::Thinking(text))
@@ -262,10 +316,19 @@ impl Stage for TextStage {
         }
         self.calls.out.drain(sink);
     }
+}
 
-    fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+/// Below this many bytes a search of several at once does not pay.
+const FEW: usize = 16;
 
-    fn holding(&self) -> bool {
-        !self.held.is_empty() || self.attempt.is_some()
-    }
+/// The last byte of a text in which nothing can begin and that does not end in white space. What may be an escape is not
+/// looked at here.
+fn last_of_plain(text: &[u8]) -> Option<u8> {
+    let last = *text.last()?;
+    let has_mark = if text.len() < FEW {
+        text.iter().any(|byte| matches!(byte, b'<' | b'\\'))
+    } else {
+        memchr2(b'<', b'\\', text).is_some()
+    };
+    (!has_mark && !is_space(last)).then_some(last)
 }

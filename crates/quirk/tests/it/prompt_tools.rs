@@ -130,8 +130,7 @@ fn without_tools_nothing_changes() {
 #[test]
 fn hosted_tools_are_left_out_with_a_note() {
     let mut request = conversation();
-    request["tools"] =
-        json!([{"type": "web_search_20250305", "name": "web_search"}, tool("Read")]);
+    request["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}, tool("Read")]);
     let sent = send(&request);
     assert_eq!(sent.losses, ["tools[0]"]);
     assert!(!sent.body.contains("web_search"), "{}", sent.body);

@@ -274,3 +274,54 @@ fn a_repair_does_not_ask_for_itself_again() {
         }
     }
 }
+
+/// Stages that read replies, each for its models.
+#[test]
+fn families_are_read_where_a_host_does_not() {
+    let check = |declared: &str, host: &str, model: &str, expected: &[&str]| {
+        let declared: Vec<String> = declared.split_whitespace().map(str::to_owned).collect();
+        let target = Target {
+            provider: "p",
+            host,
+            model,
+            wire: Wire::Chat,
+        };
+        let selection = select(&declared, &target);
+        let found: Vec<&str> = selection
+            .quirks()
+            .filter(|quirk| quirk.stage.is_some())
+            .map(|quirk| quirk.name)
+            .collect();
+        assert_eq!(found, expected, "{declared:?} {host} {model}");
+    };
+    let local =
+        |model: &str, expected: &[&str]| check("vllm open-models", "127.0.0.1", model, expected);
+    local("moonshotai/Kimi-K3", &["kimi-k3-text"]);
+    local("NousResearch/Hermes-4-70B", &["hermes-text"]);
+    local("Qwen/Qwen3-32B", &["hermes-text"]);
+    local("qwen3-coder:30b", &["qwen3-coder-text"]);
+    local("Qwen/Qwen3.5-35B-A3B", &["qwen3-coder-text"]);
+    local("qwen-plus", &["hermes-text", "qwen3-coder-text"]);
+    local("zai-org/GLM-4.7-Flash", &["glm-text"]);
+    local("glm-4-9b", &[]);
+    local(
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
+        &["deepseek-text"],
+    );
+    local("MiniMaxAI/MiniMax-M3", &["minimax-text"]);
+    local("gpt-oss:20b", &["harmony-call-names", "harmony-text"]);
+    local("Meta-Llama-3.3-70B", &["llama-text"]);
+    local("moonshotai/Kimi-K2.6", &[]);
+    local("my-model", &[]);
+    check("open-models", "api.moonshot.ai", "kimi-k3", &[]);
+    check("open-models", "api.z.ai", "glm-5.2", &[]);
+    check("open-models", "api.deepseek.com", "deepseek-v4-pro", &[]);
+    check("open-models", "api.minimax.io", "MiniMax-M3", &[]);
+    check("open-models", "notz.ai", "glm-5.2", &["glm-text"]);
+    check(
+        "groq",
+        "api.groq.com",
+        "openai/gpt-oss-120b",
+        &["harmony-call-names"],
+    );
+}

@@ -108,6 +108,12 @@ impl Text {
         self.body.len()
     }
 
+    /// As it is kept, in characters or in JSON's spelling. Where there is no backslash in it, these are its characters.
+    #[must_use]
+    pub fn as_kept(&self) -> &str {
+        &self.body
+    }
+
     /// Appends the contents of a JSON string literal that means this text, without the quotes.
     pub fn push_json(&self, out: &mut Vec<u8>) {
         match self.spelling {

@@ -1,5 +1,7 @@
 //! Builds a JSON document by appending, so that every span is copied once.
 
+use std::io::Write as _;
+
 use bytestring::ByteString;
 
 use super::escape::push_escaped;
@@ -107,7 +109,10 @@ impl Writer {
 
     /// A whole number.
     pub fn u64(&mut self, number: u64) -> &mut Self {
-        self.raw(&number.to_string())
+        self.comma();
+        // Writing to a vector cannot fail.
+        let _infallible = write!(self.out, "{number}");
+        self
     }
 
     /// `true` or `false`.

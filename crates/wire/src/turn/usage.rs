@@ -29,6 +29,22 @@ impl Usage {
         take(&mut self.reasoning, later.reasoning);
     }
 
+    /// Adds another reply's tokens: for what an exchange used over several attempts.
+    pub fn add(&mut self, other: &Self) {
+        let add = |own: &mut Option<u64>, more: Option<u64>| {
+            *own = match (*own, more) {
+                (Some(own), Some(more)) => Some(own.saturating_add(more)),
+                (own, more) => own.or(more),
+            }
+        };
+        add(&mut self.input, other.input);
+        add(&mut self.cache_read, other.cache_read);
+        add(&mut self.cache_write_5m, other.cache_write_5m);
+        add(&mut self.cache_write_1h, other.cache_write_1h);
+        add(&mut self.output, other.output);
+        add(&mut self.reasoning, other.reasoning);
+    }
+
     /// Whether nothing was told.
     #[must_use]
     pub fn is_empty(&self) -> bool {

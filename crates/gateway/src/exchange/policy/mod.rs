@@ -1,11 +1,11 @@
 //! What follows an attempt: policies that answer the one question of the attempt loop.
 //!
 //! Every policy sees every outcome and answers [`Next`]; the first that wants to go on wins, and if none does the
-//! exchange ends with what there is. A policy owns its own bound; the loop has one over all of them. Failover over
-//! further candidates is another policy that answers the same question.
+//! exchange ends with what there is. A policy owns its own bound; the loop has one over all of them.
 
 pub(crate) mod accuracy;
 mod ensure_tool_call;
+pub(crate) mod failover;
 mod foreign_thinking;
 mod mend;
 mod prepare;
@@ -23,6 +23,7 @@ use super::attempt::Failed;
 use super::upstream::Upstream;
 use crate::relay::chain::Tally;
 use ensure_tool_call::EnsureToolCall;
+use failover::{Choice, Failover};
 use foreign_thinking::ForeignThinking;
 use repair::Repairs;
 use repeat::Repeats;
@@ -58,6 +59,11 @@ pub(crate) enum Next {
 pub(crate) enum Patch {
     /// Nothing: a chance fault.
     Repeat,
+    /// Another key or target, for the reason given.
+    Ask {
+        reason: &'static str,
+        choice: Choice,
+    },
     /// A quirk's repair.
     Repair(Repair),
     /// Thinking that another upstream signed is left out.
@@ -76,7 +82,7 @@ impl Patch {
             Self::Repeat => "repeat",
             Self::Repair(repair) => repair.name(),
             Self::LeaveOutForeignThinking => "foreign-thinking",
-            Self::Append { reason, .. } => reason,
+            Self::Ask { reason, .. } | Self::Append { reason, .. } => reason,
         }
     }
 }
@@ -93,11 +99,12 @@ pub(crate) struct Policies {
     validate_tool_calls: Option<ValidateToolCalls>,
     ensure_tool_call: Option<EnsureToolCall>,
     repeats: Repeats,
+    pub failover: Failover,
 }
 
 impl Policies {
     /// The policies for one exchange.
-    pub(crate) fn of(demands: Demands) -> Self {
+    pub(crate) fn of(demands: Demands, failover: Failover) -> Self {
         let asks_again = demands.validate_tool_calls == config::ValidateToolCalls::Retry;
         Self {
             foreign_thinking: ForeignThinking,
@@ -105,17 +112,21 @@ impl Policies {
             validate_tool_calls: asks_again.then(ValidateToolCalls::default),
             ensure_tool_call: demands.ensure_tool_call.map(EnsureToolCall::new),
             repeats: Repeats::default(),
+            failover,
         }
     }
 
-    /// What follows an outcome. The order matters where two would go on: a repair beats a mere repeat.
+    /// What follows an outcome. The order matters where two would go on: a repair beats a mere repeat, which keeps the
+    /// prompt cache and so beats another target.
     pub(crate) fn next(&mut self, outcome: &Outcome<'_>) -> Next {
-        let policies: [Option<&mut dyn Policy>; 5] = [
+        if let Outcome::Failed { failed, .. } = outcome {
+            self.failover.failed(&failed.failure);
+        }
+        let policies: [Option<&mut dyn Policy>; 4] = [
             Some(&mut self.foreign_thinking),
             Some(&mut self.repairs),
             self.validate_tool_calls.as_mut().map(|policy| policy as _),
             self.ensure_tool_call.as_mut().map(|policy| policy as _),
-            Some(&mut self.repeats),
         ];
         for policy in policies.into_iter().flatten() {
             match policy.next(outcome) {
@@ -123,15 +134,26 @@ impl Policies {
                 next @ (Next::Retry(_) | Next::Continue(_)) => return next,
             }
         }
-        Next::Finish
+        match self.repeats.next(outcome) {
+            next @ (Next::Retry(_) | Next::Continue(_)) if self.failover.may_repeat() => {
+                return next;
+            }
+            Next::Retry(_) | Next::Continue(_) | Next::Finish => {}
+        }
+        let next = self.failover.next(outcome);
+        if let Next::Retry(Patch::Ask { .. }) = next {
+            // What one upstream needed says nothing about another.
+            self.repairs = Repairs::default();
+        }
+        next
     }
 }
 
 /// What the next attempt is made from, besides the client's request.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// Which of the candidates is asked.
-    pub candidate: usize,
+    /// Which of the candidates is asked, with which of its provider's keys.
+    pub choice: Choice,
     /// Repairs that were found necessary, each once.
     pub repairs: Vec<Repair>,
     /// The upstream refused thinking that it did not sign.
@@ -145,10 +167,20 @@ impl Plan {
     pub(crate) fn apply(&mut self, patch: Patch) {
         match patch {
             Patch::Repeat => {}
+            Patch::Ask { choice, .. } => self.ask(choice),
             Patch::Repair(repair) => self.repairs.push(repair),
             Patch::LeaveOutForeignThinking => self.leaves_out_foreign_thinking = true,
             Patch::Append { messages, .. } => self.appended.extend(messages),
         }
+    }
+
+    /// Asks somebody else, or the same one with another key.
+    pub(crate) fn ask(&mut self, choice: Choice) {
+        if choice.candidate != self.choice.candidate {
+            self.repairs.clear();
+            self.leaves_out_foreign_thinking = false;
+        }
+        self.choice = choice;
     }
 
     /// An upstream's settings with the repairs of this exchange.

@@ -193,13 +193,12 @@ impl Envelope {
     fn ended(&mut self) -> Found {
         self.n_open -= 1;
         self.place = Place::AfterValue;
-        if self.name.is_some() {
-            return Found::Kept;
+        match (self.n_open, &self.name) {
+            (0, Some(_)) => Found::Kept,
+            (0, None) => Found::Prose,
+            // The arguments may stand beside the object with the name.
+            _ => Found::Nothing,
         }
-        if self.n_open == 0 {
-            return Found::Prose;
-        }
-        Found::Nothing
     }
 }
 

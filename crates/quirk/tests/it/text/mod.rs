@@ -2,6 +2,8 @@
 
 mod chain;
 mod families;
+mod families_elements;
+mod families_json;
 mod family_properties;
 mod kimi_k2;
 mod kimi_k2_prose;
