@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::{HeaderMap, Uri};
 use lingate_quirk::CacheHints;
 use lingate_wire::Wire;
-use lingate_wire::bridge::is_served;
 
 use crate::preset::{ModelFacts, Preset};
 use crate::secret::Secret;
@@ -120,14 +119,13 @@ impl Provider {
         self.models_url.as_ref()
     }
 
-    /// The wire a client's request goes on: its own if the provider speaks it, else the first that can be served.
+    /// The wire a client's request goes on: its own if the provider speaks it, else the first it speaks.
     #[must_use]
     pub fn wire_for(&self, client: Wire) -> Wire {
         if self.speaks.contains(&client) {
             return client;
         }
-        let served = self.speaks.iter().copied().find(|wire| is_served(*wire));
-        served.or(self.speaks.first().copied()).unwrap_or(client)
+        self.speaks.first().copied().unwrap_or(client)
     }
 
     /// What its preset knows about a model of this name.

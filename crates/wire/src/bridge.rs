@@ -82,14 +82,6 @@ pub const fn seal_marks(wire: Wire) -> &'static [&'static str] {
     }
 }
 
-/// Whether requests and replies of this wire can be read and written.
-#[must_use]
-pub const fn is_served(wire: Wire) -> bool {
-    match wire {
-        Wire::Anthropic | Wire::Chat | Wire::Responses | Wire::Gemini => true,
-    }
-}
-
 /// Validates and indexes a request's body.
 ///
 /// # Errors

@@ -3,4 +3,5 @@
 mod edits;
 mod launched;
 mod llama_cpp;
+mod real_wires;
 mod verify;

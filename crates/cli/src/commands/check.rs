@@ -56,20 +56,6 @@ fn findings(config: &Config, routes: &[routes::Route]) -> Findings {
             problems.push(format!("{}: {reason}", route.asked));
         }
     }
-    for provider in config.providers.iter().filter(|provider| provider.enabled) {
-        let mut targets = routes
-            .iter()
-            .filter_map(|route| route.targets.as_ref().ok())
-            .flatten();
-        let is_used = targets.any(|target| target.candidate.provider == provider.id);
-        if is_used && !provider.speaks.iter().copied().any(bridge::is_served) {
-            let wires = providers::wires(provider).join(" and ");
-            problems.push(format!(
-                "provider `{}` speaks {wires} only, which this version does not",
-                provider.id
-            ));
-        }
-    }
     let mut warnings = config.warnings.clone();
     warnings.extend(
         config

@@ -67,6 +67,8 @@ pub(super) fn provider(
         match (keys.is_empty(), speaks.contains(&Wire::Anthropic)) {
             (true, _) => Auth::None,
             (false, true) => Auth::Both,
+            // Google's own header; the other wires of such a provider get a bearer.
+            (false, false) if speaks.contains(&Wire::Gemini) => Auth::XApiKey,
             (false, false) => Auth::Bearer,
         },
     );

@@ -3,7 +3,6 @@
 
 use lingate_config::{Config, Provider};
 use lingate_wire::Wire;
-use lingate_wire::bridge::is_served;
 
 use crate::support::{endpoint, load, problems, provider};
 
@@ -239,13 +238,7 @@ fn client_wire_is_used_if_spoken() {
     );
     let x: &Provider = provider(&config, "x");
     assert_eq!(x.wire_for(Wire::Chat), Wire::Chat);
-    // The first of those that can be served.
-    let served = if is_served(Wire::Responses) {
-        Wire::Responses
-    } else {
-        Wire::Chat
-    };
-    assert_eq!(x.wire_for(Wire::Anthropic), served);
+    assert_eq!(x.wire_for(Wire::Anthropic), Wire::Responses);
     assert_eq!(endpoint(x, Wire::Anthropic), "none");
     assert_eq!(
         x.models_url().map(ToString::to_string).as_deref(),

@@ -46,9 +46,6 @@ impl<'c> Upstream<'c> {
             .provider(&candidate.provider)
             .ok_or_else(|| gone(&candidate.provider))?;
         let wire = provider.wire_for(client);
-        if !bridge::is_served(wire) {
-            return Err(unserved(provider, wire));
-        }
         let url = match provider.kind {
             Kind::Demo => None,
             Kind::Upstream => Some(provider.endpoint(wire).ok_or_else(|| gone(&provider.id))?),
@@ -217,15 +214,5 @@ fn gone(provider: &str) -> Failure {
     Failure::new(
         FailureKind::Server,
         format!("provider `{provider}` has no address for this request"),
-    )
-}
-
-fn unserved(provider: &Provider, wire: Wire) -> Failure {
-    Failure::new(
-        FailureKind::InvalidRequest,
-        format!(
-            "provider `{}` speaks {wire}, which this version does not; anthropic and chat are",
-            provider.id
-        ),
     )
 }

@@ -180,7 +180,7 @@ fn plain(path: &str) -> Option<Route> {
             let id = path
                 .strip_prefix("/v1/models/")
                 .or_else(|| path.strip_prefix("/v1beta/models/"))
-                .filter(|id| !id.is_empty())?;
+                .filter(|id| !id.is_empty() && !id.starts_with(':'))?;
             Route::Model(percent_decoded(id))
         }
     })

@@ -130,7 +130,14 @@ impl Echo {
                 // The hub's word for an answer in a block of its own.
                 let is_refusal = stop.reason == StopReason::Refusal
                     && own.is_some_and(|own| own.reason == StopReason::EndTurn);
-                self.differs |= own != Some(stop) && !is_refusal;
+                // These wires have one word for an end with calls and without.
+                let is_ended = |stop: &Stop| {
+                    matches!(stop.reason, StopReason::EndTurn | StopReason::ToolUse)
+                };
+                let is_untold = matches!(self.wire, Wire::Responses | Wire::Gemini)
+                    && own.is_some_and(is_ended)
+                    && is_ended(stop);
+                self.differs |= own != Some(stop) && !is_refusal && !is_untold;
             }
             Event::Done => self.is_done = true,
             Event::Start(_) | Event::Usage(_) | Event::Ping => {}

@@ -232,28 +232,6 @@ async fn targets_are_bounded() {
 }
 
 #[tokio::test]
-async fn the_deadline_is_for_all_attempts() {
-    let (first, second) = (
-        Upstream::start(M::NeverAnswers).await,
-        Upstream::start(M::NeverAnswers).await,
-    );
-    let config = two(
-        &first.url(),
-        &second.url(),
-        "chat",
-        "[failover]\ndeadline = \"600ms\"",
-    );
-    let config = config.replacen("default", "# local hosts have none\ndefault", 1);
-    let lingate = Lingate::start(&config).await;
-    let began = std::time::Instant::now();
-    let response = ask(&lingate, Wire::Anthropic, true).await;
-    assert_eq!(response.status, 504);
-    let error = response.text().await;
-    assert!(error.contains("failover.deadline"), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(5));
-}
-
-#[tokio::test]
 async fn the_failure_that_a_retry_helps_is_told() {
     let wrong = Upstream::start(M::WrongKey).await;
     let overloaded = Upstream::start(M::Overloaded).await;

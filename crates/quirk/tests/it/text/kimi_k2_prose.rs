@@ -164,3 +164,12 @@ fn both_groups_at_once_read_as_the_implicit_one() {
         r#"think a | text B | call lookup {"term":"a"} > tool_use"#,
     );
 }
+
+#[test]
+fn strays_behind_an_answer_go() {
+    check(
+        &["c:All is written.«E»«c»"],
+        "stop",
+        "text All is written. > end_turn",
+    );
+}
