@@ -34,7 +34,7 @@ run: ## build and serve on what is found in the environment (ARGS="--port 9000")
 	@# Unoptimised: ready a good deal sooner than a release build, and quick enough for one person.
 	@$(CARGO) run --quiet --package lingate -- serve $(ARGS)
 
-test: lint clients ## everything that must hold, Claude Code included (15 minutes or less on two cores)
+test: lint clients ## everything that must hold, with Claude Code, Codex, Gemini CLI, opencode (15 minutes on two cores)
 	$(CARGO) test --profile $(PROFILE) --workspace --doc --quiet
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@rm -f e2e/clients/skipped
@@ -43,8 +43,8 @@ test: lint clients ## everything that must hold, Claude Code included (15 minute
 	@$(COUNT_SKIPPED)
 
 test-clients: ## the other agents, and a real model
-	@echo "clients: Claude Code on llama.cpp with SmolLM2"
-	@e2e/install npm python && e2e/install-browser && e2e/install-sdk
+	@echo "clients: Qwen Code, Kimi CLI, pi, aider; Claude Code and every wire on llama.cpp with SmolLM2"
+	@e2e/install npm more python kimi aider && e2e/install-browser && e2e/install-sdk
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@rm -f e2e/clients/skipped
 	$(RUN_TESTS) --package lingate-e2e --features agents --test agents --test browser --test sdk

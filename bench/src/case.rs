@@ -2,6 +2,7 @@
 
 use crate::answers::{self, Answer};
 use crate::question::{LARGE, Question, SMALL};
+use crate::wire::Wire;
 
 /// One measured exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +31,21 @@ pub(crate) enum Size {
 pub(crate) enum Lane {
     /// Byte for byte but for the model's name.
     Passthrough,
-    /// Anthropic to Chat and back.
-    Translate,
+    /// From the client's wire to the upstream's and back.
+    Translate(Wire, Wire),
 }
+
+/// What most translated requests are.
+const USUAL: Lane = Lane::Translate(Wire::Anthropic, Wire::Chat);
+
+/// The other wires, with a small body and a stream.
+const OTHERS: [Lane; 5] = [
+    Lane::Translate(Wire::Responses, Wire::Chat),
+    Lane::Translate(Wire::Gemini, Wire::Chat),
+    Lane::Translate(Wire::Anthropic, Wire::Responses),
+    Lane::Translate(Wire::Anthropic, Wire::Gemini),
+    Lane::Translate(Wire::Chat, Wire::Anthropic),
+];
 
 /// The answer's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +61,7 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for connections in [32, 1] {
         for size in [Size::Small, Size::Large] {
-            for lane in [Lane::Passthrough, Lane::Translate] {
+            for lane in [Lane::Passthrough, USUAL] {
                 for shape in [Shape::Json, Shape::Stream] {
                     cases.push(Case {
                         size,
@@ -60,6 +73,12 @@ pub(crate) fn all() -> Vec<Case> {
             }
         }
     }
+    cases.extend(OTHERS.map(|lane| Case {
+        size: Size::Small,
+        lane,
+        shape: Shape::Stream,
+        connections: 32,
+    }));
     cases
 }
 
@@ -76,8 +95,11 @@ impl Case {
             Size::Large => "124 kB",
         };
         let lane = match self.lane {
-            Lane::Passthrough => "passthrough",
-            Lane::Translate => "translated",
+            Lane::Passthrough => "passthrough".to_owned(),
+            USUAL => "translated".to_owned(),
+            Lane::Translate(client, upstream) => {
+                format!("{} to {}", client.name(), upstream.name())
+            }
         };
         let shape = match self.shape {
             Shape::Json => "JSON",
@@ -89,10 +111,10 @@ impl Case {
     /// The most CPU per request that is aimed at, as a multiple of the bare forwarder's.
     pub(crate) fn target(&self) -> Option<f64> {
         match (self.size, self.lane, self.shape, self.connections) {
-            (Size::Small, Lane::Translate, Shape::Json, 32) => Some(1.6),
+            (Size::Small, USUAL, Shape::Json, 32) => Some(1.6),
             (Size::Large, Lane::Passthrough, Shape::Json, 32) => Some(2.5),
-            (Size::Large, Lane::Translate, Shape::Json, 32) => Some(3.6),
-            (Size::Small, Lane::Translate, Shape::Stream, 32) => Some(1.35),
+            (Size::Large, USUAL, Shape::Json, 32) => Some(3.6),
+            (Size::Small, USUAL, Shape::Stream, 32) => Some(1.35),
             _ => None,
         }
     }
@@ -103,20 +125,35 @@ impl Case {
             Size::Small => SMALL,
             Size::Large => LARGE,
         };
-        let model = match self.lane {
-            Lane::Passthrough => "same/bench-model",
-            Lane::Translate => "other/bench-model",
+        let (client, upstream) = self.lane.wires();
+        let provider = match self.lane {
+            Lane::Passthrough => "same",
+            Lane::Translate(..) => upstream.name(),
         };
-        Question::new(body, model, self.shape == Shape::Stream)
+        let model = format!("bench-{provider}/bench-model");
+        Question::new(body, client, &model, self.shape == Shape::Stream)
     }
 
     /// What the upstream answers.
     pub(crate) fn answer(&self) -> Answer {
-        match (self.lane, self.shape) {
-            (Lane::Passthrough, Shape::Json) => answers::anthropic_json(),
-            (Lane::Passthrough, Shape::Stream) => answers::anthropic_stream(),
-            (Lane::Translate, Shape::Json) => answers::chat_json(),
-            (Lane::Translate, Shape::Stream) => answers::chat_stream(),
+        let (_, upstream) = self.lane.wires();
+        match (upstream, self.shape) {
+            (Wire::Anthropic, Shape::Json) => answers::anthropic_json(),
+            (_, Shape::Json) => answers::chat_json(),
+            (Wire::Anthropic, Shape::Stream) => answers::anthropic_stream(),
+            (Wire::Chat, Shape::Stream) => answers::chat_stream(),
+            (Wire::Responses, Shape::Stream) => answers::responses_stream(),
+            (Wire::Gemini, Shape::Stream) => answers::gemini_stream(),
+        }
+    }
+}
+
+impl Lane {
+    /// The client's and the upstream's.
+    const fn wires(self) -> (Wire, Wire) {
+        match self {
+            Self::Passthrough => (Wire::Anthropic, Wire::Anthropic),
+            Self::Translate(client, upstream) => (client, upstream),
         }
     }
 }

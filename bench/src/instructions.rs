@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use crate::answers::Answer;
 use crate::case::Case;
 use crate::load::{self, Until};
+use crate::question::Question;
 use crate::rounds::Plan;
 use crate::subject::{Kind, Stage};
 use crate::upstream::Upstream;
@@ -70,7 +72,18 @@ async fn per_request(kind: Kind, lingate: &Path, case: &Case) -> anyhow::Result<
 }
 
 async fn total(kind: Kind, lingate: &Path, case: &Case, requests: usize) -> anyhow::Result<u64> {
-    let upstream = Upstream::start(case.answer()).await?;
+    total_of(kind, lingate, case.answer(), &case.question()?, requests).await
+}
+
+/// Instructions of a subject's whole life, in which it answers so many requests.
+pub(crate) async fn total_of(
+    kind: Kind,
+    lingate: &Path,
+    answer: Answer,
+    question: &Question,
+    requests: usize,
+) -> anyhow::Result<u64> {
+    let upstream = Upstream::start(answer).await?;
     let directory = tempfile::tempdir()?;
     let out = directory.path().join("callgrind.out");
     let under = ["valgrind", "--tool=callgrind"].map(str::to_owned);
@@ -86,13 +99,7 @@ async fn total(kind: Kind, lingate: &Path, case: &Case, requests: usize) -> anyh
         under: &under,
     };
     let subject = kind.start(&stage)?;
-    load::run(
-        subject.address,
-        &case.question()?,
-        1,
-        Until::Count(requests),
-    )
-    .await?;
+    load::run(subject.address, question, 1, Until::Count(requests)).await?;
     subject.process.context("it is a process")?.end()?;
     sum_of(&fs::read_to_string(&out)?)
 }

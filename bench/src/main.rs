@@ -7,6 +7,7 @@
 mod answers;
 mod case;
 mod forward;
+mod idle;
 mod instructions;
 mod load;
 mod process;
@@ -15,6 +16,7 @@ mod report;
 mod rounds;
 mod subject;
 mod upstream;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +26,7 @@ use anyhow::{Context as _, bail};
 use rounds::Plan;
 
 const USAGE: &str = "options: --lingate FILE (else the one beside this program), --rounds N, --window MS, --only TEXT \
-                     (cases whose name contains it), --no-callgrind";
+                     (cases whose name contains it), --no-callgrind, --idle (only what an idle text quirk costs)";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +40,7 @@ fn run(options: &[String]) -> anyhow::Result<()> {
     let mut lingate: PathBuf = std::env::current_exe()?.with_file_name("lingate");
     let mut plan = Plan::default();
     let mut wants_instructions = true;
+    let mut is_about_idle = false;
     let mut options = options.iter();
     while let Some(option) = options.next() {
         let mut value = || {
@@ -51,6 +54,7 @@ fn run(options: &[String]) -> anyhow::Result<()> {
             "--window" => plan.window = Duration::from_millis(value()?.parse()?),
             "--only" => plan.only = Some(value()?.clone()),
             "--no-callgrind" => wants_instructions = false,
+            "--idle" => is_about_idle = true,
             _ => bail!("`{option}` is no option; {USAGE}"),
         }
     }
@@ -60,6 +64,9 @@ fn run(options: &[String]) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        if is_about_idle {
+            return idle::run(&lingate).await;
+        }
         let measured = rounds::run(&lingate, &plan).await?;
         let instructions = if wants_instructions {
             instructions::run(&lingate, &plan).await?

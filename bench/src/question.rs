@@ -3,6 +3,8 @@
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+use crate::wire::Wire;
+
 /// 300 bytes: one question.
 pub(crate) const SMALL: &str = include_str!("../bodies/small.json");
 /// 124 kB: a coding agent's request.
@@ -21,22 +23,40 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// `body` for `model`, with a turn more.
-    pub(crate) fn new(body: &str, model: &str, is_stream: bool) -> anyhow::Result<Self> {
+    /// `body`, an Anthropic one, for `model`, with a turn more. On another wire its texts are asked and nothing else.
+    pub(crate) fn new(
+        body: &str,
+        wire: Wire,
+        model: &str,
+        is_stream: bool,
+    ) -> anyhow::Result<Self> {
         let mut body: Value = serde_json::from_str(body)?;
-        body["model"] = json!(model);
-        body["stream"] = json!(is_stream);
         let placeholder = "@".repeat(UNIQUE);
-        body["messages"]
-            .as_array_mut()
-            .context("the body has messages")?
-            .extend([
-                json!({"role": "assistant", "content": "Go on."}),
-                json!({"role": "user", "content": placeholder}),
-            ]);
+        let messages = body["messages"].as_array_mut();
+        let messages = messages.context("the body has messages")?;
+        messages.extend([
+            json!({"role": "assistant", "content": "Go on."}),
+            json!({"role": "user", "content": placeholder}),
+        ]);
+        let (path, body) = match wire {
+            Wire::Anthropic => {
+                body["model"] = json!(model);
+                body["stream"] = json!(is_stream);
+                ("/v1/messages".to_owned(), body)
+            }
+            Wire::Chat => {
+                let body = json!({"model": model, "stream": is_stream, "messages": messages});
+                ("/v1/chat/completions".to_owned(), body)
+            }
+            Wire::Responses => {
+                let body = json!({"model": model, "stream": is_stream, "input": messages});
+                ("/v1/responses".to_owned(), body)
+            }
+            Wire::Gemini => gemini(messages, model, is_stream),
+        };
         let body = body.to_string();
         let head = format!(
-            "POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
              anthropic-version: 2023-06-01\r\nuser-agent: lingate-bench\r\naccept: application/json\r\n\
              x-api-key: bench\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -74,6 +94,24 @@ impl Question {
     }
 }
 
+fn gemini(messages: &[Value], model: &str, is_stream: bool) -> (String, Value) {
+    let contents = messages.iter().map(|message| {
+        let role = match message["role"].as_str() {
+            Some("assistant") => "model",
+            _ => "user",
+        };
+        json!({"role": role, "parts": [{"text": message["content"]}]})
+    });
+    let model = model.replace('/', "%2F");
+    let method = if is_stream {
+        "streamGenerateContent?alt=sse"
+    } else {
+        "generateContent"
+    };
+    let path = format!("/v1beta/models/{model}:{method}");
+    (path, json!({"contents": contents.collect::<Vec<_>>()}))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +119,7 @@ mod tests {
     #[test]
     fn each_sending_is_the_same_length_and_valid_json_and_new() {
         for body in [SMALL, LARGE] {
-            let question = Question::new(body, "m", true).unwrap();
+            let question = Question::new(body, Wire::Anthropic, "m", true).unwrap();
             let (mut one, mut two) = (question.seeded(0), question.seeded(1));
             let sendings = [
                 one.next().to_vec(),

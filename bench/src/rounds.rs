@@ -173,7 +173,7 @@ async fn check_lane(subject: &Subject, case: &Case) -> anyhow::Result<()> {
     let head = load::head_of_one(subject.address, &case.question()?).await?;
     let lane = match case.lane {
         Lane::Passthrough => "x-lingate-lane: passthrough",
-        Lane::Translate => "x-lingate-lane: translate",
+        Lane::Translate(..) => "x-lingate-lane: translate",
     };
     ensure!(
         head.contains(lane),

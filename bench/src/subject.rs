@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::process::Process;
+use crate::wire::Wire;
 
 /// A running subject.
 pub(crate) struct Subject {
@@ -105,18 +106,28 @@ impl Stage<'_> {
     }
 }
 
-/// The gateway as it comes, log line of each exchange included. One provider per lane.
+/// The gateway as it comes, log line of each exchange included. A provider for what passes, one for each wire, and one
+/// whose text is read for calls.
 fn lingate(stage: &Stage<'_>) -> anyhow::Result<Command> {
     let file = stage.directory.join("lingate.toml");
     let upstream = stage.upstream;
-    fs::write(
-        &file,
-        format!(
-            "default = \"same/bench-model\"\n\
-             [providers.same]\nbase_url = \"http://{upstream}\"\nspeaks = [\"anthropic\"]\napi_key = \"bench\"\n\
-             [providers.other]\nbase_url = \"http://{upstream}\"\nspeaks = [\"chat\"]\napi_key = \"bench\"\n"
+    let mut text = "default = \"bench-same/bench-model\"\n".to_owned();
+    let by_wire = Wire::ALL.map(|wire| (wire.name(), wire.name(), ""));
+    let others = [
+        ("same", "anthropic", ""),
+        (
+            "text",
+            "chat",
+            "quirks = [\"kimi-call-names\", \"kimi-k2-text\"]\n",
         ),
-    )?;
+    ];
+    for (provider, wire, rest) in by_wire.into_iter().chain(others) {
+        text += &format!(
+            "[providers.bench-{provider}]\nbase_url = \"http://{upstream}\"\nspeaks = [\"{wire}\"]\n\
+             api_key = \"bench\"\n{rest}"
+        );
+    }
+    fs::write(&file, text)?;
     let mut command = stage.command(stage.lingate);
     command
         .arg("serve")

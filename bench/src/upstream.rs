@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -14,6 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::time::{Sleep, sleep};
 
 use crate::answers::Answer;
 
@@ -66,6 +68,8 @@ async fn reply(
         pieces: answer.pieces,
         next: 0,
         has_paused: true,
+        pause: answer.pause,
+        sleep: None,
     });
     response
         .headers_mut()
@@ -78,6 +82,8 @@ struct Pieces {
     pieces: Arc<[Bytes]>,
     next: usize,
     has_paused: bool,
+    pause: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body for Pieces {
@@ -88,7 +94,12 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if !self.has_paused {
+        if !self.has_paused && !self.pause.is_zero() {
+            let pause = self.pause;
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(pause)));
+            ready!(sleep.as_mut().poll(context));
+            self.sleep = None;
+        } else if !self.has_paused {
             self.has_paused = true;
             context.waker().wake_by_ref();
             return Poll::Pending;

@@ -73,7 +73,13 @@ fn read(stream: &str, piece: &str) -> (String, String) {
             Some(event.pointer(piece)?.as_str()?.to_owned())
         })
         .collect();
-    (text, events.last().map(|event| (*event).to_owned()).unwrap_or_default())
+    (
+        text,
+        events
+            .last()
+            .map(|event| (*event).to_owned())
+            .unwrap_or_default(),
+    )
 }
 
 async fn check(upstream: Wire) {
@@ -99,7 +105,11 @@ async fn check(upstream: Wire) {
         if client.wire != Wire::Gemini {
             asked["stream"] = true.into();
         }
-        let stream = post(&url(client.streamed), &asked).send().await.text().await;
+        let stream = post(&url(client.streamed), &asked)
+            .send()
+            .await
+            .text()
+            .await;
         let (streamed, last) = read(&stream, client.piece);
         // Nothing is random: the same question has the same answer.
         assert_eq!(Some(streamed.as_str()), text, "{label}: {stream}");

@@ -78,7 +78,7 @@ impl Script for Leaky {
         if !reply.calls() {
             let said = match self.form {
                 Form::Filler => spoken("(no content)(no content) ", &reply, ""),
-                Form::StrayTags => spoken("", &reply, "<|im_end|><|tool_call_end|>"),
+                Form::StrayTags => spoken("", &reply, "<|tool_call_end|><|im_end|>"),
                 Form::ImplicitThinking => spoken("I am done.</think>", &reply, ""),
                 _ => reply,
             };
@@ -88,7 +88,8 @@ impl Script for Leaky {
         match self.form {
             Form::EmptyFirst if is_first => Reply::default().answer(request),
             Form::TruncatedFirst if is_first => {
-                Reply::text(&format!("{SECTION}{BEGIN}functions.Wri")).answer(request)
+                Reply::text(&format!("{SECTION}{BEGIN}functions.Write:0{ARGUMENTS}"))
+                    .answer(request)
             }
             form => form.leaked(&reply).answer(request),
         }

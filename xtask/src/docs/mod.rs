@@ -1,6 +1,6 @@
 //! `docs/generated`: pages that are written from the code, so that they cannot say anything else.
 //!
-//! Four are rendered here from the crates. The page of the command line is what the program prints, so a test of its
+//! Five are rendered here from the crates. The page of the command line is what the program prints, so a test of its
 //! crate, which has the program at hand, owns it; `cargo xtask docs` runs that test.
 
 use std::fs;
@@ -11,14 +11,16 @@ use anyhow::{Context, bail};
 
 mod metrics;
 mod providers;
+mod wires;
 
 /// Every file of `docs/generated`.
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 6] = [
     "cli.md",
     "config.md",
     "metrics.md",
     "providers.md",
     "quirks.md",
+    "wires.md",
 ];
 
 /// A page that is rendered here.
@@ -47,7 +49,7 @@ impl Page {
 ///
 /// # Errors
 /// If the presets do not make a configuration, or the metrics cannot be read.
-pub fn pages() -> anyhow::Result<[Page; 4]> {
+pub fn pages() -> anyhow::Result<[Page; 5]> {
     let page = |name, text| Page { name, text };
     Ok([
         page("config.md", lingate_config::Config::reference()),
@@ -57,6 +59,7 @@ pub fn pages() -> anyhow::Result<[Page; 4]> {
         ),
         page("providers.md", providers::render()?),
         page("quirks.md", lingate_quirk::markdown()),
+        page("wires.md", wires::render()?),
     ])
 }
 

@@ -254,6 +254,23 @@ mod tests {
         assert!(added.unwrap().starts_with("--settings '{\"env\":{"));
     }
 
+    /// Of another provider's models these clients would know other tools, or go past the gateway for them.
+    #[test]
+    fn the_default_is_named_where_the_client_must_not_choose() {
+        let target = Target {
+            default: Some("house".to_owned()),
+            ..target(None)
+        };
+        let (codex, _) = check(Client::Codex, &target, &[]);
+        assert_eq!(codex.last().unwrap(), "model=\"house\"");
+        let content: Json = serde_json::from_str(&opencode(&target, None)).unwrap();
+        assert_eq!(content["model"], "lingate/house");
+        assert_eq!(content["provider"]["lingate"]["models"]["house"], json!({}));
+        let setup = setup(Client::Gemini, &target, &|_| None);
+        let model = setup.set.iter().find(|set| set.name == "GEMINI_MODEL");
+        assert_eq!(model.unwrap().value.expose(None), "house");
+    }
+
     #[test]
     fn a_users_key_is_on_no_command_line() {
         let target = Target {

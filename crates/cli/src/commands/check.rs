@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use lingate_config::{Config, Environment, Problem};
-use lingate_wire::bridge;
 use serde_json::{Value as Json, json};
 
 use super::{providers, routes};

@@ -297,3 +297,51 @@ impl Drop for Kept {
         let _ = std::fs::remove_file(&self.path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_mirror_shows_the_users_folder_but_for_one_file() {
+        let scratch = Scratch::new();
+        let theirs = scratch.path().join("user/.agent");
+        std::fs::create_dir_all(theirs.join("memory")).unwrap();
+        std::fs::write(theirs.join("settings.json"), "theirs").unwrap();
+        std::fs::write(theirs.join("notes"), "note").unwrap();
+        let home = scratch.path().join("state/home");
+        for text in ["ours", "ours again"] {
+            let made = mirror(&home, &theirs, "settings.json", text).unwrap();
+            let read =
+                |name: &str| std::fs::read_to_string(made.join(".agent").join(name)).unwrap();
+            assert_eq!(
+                (read("settings.json").as_str(), read("notes").as_str()),
+                (text, "note")
+            );
+        }
+        std::fs::write(home.join(".agent/memory/new"), "kept").unwrap();
+        assert!(theirs.join("memory/new").exists(), "the folder is theirs");
+        assert_eq!(
+            std::fs::read_to_string(theirs.join("settings.json")).unwrap(),
+            "theirs"
+        );
+    }
+
+    #[test]
+    fn a_mirror_of_nothing_is_a_home_with_the_file() {
+        let scratch = Scratch::new();
+        let home = scratch.path().join("home");
+        let made = mirror(
+            &home,
+            &scratch.path().join("none/.agent"),
+            "settings.json",
+            "{}",
+        )
+        .unwrap();
+        assert_eq!(
+            std::fs::read_to_string(made.join(".agent/settings.json")).unwrap(),
+            "{}"
+        );
+    }
+}

@@ -178,6 +178,7 @@ impl Attempts {
             }
             Answer::Whole(mut whole) => {
                 self.note_calls(&whole.tally);
+                self.policies.failover.completed(&whole.tally);
                 self.message.begin(whole.tally.holding);
                 if !self.message.is_held() {
                     self.draft.attempt_ended(AttemptEnd::Served, None);

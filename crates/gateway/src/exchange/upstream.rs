@@ -7,10 +7,10 @@ use lingate_config::{
 };
 use lingate_quirk::{Selection, Settings, Target, select};
 use lingate_route::{Ask, Candidate, Cause, Resolution, Table, Unresolved, resolve};
+use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
 use lingate_wire::gemini::Framing;
 use lingate_wire::turn::{Failure, FailureKind, Tool};
-use lingate_wire::{Wire, bridge};
 
 use super::asked::Asked;
 use super::policy::Demands;

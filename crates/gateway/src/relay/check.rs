@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use lingate_wire::json::{Arguments, ArgumentsState};
+use lingate_wire::json::{Arguments, ArgumentsState, scan_reply};
 use lingate_wire::stage::{End, Note, Sink, Stage};
-use lingate_wire::turn::{Delta, Event, Opening, Slot};
+use lingate_wire::turn::{Delta, Event, Loss, Opening, Slot};
 
 use super::message::Holding;
 use super::policing::{Findings, JudgedCall, PolicyStage};
@@ -66,6 +66,10 @@ impl CheckStage {
             Some(Judgement::Fits) => (input, None, false),
             Some(Judgement::Mended(mended)) => {
                 sink.note(Note::Hit(NAME));
+                for member in left_out(&read, &mended) {
+                    let path = format!("{name}.{member}");
+                    sink.note(Note::Loss(Loss { path }));
+                }
                 (mended, None, true)
             }
             Some(Judgement::Misfits(complaint)) => (input, Some(complaint), true),
@@ -85,6 +89,25 @@ impl CheckStage {
             self.release(slot, sink);
         }
     }
+}
+
+/// The members of a call that its mended form has not.
+fn left_out(before: &str, after: &str) -> Vec<String> {
+    let names = |text: &str| -> Vec<String> {
+        let doc = scan_reply(&text.into(), &[]);
+        doc.map_or_else(
+            |_| Vec::new(),
+            |doc| {
+                doc.root()
+                    .members()
+                    .map(|(name, _)| name.into_owned())
+                    .collect()
+            },
+        )
+    };
+    let kept = names(after);
+    let before = names(before).into_iter();
+    before.filter(|name| !kept.contains(name)).collect()
 }
 
 fn give(slot: Slot, input: String, sink: &mut Sink<Event>) {

@@ -131,9 +131,8 @@ impl Echo {
                 let is_refusal = stop.reason == StopReason::Refusal
                     && own.is_some_and(|own| own.reason == StopReason::EndTurn);
                 // These wires have one word for an end with calls and without.
-                let is_ended = |stop: &Stop| {
-                    matches!(stop.reason, StopReason::EndTurn | StopReason::ToolUse)
-                };
+                let is_ended =
+                    |stop: &Stop| matches!(stop.reason, StopReason::EndTurn | StopReason::ToolUse);
                 let is_untold = matches!(self.wire, Wire::Responses | Wire::Gemini)
                     && own.is_some_and(is_ended)
                     && is_ended(stop);

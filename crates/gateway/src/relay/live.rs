@@ -18,7 +18,7 @@ use super::echo::{Pieces, Verdict};
 use super::message::Message;
 use crate::clock;
 use crate::upstream::blame::Blame;
-use crate::upstream::body::UpstreamBody;
+use crate::upstream::body::{UpstreamBody, WHOLE_CAP};
 
 /// Bytes taken of the upstream for one write towards the client; what is ready beyond that goes out with the next. Counts
 /// into what a stream holds for a client that does not read (`front/limits.rs`).
@@ -164,9 +164,22 @@ impl Live {
 
     /// Reads the rest, for a client that wants the reply whole.
     pub(crate) async fn read_to_end(&mut self) -> Result<(Vec<Event>, Tally), Failure> {
+        let mut size = 0;
         while !self.is_over() {
             match self.read().await {
-                Some(chunk) => self.take(chunk),
+                Some(chunk) => {
+                    size += chunk.len();
+                    if size > WHOLE_CAP {
+                        return Err(Failure::new(
+                            FailureKind::Malformed,
+                            format!(
+                                "the upstream's reply is larger than {} MiB",
+                                WHOLE_CAP >> 20
+                            ),
+                        ));
+                    }
+                    self.take(chunk);
+                }
                 None => break,
             }
         }

@@ -221,7 +221,10 @@ impl ClientStream {
             if !bytes.is_empty() {
                 self.last_write = clock::now();
                 self.last_event = self.last_write;
-                self.is_at_boundary = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
+                // An array is written element by element, and between them white space is nothing.
+                self.is_at_boundary = self.side.options.framing == Framing::Array
+                    || bytes.ends_with(b"\n\n")
+                    || bytes.ends_with(b"\r\n\r\n");
                 return Some(bytes);
             }
         }

@@ -13,6 +13,10 @@ use super::auth::CREDENTIALS;
 
 /// What stands in a text for a key.
 const MASK: &str = "[key]";
+/// What hosts put in the place of a key's middle.
+const REDACTIONS: [char; 3] = ['*', '…', '•'];
+/// How many characters of a key's beginning tell that a word stands for it.
+const REMAINS: usize = 3;
 /// Shorter values are no keys, and would match by chance.
 const SHORTEST: usize = 8;
 
@@ -45,6 +49,13 @@ impl Blame {
             .chain(callers.map(|value| bare(&value).to_owned()))
             .filter(|secret| secret.len() >= SHORTEST)
             .collect();
+        // As they stand in a URL, and in JSON whose writer escapes slashes.
+        let spelled: Vec<String> = secrets
+            .iter()
+            .flat_map(|secret| [percent_encoded(secret), secret.replace('/', "\\/")])
+            .collect();
+        secrets.extend(spelled);
+        secrets.dedup();
         // The longest first: one may be part of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self {
@@ -88,7 +99,37 @@ impl Blame {
                 failure.message = failure.message.replace(secret.as_str(), MASK);
             }
         }
+        if failure.message.contains(REDACTIONS) {
+            failure.message = self.without_remains(&failure.message);
+        }
         failure
+    }
+
+    /// Hosts that redact a key themselves leave its ends: a word that begins like a key of ours and has something cut out of
+    /// its middle goes as a whole.
+    fn without_remains(&self, text: &str) -> String {
+        let is_end = |c: char| c.is_whitespace() || "\"'`,;()[]{}<>".contains(c);
+        let is_remains = |word: &str| {
+            let begins = |secret: &String| {
+                let head: String = secret.chars().take(REMAINS).collect();
+                word.starts_with(&head)
+            };
+            word.contains(REDACTIONS) && self.secrets.iter().any(begins)
+        };
+        let pieces = text.split_inclusive(is_end).map(|piece| {
+            let word = piece.trim_end_matches(is_end);
+            let behind = piece.get(word.len()..).unwrap_or_default();
+            let sentence = word.trim_end_matches(['.', ':']);
+            if is_remains(sentence) {
+                format!(
+                    "{MASK}{}{behind}",
+                    word.get(sentence.len()..).unwrap_or_default()
+                )
+            } else {
+                piece.to_owned()
+            }
+        });
+        pieces.collect()
     }
 
     /// An upstream's headers without those that repeat a key of ours.
@@ -131,4 +172,47 @@ fn bare(value: &str) -> &str {
     value
         .split_once(' ')
         .map_or(value, |(_, token)| token.trim())
+}
+
+fn percent_encoded(secret: &str) -> String {
+    let encoded = secret.bytes().map(|byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    });
+    encoded.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_left_of_a_key_goes_too() {
+        let blame = Blame {
+            provider: "up".into(),
+            origin: Some("UP_KEY".into()),
+            secrets: vec!["sk-SECRET-END12345".into()],
+        };
+        let told = |text: &str| blame.told(Failure::new(FailureKind::Server, text)).message;
+        for (said, expected) in [
+            ("bad key sk-SECRET-END12345!", "bad key [key]!"),
+            (
+                "Incorrect API key provided: sk-SE****2345. You can find your key at x.",
+                "Incorrect API key provided: [key]. You can find your key at x.",
+            ),
+            ("key \"sk-…345\" is wrong", "key \"[key]\" is wrong"),
+            ("**bold** words and a * b", "**bold** words and a * b"),
+            ("sk- is how keys begin", "sk- is how keys begin"),
+        ] {
+            assert_eq!(told(said), expected);
+        }
+    }
+
+    #[test]
+    fn keys_are_known_in_every_spelling() {
+        assert_eq!(percent_encoded("a/b+c=-_.~"), "a%2Fb%2Bc%3D-_.~");
+    }
 }

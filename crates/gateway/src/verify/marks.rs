@@ -20,6 +20,7 @@ const TAGS: &[&str] = &[
     "<arg_key>",
     "<arg_value>",
     "[TOOL_CALLS]",
+    "｜DSML｜",
 ];
 /// How special tokens of all families are bracketed; the second pair is full-width.
 const BRACKETS: &[(&str, &str)] = &[("<|", "|>"), ("<｜", "｜>")];
@@ -71,12 +72,9 @@ mod tests {
         check("done<|im_end|>", &["<|im_end|>"]);
         check("<|some_new_family|>", &["<|some_new_family|>"]);
         check("<｜tool▁calls▁begin｜>", &["<｜tool▁calls▁begin｜>"]);
-        check("<｜DSML｜function_calls>", &["<｜DSML｜"]);
+        check("<｜DSML｜function_calls>", &["｜DSML｜"]);
         check("hm</think>hello", &["</think>"]);
-        check(
-            "<tool_call>\n<function=a>",
-            &["<tool_call>", ":tool_call>", "<function="],
-        );
+        check("<tool_call>\n<function=a>", &["<tool_call>", "<function="]);
         check("x<vendor:tool_call>", &[":tool_call>"]);
         check("[TOOL_CALLS]", &["[TOOL_CALLS]"]);
         let many: String = (0..20).map(|n| format!("<|t{n}|>")).collect();

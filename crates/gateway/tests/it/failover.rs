@@ -257,7 +257,7 @@ async fn half_open_is_one_probe() {
         0..5 => M::Overloaded.answer(request),
         _ => Reply::text("From the first.")
             .answer(request)
-            .paced(Duration::from_millis(150)),
+            .paced(Duration::from_millis(40)),
     })
     .await;
     let second = second().await;

@@ -50,7 +50,10 @@ async fn unknown_paths_and_methods_speak_the_wires_language() {
     let response = lingate.get("/v1/nothing").send().await;
     assert_eq!(response.status, 404);
     assert_eq!(response.json().await["error"]["type"], "not_found_error");
-    let response = lingate.post("/v1/responses/x/cancel", &json!({})).send().await;
+    let response = lingate
+        .post("/v1/responses/x/cancel", &json!({}))
+        .send()
+        .await;
     assert_eq!(response.status, 404);
     assert!(response.json().await["error"]["message"].is_string());
     let response = lingate.get("/v1/messages").send().await;

@@ -556,7 +556,13 @@ async fn lane_2_copies_under_the_name_that_was_asked_for() {
                 if wire != Wire::Gemini {
                     body["model"] = ASKED.into();
                 }
-                let got = pair.lingate.post(&path(wire, is_stream), &body).send().await.text().await;
+                let got = pair
+                    .lingate
+                    .post(&path(wire, is_stream), &body)
+                    .send()
+                    .await
+                    .text()
+                    .await;
                 assert_eq!(got, named(wire, &reply.body), "{} {is_stream}", reply.name);
                 assert!(!got.contains(SERVED));
             }

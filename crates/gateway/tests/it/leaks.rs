@@ -520,7 +520,7 @@ async fn half_a_call_is_tried_again() {
     for (how, half) in [
         (
             How::Given,
-            "<|tool_calls_section_begin|><|tool_call_begin|>functions.look",
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.lookup:0<|tool_call_argument_begin|> ",
         ),
         (
             How::Characters,

@@ -49,6 +49,11 @@ pub(super) fn read(reason: &str, message: Option<&str>) -> Finish {
             FailureKind::Malformed,
             "the upstream's model wrote an answer that cannot be read (MALFORMED_RESPONSE)",
         )),
+        // Neither an end nor a limit: what was said may be half of it.
+        "OTHER" | "FINISH_REASON_UNSPECIFIED" | "IMAGE_OTHER" => Finish::Failed(Failure::new(
+            FailureKind::Truncated,
+            format!("the upstream's model stopped without saying why ({reason})"),
+        )),
         "CONTINUATION" => stop(StopReason::PauseTurn),
         _ => Finish::Unknown(Stop::new(StopReason::EndTurn)),
     }
@@ -102,8 +107,9 @@ mod tests {
         check("TOO_MANY_TOOL_CALLS", "failed BrokenToolCall");
         check("MALFORMED_RESPONSE", "failed Malformed");
         check("MISSING_THOUGHT_SIGNATURE", "failed InvalidRequest");
-        check("OTHER", "unknown EndTurn");
-        check("FINISH_REASON_UNSPECIFIED", "unknown EndTurn");
+        check("OTHER", "failed Truncated");
+        check("A_NEW_WORD", "unknown EndTurn");
+        check("FINISH_REASON_UNSPECIFIED", "failed Truncated");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Everything follows from the request alone, so that the same tools have the same names in every request of a session.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::block::Block;
 use super::event::{Event, Opening};
@@ -22,6 +22,10 @@ pub struct Namespaces {
     tools: Vec<Joined>,
     /// Names of tools without a namespace.
     plain: HashSet<String>,
+    /// Where a tool stands in `tools`, by its namespace and name.
+    places: HashMap<(String, String), usize>,
+    /// All joined names.
+    joined: HashSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -101,14 +105,17 @@ impl Namespaces {
 
     /// The joined name of a tool: the same each time it is asked for.
     fn join(&mut self, namespace: &Text, name: &Text) -> Text {
+        let key = (namespace.decode().into_owned(), name.decode().into_owned());
         let known = self
-            .tools
-            .iter()
-            .find(|tool| tool.namespace == *namespace && tool.name == *name);
+            .places
+            .get(&key)
+            .and_then(|place| self.tools.get(*place));
         if let Some(tool) = known {
             return tool.joined.as_str().into();
         }
-        let joined = self.free(&namespace.decode(), &name.decode());
+        let joined = self.free(&key.0, &key.1);
+        self.places.insert(key, self.tools.len());
+        self.joined.insert(joined.clone());
         self.tools.push(Joined {
             joined: joined.clone(),
             namespace: namespace.clone(),
@@ -125,9 +132,7 @@ impl Namespaces {
             .chars()
             .map(|c| if is_fit(c) { c } else { '_' })
             .collect();
-        let is_free = |name: &str| {
-            !self.plain.contains(name) && self.tools.iter().all(|tool| tool.joined != name)
-        };
+        let is_free = |name: &str| !self.plain.contains(name) && !self.joined.contains(name);
         if fit.len() <= MAX_LENGTH && is_free(&fit) {
             return fit;
         }

@@ -12,9 +12,9 @@ const MOST_ROUNDS: usize = 6;
 /// Complaints that are looked at in one round.
 const MOST_COMPLAINTS: usize = 64;
 /// Alternatives that are tried for one call, each of them on a copy.
-const MOST_TRIALS: usize = 64;
+const MOST_TRIALS: usize = 16;
 /// Longer arguments are not mended: nobody waits for it.
-pub(super) const MOST_BYTES: usize = 256 * 1024;
+pub(super) const MOST_BYTES: usize = 16 * 1024;
 
 /// The value as it fits, if it can be made to.
 pub(super) fn mended(validator: &Validator, value: &Value) -> Option<Value> {
@@ -64,7 +64,13 @@ fn mend(validator: &Validator, value: &mut Value, error: &ValidationError<'_>, t
             choose(value, path, std::slice::from_ref(&**expected_value));
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            let n_complaints = |value: &Value| validator.iter_errors(value).count();
+            // How many there are beyond that makes no difference, and counting them takes long.
+            let n_complaints = |value: &Value| {
+                validator
+                    .iter_errors(value)
+                    .take(MOST_COMPLAINTS + 1)
+                    .count()
+            };
             let before = n_complaints(value);
             // The first alternative that the value can be made to fit.
             for errors in context {

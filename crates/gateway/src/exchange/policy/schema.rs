@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytestring::ByteString;
 use jsonschema::{PatternOptions, Validator};
+use lingate_wire::json::{Kind, scan_reply};
 use lingate_wire::turn::{Tool, Turn};
 use serde_json::Value;
 
@@ -99,7 +100,7 @@ impl Judge {
         if validator.is_valid(&value) {
             return Some(Judgement::Fits);
         }
-        let mended = (input.len() <= mend::MOST_BYTES)
+        let mended = (input.len() <= mend::MOST_BYTES && keeps_numbers(input))
             .then(|| mend::mended(&validator, &value))
             .flatten();
         Some(match mended {
@@ -107,6 +108,23 @@ impl Judge {
             None => Judgement::Misfits(complaints(&validator, &value)),
         })
     }
+}
+
+/// Whether every number is written again as it came: what is mended is written anew, and a number that no double holds
+/// would come out as another.
+fn keeps_numbers(input: &str) -> bool {
+    fn keeps(value: lingate_wire::json::Value<'_>) -> bool {
+        match value.kind() {
+            Kind::Number => {
+                let again = serde_json::from_str::<Value>(value.raw());
+                again.is_ok_and(|again| again.to_string() == value.raw())
+            }
+            Kind::Array => value.items().all(keeps),
+            Kind::Object => value.members().all(|(_, member)| keeps(member)),
+            Kind::Null | Kind::Bool | Kind::String => true,
+        }
+    }
+    scan_reply(&input.into(), &[]).is_ok_and(|doc| keeps(doc.root()))
 }
 
 fn complaints(validator: &Validator, value: &Value) -> String {
@@ -139,6 +157,11 @@ mod tests {
         let mended = |text: &str| Some(Judgement::Mended(text.to_owned()));
         assert_eq!(judged(schema, r#"{"n":1}"#), Some(Judgement::Fits));
         assert_eq!(judged(schema, r#"{"n":"1"}"#), mended(r#"{"n":1}"#));
+        let Some(Judgement::Misfits(_)) =
+            judged(schema, r#"{"n":"1","id":12345678901234567890123}"#)
+        else {
+            panic!("mending would change the number");
+        };
         assert_eq!(judged(schema, r#"{"n":"#), None, "no JSON");
         assert_eq!(judged("{\"type\":\"nothing\"}", "{}"), None, "no schema");
         assert_eq!(judged(r##"{"$ref":"https://example.com/x"}"##, "{}"), None);

@@ -31,6 +31,14 @@ fn hermes() {
                 SF,
             ),
             (
+                r#"<tool_call>{"function": {"name": "get_weather"}, "parameters": {"city": "SF"}}</tool_call>"#,
+                SF,
+            ),
+            (
+                r#"<tool_call>{"type": "function", "function": {"name": "ls"}}</tool_call>"#,
+                LS,
+            ),
+            (
                 r#"<tool_call>{"name": "get_weather", "parameters": {"city": "SF"}, "id": "a</tool_call>}"}</tool_call>"#,
                 SF,
             ),

@@ -168,7 +168,7 @@ fn both_groups_at_once_read_as_the_implicit_one() {
 #[test]
 fn strays_behind_an_answer_go() {
     check(
-        &["c:All is written.«E»«c»"],
+        &["c:All is written.«c»«s»«E»"],
         "stop",
         "text All is written. > end_turn",
     );

@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub(super) name: Text,
     pub(super) namespace: Option<Text>,
     pub(super) is_freeform: bool,
+    /// The upstream told all of its input once more, or at once: nothing else says where free text ends.
+    pub(super) is_whole: bool,
     /// What came before the call could be opened, and all that came.
     pub(super) held: Vec<Text>,
     pub(super) said: String,
@@ -215,6 +217,7 @@ impl Call {
     }
 
     pub(super) fn complete(&mut self, whole: &Text, slots: &mut Slots, sink: &mut Sink<Event>) {
+        self.is_whole = true;
         if let Some(rest) = missing(&self.said, whole) {
             self.say(rest, slots, sink);
         }

@@ -279,6 +279,11 @@ impl Item {
         self.close(sink);
     }
 
+    /// Whether it is a call with free text of which only pieces came: they may be half of it.
+    pub(super) fn is_half_a_text(&self) -> bool {
+        matches!(&self.what, What::Call(call) if call.is_freeform && !call.is_whole && !call.said.is_empty())
+    }
+
     /// Closes the item's blocks.
     pub(super) fn close(&mut self, sink: &mut Sink<Event>) {
         if std::mem::replace(&mut self.is_done, true) {

@@ -228,6 +228,14 @@ impl StreamIn {
                 own.done(item, &mut self.slots, sink);
             }
         }
+        let is_cut = status.as_deref() == Some("incomplete");
+        if !is_cut && self.items.iter().any(Item::is_half_a_text) {
+            let failure = Failure::new(
+                FailureKind::BrokenToolCall,
+                "upstream tool call arguments are incomplete",
+            );
+            return self.fail(failure, sink);
+        }
         for item in &mut self.items {
             item.close(sink);
         }

@@ -16,6 +16,9 @@ use super::usage::Usage;
 use crate::json::{Arguments, ArgumentsState, Text, scan_reply};
 use crate::stage::{End, Note, Sink, Stage};
 
+/// Most bytes of one call's arguments. They are kept to be read as a whole; no tool takes more.
+const MAX_INPUT: usize = 32 << 20;
+
 /// What to make of a complete reply without text and calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmptyReply {
@@ -194,6 +197,9 @@ impl Sequencer {
         }
         let Some(slot) = block.out else { return };
         for delta in std::mem::take(&mut block.held) {
+            if block.input.len() > MAX_INPUT {
+                return sink.fault(broken_call("are larger than 32 MiB"));
+            }
             if let Some(delta) = block.passed(delta) {
                 sink.event(Event::Delta { slot, delta });
             }
