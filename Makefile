@@ -71,7 +71,8 @@ quick: ## the inner loop: check and test one crate (CRATE=lingate-wire)
 fuzz: ## every fuzz target for an hour (SECONDS_EACH=3600), as many at a time as there are processors
 	$(CARGO) run --profile $(PROFILE) --quiet --package xtask -- fuzz --seconds $(SECONDS_EACH)
 
-soak: clients ## the sessions again and again (ROUNDS=20): flaky tests, leaks and left-over processes show
+soak: clients ## a million generated replies, then the sessions again and again (ROUNDS=20): flaky tests, leaks and left-over processes show
+	PROPTEST_CASES=1000000 $(CARGO) test --profile $(PROFILE) --package lingate-quirk --test it -- text::properties
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 	  $(RUN_TESTS) --package lingate-e2e || exit; done

@@ -19,6 +19,7 @@ use crate::stream::{self, Reply};
 /// Switches between content and reasoning.
 const SWITCH: char = '\u{1}';
 
+/// One input: format, cuts, flags, and the text.
 pub fn check(input: &[u8]) {
     let [format, seed, flags, text @ ..] = input else {
         return;

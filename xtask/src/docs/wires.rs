@@ -270,7 +270,7 @@ pub(super) fn render() -> anyhow::Result<String> {
             };
             let reply = fold(events.clone());
             let body = bridge::encode_response_with(client, &reply, &context, &options);
-            let body = String::from_utf8_lossy(&body);
+            let body = String::from_utf8(body)?;
             let is_told = |word: &&str| body.contains(*word);
             let told = if words.iter().all(is_told) {
                 "told"
@@ -324,7 +324,7 @@ fn verdict(client: Wire, upstream: Wire, members: &str, words: &[&str]) -> anyho
     else {
         return Ok("refused".to_owned());
     };
-    let sent = String::from_utf8_lossy(&encoded.body).to_lowercase();
+    let sent = String::from_utf8(encoded.body)?.to_lowercase();
     let mut losses: Vec<String> = encoded
         .losses
         .iter()

@@ -122,6 +122,19 @@ impl Client {
         }
     }
 
+    /// The variable that moves its own files out of the user's home.
+    pub(crate) const fn home_variable(self) -> Option<&'static str> {
+        match self {
+            Self::Gemini => Some(gemini::HOME_VARIABLE),
+            Self::Claude
+            | Self::Codex
+            | Self::Opencode
+            | Self::Qwen
+            | Self::Openai
+            | Self::Other => None,
+        }
+    }
+
     /// How to install it; none for a command we do not know.
     pub(crate) const fn install(self) -> Option<&'static str> {
         match self {

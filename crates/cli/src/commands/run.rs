@@ -229,15 +229,9 @@ async fn exchanges(gateway: &Entry) -> Option<u64> {
 
 /// The home that a client would use.
 fn home(client: Client, environment: &dyn Environment) -> PathBuf {
-    let moved = match client {
-        Client::Gemini => environment.var("GEMINI_CLI_HOME"),
-        Client::Claude
-        | Client::Codex
-        | Client::Opencode
-        | Client::Qwen
-        | Client::Openai
-        | Client::Other => None,
-    };
+    let moved = client
+        .home_variable()
+        .and_then(|name| environment.var(name));
     moved
         .or_else(|| environment.var("HOME"))
         .map(PathBuf::from)

@@ -116,6 +116,7 @@ impl Echo {
                 self.n_out += 1;
                 match self.blocks.get(slot.0 as usize) {
                     Some(own) if own.opening == *block => {}
+                    Some(own) if self.wire == Wire::Gemini && is_nameless(&own.opening, block) => {}
                     Some(own) if is_same_kind(&own.opening, block) => self.differs = true,
                     Some(_) | None => self.is_lost = true,
                 }
@@ -287,6 +288,20 @@ fn text_of(delta: &Delta) -> Option<&Text> {
 /// Whether one can stand for the other without another block being where it was not.
 fn is_same_kind(a: &Opening, b: &Opening) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
+}
+
+/// Whether a call came without an id, as most do on the Gemini wire, and is otherwise the same.
+fn is_nameless(own: &Opening, told: &Opening) -> bool {
+    match (own, told) {
+        (Opening::ToolUse { id, .. }, Opening::ToolUse { id: minted, .. }) if id.is_empty() => {
+            let mut named = own.clone();
+            if let Opening::ToolUse { id, .. } = &mut named {
+                *id = minted.clone();
+            }
+            named == *told
+        }
+        _ => false,
+    }
 }
 
 /// Where the data of an event is, if it has one line of it.

@@ -56,11 +56,11 @@ impl Says {
             let message =
                 json!({"role": "assistant", "reasoning_content": all('r'), "content": all('c')});
             let choice = json!({"index": 0, "message": message, "finish_reason": self.finish});
-            return Answer::json(200, &json!({"id": "c", "choices": [choice]}));
+            return Answer::json(200, &body("chat.completion", &choice));
         }
         let chunk = |delta: Value, finish: Value| {
             let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
-            format!("data: {}\n\n", json!({"id": "c", "choices": [choice]}))
+            format!("data: {}\n\n", body("chat.completion.chunk", &choice))
         };
         let mut frames = vec![chunk(json!({"role": "assistant"}), Value::Null)];
         for (channel, text) in &self.deltas {
@@ -88,6 +88,10 @@ impl Says {
             answer
         }
     }
+}
+
+fn body(object: &str, choice: &Value) -> Value {
+    json!({"id": "c", "object": object, "created": 1_790_000_000, "model": "m", "choices": [choice]})
 }
 
 /// A host that says what the last user message names: `SAY:NAME:HOW;`.

@@ -9,6 +9,7 @@
 )]
 
 mod cells;
+mod coalesced;
 mod commit;
 mod count;
 mod encodings;

@@ -1,6 +1,6 @@
 //! Arguments that are written as named values instead of JSON: typed by the tool's schema, put together as JSON.
 
-use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use lingate_wire::json::{Doc, Kind, Value, Writer, scan};
 
@@ -14,6 +14,8 @@ pub(crate) struct Parameters {
     schema: Option<Doc>,
     trims_newlines: bool,
     n_written: usize,
+    /// The names so far: of two values of one name the first counts, for it may have gone out.
+    names: BTreeSet<String>,
     value: Option<Pending>,
 }
 
@@ -54,6 +56,7 @@ impl Parameters {
         self.schema = calls.asked().schema(tool);
         self.trims_newlines = trims_newlines;
         self.n_written = 0;
+        self.names.clear();
         self.value = None;
         calls.write(|out| out.push('{'));
     }
@@ -61,6 +64,9 @@ impl Parameters {
     /// Begins a parameter. `is_string` overrules the schema where the markup itself says what it is.
     pub(crate) fn name(&mut self, name: &str, is_string: Option<bool>, calls: &mut Calls) {
         self.finish_value(calls);
+        if !self.names.insert(name.to_owned()) {
+            return calls.diag("repeated_parameter_dropped");
+        }
         let types = self.types(name);
         let is_string_now = is_string.unwrap_or_else(|| types.is_string_only());
         self.value = Some(if is_string_now && !self.may_wrap(name) {
@@ -104,16 +110,17 @@ impl Parameters {
     }
 
     /// The members of an object that stands for all arguments: an object whose keys are the tool's parameters.
-    fn unwrapped<'r>(&self, name: &str, raw: &'r str) -> Option<&'r str> {
+    fn unwrapped<'r>(&self, name: &str, raw: &'r str) -> Option<(&'r str, Vec<String>)> {
         if !self.may_wrap(name) {
             return None;
         }
         let raw = raw.trim();
         let object = scan(&raw.into()).ok()?;
-        let is_meant = |(key, _): (Cow<'_, str>, Value<'_>)| self.property(&key).is_some();
+        let keys = object.root().members().map(|(key, _)| key.into_owned());
+        let keys: Vec<String> = keys.collect();
         let inner = raw.strip_prefix('{')?.strip_suffix('}')?.trim();
-        (object.root().kind() == Kind::Object && object.root().members().all(is_meant))
-            .then_some(inner)
+        let is_meant = |key: &String| self.property(key).is_some() && !self.names.contains(key);
+        (object.root().kind() == Kind::Object && keys.iter().all(is_meant)).then_some((inner, keys))
     }
 
     /// Takes more of the value.
@@ -164,7 +171,8 @@ impl Parameters {
             None => {}
             Some(Pending::String { .. }) => calls.write(|out| out.push('"')),
             Some(Pending::Raw { name, types, raw }) => {
-                if let Some(members) = self.unwrapped(&name, &raw) {
+                if let Some((members, keys)) = self.unwrapped(&name, &raw) {
+                    self.names.extend(keys);
                     calls.diag("arguments_unwrapped");
                     let comma = if self.n_written > 0 { "," } else { "" };
                     if !members.is_empty() {
@@ -356,6 +364,10 @@ mod tests {
         check(&[], "{}");
         check(&[("s", "\nSF\n"), ("n", "\n3\n")], r#"{"s":"SF","n":3}"#);
         check(&[("s", "42")], r#"{"s":"42"}"#);
+        check(
+            &[("s", "a"), ("n", "1"), ("s", "b"), ("n", "2")],
+            r#"{"s":"a","n":1}"#,
+        );
         check(&[("s", "null")], r#"{"s":"null"}"#);
         check(&[("n", "many")], r#"{"n":"many"}"#);
         check(&[("n", " -1.5e3 ")], r#"{"n":-1.5e3}"#);
@@ -364,17 +376,16 @@ mod tests {
         check(&[("a", "[\"a\", 1]")], r#"{"a":["a", 1]}"#);
         check(&[("o", "{\"a\":{}}")], r#"{"o":{"a":{}}}"#);
         check(&[("o", "{a:1}")], r#"{"o":"{a:1}"}"#);
-        check(
-            &[("sn", "null"), ("sn", "nil")],
-            r#"{"sn":null,"sn":"nil"}"#,
-        );
+        check(&[("sn", "null")], r#"{"sn":null}"#);
+        check(&[("sn", "nil")], r#"{"sn":"nil"}"#);
         check(&[("sn", "1")], r#"{"sn":"1"}"#);
-        check(&[("e", "x"), ("e", "1")], r#"{"e":"x","e":1}"#);
-        check(&[("any", "None"), ("any", "2")], r#"{"any":null,"any":2}"#);
-        check(
-            &[("u", "2"), ("u", "a b"), ("u", "True")],
-            r#"{"u":2,"u":"a b","u":true}"#,
-        );
+        check(&[("e", "x")], r#"{"e":"x"}"#);
+        check(&[("e", "1")], r#"{"e":1}"#);
+        check(&[("any", "None")], r#"{"any":null}"#);
+        check(&[("any", "2")], r#"{"any":2}"#);
+        check(&[("u", "2")], r#"{"u":2}"#);
+        check(&[("u", "a b")], r#"{"u":"a b"}"#);
+        check(&[("u", "True")], r#"{"u":true}"#);
         check(&[("unknown", "{}")], r#"{"unknown":{}}"#);
     }
 

@@ -1,11 +1,12 @@
 //! Builds a JSON document by appending, so that every span is copied once.
 
-use std::io::Write as _;
-
 use bytestring::ByteString;
 
 use super::escape::push_escaped;
 use super::text::Text;
+
+/// Digits of the largest number.
+const LONGEST: usize = 20;
 
 /// Appends JSON to a buffer and puts the commas.
 ///
@@ -110,8 +111,19 @@ impl Writer {
     /// A whole number.
     pub fn u64(&mut self, number: u64) -> &mut Self {
         self.comma();
-        // Writing to a vector cannot fail.
-        let _infallible = write!(self.out, "{number}");
+        let mut digits = [0_u8; LONGEST];
+        let mut rest = number;
+        let mut n_digits = 0;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            n_digits += 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(LONGEST - n_digits..).unwrap_or_default();
+        self.out.extend_from_slice(digits);
         self
     }
 

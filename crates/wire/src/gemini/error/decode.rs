@@ -15,10 +15,14 @@ const MAX_MESSAGE: usize = 2000;
 #[must_use]
 pub fn decode_error(status: u16, body: &[u8]) -> Failure {
     let text = std::str::from_utf8(body).unwrap_or_default();
-    let own = scan_reply(&text.into(), &[])
-        .ok()
-        .and_then(|doc| Some(of_error(error(doc.root())?)?.with_status(status)));
-    own.unwrap_or_else(|| chat::decode_error(status, body))
+    let Ok(doc) = scan_reply(&text.into(), &[]) else {
+        return chat::decode_error(status, body);
+    };
+    let own = error(doc.root()).and_then(of_error);
+    own.map_or_else(
+        || chat::decode_error(status, object(doc.root()).raw().as_bytes()),
+        |failure| failure.with_status(status),
+    )
 }
 
 /// Finds the error in a response that came with a success status; `None` if it holds none.
@@ -34,12 +38,16 @@ pub(in crate::gemini) fn in_reply(root: Value<'_>) -> Option<Failure> {
     }))
 }
 
-fn error(root: Value<'_>) -> Option<Value<'_>> {
-    let root = match root.kind() {
-        Kind::Array => root.items().next()?,
+/// An error may stand in a list, as a stream without `alt=sse` is one.
+fn object(root: Value<'_>) -> Value<'_> {
+    match root.kind() {
+        Kind::Array => root.items().next().unwrap_or(root),
         _ => root,
-    };
-    member::get(root, "error").filter(|error| error.kind() == Kind::Object)
+    }
+}
+
+fn error(root: Value<'_>) -> Option<Value<'_>> {
+    member::get(object(root), "error").filter(|error| error.kind() == Kind::Object)
 }
 
 /// Reads an `error` object with a word of `google.rpc`.
@@ -200,6 +208,8 @@ mod tests {
             F::Authentication,
         );
         check(400, "INVALID_ARGUMENT", "bad", key, F::Authentication);
+        check(429, "UNKNOWN", "slow down", "", F::RateLimit);
+        check(401, "UNKNOWN", "who?", "", F::Authentication);
         check(
             400,
             "FAILED_PRECONDITION",
