@@ -5,6 +5,7 @@
 //! `target/fuzz/findings`, and `cargo xtask fuzz TARGET FILE` runs it again.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -133,7 +134,11 @@ fn fuzz(target: &str, binaries: &Path, seconds: u32) -> anyhow::Result<()> {
         .arg(&corpus)
         .stderr(fs::File::create(&log)?);
     let status = command.status().with_context(|| format!("{command:?}"))?;
-    let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    // The log quotes inputs, which are any bytes.
+    let text: String = fs::read(&log)?
+        .into_iter()
+        .map(|byte| if byte.is_ascii() { char::from(byte) } else { '?' })
+        .collect();
     if !status.success() {
         let tail: Vec<&str> = text.lines().rev().take(40).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -142,10 +147,11 @@ fn fuzz(target: &str, binaries: &Path, seconds: u32) -> anyhow::Result<()> {
     let runs = text
         .lines()
         .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    println!(
-        "fuzz {target}: {} inputs, {n_seeds} seeds, {seconds} s",
+    let report = format!(
+        "fuzz {target}: {} inputs, {n_seeds} seeds, {seconds} s\n",
         runs.map_or("?", str::trim)
     );
+    std::io::stdout().write_all(report.as_bytes())?;
     Ok(())
 }
 

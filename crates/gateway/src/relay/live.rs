@@ -1,7 +1,6 @@
 //! A reply that has begun to arrive.
 
 use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -23,9 +22,6 @@ use crate::upstream::body::{UpstreamBody, WHOLE_CAP};
 /// Bytes taken of the upstream for one write towards the client; what is ready beyond that goes out with the next. Counts
 /// into what a stream holds for a client that does not read (`front/limits.rs`).
 const WRITE_TARGET: usize = 16 * 1024;
-
-/// Turns that the upstream's connection gets before what it handed over is written.
-const TURNS: u32 = 32;
 
 /// How long a host may take to end a stream whose reply is complete.
 const GRACE: Duration = Duration::from_secs(3);
@@ -201,7 +197,7 @@ impl Live {
                 None => break,
             }
         }
-        self.take_what_is_ready().await;
+        self.take_what_is_ready();
         self.taken = 0;
         if message.is_held() {
             self.forget_origin();
@@ -315,25 +311,16 @@ impl Live {
         None
     }
 
-    /// Coalesces what has come of the upstream into one write; never waits for more. The connection hands over one piece at a
-    /// time from what it has read, so it is given a turn for each.
-    async fn take_what_is_ready(&mut self) {
+    /// Coalesces what the upstream has ready into one write; never waits for more.
+    fn take_what_is_ready(&mut self) {
         use futures_util::FutureExt as _;
-        let mut turns = 0..TURNS;
-        let mut had_turn = false;
         while !self.is_over() && self.taken < WRITE_TARGET {
             match self.body.chunk().now_or_never() {
                 Some(Some(Ok(chunk))) => self.take(chunk),
                 Some(Some(Err(failure))) => self.finish(&End::Broken(failure)),
                 Some(None) => self.finish(&End::Clean),
-                None if had_turn || turns.next().is_none() => return,
-                None => {
-                    turn().await;
-                    had_turn = true;
-                    continue;
-                }
+                None => return,
             }
-            had_turn = false;
         }
     }
 
@@ -501,19 +488,6 @@ impl Live {
             Some(_) | None => self.raw.split().freeze(),
         }
     }
-}
-
-/// Lets the tasks that are ready have a turn. Unlike the runtime's own yield it does not look for new input first.
-async fn turn() {
-    let mut has_waited = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut has_waited, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Whether a failure of a stream was said by the upstream, in the stream; the others were found by us.

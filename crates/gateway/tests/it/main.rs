@@ -9,7 +9,6 @@
 )]
 
 mod cells;
-mod coalesced;
 mod commit;
 mod count;
 mod encodings;

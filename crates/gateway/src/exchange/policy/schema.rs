@@ -117,7 +117,10 @@ fn keeps_numbers(input: &str) -> bool {
         match value.kind() {
             Kind::Number => {
                 let again = serde_json::from_str::<Value>(value.raw());
-                again.is_ok_and(|again| again.to_string() == value.raw())
+                again.is_ok_and(|again| {
+                    let again = again.to_string();
+                    again == value.raw()
+                })
             }
             Kind::Array => value.items().all(keeps),
             Kind::Object => value.members().all(|(_, member)| keeps(member)),
