@@ -137,7 +137,13 @@ fn fuzz(target: &str, binaries: &Path, seconds: u32) -> anyhow::Result<()> {
     // The log quotes inputs, which are any bytes.
     let text: String = fs::read(&log)?
         .into_iter()
-        .map(|byte| if byte.is_ascii() { char::from(byte) } else { '?' })
+        .map(|byte| {
+            if byte.is_ascii() {
+                char::from(byte)
+            } else {
+                '?'
+            }
+        })
         .collect();
     if !status.success() {
         let tail: Vec<&str> = text.lines().rev().take(40).collect();

@@ -106,7 +106,12 @@ proptest! {
         prop_assert_eq!(again.fault.is_some(), read.fault.is_some());
         if read.fault.is_none() {
             let (again, read) = (fold(again.events), fold(read.events));
-            prop_assert_eq!(texts(&again), texts(&read));
+            // A call that was cut before its arguments began, or of which nothing could be kept, is read as one without any.
+            let plain = |reply| -> Vec<String> {
+                let texts = texts(reply).into_iter();
+                texts.map(|text| text.replace(" {}", " ")).collect()
+            };
+            prop_assert_eq!(plain(&again), plain(&read));
             prop_assert_eq!(again.stop, read.stop);
             prop_assert_eq!(again.usage.output.unwrap_or(0), read.usage.output.unwrap_or(0));
         }
