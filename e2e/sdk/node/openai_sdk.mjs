@@ -195,6 +195,8 @@ for (const fault of process.env.LINGATE_FAULTS.split(" "))
     let got = "";
     try {
       const request = { ...ask(`FAULT-${fault}`), tools: [WEATHER] };
+      // A limit holds for its model: the other cases ask for another.
+      if (fault.startsWith("limited")) request.model = `${MODEL}-${fault}`;
       if (!fault.endsWith("_streamed")) return summary(await once.chat.completions.create(request));
       const stream = once.chat.completions.stream({ ...request, stream_options: { include_usage: true } });
       return summary(await stream.on("content", (piece) => (got += piece)).finalChatCompletion());

@@ -259,6 +259,9 @@ def fails(name):
         # Of a tool without `strict`, the helper leaves the arguments as they are.
         tool = {"type": "function", "function": {**WEATHER["function"], "strict": False}}
         request = {**ask(f"FAULT-{name}"), "tools": [tool]}
+        # A limit holds for its model: the other cases ask for another.
+        if name.startswith("limited"):
+            request["model"] = f"{MODEL}-{name}"
         try:
             if not name.endswith("_streamed"):
                 return summary(once.chat.completions.create(**request))

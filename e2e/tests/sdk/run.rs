@@ -38,7 +38,10 @@ impl Run {
             speaks: wire.name(),
             more: "",
         };
-        let gateway = Gateway::serve(&home, &provider.config()).await;
+        // Names that nobody configured stay what they are: some cases need a model of their own.
+        let config = provider.config();
+        let config = config.replace("default = \"mock\"", "default = \"scripted/*\"");
+        let gateway = Gateway::serve(&home, &config).await;
         command
             .env("LINGATE_URL", &gateway.url)
             .env("LINGATE_MODEL", "mock")

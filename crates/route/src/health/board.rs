@@ -87,10 +87,15 @@ impl Board {
                 skipped.retain(|skip| skip.index != index);
                 Ok(self.begin(query, index, key, skipped, true, now))
             }
-            None => Err(Spent {
-                soonest: skipped.iter().map(|skip| skip.wait).min(),
-                skipped,
-            }),
+            None => {
+                for skip in &mut skipped {
+                    self.tell_hope(query, skip, now);
+                }
+                Err(Spent {
+                    soonest: skipped.iter().map(|skip| skip.wait).min(),
+                    skipped,
+                })
+            }
         }
     }
 
@@ -268,6 +273,18 @@ impl Board {
             (Some(limit), _) => Some(skip(Some(limit.fault), limit.until)),
             (None, Standing::Open(until)) => Some(skip(None, until)),
             (None, Standing::Ready | Standing::Probe) => None,
+        }
+    }
+
+    /// A target that would be asked as a last resort, were it not for a limit, can be asked when that is over: a refusal
+    /// that lasts longer is not what the client has to wait for.
+    fn tell_hope(&mut self, query: &Query, skip: &mut Skip, now: Duration) {
+        let Some(entrant) = query.entrants.get(skip.index) else {
+            return;
+        };
+        if let Some(limit) = self.keys(entrant).hope(&entrant.model, now) {
+            skip.fault = Some(limit.fault);
+            skip.wait = limit.until.saturating_sub(now);
         }
     }
 

@@ -93,6 +93,15 @@ impl Keys {
         hopeful.into_iter().min_by_key(until)
     }
 
+    /// The limit that ends first: until then not even a last resort asks.
+    pub(super) fn hope(&self, model: &str, now: Duration) -> Option<Cooldown> {
+        let limits = self.keys.iter().filter_map(|key| {
+            let held = key.holding(model, now).filter(|own| own.fault.is_limit());
+            held.max_by_key(|own| own.until)
+        });
+        limits.min_by_key(|own| own.until)
+    }
+
     /// The cool-down that ends first, if every key has one.
     pub(super) fn soonest(&self, model: &str, now: Duration) -> Option<Cooldown> {
         let cooldowns: Option<Vec<Cooldown>> = (self.keys.iter())
