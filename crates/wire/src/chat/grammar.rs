@@ -189,7 +189,7 @@ impl Acceptor {
                         format!("{key} is no string")
                     })?;
                 }
-                "reasoning_details" => {
+                "reasoning_details" | "images" => {
                     require(value.kind() == Kind::Array, || format!("{key} is no list"))?
                 }
                 "tool_calls" => {

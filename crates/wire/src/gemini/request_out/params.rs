@@ -98,7 +98,11 @@ impl Out<'_> {
             // Refused beside tools by these models.
             return self.losses.add("response_format");
         }
-        self.w.key("responseMimeType").str("application/json");
+        // Another type stays among the other members, for the API to say what is wrong with it.
+        let mut own = below(&self.decoded.params.extra, "generationConfig.");
+        if !(self.is_own() && own.any(|(key, _)| key == "responseMimeType")) {
+            self.w.key("responseMimeType").str("application/json");
+        }
         if let OutputFormat::JsonSchema { schema, strict, .. } = format {
             self.w.key("responseJsonSchema");
             if self.is_own() {
