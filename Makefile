@@ -54,7 +54,7 @@ COUNT_SKIPPED = if [ -s e2e/clients/skipped ]; then \
 	  echo "skipped: $$(wc -l < e2e/clients/skipped)"; sort e2e/clients/skipped; fi
 
 clients: ## install the clients of `make test`, from the cache if they are there
-	@e2e/install npm && e2e/install-sdk
+	@e2e/install npm python && e2e/install-sdk
 
 fmt: ## format everything
 	$(CARGO) fmt --all
