@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 pub mod bench;
 pub mod docs;
 pub mod fuzz;
+pub mod prices;
 
 /// The folder of the checkout.
 #[must_use]

@@ -10,6 +10,9 @@ fn main() -> anyhow::Result<()> {
         ["docs", "--check"] => xtask::docs::check(),
         ["bench", options @ ..] => xtask::bench::run(options),
         ["fuzz", options @ ..] => xtask::fuzz::run(options),
-        _ => bail!("usage: cargo xtask docs [--check] | bench [OPTIONS] | fuzz [OPTIONS]"),
+        ["prices", file, date] => xtask::prices::write(file, date),
+        _ => bail!(
+            "usage: cargo xtask docs [--check] | bench [OPTIONS] | fuzz [OPTIONS] | prices FILE DATE"
+        ),
     }
 }

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lingate_config::{Config, Environment, LOCAL_TOKEN_PREFIX, LoadOptions, Problems};
+use lingate_config::{
+    Config, Environment, LOCAL_TOKEN_PREFIX, LoadOptions, Problems, SystemEnvironment,
+};
+use lingate_gateway::Source;
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -18,6 +21,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// Names everything it was read from; 16 hexadecimal digits.
     pub(crate) fingerprint: String,
+    /// The files it was read from, and those it would have been read from if they were there.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// What the command line says about the listener; it overrides the file's word.
@@ -51,10 +56,38 @@ pub(crate) fn try_load(
         quirks: &quirks,
     };
     let config = Config::load(&options, &witness)?;
+    for authorities in config
+        .providers
+        .iter()
+        .filter_map(|own| own.ca_file.as_ref())
+    {
+        // Read by the gateway, which says what is wrong with it; here it only has to count.
+        let _ = witness.read(authorities);
+    }
     Ok(Loaded {
         config,
         fingerprint: witness.fingerprint(),
+        files: witness.files.into_inner(),
     })
+}
+
+/// The configuration of a command line, for a gateway to read again.
+#[derive(Debug)]
+pub(crate) struct CommandLine {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) listen: Listen,
+}
+
+impl Source for CommandLine {
+    fn load(&self) -> Result<lingate_gateway::Loaded, Problems> {
+        let environment = SystemEnvironment;
+        let loaded = try_load(self.path.as_deref(), self.listen.clone(), &environment)?;
+        Ok(lingate_gateway::Loaded {
+            config: loaded.config,
+            hash: loaded.fingerprint,
+            files: loaded.files,
+        })
+    }
 }
 
 /// Independent of the directory a command was given in.
@@ -66,6 +99,7 @@ fn absolute(path: &Path) -> PathBuf {
 struct Witness<'e> {
     inner: &'e dyn Environment,
     asked: RefCell<BTreeMap<String, Option<String>>>,
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'e> Witness<'e> {
@@ -73,6 +107,7 @@ impl<'e> Witness<'e> {
         Self {
             inner,
             asked: RefCell::default(),
+            files: RefCell::default(),
         }
     }
 
@@ -120,6 +155,7 @@ impl Environment for Witness<'_> {
     fn read(&self, path: &Path) -> io::Result<String> {
         let text = self.inner.read(path);
         self.note("file", &path.to_string_lossy(), text.as_deref().ok());
+        self.files.borrow_mut().push(path.to_owned());
         text
     }
 

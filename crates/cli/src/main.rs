@@ -15,6 +15,7 @@ mod output;
 mod port_owner;
 #[cfg(test)]
 mod scratch;
+mod service_manager;
 mod verify;
 
 use std::process::ExitCode;

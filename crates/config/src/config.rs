@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderMap;
+use lingate_price::{MicroUsd, Rates};
 use lingate_quirk::{Instruction, MaxTokensField, ReasoningHistory, Temperature, Thinking};
 use lingate_route::{Candidate, Table, TargetRef};
 
 use crate::problem::{Problem, Problems};
 use crate::provider::{Provider, is_loopback};
 use crate::settings::{Bodies, LogFormat, LogLevel, Modality, ToolFormat, ValidateToolCalls};
-use crate::value::{KeyHash, MicroUsd};
+use crate::value::KeyHash;
 
 /// Everything the gateway runs on. Holds secrets: has no `Debug`.
 pub struct Config {
@@ -179,7 +180,7 @@ pub struct ModelSettings {
     /// What becomes of calls that do not fit the tool's schema.
     pub validate_tool_calls: ValidateToolCalls,
     /// Overrides the price table.
-    pub price: Option<Price>,
+    pub price: Option<Rates>,
     /// The field that carries the output limit on the Chat wire.
     pub max_tokens_field: MaxTokensField,
     /// How tools are described to the model.
@@ -249,19 +250,6 @@ pub enum Images {
     Omit,
     /// The request goes to this model.
     Route(String),
-}
-
-/// Millionths of a US dollar per million tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Price {
-    /// Input that no cache served.
-    pub input: MicroUsd,
-    /// Output.
-    pub output: MicroUsd,
-    /// Input read from the cache.
-    pub cache_read: MicroUsd,
-    /// Input written to the cache.
-    pub cache_write: MicroUsd,
 }
 
 impl Config {

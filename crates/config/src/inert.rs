@@ -7,14 +7,10 @@ use crate::report::Report;
 /// A key by its path, `*` for any name; and the value with which it asks for nothing.
 const INERT: &[(&[&str], Option<&str>)] = &[
     (&["server", "admin_keys"], None),
-    (&["keys", "*", "concurrency"], None),
     (&["keys", "*", "budget"], None),
     (&["record"], None),
-    (&["providers", "*", "concurrency"], None),
     (&["providers", "*", "proxy"], Some("")),
     (&["providers", "*", "health"], None),
-    (&["models", "*", "images"], Some("omit")),
-    (&["models", "*", "overflow"], Some("")),
     (&["models", "*", "price"], None),
 ];
 

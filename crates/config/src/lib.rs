@@ -9,6 +9,7 @@ mod config;
 mod document;
 mod environment;
 mod file;
+mod gcp;
 mod inert;
 mod load;
 mod preset;
@@ -23,19 +24,21 @@ mod url;
 mod value;
 
 pub use config::{
-    Breaker, ClientKey, Config, Context, Failover, FoundKey, Images, Log, ModelSettings, Price,
-    Record, Server, Sources, TargetSettings,
+    Breaker, ClientKey, Config, Context, Failover, FoundKey, Images, Log, ModelSettings, Record,
+    Server, Sources, TargetSettings,
 };
 pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
+pub use gcp::{GcpCredential, GcpCredentialError, ServiceAccount, User};
 pub use load::LoadOptions;
 pub use preset::{ModelFacts, Preset, ThinkingFact, preset, presets};
 pub use problem::{Place, Problem, Problems};
 pub use provider::{DEMO, Health, KeyRef, Kind, Provider, Timeouts};
 pub use secret::Secret;
 pub use settings::{
-    Auth, Bodies, HttpVersion, LogFormat, LogLevel, Modality, Pool, ToolFormat, ValidateToolCalls,
+    AnthropicApi, Auth, Bodies, HttpVersion, LogFormat, LogLevel, Modality, Pool, ToolFormat,
+    ValidateToolCalls,
 };
-pub use value::{DEFAULT_LISTEN, KeyHash, MicroUsd};
+pub use value::{DEFAULT_LISTEN, KeyHash};
 
 /// Local tokens that `lingate run` and `lingate env` hand to clients start with this; one found under a provider's
 /// variable is our own and no provider key.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::file::{BaseUrlEntry, Ordered, ProviderEntry};
+use crate::file::{BaseUrlEntry, Ordered, ProviderEntry, WireName};
 use crate::settings::Modality;
 use crate::url::BaseUrl;
 
@@ -47,9 +47,12 @@ pub struct Preset {
     /// A server on the user's own machine or network: needs no key, gets no time limits.
     #[serde(default)]
     pub local: bool,
-    /// Hosts beside the base URL's that are the provider's own.
+    /// Hosts beside the base URL's that are the provider's own; `*` is part of one label.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// What a 403 says, in lower case, if it refuses the client's `User-Agent` and not the key.
+    #[serde(default)]
+    pub agent_refusals: Vec<String>,
     /// Keys of this prefix belong to the named preset.
     #[serde(default)]
     pub redirect_keys: BTreeMap<String, String>,
@@ -59,13 +62,72 @@ pub struct Preset {
     /// The model for background requests.
     #[serde(default)]
     pub small_model: Option<String>,
+    /// Its names in price tables that others keep (LiteLLM's, models.dev's).
+    #[serde(default)]
+    pub price_names: Vec<String>,
     /// When the facts were last checked, `YYYY-MM-DD`.
     pub as_of: String,
     /// The same keys a user writes.
     pub(crate) provider: ProviderEntry,
+    /// What its addresses leave open, as `{name}`; a variable may be told by an earlier one.
+    #[serde(default)]
+    pub(crate) variables: Ordered<Variable>,
+    /// Variables of the environment that name a whole endpoint.
+    #[serde(default)]
+    pub(crate) endpoint_env: BTreeMap<WireName, String>,
+    /// Variables of the environment that shape requests, by name.
+    #[serde(default)]
+    pub(crate) options: Ordered<EnvironmentOption>,
     /// Facts by the model's name at the provider, in the order they are listed.
     #[serde(default)]
     pub(crate) facts: Ordered<ModelFacts>,
+}
+
+/// Something an address leaves open.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Variable {
+    /// What it is, for messages.
+    #[serde(default)]
+    pub(crate) about: String,
+    /// Variables of the environment that may hold it, in order of preference.
+    #[serde(default)]
+    pub(crate) env: Vec<String>,
+    /// What it is if nobody says.
+    #[serde(default)]
+    pub(crate) default: Option<String>,
+    /// The variable that decides it.
+    #[serde(default)]
+    pub(crate) by: Option<String>,
+    /// What it is by the value of that one; `*` is any other.
+    #[serde(default)]
+    pub(crate) values: BTreeMap<String, String>,
+}
+
+/// What a variable of the environment changes in requests.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnvironmentOption {
+    /// The member of the body it sets, `outer.inner` for one of an object; without it, the ending of the model's name.
+    #[serde(default)]
+    pub(crate) body: Option<String>,
+    /// How it is read.
+    pub(crate) kind: OptionKind,
+    /// The words it may be.
+    #[serde(default)]
+    pub(crate) values: Vec<String>,
+}
+
+/// How a variable's text is read.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OptionKind {
+    /// Items between commas.
+    List,
+    /// `true` or `false`.
+    Flag,
+    /// One of the known words.
+    Word,
 }
 
 const fn yes() -> bool {
@@ -149,12 +211,28 @@ impl Preset {
             .collect()
     }
 
+    /// Whether `host` is one of those beside the base URL's.
+    pub(crate) fn is_also_at(&self, host: &str) -> bool {
+        self.hosts.iter().any(|own| is_host(own, host))
+    }
+
     /// Whether `host` is one of the provider's own. Whole names only: `api.example.com.evil.test` is not
     /// `api.example.com`.
     pub(crate) fn owns_host(&self, host: &str) -> bool {
-        self.hosts.iter().any(|own| own == host)
-            || self.bases().iter().any(|base| base.host() == host)
+        self.is_also_at(host) || self.bases().iter().any(|base| base.host() == host)
     }
+}
+
+/// Whether `host` is `own`, in which one `*` stands for letters, digits and `-`.
+fn is_host(own: &str, host: &str) -> bool {
+    let Some((before, behind)) = own.split_once('*') else {
+        return own == host;
+    };
+    let middle = host
+        .strip_prefix(before)
+        .and_then(|rest| rest.strip_suffix(behind));
+    let in_label = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    middle.is_some_and(|middle| !middle.is_empty() && middle.chars().all(in_label))
 }
 
 fn parse(name: &str, text: &str) -> Result<Preset, toml::de::Error> {
@@ -184,6 +262,43 @@ mod tests {
             }
         }
         assert_eq!(presets().len(), SOURCES.len());
+    }
+
+    #[test]
+    fn hosts_are_whole_labels() {
+        for (own, host, expected) in [
+            ("api.h.ai", "api.h.ai", true),
+            ("api.h.ai", "api.h.ai.evil.test", false),
+            ("*-api.h.ai", "eu-1-api.h.ai", true),
+            ("*-api.h.ai", "-api.h.ai", false),
+            ("*.h.ai", "a.h.ai", true),
+            ("*.h.ai", "evil.test.h.ai", false),
+            ("api.*.h.ai", "api.eu.h.ai", true),
+            ("api.*.h.ai", "api.eu.h.ai.evil.test", false),
+        ] {
+            assert_eq!(is_host(own, host), expected, "{own} {host}");
+        }
+    }
+
+    /// A placeholder without a variable would be sent as it is.
+    #[test]
+    fn placeholders_have_variables() {
+        for (name, text) in SOURCES {
+            let preset = preset(name).unwrap_or_else(|| panic!("{name}"));
+            let known: Vec<&str> = preset.variables.iter().map(|(known, _)| known).collect();
+            let in_code = |line: &&str| !line.trim_start().starts_with('#');
+            for line in text.lines().filter(in_code) {
+                for piece in line.split('{').skip(1) {
+                    let word = piece.split('}').next().unwrap_or_default();
+                    let is_word = !word.is_empty() && word.chars().all(char::is_alphanumeric);
+                    assert!(!is_word || known.contains(&word), "{name}: {{{word}}}");
+                }
+            }
+            for (variable, told) in preset.variables.iter() {
+                let has_value = !told.env.is_empty() || told.default.is_some();
+                assert_eq!(told.by.is_none(), has_value, "{name}: {variable}");
+            }
+        }
     }
 
     #[test]

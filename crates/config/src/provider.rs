@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, Uri};
 use lingate_quirk::CacheHints;
 use lingate_wire::Wire;
 
 use crate::preset::{ModelFacts, Preset};
 use crate::secret::Secret;
-use crate::settings::{Auth, HttpVersion, Pool};
+use crate::settings::{AnthropicApi, Auth, HttpVersion, Pool};
 
 /// The id of the built-in provider, and of its one model.
 pub const DEMO: &str = "demo";
@@ -53,6 +53,12 @@ pub struct Provider {
     pub http: HttpVersion,
     /// What becomes of `cache_control` on a foreign wire; none leaves it to the host's quirks.
     pub cache_hints: Option<CacheHints>,
+    /// How it is asked on the Anthropic wire.
+    pub anthropic_api: AnthropicApi,
+    /// The header that names a session to it.
+    pub session_header: Option<HeaderName>,
+    /// Appended to every model's name; empty for none.
+    pub model_suffix: String,
     /// Added to every request; values are marked sensitive.
     pub headers: HeaderMap,
     /// Merged into every request body.
@@ -80,6 +86,8 @@ pub struct KeyRef {
     pub origin: String,
     /// How logs and metrics call it: `provider#1`.
     pub label: String,
+    /// Tells it from other keys, whatever its place: 64 bits of a hash of the provider and the key.
+    pub id: u64,
 }
 
 /// Time limits of one attempt; none means no limit.
@@ -126,6 +134,18 @@ impl Provider {
             return client;
         }
         self.speaks.first().copied().unwrap_or(client)
+    }
+
+    /// A model's name as it is sent there.
+    #[must_use]
+    pub fn sent_model(&self, model: &str) -> String {
+        let mark = self.model_suffix.chars().next();
+        let last = model.rsplit('/').next().unwrap_or(model);
+        // `name:variant` has an ending of its own.
+        if mark.is_some_and(|mark| last.contains(mark)) {
+            return model.to_owned();
+        }
+        format!("{model}{}", self.model_suffix)
     }
 
     /// What its preset knows about a model of this name.

@@ -14,10 +14,24 @@ pub enum Auth {
     XApiKey,
     /// Both headers, for hosts where it depends on the wire.
     Both,
+    /// `Authorization: Bearer TOKEN`, with an access token that a Google Cloud credential is exchanged for. `api_key` is
+    /// the credential: a file's path, or what stands in it.
+    Gcp,
     /// No credential.
     None,
     /// The caller's own credential, to this provider only and never on failover.
     Client,
+}
+
+/// How a provider is asked on the Anthropic wire (`anthropic_api`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnthropicApi {
+    /// `POST .../v1/messages`, with the model in the body.
+    #[default]
+    Messages,
+    /// `POST .../models/MODEL:rawPredict` and `:streamRawPredict`, without the model in the body.
+    RawPredict,
 }
 
 /// HTTP version towards a provider (`http`).

@@ -11,15 +11,17 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderValue, Request};
 use lingate_config::Config;
-use lingate_route::{Candidate, Step};
+use lingate_route::{Candidate, Class, Fitting, LeftOut, Step};
 use lingate_wire::Wire;
 use lingate_wire::bridge::{Lane, PathFacts};
 use lingate_wire::turn::{Failure, FailureKind};
 
 use crate::exchange::asked::Asked;
 use crate::exchange::attempt::{self, Attempt};
+use crate::exchange::destination::{self, destination};
 use crate::exchange::policy;
-use crate::exchange::upstream::{Upstream, resolution};
+use crate::exchange::upstream::Upstream;
+use crate::lane::calibration::Factors;
 use crate::upstream::auth::CREDENTIALS;
 use crate::{ids, lane};
 
@@ -30,10 +32,14 @@ pub struct Explanation {
     pub model: String,
     /// Whether the answer would be streamed.
     pub stream: bool,
+    /// What the client says the request is for.
+    pub class: Class,
     /// How the name leads to the candidates; the first step is the reason.
     pub steps: Vec<Step>,
     /// In order of preference; never empty.
     pub candidates: Vec<Explained>,
+    /// Those who cannot take the request, and why.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// What would become of the request at one candidate.
@@ -43,6 +49,12 @@ pub struct Explained {
     pub candidate: Candidate,
     /// The request that would go there, or why none would.
     pub outgoing: Result<Outgoing, Failure>,
+    /// How many requests its provider is sent at a time (`concurrency`).
+    pub concurrency: Option<u32>,
+    /// The context that the request has to fit, in tokens, as far as it is known.
+    pub context: Option<u64>,
+    /// Who gets the request if it does not (`overflow`).
+    pub overflow: Option<String>,
 }
 
 /// A request that would be sent.
@@ -86,7 +98,7 @@ pub enum Reason {
     Repairs,
     /// Settings of the model or the provider shape requests.
     ModelSettings,
-    /// The provider's `body` is merged in.
+    /// The provider's `body` is merged in, or its model left out.
     ProviderBody,
     /// The target's `body` is merged in.
     TargetBody,
@@ -118,16 +130,29 @@ pub fn explain(
         parts,
         body,
     )?;
-    let resolution = resolution(&config.routes, &asked)?;
+    let fitting = destination(config, &config.routes, &Factors::default(), &asked)?;
+    let Fitting {
+        resolution,
+        left_out,
+    } = fitting;
     let explained = |candidate: Candidate| Explained {
         outgoing: outgoing(config, &asked, &candidate),
+        concurrency: config
+            .provider(&candidate.provider)
+            .and_then(|provider| provider.concurrency),
+        context: destination::context(config, &candidate),
+        overflow: config
+            .model_settings(&candidate)
+            .and_then(|own| own.overflow.clone()),
         candidate,
     };
     Ok(Explanation {
         model: asked.peek.model.decode().into_owned(),
         stream: asked.peek.stream,
+        class: asked.class(),
         steps: resolution.steps,
         candidates: resolution.candidates.into_iter().map(explained).collect(),
+        left_out,
     })
 }
 

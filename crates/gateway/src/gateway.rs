@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +17,13 @@ use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
 use crate::front::listener;
+use crate::generations::{Generations, InForce, Source, Trigger};
 use crate::metrics::Metrics;
-use crate::routes::Routes;
-use crate::shared::Shared;
+use crate::shared::{Process, Shared};
 use crate::tokens::Counter;
-use crate::upstream::client::{Clients, TlsError};
+use crate::upstream::client::TlsError;
 use crate::upstream::health::Health;
+use crate::watch::watch;
 
 /// What a gateway is told beside its configuration.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +40,12 @@ pub struct Options {
     pub idle_exit: Option<Duration>,
     /// How long a client may take to say what it wants.
     pub limits: Limits,
+    /// A socket that listens already, in place of one of our own.
+    pub listener: Option<Arc<std::net::TcpListener>>,
+    /// Where the configuration is read again; without, it is the same until the end.
+    pub source: Option<Arc<dyn Source>>,
+    /// The files it was read from, whose change reloads it; only with a source.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why a gateway cannot start.
@@ -63,7 +71,7 @@ pub enum BindError {
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    generations: Arc<Generations>,
     idle_exit: Option<Duration>,
 }
 
@@ -75,33 +83,35 @@ impl Gateway {
     pub async fn bind(config: Arc<Config>, options: Options) -> Result<Self, BindError> {
         let listen = options.listen.unwrap_or(config.server.listen);
         let refused = |source| BindError::Listen { listen, source };
-        let clients = Clients::of(&config)?;
-        let listener = TcpListener::bind(listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        config
-            .refuse_own_listener(address)
-            .map_err(BindError::OwnListener)?;
-        let shared = Arc::new(Shared {
-            routes: Routes::of(&config),
-            health: Arc::new(Health::of(&config)),
-            config,
-            clients,
+        let process = Arc::new(Process {
             metrics: Arc::new(Metrics::new()),
             calibration: Arc::default(),
             counter: Counter::default(),
             learnt: Learnt::default(),
+            health: Arc::new(Health::of(&config)),
+            queues: Arc::default(),
             schemas: Arc::default(),
             accuracy: Accuracy::default(),
-            control: Control::new(options.version, options.config_hash, options.instance),
+            control: Control::new(options.version, options.instance),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             admission: Admission::new(&options.limits),
             limits: options.limits,
         });
+        let first = Shared::first(process, Arc::clone(&config), options.config_hash)?;
+        let listener = match &options.listener {
+            Some(listener) => adopted(listener).map_err(refused)?,
+            None => TcpListener::bind(listen).await.map_err(refused)?,
+        };
+        let address = listener.local_addr().map_err(refused)?;
+        config
+            .refuse_own_listener(address)
+            .map_err(BindError::OwnListener)?;
+        let generations = Generations::new(first, address, options.source, options.files);
         Ok(Self {
             listener,
             address,
-            shared,
+            generations: Arc::new(generations),
             idle_exit: options.idle_exit,
         })
     }
@@ -115,26 +125,35 @@ impl Gateway {
     /// What those show who may end it.
     #[must_use]
     pub fn instance(&self) -> &str {
-        &self.shared.control.instance
+        &self.generations.process.control.instance
+    }
+
+    /// Reaches it while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.generations))
     }
 
     /// Serves until `shutdown` is cancelled, `POST /api/stop`, or nobody holds a lease any more; then lets running
     /// exchanges end, for `server.drain` at most.
     pub async fn run(self, shutdown: CancellationToken) {
-        let stopping = &self.shared.stopping;
+        let process = Arc::clone(&self.generations.process);
+        if self.generations.files().borrow().is_empty() {
+            tracing::debug!("no file is watched for changes");
+        } else {
+            process.tasks.spawn(watch(Arc::clone(&self.generations)));
+        }
         tokio::select! {
-            () = listener::accept(&self.listener, &self.shared) => {}
+            () = listener::accept(&self.listener, &self.generations) => {}
             () = shutdown.cancelled() => {}
             () = self.unneeded() => tracing::info!("no session left, ending"),
         }
-        stopping.cancel();
+        process.stopping.cancel();
         drop(self.listener);
-        self.shared.tasks.close();
-        let drain = self.shared.config.server.drain;
-        if tokio::time::timeout(drain, self.shared.tasks.wait())
-            .await
-            .is_err()
-        {
+        process.tasks.close();
+        let drain = self.generations.current().config.server.drain;
+        let drained = tokio::time::timeout(drain, process.tasks.wait()).await;
+        if drained.is_err() {
             tracing::warn!("ending with exchanges under way: `server.drain` is over");
         }
     }
@@ -144,7 +163,7 @@ impl Gateway {
         let Some(limit) = self.idle_exit else {
             return std::future::pending().await;
         };
-        let mut leases = self.shared.control.leases();
+        let mut leases = self.generations.process.control.leases();
         loop {
             let is_held = leases.wait_for(|&count| count > 0);
             if tokio::time::timeout(limit, is_held).await.is_err() {
@@ -154,5 +173,29 @@ impl Gateway {
                 return;
             }
         }
+    }
+}
+
+/// A socket that somebody else bound, and keeps.
+fn adopted(listener: &std::net::TcpListener) -> io::Result<TcpListener> {
+    let listener = listener.try_clone()?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// Reaches a gateway that runs.
+#[derive(Clone)]
+pub struct Handle(Arc<Generations>);
+
+impl Handle {
+    /// Reads the configuration again and puts it in force, if nothing is wrong with it.
+    pub async fn reload(&self, trigger: Trigger) -> InForce {
+        self.0.reload(trigger).await
+    }
+
+    /// Follows what is in force.
+    #[must_use]
+    pub fn in_force(&self) -> tokio::sync::watch::Receiver<InForce> {
+        self.0.told()
     }
 }

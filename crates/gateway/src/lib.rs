@@ -4,11 +4,13 @@
 //! reaches providers, `lane` shapes what goes there, `relay` streams what comes back, `record` keeps what happened. Start
 //! at `exchange/run.rs`.
 
+mod admin;
 mod clock;
 mod exchange;
 mod explain;
 mod front;
 mod gateway;
+mod generations;
 mod ids;
 mod lane;
 mod metrics;
@@ -20,10 +22,12 @@ mod shared;
 mod tokens;
 mod upstream;
 mod verify;
+mod watch;
 
 pub use explain::{Explained, Explanation, Outgoing, Plan, Reason, explain, lane_of};
 pub use front::limits::Limits;
-pub use gateway::{BindError, Gateway, Options};
+pub use gateway::{BindError, Gateway, Handle, Options};
+pub use generations::{InForce, Loaded, Outcome, Reload, Source, Trigger};
 pub use metrics::metrics_reference;
 pub use probe::{ProbeAnswer, ProbeError, Prober};
 pub use upstream::client::TlsError;

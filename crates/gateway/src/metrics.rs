@@ -45,6 +45,39 @@ pub(crate) struct FailoverLabels {
     pub reason: &'static str,
 }
 
+/// A step from an asked name to its candidates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct StepLabels {
+    /// `rule`, `small`, `images`, `overflow`, `model`, `direct`, `alias` or `default`.
+    pub step: &'static str,
+}
+
+/// A target that a request is kept from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct UnfitLabels {
+    pub provider: String,
+    /// `images`, `documents`, `tool` or `context`.
+    pub reason: &'static str,
+}
+
+/// Where only so many requests may be at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct GateLabels {
+    /// `provider` or `key`, for a client's.
+    pub gate: &'static str,
+    /// As configured.
+    pub name: String,
+}
+
+/// A request that got no place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RefusalLabels {
+    pub gate: &'static str,
+    pub name: String,
+    /// `full`, or `timeout` when it has waited.
+    pub reason: &'static str,
+}
+
 /// Where a measurement belongs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ProviderLabels {
@@ -80,6 +113,13 @@ pub(crate) struct ToolCallLabels {
     pub valid: &'static str,
 }
 
+/// An attempt to put another configuration in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ReloadLabels {
+    /// `applied`, `unchanged` or `refused`.
+    pub outcome: &'static str,
+}
+
 /// A request that is no exchange.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RouteLabels {
@@ -92,6 +132,12 @@ pub(crate) struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     pub attempts: Family<AttemptLabels, Counter>,
     pub failovers: Family<FailoverLabels, Counter>,
+    pub routed: Family<StepLabels, Counter>,
+    pub left_out: Family<UnfitLabels, Counter>,
+    pub queue_inside: Family<GateLabels, Gauge>,
+    pub queue_waiting: Family<GateLabels, Gauge>,
+    pub queue_wait: Family<GateLabels, Histogram>,
+    pub queue_refused: Family<RefusalLabels, Counter>,
     pub other_requests: Family<RouteLabels, Counter>,
     pub unknown_endpoints: Counter,
     pub refused_sources: Counter,
@@ -105,6 +151,7 @@ pub(crate) struct Metrics {
     pub diagnostics: Family<CaseLabels, Counter>,
     pub losses: Family<ProviderLabels, Counter>,
     pub tool_calls: Family<ToolCallLabels, Counter>,
+    pub reloads: Family<ReloadLabels, Counter>,
 }
 
 /// The OpenMetrics text with one empty sample of every metric, labels included: for the reference page.
@@ -117,6 +164,12 @@ pub fn metrics_reference() -> String {
         requests,
         attempts,
         failovers,
+        routed,
+        left_out,
+        queue_inside,
+        queue_waiting,
+        queue_wait,
+        queue_refused,
         other_requests,
         unknown_endpoints: _,
         refused_sources: _,
@@ -130,11 +183,20 @@ pub fn metrics_reference() -> String {
         diagnostics,
         losses,
         tool_calls,
+        reloads,
     } = &metrics;
+    drop(reloads.get_or_create(&ReloadLabels::default()));
     drop(tool_calls.get_or_create(&ToolCallLabels::default()));
     drop(requests.get_or_create(&RequestLabels::default()));
     drop(attempts.get_or_create(&AttemptLabels::default()));
     drop(failovers.get_or_create(&FailoverLabels::default()));
+    drop(routed.get_or_create(&StepLabels::default()));
+    drop(left_out.get_or_create(&UnfitLabels::default()));
+    for gauges in [queue_inside, queue_waiting] {
+        drop(gauges.get_or_create(&GateLabels::default()));
+    }
+    drop(queue_wait.get_or_create(&GateLabels::default()));
+    drop(queue_refused.get_or_create(&RefusalLabels::default()));
     drop(other_requests.get_or_create(&RouteLabels::default()));
     for histograms in [duration, ttft] {
         drop(histograms.get_or_create(&ProviderLabels::default()));
@@ -154,6 +216,12 @@ impl Metrics {
             requests: Family::default(),
             attempts: Family::default(),
             failovers: Family::default(),
+            routed: Family::default(),
+            left_out: Family::default(),
+            queue_inside: Family::default(),
+            queue_waiting: Family::default(),
+            queue_wait: Family::new_with_constructor(seconds),
+            queue_refused: Family::default(),
             other_requests: Family::default(),
             unknown_endpoints: Counter::default(),
             refused_sources: Counter::default(),
@@ -167,6 +235,7 @@ impl Metrics {
             diagnostics: Family::default(),
             losses: Family::default(),
             tool_calls: Family::default(),
+            reloads: Family::default(),
         };
         metrics.register();
         metrics
@@ -196,6 +265,37 @@ impl Metrics {
             "failovers",
             "Attempts at another key or target, by what the one before failed of",
             self.failovers.clone(),
+        );
+        registry.register(
+            "routed",
+            "Steps from the names that were asked for to their candidates",
+            self.routed.clone(),
+        );
+        registry.register(
+            "left_out",
+            "Targets that a request was kept from, by what they cannot take of it",
+            self.left_out.clone(),
+        );
+        registry.register(
+            "queue_inside",
+            "Requests that hold a place where only so many may be at a time",
+            self.queue_inside.clone(),
+        );
+        registry.register(
+            "queue_waiting",
+            "Requests that wait for such a place",
+            self.queue_waiting.clone(),
+        );
+        registry.register_with_unit(
+            "queue_wait",
+            "Time that requests waited for such a place",
+            Unit::Seconds,
+            self.queue_wait.clone(),
+        );
+        registry.register(
+            "queue_refused",
+            "Requests that got no such place, by why",
+            self.queue_refused.clone(),
         );
         registry.register(
             "other_requests",
@@ -260,6 +360,11 @@ impl Metrics {
             "tool_calls",
             "Tool calls held against their tools' schemas, where they are validated",
             self.tool_calls.clone(),
+        );
+        registry.register(
+            "config_reloads",
+            "Attempts to put another configuration in force, by what became of them",
+            self.reloads.clone(),
         );
     }
 }

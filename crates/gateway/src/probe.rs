@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use http::header::{ACCEPT, CONTENT_TYPE, DATE};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use lingate_config::{Config, Provider};
@@ -28,6 +28,7 @@ use crate::upstream::blame::Blame;
 use crate::upstream::body::{UpstreamBody, chain_of};
 use crate::upstream::client::{Clients, TlsError, Way};
 use crate::upstream::decoding::Decoding;
+use crate::upstream::headers::OWN_AGENT;
 use crate::upstream::payload::Payload;
 use crate::{clock, ids, lane};
 
@@ -112,8 +113,8 @@ impl Prober {
     /// If there is no answer; an error status is one.
     pub async fn models(&self, provider: &Provider) -> Result<ProbeAnswer, ProbeError> {
         let url = provider.models_url().ok_or(ProbeError::NoAddress)?;
-        let request = list_request(provider, url)?;
         let asked = async {
+            let request = self.list_request(provider, url).await?;
             let response = self.send(provider, url, request).await?;
             let (head, body) = response.into_parts();
             let decoding = Decoding::of(&head.headers).map_err(broken)?;
@@ -155,9 +156,13 @@ impl Prober {
             schemas: &Arc::default(),
         };
         let prepared = lane::prepare(lane, &attempt, &id).map_err(refused)?;
-        let request =
-            attempt::request(&asked, &upstream, lane, url, prepared.body).map_err(refused)?;
         let sent = async {
+            let shown = self.clients.shown_key(upstream.provider, upstream.key);
+            let shown = shown.await.map_err(refused)?;
+            let own = shown.as_ref().map(|key| upstream.showing(key));
+            let upstream = own.as_ref().unwrap_or(&upstream);
+            let request =
+                attempt::request(&asked, upstream, lane, url, prepared.body).map_err(refused)?;
             let response = self.send(upstream.provider, url, request).await?;
             let (head, body) = response.into_parts();
             let decoding = Decoding::of(&head.headers).map_err(broken)?;
@@ -190,6 +195,37 @@ impl Prober {
             .unwrap_or(Err(ProbeError::Silent(REPLY_LIMIT)))
     }
 
+    async fn list_request(
+        &self,
+        provider: &Provider,
+        url: &Uri,
+    ) -> Result<Request<Payload>, ProbeError> {
+        let wire = first_wire(provider);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, OWN_AGENT);
+        if wire == Wire::Anthropic {
+            headers.insert("anthropic-version", ANTHROPIC_VERSION);
+        }
+        for (name, value) in &provider.headers {
+            headers.insert(name, value.clone());
+        }
+        let key = provider.keys.first();
+        let shown = self.clients.shown_key(provider, key).await;
+        let shown = shown.map_err(|failure| ProbeError::Request(failure.message))?;
+        let secret = shown.as_ref().or(key).map(|key| &key.secret);
+        auth::apply(&mut headers, provider.auth, secret, &HeaderMap::new(), wire).map_err(
+            |error| {
+                let origin = key.map_or("", |key| &key.origin);
+                ProbeError::Request(format!("the key from {origin} cannot be used: {error}"))
+            },
+        )?;
+        let mut request = Request::new(Payload::default());
+        *request.uri_mut() = url.clone();
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
     async fn send(
         &self,
         provider: &Provider,
@@ -205,28 +241,6 @@ impl Prober {
             Err(error) => Err(cause(url, &error).await),
         }
     }
-}
-
-fn list_request(provider: &Provider, url: &Uri) -> Result<Request<Payload>, ProbeError> {
-    let wire = first_wire(provider);
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    if wire == Wire::Anthropic {
-        headers.insert("anthropic-version", ANTHROPIC_VERSION);
-    }
-    for (name, value) in &provider.headers {
-        headers.insert(name, value.clone());
-    }
-    let key = provider.keys.first();
-    let secret = key.map(|key| &key.secret);
-    auth::apply(&mut headers, provider.auth, secret, &HeaderMap::new(), wire).map_err(|error| {
-        let origin = key.map_or("", |key| &key.origin);
-        ProbeError::Request(format!("the key from {origin} cannot be used: {error}"))
-    })?;
-    let mut request = Request::new(Payload::default());
-    *request.uri_mut() = url.clone();
-    *request.headers_mut() = headers;
-    Ok(request)
 }
 
 /// The wire whose base its list of models stands under.
@@ -247,6 +261,7 @@ fn smallest(model: &str) -> Result<Asked, Failure> {
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("anthropic-version", ANTHROPIC_VERSION);
+    headers.insert(USER_AGENT, OWN_AGENT);
     let (parts, ()) = request.into_parts();
     Asked::read(
         Wire::Anthropic,

@@ -3,17 +3,14 @@
 //! A switch lasts as long as the process. It replaces the defaults of profiles too, so that every session of this
 //! gateway follows it; names that a model, an alias or a rule serves are not touched.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use lingate_config::Config;
 use lingate_route::{Cause, Table, Unresolved, check_destination};
 
 /// The table, and what its default was switched to.
+#[derive(Clone)]
 pub(crate) struct Routes {
-    in_force: RwLock<InForce>,
-}
-
-struct InForce {
     table: Arc<Table>,
     switched: Option<String>,
 }
@@ -22,44 +19,44 @@ impl Routes {
     /// The configuration's own.
     pub(crate) fn of(config: &Config) -> Self {
         Self {
-            in_force: RwLock::new(InForce {
-                table: Arc::new(config.routes.clone()),
-                switched: None,
-            }),
+            table: Arc::new(config.routes.clone()),
+            switched: None,
         }
     }
 
-    /// The table that the next request is resolved with.
+    /// The table that requests are resolved with.
     pub(crate) fn table(&self) -> Arc<Table> {
-        let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&in_force.table)
+        Arc::clone(&self.table)
     }
 
     /// What the default was switched to.
-    pub(crate) fn switched(&self) -> Option<String> {
-        let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
-        in_force.switched.clone()
+    pub(crate) fn switched(&self) -> Option<&str> {
+        self.switched.as_deref()
     }
 
-    /// Makes `model` the default; `None` goes back to the configuration's.
-    pub(crate) fn switch(&self, config: &Config, model: Option<&str>) -> Result<(), Unresolved> {
+    /// The configuration's, with `model` as the default.
+    pub(crate) fn switched_to(config: &Config, model: &str) -> Result<Self, Unresolved> {
         let mut table = config.routes.clone();
-        if let Some(model) = model {
-            check_destination(&table, None, model).map_err(|error| plain(error, model))?;
-            for scope in table.profiles.values_mut() {
-                scope.default = None;
-            }
-            table.global.default = Some(model.to_owned());
+        check_destination(&table, None, model).map_err(|error| plain(error, model))?;
+        for scope in table.profiles.values_mut() {
+            scope.default = None;
         }
-        let next = InForce {
+        table.global.default = Some(model.to_owned());
+        Ok(Self {
             table: Arc::new(table),
-            switched: model.map(str::to_owned),
+            switched: Some(model.to_owned()),
+        })
+    }
+
+    /// Another configuration's, with the same switch if it leads somewhere there.
+    pub(crate) fn carried_to(&self, config: &Config) -> Self {
+        let Some(model) = &self.switched else {
+            return Self::of(config);
         };
-        *self
-            .in_force
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(())
+        Self::switched_to(config, model).unwrap_or_else(|error| {
+            tracing::warn!("the default model is the configured one again: {error}");
+            Self::of(config)
+        })
     }
 }
 
@@ -92,9 +89,9 @@ mod tests {
         default = "x/3"
     "#;
 
-    fn config() -> Config {
+    fn config(file: &str) -> Config {
         let environment = FixedEnvironment::new([]);
-        let config = Config::from_text(None, FILE, &LoadOptions::default(), &environment);
+        let config = Config::from_text(None, file, &LoadOptions::default(), &environment);
         config.unwrap_or_else(|problems| panic!("{problems}"))
     }
 
@@ -107,32 +104,42 @@ mod tests {
         resolution.candidates[0].model.clone()
     }
 
-    #[test]
-    fn a_switch_changes_every_default_and_nothing_else() {
-        let config = config();
-        let routes = Routes::of(&config);
-        let check = |expected: [&str; 3]| {
-            let asked = [(None, "unknown"), (Some("team"), "unknown"), (None, "one")];
-            let got = asked.map(|(profile, model)| served(&routes, profile, model));
-            assert_eq!(got, expected);
-        };
-        check(["1", "3", "1"]);
-        routes.switch(&config, Some("two")).unwrap();
-        assert_eq!(routes.switched().as_deref(), Some("two"));
-        check(["2", "2", "1"]);
-        routes.switch(&config, Some("x/*")).unwrap();
-        check(["unknown", "unknown", "1"]);
-        routes.switch(&config, None).unwrap();
-        assert_eq!(routes.switched(), None);
-        check(["1", "3", "1"]);
+    #[track_caller]
+    fn check(routes: &Routes, expected: [&str; 3]) {
+        let asked = [(None, "unknown"), (Some("team"), "unknown"), (None, "one")];
+        let got = asked.map(|(profile, model)| served(routes, profile, model));
+        assert_eq!(got, expected);
     }
 
     #[test]
-    fn a_name_that_nothing_serves_changes_nothing() {
-        let config = config();
-        let routes = Routes::of(&config);
-        let error = routes.switch(&config, Some("twoo")).unwrap_err();
+    fn a_switch_changes_every_default_and_nothing_else() {
+        let config = config(FILE);
+        check(&Routes::of(&config), ["1", "3", "1"]);
+        let two = Routes::switched_to(&config, "two").unwrap();
+        assert_eq!(two.switched(), Some("two"));
+        check(&two, ["2", "2", "1"]);
+        let any = Routes::switched_to(&config, "x/*").unwrap();
+        check(&any, ["unknown", "unknown", "1"]);
+    }
+
+    #[test]
+    fn a_name_that_nothing_serves_is_refused() {
+        let error = Routes::switched_to(&config(FILE), "twoo").err().unwrap();
         assert_eq!(error.to_string(), "no model `twoo`: did you mean `two`?");
-        assert_eq!(served(&routes, None, "unknown"), "1");
+    }
+
+    #[test]
+    fn a_switch_goes_on_while_it_leads_somewhere() {
+        let switched = Routes::switched_to(&config(FILE), "two").unwrap();
+        let moved = config(&FILE.replace("x/2", "x/4"));
+        let carried = switched.carried_to(&moved);
+        assert_eq!(carried.switched(), Some("two"));
+        check(&carried, ["4", "4", "1"]);
+        let renamed = config(&FILE.replace("models.two", "models.three"));
+        let carried = switched.carried_to(&renamed);
+        assert_eq!(carried.switched(), None);
+        check(&carried, ["1", "3", "1"]);
+        let plain = Routes::of(&moved).carried_to(&renamed);
+        assert_eq!(plain.switched(), None);
     }
 }

@@ -1,5 +1,11 @@
-//! What every connection of a gateway shares.
+//! What an exchange holds from its head to its end: one generation of the configuration, and the process it is in force
+//! in.
+//!
+//! A generation never changes. A reload, or a switch of the default model, makes the next one whole and puts it in the
+//! place of the last (`generations.rs`); what runs goes on with the one it began with. So no reply is made from two
+//! configurations, and nothing that was derived from one outlives it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use lingate_config::Config;
@@ -12,25 +18,38 @@ use crate::exchange::policy::accuracy::Accuracy;
 use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
+use crate::front::queue::Queues;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::routes::Routes;
 use crate::tokens::Counter;
-use crate::upstream::client::Clients;
+use crate::upstream::client::{Clients, TlsError};
 use crate::upstream::health::Health;
 
-/// State of one gateway process.
+/// One configuration in force, with everything that is derived from it.
 pub(crate) struct Shared {
+    /// State of the gateway that outlives its configurations; reached as if it were this one's own.
+    pub process: Arc<Process>,
     pub config: Arc<Config>,
+    /// Names the configuration and everything it was read from.
+    pub hash: String,
     /// What is asked in place of `config.routes`.
     pub routes: Routes,
     pub clients: Clients,
+    /// Counts from 1.
+    pub number: u64,
+}
+
+/// State of one gateway process.
+pub(crate) struct Process {
     pub metrics: Arc<Metrics>,
     pub calibration: Arc<Calibration>,
     pub counter: Counter,
     pub learnt: Learnt,
     /// What is known of targets, keys and sessions.
     pub health: Arc<Health>,
+    /// Places where only so many requests may be at a time.
+    pub queues: Arc<Queues>,
     /// Schemas of clients' tools, compiled.
     pub schemas: Arc<Schemas>,
     pub accuracy: Accuracy,
@@ -42,4 +61,55 @@ pub(crate) struct Shared {
     pub limits: Limits,
     /// The room for connections.
     pub admission: Admission,
+}
+
+impl Shared {
+    /// The first generation of a process.
+    pub(crate) fn first(
+        process: Arc<Process>,
+        config: Arc<Config>,
+        hash: String,
+    ) -> Result<Self, TlsError> {
+        Ok(Self {
+            routes: Routes::of(&config),
+            clients: Clients::of(&config)?,
+            process,
+            config,
+            hash,
+            number: 1,
+        })
+    }
+
+    /// The generation of another configuration. Connections to providers go on where they are made the same way, and so
+    /// does a switched default, as long as it leads somewhere.
+    pub(crate) fn after(&self, config: Arc<Config>, hash: String) -> Result<Self, TlsError> {
+        Ok(Self {
+            process: Arc::clone(&self.process),
+            routes: self.routes.carried_to(&config),
+            clients: self.clients.carried_to(&config)?,
+            config,
+            hash,
+            number: self.number + 1,
+        })
+    }
+
+    /// The same configuration with other routes.
+    pub(crate) fn with_routes(&self, routes: Routes) -> Self {
+        Self {
+            process: Arc::clone(&self.process),
+            config: Arc::clone(&self.config),
+            hash: self.hash.clone(),
+            routes,
+            clients: self.clients.clone(),
+            number: self.number,
+        }
+    }
+}
+
+impl Deref for Shared {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
 }

@@ -131,10 +131,10 @@ impl<'c> Verifier<'c> {
         match provider.auth {
             _ if provider.kind == Kind::Demo => return Err(VerifyError::Demo(id())),
             Auth::Client => return Err(VerifyError::ClientLogin(id())),
-            Auth::Bearer | Auth::XApiKey | Auth::Both if provider.keys.is_empty() => {
+            Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::Gcp if provider.keys.is_empty() => {
                 return Err(no_key(&provider.id, provider.preset));
             }
-            Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::None => {}
+            Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::Gcp | Auth::None => {}
         }
         Ok(Self {
             config,
@@ -222,6 +222,10 @@ impl<'c> Verifier<'c> {
         let url = upstream.url.ok_or_else(|| {
             final_failure(Failure::new(FailureKind::Server, "there is no address"))
         })?;
+        let shown = self.clients.shown_key(upstream.provider, upstream.key);
+        let shown = shown.await.map_err(final_failure)?;
+        let own = shown.as_ref().map(|key| upstream.showing(key));
+        let upstream = own.as_ref().unwrap_or(upstream);
         let request =
             attempt::request(asked, upstream, lane, url, prepared.body).map_err(final_failure)?;
         let raw = raw_chain(upstream, prepared.repair.as_ref().map(|(_, state)| state));
@@ -275,7 +279,8 @@ impl<'c> Verifier<'c> {
             let mut failure = bridge::decode_error(upstream.wire, status, &bytes);
             failure.upstream_status = Some(status);
             failure.retry_after = retry_after(&head.headers, clock::wall());
-            return Err(blame.told(failure));
+            let refusal = agent::refusal(provider, &asked.headers, &failure);
+            return Err(refusal.unwrap_or_else(|| blame.told(failure)));
         }
         let told = |failure| blame.told(failure);
         let idle = provider.timeouts.idle;
@@ -313,7 +318,7 @@ fn no_key(provider: &str, preset: Option<&Preset>) -> VerifyError {
 fn asked(body: &ByteString) -> Result<Asked, Failure> {
     let mut request = Request::new(());
     let json = HeaderValue::from_static("application/json");
-    *request.headers_mut() = HeaderMap::from_iter([(CONTENT_TYPE, json)]);
+    *request.headers_mut() = HeaderMap::from_iter([(CONTENT_TYPE, json), (USER_AGENT, OWN_AGENT)]);
     let (parts, ()) = request.into_parts();
     Asked::read(Wire::Chat, None, PathFacts::default(), parts, body)
 }

@@ -126,6 +126,23 @@ pub(crate) fn qwen_calls(model: &str) -> Option<QwenCalls> {
     })
 }
 
+/// Whether the prompt of a model ends in `<think>`, so that what it writes begins inside its thoughts.
+pub(crate) fn opens_in_thoughts(model: &str) -> bool {
+    let lower = model.to_ascii_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or_default();
+    let is_r1 = ["deepseek-r1", "r1-distill", "r1-1776"]
+        .iter()
+        .any(|part| name.contains(part));
+    let is_thinking_qwen = name.contains("qwen") && name.contains("thinking");
+    let is_late_qwen = qwen_calls(model) == Some(QwenCalls::Elements) && !name.contains("coder");
+    is_r1
+        || name.starts_with("qwq")
+        || is_thinking_qwen
+        || is_late_qwen
+        || glm(model) >= Some((4, 7))
+        || minimax(model).is_some_and(|version| version >= (2, 0) && version < (3, 0))
+}
+
 /// `5.6-sol` is version 5.6 and variant `-sol`; `4o` is 4.0 and `o`.
 fn leading_version(text: &str) -> Option<(Version, &str)> {
     let (major, rest) = leading_number(text)?;
@@ -162,6 +179,31 @@ mod tests {
         check("qwen-72b", Some(QwenCalls::Either));
         check("deepseek-r1-distill-qwen-32b", None);
         check("kimi-k2", None);
+    }
+
+    #[test]
+    fn some_prompts_end_inside_thoughts() {
+        let check = |model: &str, expected: bool| {
+            assert_eq!(opens_in_thoughts(model), expected, "{model}");
+        };
+        check("deepseek-ai/DeepSeek-R1-0528", true);
+        check("deepseek-r1-distill-qwen-32b", true);
+        check("perplexity/r1-1776", true);
+        check("deepseek-ai/DeepSeek-V3.1", false);
+        check("Qwen/Qwen3-235B-A22B-Thinking-2507-FP8", true);
+        check("qwen-3-235b-a22b-thinking-2507", true);
+        check("Qwen/QwQ-32B", true);
+        check("Qwen/Qwen3.5-35B-A3B", true);
+        check("Qwen/Qwen3-235B-A22B-Instruct-2507", false);
+        check("Qwen/Qwen3-32B", false);
+        check("Qwen/Qwen3-Coder-Next", false);
+        check("zai-org/GLM-4.7-Flash", true);
+        check("glm-5.2", true);
+        check("zai-org/GLM-4.6", false);
+        check("MiniMaxAI/MiniMax-M2.1", true);
+        check("MiniMax-M3", false);
+        check("kimi-k2-thinking", false);
+        check("gpt-oss-120b", false);
     }
 
     #[test]

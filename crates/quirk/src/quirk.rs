@@ -109,8 +109,10 @@ impl Target<'_> {
 pub enum Repair {
     /// Assistant turns without reasoning get a placeholder.
     ReasoningPlaceholder,
-    /// The output limit goes down to this many tokens.
+    /// The output limit goes down to this many tokens: no more has room behind the request.
     OutputLimit(u64),
+    /// The output limit goes down to this many tokens: the model makes no more.
+    ModelOutputLimit(u64),
     /// The model is asked to think after all.
     Thinking,
     /// The model is asked not to think.
@@ -124,7 +126,9 @@ impl Repair {
             Self::ReasoningPlaceholder => {
                 settings.reasoning_history = ReasoningHistory::Placeholder
             }
-            Self::OutputLimit(tokens) => settings.max_output = Some(tokens),
+            Self::OutputLimit(tokens) | Self::ModelOutputLimit(tokens) => {
+                settings.max_output = Some(tokens);
+            }
             Self::Thinking => settings.thinking = Thinking::On,
             Self::NoThinking => settings.thinking = Thinking::Off,
         }
@@ -138,7 +142,7 @@ impl Repair {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReasoningPlaceholder => REASONING_HISTORY.name,
-            Self::OutputLimit(_) => OUTPUT_LIMIT_RETRY.name,
+            Self::OutputLimit(_) | Self::ModelOutputLimit(_) => OUTPUT_LIMIT_RETRY.name,
             Self::Thinking => MANDATORY_REASONING.name,
             Self::NoThinking => FORCED_CALL_RETRY.name,
         }

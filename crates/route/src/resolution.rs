@@ -50,6 +50,16 @@ pub enum Step {
         /// The small model.
         to: String,
     },
+    /// It holds images that nobody so far reads.
+    Images {
+        /// The model of `images = "route:MODEL"`.
+        to: String,
+    },
+    /// It does not fit anybody's context so far.
+    Overflow {
+        /// The model of `overflow`.
+        to: String,
+    },
     /// The name is a configured model's.
     Model {
         /// Its name.
@@ -106,6 +116,8 @@ impl Resolution {
             Step::Model { name } => Some(name.as_str()),
             Step::Rule { .. }
             | Step::Small { .. }
+            | Step::Images { .. }
+            | Step::Overflow { .. }
             | Step::Direct { .. }
             | Step::Alias { .. }
             | Step::Default { .. } => None,
@@ -120,11 +132,44 @@ impl Resolution {
     }
 }
 
+impl Step {
+    /// The name that it leads on to; none for the last step of a way.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        match self {
+            Self::Rule { to, .. }
+            | Self::Small { to }
+            | Self::Images { to }
+            | Self::Overflow { to }
+            | Self::Alias { to, .. }
+            | Self::Default { to } => Some(to),
+            Self::Model { .. } | Self::Direct { .. } => None,
+        }
+    }
+
+    /// The word for metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Rule { .. } => "rule",
+            Self::Small { .. } => "small",
+            Self::Images { .. } => "images",
+            Self::Overflow { .. } => "overflow",
+            Self::Model { .. } => "model",
+            Self::Direct { .. } => "direct",
+            Self::Alias { .. } => "alias",
+            Self::Default { .. } => "default",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule { number, to } => write!(f, "rule {number} -> {to}"),
             Self::Small { to } => write!(f, "small -> {to}"),
+            Self::Images { to } => write!(f, "images -> {to}"),
+            Self::Overflow { to } => write!(f, "overflow -> {to}"),
             Self::Model { name } => write!(f, "model `{name}`"),
             Self::Direct { provider } => write!(f, "provider `{provider}`"),
             Self::Alias { pattern, to } => write!(f, "alias `{pattern}` -> {to}"),

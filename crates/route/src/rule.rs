@@ -33,6 +33,30 @@ pub struct When {
     pub profile: Option<String>,
 }
 
+/// What rules look at that has to be worked out first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looks {
+    /// At the number of input tokens.
+    pub tokens: bool,
+    /// At the declared tools.
+    pub tools: bool,
+    /// At whether there is an image.
+    pub image: bool,
+}
+
+impl Looks {
+    /// What any of these rules looks at.
+    #[must_use]
+    pub fn of(rules: &[Rule]) -> Self {
+        let any = |looks: fn(&When) -> bool| rules.iter().any(|rule| looks(&rule.when));
+        Self {
+            tokens: any(|when| when.tokens_over.is_some()),
+            tools: any(|when| when.tool.is_some()),
+            image: any(|when| when.image.is_some()),
+        }
+    }
+}
+
 impl When {
     /// Whether every condition holds.
     #[must_use]

@@ -51,7 +51,7 @@ impl Conversation {
             ),
             Wire::Responses => (
                 tools.filter_map(name).collect(),
-                list(&body["input"]).iter().map(Message::of_item).collect(),
+                Message::of_input(&body["input"]),
             ),
             Wire::Gemini => (
                 tools
@@ -106,6 +106,16 @@ impl Message {
             text: text_of(&message["content"]),
             calls: list(&message["tool_calls"]).len() + of_type("tool_use").count(),
             results,
+        }
+    }
+
+    /// The input of the Responses wire: items, or what the user says.
+    fn of_input(input: &Value) -> Vec<Message> {
+        match input {
+            Value::String(said) => vec![Message::of_item(
+                &serde_json::json!({"role": "user", "content": said}),
+            )],
+            items => list(items).iter().map(Message::of_item).collect(),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! [`Upstream`] plays a provider: it records what it was asked and answers from a [`Script`], byte by byte if need be.
 //! [`Misbehaviour`] names the ways in which real providers fail; [`Agent`] plays a model that works through a scenario
-//! with the client's own tools. [`client`] reads answers with the time at which each piece arrived, and [`Process`]
-//! runs a program that cannot outlive its test.
+//! with the client's own tools; [`Proxy`] damages what an upstream answers, at any byte. [`client`] reads answers with
+//! the time at which each piece arrived, and [`Process`] runs a program that cannot outlive its test.
 //!
 //! Nothing here uses lingate's own translators: a mistake in those must not hide itself. Everything panics on misuse,
 //! with a message for the author of the test; everything listens on loopback, on a port of the system's choice.
@@ -14,6 +14,7 @@ mod conversation;
 mod fixture;
 mod misbehaviour;
 mod process;
+mod proxy;
 mod strict;
 mod traced;
 mod upstream;
@@ -23,6 +24,7 @@ pub use agent::{Agent, Step};
 pub use fixture::Fixtures;
 pub use misbehaviour::{Misbehaviour, OverflowWords};
 pub use process::{Finished, Process};
+pub use proxy::{Fault, Place, Proxy};
 pub use strict::complaints;
 pub use traced::Traced;
 pub use upstream::{Answer, Ending, Received, Script, Upstream};

@@ -3,5 +3,6 @@
 mod edits;
 mod launched;
 mod llama_cpp;
+mod open_models;
 mod real_wires;
 mod verify;

@@ -2,11 +2,14 @@
 
 mod compaction;
 mod count;
+mod enforce;
 mod expect;
 mod failures;
+mod formats;
 mod interactive;
 mod leaks;
 mod media;
 mod session;
+mod strict;
 mod subagent;
 mod tool_search;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lingate_testkit::{
     Agent, Answer, Misbehaviour, OverflowWords, Received, Reply, Script, Step, Wire, anthropic,
-    chat,
+    chat, gemini, responses,
 };
 use serde_json::json;
 
@@ -32,9 +32,13 @@ pub(crate) fn fault_cases(wire: Wire) -> Vec<String> {
     let both = FAULTS
         .iter()
         .flat_map(|(name, _)| [(*name).to_owned(), format!("{name}_streamed")]);
-    // A whole message of the Anthropic wire has no place for unfinished JSON.
-    both.filter(|case| wire == Wire::Chat || case != "truncated-call")
-        .collect()
+    // A whole message has no place for unfinished JSON where arguments are an object, and Gemini's never grow.
+    let fits = |case: &String| match wire {
+        Wire::Chat | Wire::Responses => true,
+        Wire::Anthropic => case != "truncated-call",
+        Wire::Gemini => !case.starts_with("truncated-call"),
+    };
+    both.filter(fits).collect()
 }
 
 /// Plays a model with two tools' worth of scenarios, and a provider with every fault of [`FAULTS`].
@@ -69,6 +73,13 @@ impl Model {
                 ],
             )
             .on("KNOBS", [Step::call("get_weather", weather("Paris"))])
+            .on(
+                "FREE-FORM",
+                [
+                    Step::call("note", json!({"input": "two\nlines \"as they are\""})),
+                    Step::report(|results| format!("It is {}.", results.join(", "))),
+                ],
+            )
             .on("READING", [Step::say(r#"{"city":"Paris","degrees":21}"#)]);
         Model {
             agent,
@@ -89,6 +100,9 @@ impl Script for Model {
         if request.path().ends_with("/count_tokens") {
             return Answer::json(200, &json!({"input_tokens": 321}));
         }
+        if request.path().ends_with(":countTokens") {
+            return Answer::json(200, &json!({"totalTokens": 321}));
+        }
         if request.json()["thread"].is_object() {
             return no_threads();
         }
@@ -101,6 +115,7 @@ impl Script for Model {
                 (Misbehaviour::ContextOverflow(_), Wire::Anthropic) => {
                     Misbehaviour::ContextOverflow(OverflowWords::Anthropic).answer(request)
                 }
+                (Misbehaviour::ContextOverflow(_), Wire::Gemini) => too_long_for_gemini(),
                 _ => fault.answer(request),
             };
         }
@@ -119,9 +134,19 @@ impl Model {
     fn endless(&self) -> Answer {
         let usage = lingate_testkit::Usage::default();
         let (first, piece) = match self.wire {
-            Wire::Chat | Wire::Responses | Wire::Gemini => {
+            Wire::Chat => {
                 let start = chat::delta("mock-1", &json!({"role": "assistant", "content": ""}));
                 (start, chat::text("mock-1", "word "))
+            }
+            Wire::Responses => {
+                let frames = responses::stream("mock-1", &Reply::text("word "), &|_| false);
+                // All before the first delta, and that delta again and again.
+                let (head, rest) = frames.split_at(4);
+                (head.concat(), rest[0].clone())
+            }
+            Wire::Gemini => {
+                let frames = gemini::stream("mock-1", &Reply::text("word word "));
+                (frames[0].clone(), frames[0].clone())
             }
             Wire::Anthropic => {
                 let start = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
@@ -143,4 +168,11 @@ fn no_threads() -> Answer {
     body["error"]["details"] =
         json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]});
     Answer::json(400, &body)
+}
+
+/// How a provider of the Gemini wire says that a prompt does not fit.
+fn too_long_for_gemini() -> Answer {
+    let message =
+        "The input token count (250000) exceeds the maximum number of tokens allowed (200000).";
+    Answer::json(400, &gemini::error(400, "INVALID_ARGUMENT", message))
 }

@@ -78,6 +78,7 @@ fn key(preset: &Preset, auth: Auth) -> String {
         Auth::Bearer => "`Authorization: Bearer`",
         Auth::XApiKey => "`x-api-key`",
         Auth::Both => "`Authorization: Bearer` and `x-api-key`",
+        Auth::Gcp => "a token that the credential is exchanged for, in `Authorization: Bearer`",
     };
     let found = match preset.env.as_slice() {
         [] => "`api_key` in the configuration".to_owned(),

@@ -1,4 +1,4 @@
-//! I1: `wire`, `quirk` and `route` do no IO, read no clock, spawn nothing.
+//! I1: `wire`, `quirk`, `route` and `price` do no IO, read no clock, spawn nothing.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use crate::source::{files, none, place, read};
 
 /// The pure crates, with all they may depend on. A new name here is a decision: it must do nothing but compute.
-const PURE: [(&str, &[&str]); 3] = [
+const PURE: [(&str, &[&str]); 4] = [
     (
         "wire",
         &[
@@ -26,6 +26,10 @@ const PURE: [(&str, &[&str]); 3] = [
         &["bytestring", "lingate-wire", "memchr", "schemars", "serde"],
     ),
     ("route", &["schemars", "serde", "strsim", "thiserror"]),
+    (
+        "price",
+        &["lingate-wire", "serde", "serde_json", "thiserror"],
+    ),
 ];
 
 /// Modules of `std` that reach outside the process or depend on when it runs.

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -48,6 +48,28 @@ pub(crate) struct DefaultModel {
     pub(crate) default: Option<String>,
     /// Whether `use` chose it, and not the configuration.
     pub(crate) switched: bool,
+}
+
+/// Which configuration a gateway runs on, and what became of the last reload.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct InForce {
+    /// Counts its configurations, from 1.
+    pub(crate) generation: u64,
+    /// The fingerprint of the one in force.
+    pub(crate) config: String,
+    /// The last reload, if there was one.
+    pub(crate) reload: Option<Reload>,
+}
+
+/// What became of a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Reload {
+    /// When, RFC 3339, UTC.
+    pub(crate) at: String,
+    /// `applied`, `unchanged` or `refused`.
+    pub(crate) outcome: String,
+    /// What is wrong with the configuration.
+    pub(crate) problems: Vec<String>,
 }
 
 /// How a model at a provider has done so far.
@@ -108,6 +130,22 @@ pub(crate) async fn stop(entry: &Entry, now: bool) -> io::Result<()> {
 /// Asks a gateway for its default model.
 pub(crate) async fn default_model(entry: &Entry) -> io::Result<DefaultModel> {
     answered(exchange(entry, "GET", "/api/default", "").await?)
+}
+
+/// Asks a gateway what it runs on.
+pub(crate) async fn in_force(entry: &Entry) -> io::Result<InForce> {
+    match exchange(entry, "GET", "/api/reload", "").await? {
+        (200, body) => Ok(serde_json::from_slice(&body)?),
+        (status, _) => Err(refused(status)),
+    }
+}
+
+/// Has a gateway read its configuration again; what it runs on then.
+pub(crate) async fn reload(entry: &Entry) -> io::Result<InForce> {
+    match exchange(entry, "POST", "/api/reload", "").await? {
+        (200 | 422, body) => Ok(serde_json::from_slice(&body)?),
+        (status, _) => Err(refused(status)),
+    }
 }
 
 /// Asks a gateway how its providers have done.

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::control::{Lease, Loss};
+use super::control::{self, Lease, Loss};
 use super::directory::StateDirectory;
 use super::registry::{self, Entry};
 use crate::failure::Failure;
@@ -37,6 +37,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) version: &'a str,
     /// The configuration file that was named, to be handed on.
     pub(crate) config: Option<&'a Path>,
+    /// The configuration file that is read, named or found.
+    pub(crate) file: Option<&'a Path>,
     /// Where it should listen; where its configuration says if none.
     pub(crate) listen: Option<SocketAddr>,
 }
@@ -80,22 +82,41 @@ pub(crate) async fn join_or_start(
     if let Some(lease) = join(directory, wanted).await? {
         return Ok(lease);
     }
-    start(directory, wanted).await?;
-    let lease = join(directory, wanted).await?;
+    let pid = start(directory, wanted).await?;
+    // Not by its fingerprint: what it read may have changed since we did.
+    let entries = registry::running(directory).map_err(|error| unusable(directory, &error))?;
+    let lease = match entries.into_iter().find(|entry| Some(entry.pid) == pid) {
+        Some(entry) => Lease::take(entry).await.ok(),
+        None => None,
+    };
     lease.ok_or_else(|| Failure::problem("the gateway ended right after it had started"))
 }
 
 async fn join(directory: &StateDirectory, wanted: &Wanted<'_>) -> Result<Option<Lease>, Failure> {
     let entries = registry::running(directory).map_err(|error| unusable(directory, &error))?;
-    let fits =
-        |entry: &Entry| entry.fingerprint == wanted.fingerprint && entry.version == wanted.version;
-    for entry in entries.into_iter().filter(fits) {
+    for entry in entries {
+        if entry.version != wanted.version || !runs_on(&entry, wanted).await {
+            continue;
+        }
         // One that is about to end grants no lease; the next launcher's gateway takes its place.
         if let Ok(lease) = Lease::take(entry).await {
             return Ok(Some(lease));
         }
     }
     Ok(None)
+}
+
+/// Whether a gateway runs on the configuration wanted. One that reads the same file, which has changed, reads it again
+/// first: it is about to do so anyway.
+async fn runs_on(entry: &Entry, wanted: &Wanted<'_>) -> bool {
+    if entry.fingerprint == wanted.fingerprint {
+        return true;
+    }
+    if entry.config.is_none() || entry.config.as_deref() != wanted.file {
+        return false;
+    }
+    let reloaded = control::reload(entry).await;
+    reloaded.is_ok_and(|now| now.config == wanted.fingerprint)
 }
 
 /// Held until it is dropped, or the process is gone.
@@ -115,7 +136,8 @@ async fn lock(directory: &StateDirectory, wanted: &Wanted<'_>) -> Result<File, F
     }
 }
 
-async fn start(directory: &StateDirectory, wanted: &Wanted<'_>) -> Result<(), Failure> {
+/// Starts a gateway; gives its process id once it is ready.
+async fn start(directory: &StateDirectory, wanted: &Wanted<'_>) -> Result<Option<u32>, Failure> {
     let (path, log) = directory
         .log(wanted.fingerprint)
         .map_err(|error| unusable(directory, &error))?;
@@ -126,8 +148,9 @@ async fn start(directory: &StateDirectory, wanted: &Wanted<'_>) -> Result<(), Fa
     };
     let mut gateway = spawn(wanted, &log)
         .map_err(|error| Failure::problem(format!("cannot start a gateway: {error}")))?;
+    let pid = gateway.id();
     match timeout(READY_WITHIN, first_line(&mut gateway)).await {
-        Ok(Ok(line)) if line.starts_with("lingate ready ") => Ok(()),
+        Ok(Ok(line)) if line.starts_with("lingate ready ") => Ok(pid),
         Ok(_) => {
             let status = gateway.wait().await.ok();
             Err(log.failure(&format!("the gateway did not start: {}", ended(status))))
@@ -262,6 +285,7 @@ mod tests {
             fingerprint,
             version,
             config: None,
+            file: None,
             listen: None,
         };
         assert!(

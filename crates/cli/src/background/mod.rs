@@ -10,7 +10,8 @@ mod launch;
 mod registry;
 
 pub(crate) use control::{
-    DefaultModel, Health, Seen, default_model, health, seen, stop, switch_default,
+    DefaultModel, Health, InForce, Reload, Seen, default_model, health, in_force, seen, stop,
+    switch_default,
 };
 pub(crate) use directory::{StateDirectory, private};
 pub(crate) use launch::{Wanted, join_or_start, keep};

@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,7 +61,22 @@ pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
 pub(crate) struct Registration {
     path: PathBuf,
     /// Keeps the lock.
-    _file: File,
+    file: File,
+    entry: Entry,
+}
+
+impl Registration {
+    /// The gateway runs on another configuration now.
+    pub(crate) fn update(&mut self, fingerprint: &str, config: Option<&Path>) -> io::Result<()> {
+        self.entry.fingerprint = fingerprint.to_owned();
+        self.entry.config = config.map(Path::to_owned);
+        let mut text = serde_json::to_vec(&self.entry)?;
+        // One write in place, never shorter than what it covers: the file has to stay the one that is locked, and who
+        // reads it meanwhile finds a whole entry.
+        let before = usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX);
+        text.resize(text.len().max(before), b' ');
+        self.file.write_all_at(&text, 0)
+    }
 }
 
 impl Drop for Registration {
@@ -79,7 +95,8 @@ pub(crate) fn register(directory: &StateDirectory, entry: &Entry) -> io::Result<
     file.write_all(&serde_json::to_vec(entry)?)?;
     file.lock()?;
     std::fs::rename(&unnamed, &path)?;
-    Ok(Registration { path, _file: file })
+    let entry = entry.clone();
+    Ok(Registration { path, file, entry })
 }
 
 /// The gateways that run, the oldest first. Removes what dead ones left.
@@ -173,6 +190,21 @@ pub(crate) mod tests {
         assert_eq!(instances(&directory), ["1", "2"]);
         drop(second);
         assert_eq!(instances(&directory), ["1"]);
+    }
+
+    #[test]
+    fn an_entry_follows_a_reload() {
+        let scratch = Scratch::new();
+        let directory = StateDirectory::at(scratch.path());
+        let mut registration = register(&directory, &entry("1")).unwrap();
+        for (fingerprint, config) in [("f2", Some("/home/u/l.toml")), ("f3", None)] {
+            let config = config.map(Path::new);
+            registration.update(fingerprint, config).unwrap();
+            let listed = running(&directory).unwrap();
+            assert_eq!(listed.len(), 1);
+            assert_eq!(listed[0].fingerprint, fingerprint);
+            assert_eq!(listed[0].config.as_deref(), config);
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use bytestring::ByteString;
 use lingate_config::{Config, Environment};
 use lingate_gateway::{Explained, Explanation, Outgoing, Reason};
-use lingate_route::{Candidate, Step, Target, TargetRef};
+use lingate_route::{Candidate, Class, Step, Target, TargetRef};
 use lingate_wire::Wire;
 use serde_json::{Value as Json, json};
 
@@ -143,9 +143,10 @@ fn disabled(config: &Config, explanation: &Explanation) -> Vec<String> {
 
 fn text(config: &Config, wire: Wire, explanation: &Explanation) -> String {
     let mut text = format!(
-        "asked for: {} ({wire} client{})\n",
+        "asked for: {} ({wire} client{}, class {})\n",
         explanation.model,
-        if explanation.stream { ", streamed" } else { "" }
+        if explanation.stream { ", streamed" } else { "" },
+        class_name(explanation.class)
     );
     text.push_str("because of:\n");
     for step in &explanation.steps {
@@ -159,15 +160,46 @@ fn text(config: &Config, wire: Wire, explanation: &Explanation) -> String {
         text.push_str(&format!(
             "\ncandidate {number}: {provider}/{model}, {place}\n"
         ));
+        limits_text(explained, &mut text);
         match &explained.outgoing {
             Err(failure) => text.push_str(&format!("  cannot serve: {}\n", failure.message)),
             Ok(outgoing) => outgoing_text(outgoing, &mut text),
         }
     }
+    for left in &explanation.left_out {
+        let name = target_name(&left.candidate);
+        text.push_str(&format!("\nleft out: {name}, {}\n", left.unfit));
+    }
     for name in disabled(config, explanation) {
         text.push_str(&format!("\nleft out: {name}, its provider is disabled\n"));
     }
     text
+}
+
+/// As rules spell it.
+const fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Main => "main",
+        Class::Subagent => "subagent",
+        Class::Auxiliary => "auxiliary",
+    }
+}
+
+fn target_name(candidate: &Candidate) -> String {
+    format!("{}/{}", candidate.provider, candidate.model)
+}
+
+fn limits_text(explained: &Explained, text: &mut String) {
+    if let Some(context) = explained.context {
+        let overflow = explained.overflow.as_ref();
+        let overflow = overflow.map_or_else(String::new, |to| format!(", else {to} (`overflow`)"));
+        text.push_str(&format!("  context: {context} tokens{overflow}\n"));
+    }
+    if let Some(concurrency) = explained.concurrency {
+        text.push_str(&format!(
+            "  at most {concurrency} requests at a time (`concurrency`); others wait their turn\n"
+        ));
+    }
 }
 
 fn outgoing_text(outgoing: &Outgoing, text: &mut String) {
@@ -208,12 +240,20 @@ fn outgoing_text(outgoing: &Outgoing, text: &mut String) {
 fn object(config: &Config, wire: Wire, explanation: &Explanation) -> Json {
     let steps: Vec<String> = explanation.steps.iter().map(Step::to_string).collect();
     let candidates: Vec<Json> = explanation.candidates.iter().map(candidate).collect();
+    let left_out: Vec<Json> = (explanation.left_out.iter())
+        .map(|left| {
+            let name = target_name(&left.candidate);
+            json!({ "target": name, "reason": left.unfit.name(), "why": left.unfit.to_string() })
+        })
+        .collect();
     json!({
         "model": explanation.model,
         "client_wire": wire.name(),
         "stream": explanation.stream,
+        "class": class_name(explanation.class),
         "steps": steps,
         "candidates": candidates,
+        "left_out": left_out,
         "disabled": disabled(config, explanation),
     })
 }
@@ -224,6 +264,9 @@ fn candidate(explained: &Explained) -> Json {
         "provider": candidate.provider,
         "model": candidate.model,
         "why": place(candidate),
+        "context": explained.context,
+        "overflow": explained.overflow,
+        "concurrency": explained.concurrency,
     });
     let more = match &explained.outgoing {
         Err(failure) => json!({ "error": failure.message }),

@@ -85,7 +85,7 @@ pub(super) fn state(provider: &Provider) -> String {
         (Kind::Demo, _) => "built in".to_owned(),
         (Kind::Upstream, Auth::None) => "needs no key".to_owned(),
         (Kind::Upstream, Auth::Client) => "the client's own key".to_owned(),
-        (Kind::Upstream, Auth::Bearer | Auth::XApiKey | Auth::Both) => {
+        (Kind::Upstream, Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::Gcp) => {
             match provider.keys.as_slice() {
                 [] => "no key".to_owned(),
                 keys => {
@@ -117,6 +117,7 @@ fn auth(auth: Auth) -> &'static str {
         Auth::Bearer => "bearer",
         Auth::XApiKey => "x-api-key",
         Auth::Both => "both",
+        Auth::Gcp => "gcp",
         Auth::None => "none",
         Auth::Client => "client",
     }

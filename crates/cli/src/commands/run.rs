@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Run, environment: &SystemEnvironment) -> Result<Ex
         fingerprint: &loaded.fingerprint,
         version: VERSION,
         config: args.file.config.as_deref(),
+        file: loaded.config.sources.file.as_deref(),
         listen: None,
     };
     let lease = background::join_or_start(&directory, &wanted).await?;

@@ -1,13 +1,13 @@
 //! `lingate serve`: the gateway in the foreground, or, as `run` starts it, in the background.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lingate_config::{Config, LogFormat, LogLevel, SystemEnvironment};
-use lingate_gateway::{BindError, Gateway, Options};
+use lingate_gateway::{BindError, Gateway, Handle, Options, Outcome, Trigger};
 use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -15,11 +15,12 @@ use tracing_subscriber::EnvFilter;
 use super::{VERSION, ready, state_directory};
 use crate::args::Serve;
 use crate::background::{self, Entry, Registration};
-use crate::configuration::{Listen, load};
+use crate::configuration::{CommandLine, Listen, load};
 use crate::failure::Failure;
 use crate::log_fields::LogFields;
 use crate::output;
 use crate::port_owner::port_owner;
+use crate::service_manager::{self, Notifier};
 
 /// How long a gateway that `run` started stays for the next session.
 const STAYS: Duration = Duration::from_secs(5 * 60);
@@ -32,12 +33,18 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     }
     let mut signals = Signals::listen()
         .map_err(|error| Failure::problem(format!("cannot await signals: {error}")))?;
-    let listen = Listen {
-        address: args.listen.clone(),
-        port: args.port,
+    let notifier = Notifier::of(environment);
+    let handed = service_manager::listener()?;
+    let command_line = CommandLine {
+        path: args.file.config.clone(),
+        listen: listen(&args, handed.as_ref())?,
     };
-    let loaded = load(args.file.config.as_deref(), listen, environment)?;
-    start_log(&loaded.config);
+    let loaded = load(
+        command_line.path.as_deref(),
+        command_line.listen.clone(),
+        environment,
+    )?;
+    let log_level = start_log(&loaded.config);
     for warning in &loaded.config.warnings {
         tracing::warn!("{warning}");
     }
@@ -47,6 +54,9 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         version: VERSION,
         config_hash: loaded.fingerprint.clone(),
         idle_exit: args.background.then_some(STAYS),
+        listener: handed.map(Arc::new),
+        source: Some(Arc::new(command_line)),
+        files: loaded.files,
         ..Options::default()
     };
     let gateway = bind(&config, options, args.background).await?;
@@ -60,21 +70,70 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         background: args.background,
         log: args.log_file,
     };
-    let registration = register(&entry, environment);
+    let mut registration = register(&entry, environment);
     output::line(&ready::line(&config, &entry.url()))?;
+    notifier.ready();
 
     let shutdown = CancellationToken::new();
+    let handle = gateway.handle();
     let mut serving = std::pin::pin!(gateway.run(shutdown.clone()));
     tokio::select! {
         () = &mut serving => return Ok(ExitCode::SUCCESS),
-        _ = signals.next() => shutdown.cancel(),
+        () = signals.end(&handle, &notifier) => shutdown.cancel(),
+        () = follow(&handle, registration.as_mut(), &log_level) => {}
     }
+    notifier.stopping();
     // From here on nobody should join it.
     drop(registration);
     output::say("ending once running requests are done; again to end at once");
     tokio::select! {
         () = &mut serving => Ok(ExitCode::SUCCESS),
-        signal = signals.next() => Ok(ExitCode::from(128 + signal)),
+        signal = signals.next_end() => Ok(ExitCode::from(128 + signal)),
+    }
+}
+
+/// Where it listens, as the command line or the socket that was handed over has it.
+fn listen(args: &Serve, handed: Option<&TcpListener>) -> Result<Listen, Failure> {
+    let Some(handed) = handed else {
+        return Ok(Listen {
+            address: args.listen.clone(),
+            port: args.port,
+        });
+    };
+    if args.listen.is_some() || args.port.is_some() {
+        return Err(Failure::usage(
+            "`--listen` and `--port` cannot be used with a socket that was handed over (`LISTEN_FDS`)",
+        ));
+    }
+    let address = handed.local_addr().map_err(|error| {
+        Failure::problem(format!(
+            "the socket that was handed over has no address: {error}"
+        ))
+    })?;
+    Ok(Listen {
+        address: Some(address.to_string()),
+        port: None,
+    })
+}
+
+/// Does what a reload means outside the gateway: the entry that others find it by, the level of the log.
+async fn follow(handle: &Handle, mut registration: Option<&mut Registration>, log: &LogLevelOf) {
+    let mut in_force = handle.in_force();
+    while in_force.changed().await.is_ok() {
+        let now = in_force.borrow_and_update().clone();
+        if now
+            .last
+            .as_ref()
+            .is_none_or(|last| last.outcome != Outcome::Applied)
+        {
+            continue;
+        }
+        log.set(&now.config);
+        if let Some(registration) = registration.as_deref_mut()
+            && let Err(error) = registration.update(&now.hash, now.config.sources.file.as_deref())
+        {
+            tracing::warn!("`lingate run` may not find this gateway any more: {error}");
+        }
     }
 }
 
@@ -136,7 +195,22 @@ fn register(entry: &Entry, environment: &SystemEnvironment) -> Option<Registrati
         .ok()
 }
 
-fn start_log(config: &Config) {
+/// Changes what is logged.
+struct LogLevelOf {
+    set: Box<dyn Fn(EnvFilter) + Send + Sync>,
+    format: LogFormat,
+}
+
+impl LogLevelOf {
+    fn set(&self, config: &Config) {
+        (self.set)(log_filter(config));
+        if config.log.format != self.format {
+            tracing::warn!("`log.format` is another: that needs a restart");
+        }
+    }
+}
+
+fn log_filter(config: &Config) -> EnvFilter {
     let level = match config.log.level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
@@ -154,24 +228,46 @@ fn start_log(config: &Config) {
         "lingate_wire",
     ];
     let ours = ours.map(|target| format!("{target}={level}")).join(",");
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("warn,{ours}")))
-        .with_writer(io::stderr);
-    match config.log.format {
-        LogFormat::Text => log
-            .fmt_fields(LogFields::default())
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .init(),
-        LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
-    }
+    EnvFilter::new(format!("warn,{ours}"))
 }
 
-/// The signals that end a gateway.
+fn start_log(config: &Config) -> LogLevelOf {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(log_filter(config))
+        .with_writer(io::stderr);
+    let format = config.log.format;
+    let set: Box<dyn Fn(EnvFilter) + Send + Sync> = match format {
+        LogFormat::Text => {
+            let log = log
+                .fmt_fields(LogFields::default())
+                .with_ansi(io::stderr().is_terminal())
+                .with_target(false)
+                .with_filter_reloading();
+            let handle = log.reload_handle();
+            log.init();
+            Box::new(move |filter| drop(handle.reload(filter)))
+        }
+        LogFormat::Json => {
+            let log = log
+                .json()
+                .flatten_event(true)
+                .with_target(false)
+                .with_filter_reloading();
+            let handle = log.reload_handle();
+            log.init();
+            Box::new(move |filter| drop(handle.reload(filter)))
+        }
+    };
+    LogLevelOf { set, format }
+}
+
+/// The signals of a gateway: the first two end it, a hangup reloads it, unless the terminal it was started in is gone.
 struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
     hangup: unix::Signal,
+    /// Whether it was started in a terminal.
+    in_terminal: bool,
 }
 
 impl Signals {
@@ -180,7 +276,30 @@ impl Signals {
             terminate: unix::signal(SignalKind::terminate())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
             hangup: unix::signal(SignalKind::hangup())?,
+            in_terminal: io::stderr().is_terminal(),
         })
+    }
+
+    /// Reloads until it is told to end.
+    async fn end(&mut self, handle: &Handle, notifier: &Notifier) {
+        while i32::from(self.next().await) == SignalKind::hangup().as_raw_value() {
+            if self.in_terminal && !io::stderr().is_terminal() {
+                return;
+            }
+            notifier.reloading();
+            handle.reload(Trigger::Signal).await;
+            notifier.ready();
+        }
+    }
+
+    /// The number of the next one that means an end.
+    async fn next_end(&mut self) -> u8 {
+        loop {
+            let signal = self.next().await;
+            if i32::from(signal) != SignalKind::hangup().as_raw_value() {
+                return signal;
+            }
+        }
     }
 
     /// The number of the next one.

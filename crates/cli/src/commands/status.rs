@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{VERSION, state_directory};
 use crate::args::Report;
-use crate::background::{self, DefaultModel, Entry, Health, running};
+use crate::background::{self, DefaultModel, Entry, Health, InForce, Reload, running};
 use crate::configuration::{Listen, load};
 use crate::failure::Failure;
 use crate::output;
@@ -38,6 +38,7 @@ pub(crate) async fn run(
             Ok(health) => Some(Answer {
                 health,
                 default: background::default_model(&entry).await.ok(),
+                in_force: background::in_force(&entry).await.ok(),
             }),
         };
         found.push((is_own(&entry), entry, answer));
@@ -80,9 +81,16 @@ struct Answer {
     health: Health,
     /// None from a version that does not tell.
     default: Option<DefaultModel>,
+    /// The same.
+    in_force: Option<InForce>,
 }
 
 impl Answer {
+    /// The last reload, if there was one.
+    fn reload(&self) -> Option<&Reload> {
+        self.in_force.as_ref()?.reload.as_ref()
+    }
+
     /// When it began to accept, in whole seconds: RFC 3339, UTC.
     fn since(&self) -> String {
         match self.health.since.split_once('.') {
@@ -108,6 +116,8 @@ fn object(own: bool, entry: &Entry, answer: Option<&Answer>) -> serde_json::Valu
         "version": entry.version,
         "config": entry.config,
         "config_hash": entry.fingerprint,
+        "generation": answer.and_then(|answer| Some(answer.in_force.as_ref()?.generation)),
+        "reload": answer.and_then(Answer::reload),
         "current": own,
         "background": entry.background,
         "log": entry.log,
@@ -153,7 +163,13 @@ fn row(own: bool, entry: &Entry, answer: Option<&Answer>) -> [String; 9] {
         .config
         .as_ref()
         .map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
-    let configuration = if own {
+    let refused = answer
+        .and_then(Answer::reload)
+        .filter(|reload| reload.outcome == "refused");
+    let configuration = if let Some(refused) = refused {
+        let problem = refused.problems.first().map_or("", String::as_str);
+        format!("{file} (as it was: {problem})")
+    } else if own {
         file
     } else {
         format!("{file} (not the current one)")
@@ -207,6 +223,7 @@ mod tests {
                 exchanges: 0,
             },
             default: Some(DefaultModel { default, switched }),
+            in_force: None,
         };
         let check = |answer: Answer, since: &str, model: &str| {
             let row = row(true, &entry(), Some(&answer));
@@ -230,6 +247,34 @@ mod tests {
             "2026-11-21T12:00:01Z",
             "none",
         );
+    }
+
+    #[test]
+    fn a_refused_reload_is_shown_with_its_reason() {
+        let health = serde_json::json!({
+            "status": "ok", "service": "lingate", "pid": 7, "since": "2026-11-21T12:00:01Z",
+        });
+        let answer = |outcome: &str| Answer {
+            health: serde_json::from_value(health.clone()).unwrap(),
+            default: None,
+            in_force: Some(InForce {
+                generation: 3,
+                config: "f".to_owned(),
+                reload: Some(Reload {
+                    at: "2026-11-21T12:00:01Z".to_owned(),
+                    outcome: outcome.to_owned(),
+                    problems: vec!["l.toml:3: no".to_owned()],
+                }),
+            }),
+        };
+        let refused = answer("refused");
+        let shown = row(true, &entry(), Some(&refused));
+        assert_eq!(shown[8], "no file (as it was: l.toml:3: no)");
+        let object = object(true, &entry(), Some(&refused));
+        assert_eq!(object["generation"], 3);
+        assert_eq!(object["reload"]["problems"][0], "l.toml:3: no");
+        let applied = answer("applied");
+        assert_eq!(row(true, &entry(), Some(&applied))[8], "no file");
     }
 
     #[test]

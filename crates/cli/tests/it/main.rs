@@ -14,6 +14,7 @@ mod explain;
 mod harness;
 mod keys;
 mod launch;
+mod reload;
 mod serve;
 mod switch;
 mod verify;

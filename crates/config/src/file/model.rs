@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lingate_price::Rates;
 use lingate_quirk::{InstructionMode, MaxTokensField, ReasoningHistory, Thinking};
 use lingate_route::{Class, Return, Strategy};
 use schemars::JsonSchema;
@@ -182,6 +183,20 @@ pub(crate) struct PriceEntry {
     /// Input written to the cache; the input price if left out.
     #[serde(default)]
     pub(crate) cache_write: Option<PriceText>,
+}
+
+impl PriceEntry {
+    /// The same with what was left out.
+    pub(crate) fn rates(&self) -> Rates {
+        let input = self.input.0;
+        let or_input = |price: Option<PriceText>| price.map_or(input, |price| price.0);
+        Rates {
+            cache_read: or_input(self.cache_read),
+            cache_write_5m: or_input(self.cache_write),
+            cache_write_1h: or_input(self.cache_write),
+            ..Rates::flat(input, self.output.0)
+        }
+    }
 }
 
 /// A rule.

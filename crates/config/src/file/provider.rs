@@ -7,7 +7,7 @@ use lingate_wire::Wire;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::settings::{Auth, HttpVersion, Pool};
+use crate::settings::{AnthropicApi, Auth, HttpVersion, Pool};
 use crate::value::{DurationText, LimitText};
 
 /// A provider. What is left out comes from the preset of the same name, if there is one.
@@ -18,11 +18,13 @@ pub(crate) struct ProviderEntry {
     pub(crate) preset: Option<String>,
     /// One URL for every wire, or a table of one per wire. `/v1` and trailing slashes do not matter.
     pub(crate) base_url: Option<BaseUrlEntry>,
+    /// What a preset's addresses leave open, such as `project` and `location`.
+    pub(crate) variables: BTreeMap<String, String>,
     /// The wires it speaks. A client's own wire is used if listed, else the first. Found from the URL if left out.
     pub(crate) speaks: Option<Vec<WireName>>,
     /// How the key is sent; `client` passes the caller's own credential on, to this provider only.
     pub(crate) auth: Option<Auth>,
-    /// The key.
+    /// The key; with `auth = "gcp"` a credential file's path, or what stands in it.
     pub(crate) api_key: Option<String>,
     /// Several keys.
     pub(crate) api_keys: Option<Vec<String>>,
@@ -45,6 +47,12 @@ pub(crate) struct ProviderEntry {
     pub(crate) enabled: Option<bool>,
     /// Absolute paths per wire, for hosts where the URL rule does not hold.
     pub(crate) paths: PerWire,
+    /// How it is asked on the Anthropic wire.
+    pub(crate) anthropic_api: Option<AnthropicApi>,
+    /// The header that names a session to it, so that it can keep the session where its prompt cache is.
+    pub(crate) session_header: Option<String>,
+    /// Appended to every model's name, such as `:nitro`.
+    pub(crate) model_suffix: Option<String>,
     /// HTTP version towards it.
     pub(crate) http: Option<HttpVersion>,
     /// What becomes of `cache_control` on a foreign wire.
@@ -97,6 +105,24 @@ pub(crate) struct PerWire {
     gemini: Option<String>,
 }
 
+impl BaseUrlEntry {
+    /// Changes every URL.
+    pub(crate) fn each(&mut self, change: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::One(text) => change(text),
+            Self::PerWire(urls) => [
+                &mut urls.anthropic,
+                &mut urls.chat,
+                &mut urls.responses,
+                &mut urls.gemini,
+            ]
+            .into_iter()
+            .flatten()
+            .for_each(change),
+        }
+    }
+}
+
 impl UrlPerWire {
     pub(crate) fn get(&self, wire: Wire) -> Option<&str> {
         match wire {
@@ -109,6 +135,24 @@ impl UrlPerWire {
 }
 
 impl PerWire {
+    /// Whether there is one for any wire.
+    pub(crate) fn is_any(&self) -> bool {
+        Wire::ALL.into_iter().any(|wire| self.get(wire).is_some())
+    }
+
+    /// Changes every text.
+    pub(crate) fn each(&mut self, change: &mut dyn FnMut(&mut String)) {
+        [
+            &mut self.anthropic,
+            &mut self.chat,
+            &mut self.responses,
+            &mut self.gemini,
+        ]
+        .into_iter()
+        .flatten()
+        .for_each(change);
+    }
+
     pub(crate) fn get(&self, wire: Wire) -> Option<&str> {
         match wire {
             Wire::Anthropic => self.anthropic.as_deref(),
@@ -144,7 +188,7 @@ pub(crate) struct HealthEntry {
 }
 
 /// A wire's name.
-#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WireName {
     /// OpenAI Chat Completions.

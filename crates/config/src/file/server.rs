@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use lingate_price::MicroUsd;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::settings::{Bodies, LogFormat, LogLevel};
-use crate::value::{BudgetText, DurationText, KeyHashText, LimitText, MicroUsd, SizeText};
+use crate::value::{BudgetText, DurationText, KeyHashText, LimitText, SizeText};
 
 /// The listener.
 #[derive(Deserialize, JsonSchema, Default)]

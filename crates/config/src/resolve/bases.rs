@@ -101,7 +101,7 @@ pub(super) fn speaks(entry: &ProviderEntry, preset: Option<&Preset>, bases: &Bas
         .find(|preset| {
             let under =
                 |own: &BaseUrl| own.host() == base.host() && base.root().starts_with(own.root());
-            preset.bases().iter().any(under) || preset.hosts.contains(&base.host())
+            preset.bases().iter().any(under) || preset.is_also_at(&base.host())
         });
     known.map_or_else(|| vec![Wire::Chat], of_preset)
 }
@@ -119,6 +119,8 @@ pub(super) fn endpoints(
     if bases.all().next().is_none() {
         return endpoints;
     }
+    // A host alone, such as a proxy's, stands before the preset's paths; a URL with a path of its own replaces them.
+    let takes_paths = |base: &BaseUrl| entry.base_url.is_none() || base.root().is_empty();
     for &wire in speaks {
         let Some(base) = bases.of(wire) else {
             let message = format!("provider `{id}` speaks `{wire}` but has no base URL for it");
@@ -127,11 +129,10 @@ pub(super) fn endpoints(
             continue;
         };
         let own = entry.paths.get(wire);
-        let endpoint =
-            match own.or_else(|| preset.paths.get(wire).filter(|_| entry.base_url.is_none())) {
-                Some(path) => base.with_path(path),
-                None => base.endpoint(wire),
-            };
+        let endpoint = match own.or_else(|| preset.paths.get(wire).filter(|_| takes_paths(base))) {
+            Some(path) => base.with_path(path),
+            None => base.endpoint(wire),
+        };
         match endpoint {
             Some(endpoint) => {
                 endpoints.insert(wire, endpoint);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::LOCAL_TOKEN_PREFIX;
 use crate::document::{Node, Origin, Text};
 use crate::environment::Environment;
@@ -31,7 +33,7 @@ pub(super) fn from_environment(environment: &dyn Environment) -> Vec<Environment
         let usable = !key.is_empty() && !key.starts_with(LOCAL_TOKEN_PREFIX);
         usable.then(|| EnvironmentKey {
             preset: preset.of_key(&key),
-            auto: preset.auto,
+            auto: preset.auto && super::variables::are_set(preset, environment),
             variable: variable.clone(),
             key,
         })
@@ -72,6 +74,7 @@ pub(super) fn from_file(id: &str, document: &Node, report: &Report) -> Vec<KeyRe
             secret: Secret::new(text.expanded.trim().to_owned()),
             origin: origin(text, place.map(|place| place.to_string())),
             label: String::new(),
+            id: 0,
         })
         .collect()
 }
@@ -92,6 +95,7 @@ impl EnvironmentKey {
             secret: Secret::new(self.key.clone()),
             origin: format!("environment variable {}", self.variable),
             label: String::new(),
+            id: 0,
         }
     }
 }
@@ -107,7 +111,26 @@ pub(super) fn labelled(id: &str, keys: Vec<KeyRef>) -> Vec<KeyRef> {
             continue;
         }
         let label = format!("{id}#{}", labelled.len() + 1);
-        labelled.push(KeyRef { label, ..key });
+        let hash = key_id(id, &key.secret);
+        labelled.push(KeyRef {
+            label,
+            id: hash,
+            ..key
+        });
     }
     labelled
+}
+
+/// Stays the same wherever the key is found; gives nothing of it away.
+fn key_id(provider: &str, key: &Secret) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(b"lingate provider key\0");
+    hash.update(provider.as_bytes());
+    hash.update([0]);
+    hash.update(key.expose().as_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |id, byte| (id << 8) | u64::from(*byte))
 }

@@ -4,11 +4,13 @@ mod bases;
 mod headers;
 mod keys;
 mod models;
+mod options;
 mod provider;
 mod providers;
 mod references;
 mod routes;
 mod server;
+mod variables;
 
 use crate::config::{Config, Failover, FoundKey, Log, Sources};
 use crate::document::Node;
@@ -22,6 +24,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) document: &'a Node,
     pub(crate) options: &'a LoadOptions<'a>,
     pub(crate) environment: &'a dyn Environment,
+    /// Whether provider settings of the environment count.
+    pub(crate) from_env: bool,
 }
 
 /// Resolves `file`; what is wrong is reported, and something harmless stands in for it.
@@ -36,6 +40,7 @@ pub(crate) fn resolve(
         document,
         options,
         environment,
+        from_env: file.from_env,
     };
     let providers = providers::providers(&file, &inputs, report);
     let keys = server::client_keys(&file);

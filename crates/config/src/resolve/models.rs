@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use lingate_quirk::{Instruction, Temperature};
 
 use super::headers::headers;
-use crate::config::{Context, Images, ModelSettings, Price, TargetSettings};
+use crate::config::{Context, Images, ModelSettings, TargetSettings};
 use crate::environment::Environment;
 use crate::file::{ContextEntry, File, ModelEntry, TargetEntry, TargetTable, TemperatureEntry};
 use crate::report::{Path, Report};
-use crate::value::MicroUsd;
 
 type Settings = BTreeMap<(Option<String>, String), ModelSettings>;
 
@@ -109,17 +108,7 @@ fn model(
             .ensure_tool_call
             .then(|| entry.ensure_tool_call_max_attempts.unwrap_or(call_attempts)),
         validate_tool_calls: entry.validate_tool_calls,
-        price: entry.price.map(|price| {
-            let or_input = |price: Option<crate::value::PriceText>, input: MicroUsd| {
-                price.map_or(input, |price| price.0)
-            };
-            Price {
-                input: price.input.0,
-                output: price.output.0,
-                cache_read: or_input(price.cache_read, price.input.0),
-                cache_write: or_input(price.cache_write, price.input.0),
-            }
-        }),
+        price: entry.price.map(|price| price.rates()),
         max_tokens_field: entry.max_tokens_field,
         tool_format: entry.tool_format,
         tools_allowed: entry.tools_allowed.clone(),

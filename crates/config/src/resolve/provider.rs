@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderName, Uri};
 use lingate_wire::Wire;
 
 use super::Inputs;
 use super::bases::{Bases, endpoints, host_and_port, of_host, speaks, warn_about_hosts};
 use super::headers::headers;
 use super::keys::{EnvironmentKey, labelled};
+use super::{options, variables};
 use crate::document::home_expanded;
 use crate::file::ProviderEntry;
+use crate::gcp::{self, GcpCredentialError};
 use crate::preset::Preset;
 use crate::provider::{Health, KeyRef, Kind, Provider, Timeouts};
 use crate::report::{Report, did_you_mean, list};
 use crate::secret::Secret;
 use crate::settings::Auth;
+use crate::url::BaseUrl;
 
 pub(super) const HEALTH_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) const HEALTH_PATH: &str = "/v1/models";
@@ -52,8 +55,7 @@ pub(super) fn provider(
         false => keys,
     };
     let preset = of_keys(id, preset, own_base.is_some(), &keys, report);
-    let empty = ProviderEntry::default();
-    let base = preset.map_or(&empty, |preset| &preset.provider);
+    let base = &variables::filled(id, entry, preset, inputs, report);
     let local = preset.is_some_and(|preset| preset.local);
 
     let bases = own_base
@@ -61,7 +63,10 @@ pub(super) fn provider(
         .map(Bases::new)
         .unwrap_or_default();
     let speaks = speaks(entry, preset, &bases);
-    let endpoints = endpoints(id, entry, base, &bases, &speaks, report);
+    let mut endpoints = endpoints(id, entry, base, &bases, &speaks, report);
+    if own_base.is_none() && inputs.from_env {
+        endpoints.extend(environment_endpoints(id, preset, inputs, report));
+    }
 
     let auth = entry.auth.or(base.auth).unwrap_or(
         match (keys.is_empty(), speaks.contains(&Wire::Anthropic)) {
@@ -78,12 +83,15 @@ pub(super) fn provider(
     } else {
         auth
     };
+    if auth == Auth::Gcp {
+        keys = credentials(id, keys, enabled, inputs, report);
+    }
     match auth {
         Auth::None | Auth::Client => keys.clear(),
-        Auth::Bearer | Auth::XApiKey | Auth::Both if keys.is_empty() && enabled => {
+        Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::Gcp if keys.is_empty() && enabled => {
             no_key(id, preset, &bases, found, report);
         }
-        Auth::Bearer | Auth::XApiKey | Auth::Both => {}
+        Auth::Bearer | Auth::XApiKey | Auth::Both | Auth::Gcp => {}
     }
     warn_about_hosts(id, &bases, !keys.is_empty(), preset, report);
 
@@ -117,9 +125,23 @@ pub(super) fn provider(
     };
     let (own, theirs) = (&entry.timeouts, &base.timeouts);
     let mut all_headers = headers(&base.headers, &path("headers"), report);
+    // What a preset holds is public, and may stand in a message.
+    (all_headers.values_mut()).for_each(|value| value.set_sensitive(false));
     all_headers.extend(headers(&entry.headers, &["providers", id], report));
-    let mut body = base.body.clone();
-    body.extend(entry.body.clone());
+    let asked = match inputs.from_env && enabled {
+        true => options::asked(id, preset, inputs, report),
+        false => options::Asked::default(),
+    };
+    let body = options::merged(base.body.clone(), &asked.body);
+    let body = options::merged(body, &entry.body);
+    let model_suffix = entry.model_suffix.clone().or(asked.model_suffix);
+    let session_header = entry
+        .session_header
+        .as_ref()
+        .or(base.session_header.as_ref());
+    let session_header = session_header.and_then(|name| session_name(id, name, report));
+    // Where the rule for URLs does not hold, neither does the one for their lists of models.
+    let lists = |wire: &&Wire| base.paths.get(**wire).is_none();
     let proxy = entry.proxy.clone().filter(|proxy| !proxy.is_empty());
     let ca_file = entry.ca_file.as_deref().filter(|file| !file.is_empty());
 
@@ -159,13 +181,96 @@ pub(super) fn provider(
         },
         http: entry.http.or(base.http).unwrap_or_default(),
         cache_hints: entry.cache_hints.or(base.cache_hints),
+        anthropic_api: entry
+            .anthropic_api
+            .or(base.anthropic_api)
+            .unwrap_or_default(),
+        session_header,
+        model_suffix: model_suffix
+            .or_else(|| base.model_suffix.clone())
+            .unwrap_or_default(),
         headers: all_headers,
         body,
-        models_url: speaks.first().and_then(|wire| bases.of(*wire)?.models()),
+        models_url: speaks
+            .first()
+            .filter(lists)
+            .and_then(|wire| bases.of(*wire)?.models()),
         hosts: endpoints.values().filter_map(host_and_port).collect(),
         endpoints,
         speaks,
     }
+}
+
+/// Endpoints that the environment names whole.
+fn environment_endpoints(
+    id: &str,
+    preset: Option<&'static Preset>,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Vec<(Wire, Uri)> {
+    let named = preset.iter().flat_map(|preset| &preset.endpoint_env);
+    let mut endpoints = Vec::new();
+    for (wire, variable) in named {
+        let Some(text) = inputs.environment.var(variable) else {
+            continue;
+        };
+        let wire = Wire::from(*wire);
+        match BaseUrl::parse(&text).map(|base| base.endpoint(wire)) {
+            Ok(Some(endpoint)) => endpoints.push((wire, endpoint)),
+            Ok(None) | Err(_) => {
+                let hint = "write it like `https://api.example.com/v1/chat/completions`".to_owned();
+                let message = format!("environment variable {variable} is not a URL");
+                report.error(&["providers", id], message, Some(hint));
+            }
+        }
+    }
+    endpoints
+}
+
+/// The credentials that the keys are or lead to; with none, what the machine itself has.
+fn credentials(
+    id: &str,
+    keys: Vec<KeyRef>,
+    enabled: bool,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Vec<KeyRef> {
+    let mut refused = |origin: &str, error: GcpCredentialError| {
+        let message = format!("the key of provider `{id}` from {origin}: {error}");
+        let hint = "give a service account's file, or what stands in it".to_owned();
+        report.error(&["providers", id, "api_key"], message, Some(hint));
+    };
+    if keys.is_empty() && enabled && inputs.from_env {
+        return match gcp::ambient(inputs.environment) {
+            Ok((secret, origin)) => vec![KeyRef {
+                secret,
+                origin,
+                label: String::new(),
+                id: 0,
+            }],
+            Err(error) => {
+                refused("`gcloud auth application-default login`", error);
+                Vec::new()
+            }
+        };
+    }
+    let read = |key: KeyRef| match gcp::read(key.secret.expose(), inputs.environment) {
+        Ok(secret) => KeyRef { secret, ..key },
+        Err(error) => {
+            refused(&key.origin, error);
+            key
+        }
+    };
+    keys.into_iter().map(read).collect()
+}
+
+fn session_name(id: &str, name: &str, report: &mut Report) -> Option<HeaderName> {
+    let header = HeaderName::try_from(name).ok();
+    if header.is_none() {
+        let message = format!("`{name}` is not a header's name");
+        report.error(&["providers", id, "session_header"], message, None);
+    }
+    header
 }
 
 /// Keys under the variables of the provider's preset. They are the preset's own secrets: a base URL elsewhere gets

@@ -13,7 +13,7 @@ use crate::file::{File, ProviderEntry};
 use crate::preset::{Preset, preset, presets};
 use crate::provider::{DEMO, Health, Kind, Provider, Timeouts};
 use crate::report::{Report, did_you_mean};
-use crate::settings::{Auth, HttpVersion, Pool};
+use crate::settings::{AnthropicApi, Auth, HttpVersion, Pool};
 
 /// The providers, in the order of the file, then of the presets, the demo last.
 pub(super) fn providers(file: &File, inputs: &Inputs<'_>, report: &mut Report) -> Vec<Provider> {
@@ -141,6 +141,9 @@ fn demo() -> Provider {
         },
         http: HttpVersion::Auto,
         cache_hints: None,
+        anthropic_api: AnthropicApi::default(),
+        session_header: None,
+        model_suffix: String::new(),
         headers: HeaderMap::new(),
         body: serde_json::Map::new(),
         endpoints: BTreeMap::new(),

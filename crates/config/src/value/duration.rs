@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lingate_price::whole;
+
 use super::{FormatError, text_value};
 
 pub(super) const FORMAT: &str = "lingate-duration";
@@ -55,10 +57,4 @@ pub(super) fn parse_limit(text: &str) -> Result<Limit, FormatError> {
     } else {
         parse(text).map(Some)
     }
-}
-
-/// Digits only: `str::parse` would also take a sign.
-pub(super) fn whole(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits)
 }

@@ -11,7 +11,6 @@ mod tests;
 
 pub use address::DEFAULT_LISTEN;
 pub use hash::KeyHash;
-pub use money::MicroUsd;
 
 pub(crate) use address::parse_listen;
 pub(crate) use duration::{DurationText, LimitText};

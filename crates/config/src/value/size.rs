@@ -1,6 +1,7 @@
 //! `32MiB`, `5GiB`, `1048576`.
 
-use super::duration::whole;
+use lingate_price::whole;
+
 use super::{FormatError, text_value};
 
 pub(super) const FORMAT: &str = "lingate-size";

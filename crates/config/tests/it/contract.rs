@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lingate_config::{Context, Kind, MicroUsd};
+use lingate_config::{Context, Kind};
+use lingate_price::MicroUsd;
 use lingate_quirk::{ReasoningHistory, Temperature};
 use lingate_route::{Ask, Strategy, resolve};
 use lingate_wire::Wire;
@@ -76,7 +77,7 @@ fn example_loads() {
     assert_eq!(settings.temperature, Temperature::Client);
     let price = settings.price.expect("a price");
     assert_eq!(
-        (price.input, price.cache_write),
+        (price.input, price.cache_write_5m),
         (MicroUsd(600_000), MicroUsd(600_000))
     );
     let target = config
@@ -97,9 +98,9 @@ fn example_loads() {
 #[test]
 fn inert_keys_are_listed() {
     let config = load(
-        "[models.a]\ntargets = [\"demo/demo\"]\nimages = \"route:demo\"\nensure_tool_call = false\ntool_format = \"xml\"\n\
+        "[models.a]\ntargets = [\"demo/demo\"]\nimages = \"route:demo\"\nensure_tool_call = false\nprice = { input = \"1\", output = \"2\" }\ntool_format = \"xml\"\n\
          instruction = \"Be brief.\"\ntools_allowed = [\"a*\"]\nmax_turns = 2\n\
-         [profiles.p.models.b]\ntargets = [\"demo/demo\"]\noverflow = \"a\"\n",
+         [profiles.p.models.b]\ntargets = [\"demo/demo\"]\noverflow = \"a\"\nprice = { input = \"1\", output = \"2\" }\n",
         &[],
     )
     .unwrap_or_else(|problems| panic!("{problems}"));
@@ -107,8 +108,8 @@ fn inert_keys_are_listed() {
     assert_eq!(
         inert,
         [
-            "lingate.toml:3: `models.a.images` has no effect yet",
-            "lingate.toml:11: `profiles.p.models.b.overflow` has no effect yet",
+            "lingate.toml:5: `models.a.price` has no effect yet",
+            "lingate.toml:13: `profiles.p.models.b.price` has no effect yet",
         ]
     );
 }
@@ -165,7 +166,7 @@ fn attempts_for_a_tool_call() {
 fn quirks_of_presets_exist() {
     let known: Vec<&str> = lingate_quirk::names().collect();
     for preset in lingate_config::presets() {
-        let text = format!("[providers.{}]\napi_key = \"k\"\n", preset.name);
+        let text = format!("[providers.{}]\nenabled = false\n", preset.name);
         let config = load(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
         for quirk in &provider(&config, &preset.name).quirks {
             assert!(

@@ -100,7 +100,7 @@ timeouts = { connect = "3", headers = "none" }
       hint: did you mean `kimi-k2`?
     lingate.toml:8: `providers.moonshot.concurrency` must be at least 1
     lingate.toml:9: `providers.moonshot.enabled` must be true or false, not a string
-    lingate.toml:10: `providers.moonshot.auth`: `bear` is not one of `bearer`, `x-api-key`, `both`, `none` or `client`
+    lingate.toml:10: `providers.moonshot.auth`: `bear` is not one of `bearer`, `x-api-key`, `both`, `gcp`, `none` or `client`
       hint: did you mean `bearer`?
     lingate.toml:11: `providers.moonshot.timeouts.connect`: `3` is not a duration
       hint: write a whole number and its unit: `250ms`, `30s`, `5m`, `2h`

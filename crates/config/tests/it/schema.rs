@@ -71,6 +71,7 @@ fn every_key_is_accepted() {
             "no profile",
             "no preset",
             "no quirk",
+            "no variable",
             "leads back",
         ];
         let of_meaning = [

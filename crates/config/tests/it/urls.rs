@@ -255,13 +255,23 @@ fn paths_override_the_rule() {
     assert_eq!(endpoint(x, Wire::Chat), "https://h:1/a/v1/chat/completions");
 }
 
+/// A key of any kind.
+const CREDENTIAL: &str = r#"{"type":"service_account","client_email":"a@p","private_key":"-----BEGIN PRIVATE KEY-----"}"#;
+
+/// What presets' addresses leave open, without those that have a default.
+const OPEN: [(&str, &str); 3] = [
+    ("VERTEX_PROJECT_ID", "proj-1"),
+    ("AZURE_OPENAI_RESOURCE", "res-1"),
+    ("ANTHROPIC_FOUNDRY_RESOURCE", "res-2"),
+];
+
 /// Where each preset's requests go: a change here is a change of what users reach.
 #[test]
 fn presets() {
     let mut lines = Vec::new();
     for preset in lingate_config::presets() {
-        let text = format!("[providers.{}]\napi_key = \"k\"\n", preset.name);
-        let config = loaded(&text, &[]);
+        let text = format!("[providers.{}]\napi_key = '{CREDENTIAL}'\n", preset.name);
+        let config = loaded(&text, &OPEN);
         let provider = provider(&config, &preset.name);
         for wire in &provider.speaks {
             lines.push(format!(
@@ -291,18 +301,35 @@ fn presets() {
     deepseek anthropic https://api.deepseek.com/anthropic/v1/messages
     zai chat https://api.z.ai/api/paas/v4/chat/completions
     zai anthropic https://api.z.ai/api/anthropic/v1/messages
+    zai-coding chat https://api.z.ai/api/coding/paas/v4/chat/completions
+    zai-coding anthropic https://api.z.ai/api/anthropic/v1/messages
     minimax chat https://api.minimax.io/v1/chat/completions
     minimax anthropic https://api.minimax.io/anthropic/v1/messages
+    alibaba chat https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions
+    alibaba anthropic https://dashscope-intl.aliyuncs.com/apps/anthropic/v1/messages
     opencode-zen chat https://opencode.ai/zen/v1/chat/completions
     opencode-go chat https://opencode.ai/zen/go/v1/chat/completions
     together chat https://api.together.xyz/v1/chat/completions
     fireworks chat https://api.fireworks.ai/inference/v1/chat/completions
+    novita chat https://api.novita.ai/openai/v1/chat/completions
+    baseten chat https://inference.baseten.co/v1/chat/completions
+    cerebras chat https://api.cerebras.ai/v1/chat/completions
+    mistral chat https://api.mistral.ai/v1/chat/completions
     ollama chat http://127.0.0.1:11434/v1/chat/completions
     ollama anthropic http://127.0.0.1:11434/v1/messages
     llama-cpp chat http://127.0.0.1:8080/v1/chat/completions
     vllm chat http://127.0.0.1:8000/v1/chat/completions
+    sglang chat http://127.0.0.1:30000/v1/chat/completions
     xai responses https://api.x.ai/v1/responses
     xai chat https://api.x.ai/v1/chat/completions
+    vertex chat https://aiplatform.googleapis.com/v1/projects/proj-1/locations/global/endpoints/openapi/chat/completions
+    vertex-claude anthropic https://aiplatform.googleapis.com/v1/projects/proj-1/locations/global/publishers/anthropic/models
+    vertex-gemini gemini https://aiplatform.googleapis.com/v1/projects/proj-1/locations/global/publishers/google/models
+    bedrock-claude anthropic https://bedrock-mantle.us-east-1.api.aws/anthropic/v1/messages
+    bedrock chat https://bedrock-mantle.us-east-1.api.aws/v1/chat/completions
+    azure responses https://res-1.services.ai.azure.com/openai/v1/responses
+    azure chat https://res-1.services.ai.azure.com/openai/v1/chat/completions
+    azure-claude anthropic https://res-2.services.ai.azure.com/anthropic/v1/messages
     "##);
 }
 

@@ -7,10 +7,11 @@ use http::HeaderMap;
 use http::request::Parts;
 use lingate_route::Class;
 use lingate_wire::bridge::{self, PathFacts};
-use lingate_wire::json::{Doc, Text};
+use lingate_wire::json::{Doc, Text, Value};
 use lingate_wire::turn::{Block, Failure, MediaSource, Node};
 use sha2::{Digest as _, Sha256};
 
+use super::class;
 use super::kept::{Kept, Memory};
 use crate::front::keys::Caller;
 use lingate_wire::bridge::ReplyOptions;
@@ -19,10 +20,6 @@ use lingate_wire::{Decoded, Peek, Wire, anthropic};
 
 /// Claude Code's session, one id over all requests of a conversation.
 const SESSION_HEADER: &str = "x-claude-code-session-id";
-/// What Claude Code says a request is for, with `CLAUDE_CODE_GATEWAY_HINT_HEADERS=1`.
-const CLASS_HEADER: &str = "x-claude-code-request-class";
-/// Set on a subagent's requests.
-const AGENT_HEADER: &str = "x-claude-code-agent-id";
 
 /// One client request.
 pub(crate) struct Asked {
@@ -38,6 +35,8 @@ pub(crate) struct Asked {
     pub has_seal: bool,
     /// What is kept of earlier answers, for a client whose wire may lose it.
     pub memory: Option<Memory>,
+    /// Who asks.
+    pub caller: Caller,
     decoded: OnceLock<Result<Decoded, Failure>>,
 }
 
@@ -66,12 +65,14 @@ impl Asked {
             doc,
             peek,
             memory: None,
+            caller: Caller::Anybody,
             decoded: OnceLock::new(),
         })
     }
 
-    /// With what `kept` holds for this client, if its wire needs it.
+    /// From this client, with what `kept` holds for it, if its wire needs that.
     pub(crate) fn remembering(mut self, kept: &Arc<Kept>, caller: &Caller) -> Self {
+        self.caller = caller.clone();
         if self.wire == Wire::Chat {
             self.memory = Some(Memory::new(kept, caller.name()));
         }
@@ -109,7 +110,7 @@ impl Asked {
     /// nothing a provider could read.
     pub(crate) fn cache_key(&self) -> Option<Text> {
         let session = self.session()?;
-        let agent = self.header(AGENT_HEADER).unwrap_or_default();
+        let agent = class::agent(&self.headers);
         let digest = Sha256::digest(format!("{session}\n{agent}"));
         let key: String = digest
             .iter()
@@ -121,22 +122,52 @@ impl Asked {
 
     /// What the client says the request is for.
     pub(crate) fn class(&self) -> Class {
-        match self.header(CLASS_HEADER) {
-            Some("auxiliary") => Class::Auxiliary,
-            Some("subagent") => Class::Subagent,
-            _ if self.header(AGENT_HEADER).is_some() => Class::Subagent,
-            _ => Class::Main,
-        }
+        class::class(&self.headers, &self.doc)
     }
 
     /// Whether anybody is shown a picture.
     pub(crate) fn has_image(&self) -> bool {
+        self.mentions("image") && self.has_block(&|block| matches!(block, Block::Image(_)))
+    }
+
+    /// Whether the model is to read a document, such as a PDF.
+    pub(crate) fn has_document(&self) -> bool {
+        let is_document = |block: &Block| {
+            let Block::Document(document) = block else {
+                return false;
+            };
+            // A text that a client calls a document is text.
+            !matches!(
+                document.source,
+                MediaSource::Text(_) | MediaSource::Blocks(_)
+            )
+        };
+        (self.mentions("document") || self.mentions("file") || self.mentions("pdf"))
+            && self.has_block(&is_document)
+    }
+
+    /// Whether all tools that are declared may be ones that a provider runs: none comes with a schema.
+    pub(crate) fn has_only_hosted_tools(&self) -> bool {
+        let of_clients = [
+            "input_schema",
+            "parameters",
+            "function",
+            "functionDeclarations",
+        ];
+        let tools = self.doc.root().get("tools");
+        let is_hosted = |tool: Value<'_>| of_clients.iter().all(|name| tool.get(name).is_none());
+        self.peek.has_tools && tools.is_some_and(|tools| tools.items().all(is_hosted))
+    }
+
+    /// Whether a word stands anywhere in the body: what it does not name, it does not hold.
+    fn mentions(&self, word: &str) -> bool {
+        memchr::memmem::find(self.doc.body().as_bytes(), word.as_bytes()).is_some()
+    }
+
+    fn has_block(&self, is_it: &dyn Fn(&Block) -> bool) -> bool {
         self.decoded().is_ok_and(|decoded| {
-            decoded
-                .turn
-                .messages
-                .iter()
-                .any(|message| any_image(&message.blocks))
+            let mut messages = decoded.turn.messages.iter();
+            messages.any(|message| any_block(&message.blocks, is_it))
         })
     }
 
@@ -175,14 +206,16 @@ impl Asked {
     }
 }
 
-fn any_image(blocks: &[Node<Block>]) -> bool {
-    blocks.iter().any(|block| match &**block {
-        Block::Image(_) => true,
-        Block::ToolResult(result) => any_image(&result.content),
-        Block::Document(document) => match &document.source {
-            MediaSource::Blocks(blocks) => any_image(blocks),
-            _ => false,
-        },
-        _ => false,
+fn any_block(blocks: &[Node<Block>], is_it: &dyn Fn(&Block) -> bool) -> bool {
+    blocks.iter().any(|block| {
+        is_it(block)
+            || match &**block {
+                Block::ToolResult(result) => any_block(&result.content, is_it),
+                Block::Document(document) => match &document.source {
+                    MediaSource::Blocks(blocks) => any_block(blocks, is_it),
+                    _ => false,
+                },
+                _ => false,
+            }
     })
 }

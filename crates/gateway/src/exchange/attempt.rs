@@ -31,7 +31,7 @@ use crate::upstream::client::Way;
 use crate::upstream::decoding::Decoding;
 use crate::upstream::limits::{self, whole_seconds};
 use crate::upstream::payload::Payload;
-use crate::upstream::{demo, headers};
+use crate::upstream::{agent, demo, headers};
 
 /// Most bytes of an error body that are read.
 const ERROR_CAP: usize = 256 * 1024;
@@ -118,11 +118,30 @@ pub(crate) async fn run(
         repair,
         ..
     } = prepared;
+    let credential = upstream.key;
+    let shown = (shared.clients.shown_key(upstream.provider, credential)).await?;
+    let own = shown.as_ref().map(|key| upstream.showing(key));
+    let upstream = own.as_ref().unwrap_or(upstream);
     let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
     let told = |failure| Failed::from(blame.told(failure));
-    let response = send(shared, asked, upstream, lane, body)
+    let again = own.is_some().then(|| body.clone());
+    let mut response = send(shared, asked, upstream, lane, body)
         .await
         .map_err(told)?;
+    if let Some(body) = again
+        && response.status() == StatusCode::UNAUTHORIZED
+        && (shared.clients.key_refused(upstream.provider, credential)).await
+    {
+        // Tokens are withdrawn before their time: one more, made anew. The reply's texts are masked as before, in which the
+        // new one cannot stand yet.
+        let shown = (shared.clients.shown_key(upstream.provider, credential)).await?;
+        if let Some(key) = &shown {
+            let upstream = upstream.showing(key);
+            response = send(shared, asked, &upstream, lane, body)
+                .await
+                .map_err(told)?;
+        }
+    }
     let limits = Limits {
         idle: upstream.provider.timeouts.idle,
         progress: upstream.provider.has_deadline.then_some(PROGRESS),
@@ -141,6 +160,9 @@ pub(crate) async fn run(
     };
     if !response.status().is_success() {
         let mut failed = refused(upstream, lane, response, &blame).await;
+        if let Some(refusal) = agent::refusal(upstream.provider, &asked.headers, &failed.failure) {
+            return Err(refusal.into());
+        }
         if let Some((selection, state)) = &repair {
             if let Some((reply, quirk)) = selection.recovered(&failed.failure, state) {
                 draft.repaired(quirk);
@@ -337,6 +359,17 @@ pub(crate) fn request(
         Lane::Passthrough => headers::forwarded_request(&asked.headers),
         Lane::Translate => translated_headers(asked, upstream.wire),
     };
+    if upstream.has_model_in_path() {
+        // The body says it.
+        headers.remove("anthropic-version");
+    }
+    if let Some(name) = &upstream.provider.session_header
+        && !headers.contains_key(name)
+        && let Some(session) = asked.cache_key()
+        && let Ok(session) = HeaderValue::try_from(&*session.decode())
+    {
+        headers.insert(name, session);
+    }
     let configured = upstream.target.map(|target| &target.headers);
     for (name, value) in upstream
         .provider
@@ -359,7 +392,8 @@ pub(crate) fn request(
     *request.method_mut() = Method::POST;
     let query = (asked.query.as_deref()).filter(|_| lane == Lane::Passthrough);
     let (wire, is_stream) = (upstream.wire, asked.peek.stream);
-    *request.uri_mut() = address(url, wire, &upstream.model, is_stream, query);
+    let api = upstream.provider.anthropic_api;
+    *request.uri_mut() = address(url, wire, api, &upstream.model, is_stream, query);
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -409,7 +443,7 @@ async fn refused(
         .await
         .unwrap_or_default();
     let mut failure = bridge::decode_error(upstream.wire, head.status.as_u16(), &bytes);
-    let told = || limits::told(&head.headers, &failure.message, clock::wall());
+    let told = || limits::told(&head.headers, &bytes, &failure.message, clock::wall());
     failure.retry_after = failure.retry_after.or_else(|| match failure.kind {
         FailureKind::RateLimit | FailureKind::Billing => Some(whole_seconds(told()?)),
         _ => headers::retry_after(&head.headers, clock::wall()),

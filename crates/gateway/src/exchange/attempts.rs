@@ -15,9 +15,12 @@ use lingate_wire::turn::{Event, Failure, FailureKind, Usage};
 use super::answering::thread_refused;
 use super::asked::Asked;
 use super::attempt::{self, Attempt, Failed, WHOLE_WAIT};
+use super::destination::{destination, roomier};
+use super::places::Places;
 use super::policy::failover::Failover;
 use super::policy::{Demands, Next, Outcome, Patch, Plan, Policies};
-use super::upstream::{Upstream, resolution};
+use super::upstream::Upstream;
+use crate::lane::estimate;
 use crate::record::{AttemptEnd, Draft};
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::Tally;
@@ -44,6 +47,7 @@ pub(crate) struct Attempts {
     answer: Option<Box<Whole>>,
     /// A streamed reply ended before it was shown, and the policies have spoken.
     is_decided: bool,
+    places: Places,
 }
 
 impl Attempts {
@@ -54,9 +58,11 @@ impl Attempts {
         draft: &Arc<Draft>,
     ) -> Result<Self, Failure> {
         let table = shared.routes.table();
-        let candidates = resolution(&table, &asked)?.candidates;
-        let first = candidates.first().ok_or_else(nothing_serves)?;
         let (config, health) = (&shared.config, &shared.health);
+        let fitting = destination(config, &table, &shared.calibration.bytes, &asked)?;
+        draft.routed(&fitting);
+        let candidates = fitting.resolution.candidates;
+        let first = candidates.first().ok_or_else(nothing_serves)?;
         let failover = Failover::of(config, health, &table, &asked, &candidates, draft);
         let policies = Policies::of(Demands::of(config.model_settings(first)), failover);
         Ok(Self {
@@ -70,6 +76,7 @@ impl Attempts {
             events: Vec::new(),
             answer: None,
             is_decided: false,
+            places: Places::default(),
             candidates,
         })
     }
@@ -77,6 +84,8 @@ impl Attempts {
     /// Up to a reply to show, or the last failure, within the deadline for the first content.
     async fn reach(&mut self) -> Result<Answer, Failure> {
         let shared = Arc::clone(&self.shared);
+        let (asked, draft) = (&self.asked, &self.draft);
+        self.places.for_client(&shared, asked, draft).await?;
         self.plan.ask(self.policies.failover.choice()?);
         let reached = match self.deadline() {
             None => self.attempts(&shared).await,
@@ -96,6 +105,17 @@ impl Attempts {
             if self.asked.is_thread() && upstream.lane(&self.asked) == Lane::Translate {
                 return Ok(thread_refused(&self.draft));
             }
+            let (asked, draft, has_others) = (&self.asked, &self.draft, self.candidates.len() > 1);
+            let place =
+                (self.places).at_provider(shared, asked, draft, upstream.provider, has_others);
+            if let Err(failure) = place.await {
+                let Some(patch) = self.policies.failover.busy() else {
+                    return self.policies.failover.told(failure.into()).into_answer();
+                };
+                self.policies.failover.keep(failure.into());
+                self.plan.apply(patch);
+                continue;
+            }
             let settings = self.plan.settings(shared.learnt.settings(&upstream));
             self.made += 1;
             let attempt = Attempt {
@@ -111,7 +131,12 @@ impl Attempts {
                 Err(failed) => {
                     let patch = self.after_failure(&failed, &upstream);
                     let Some(patch) = patch else {
-                        return self.policies.failover.told(failed).into_answer();
+                        match self.overflow(shared, failed) {
+                            Ok(()) => continue,
+                            Err(failed) => {
+                                return self.policies.failover.told(failed).into_answer();
+                            }
+                        }
                     };
                     if let Patch::Ask { .. } = patch {
                         self.policies.failover.keep(failed);
@@ -129,6 +154,9 @@ impl Attempts {
                 }
             };
             self.plan.apply(patch);
+            if let Some(pause) = self.policies.failover.take_pause() {
+                tokio::time::sleep(pause).await;
+            }
         }
     }
 
@@ -157,6 +185,56 @@ impl Attempts {
             Next::Retry(patch) | Next::Continue(patch) if self.made < MOST_ATTEMPTS => Some(patch),
             Next::Retry(_) | Next::Continue(_) | Next::Finish => None,
         }
+    }
+
+    /// The conversation turned out too long: on to who has room for it. Its own refusal stays what the client is told if
+    /// that fails, because clients make a conversation shorter then.
+    ///
+    /// # Errors
+    /// Gives the failure back if it is another, or nobody has room.
+    fn overflow(&mut self, shared: &Shared, failed: Failed) -> Result<(), Failed> {
+        let FailureKind::ContextOverflow { tokens, .. } = failed.failure.kind else {
+            return Err(failed);
+        };
+        let has_begun = self.message.has_content() || self.made >= MOST_ATTEMPTS;
+        let Some(refused) = self.candidate().filter(|_| !has_begun) else {
+            return Err(failed);
+        };
+        let learnt = &shared.calibration.bytes;
+        if let (Some(tokens), Ok(decoded)) = (tokens, self.asked.decoded()) {
+            let size = estimate::size(decoded);
+            learnt.learn(&refused.provider, &refused.model, size, tokens);
+        }
+        let (config, table) = (&shared.config, shared.routes.table());
+        let choices = &self.candidates;
+        let (asked, failure) = (&self.asked, &failed.failure);
+        let found = roomier(config, &table, learnt, asked, choices, refused, failure);
+        let Some(fitting) = found else {
+            return Err(failed);
+        };
+        self.draft.routed(&fitting);
+        let candidates = fitting.resolution.candidates;
+        let health = &shared.health;
+        let mut failover = Failover::of(config, health, &table, asked, &candidates, &self.draft);
+        let Ok(choice) = failover.choice() else {
+            return Err(failed);
+        };
+        if let Some(next) = candidates.get(choice.candidate) {
+            let to = format!("{}/{}", next.provider, next.model);
+            self.draft.failed_over("context_overflow", &to);
+        }
+        failover.keep(failed);
+        let first = candidates
+            .first()
+            .and_then(|own| config.model_settings(own));
+        self.policies = Policies::of(Demands::of(first), failover);
+        self.candidates = candidates;
+        self.plan = Plan {
+            appended: std::mem::take(&mut self.plan.appended),
+            ..Plan::default()
+        };
+        self.plan.ask(choice);
+        Ok(())
     }
 
     /// A stream with content is shown; any other reply is complete, and the policies are asked at once.
@@ -289,7 +367,9 @@ impl Attempts {
                 deadline.as_secs()
             ),
         );
-        self.policies.failover.failed(&failure);
+        if !self.places.is_waiting {
+            self.policies.failover.failed(&failure);
+        }
         failure
     }
 

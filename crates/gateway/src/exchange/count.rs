@@ -17,15 +17,16 @@ use lingate_wire::turn::{Failure, FailureKind};
 
 use super::asked::Asked;
 use super::attempt::{self, Attempt};
+use super::destination::destination;
 use super::policy::Plan;
 use super::run::Call;
-use super::upstream::{Upstream, resolution};
+use super::upstream::Upstream;
 use crate::clock;
 use crate::front::body;
 use crate::front::respond::{self, Body};
 use crate::lane::{self, estimate};
 use crate::shared::Shared;
-use crate::upstream::address::gemini_count_address;
+use crate::upstream::address::{anthropic_count_address, gemini_count_address};
 use crate::upstream::blame::Blame;
 use crate::upstream::body::UpstreamBody;
 use crate::upstream::client::Way;
@@ -55,7 +56,9 @@ async fn answer(shared: &Shared, mut call: Call, id: &str) -> Result<Response<Bo
     let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?;
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.
-    let candidates = resolution(&shared.routes.table(), &asked)?.candidates;
+    let table = shared.routes.table();
+    let fitting = destination(&shared.config, &table, &shared.calibration.bytes, &asked)?;
+    let candidates = fitting.resolution.candidates;
     let Some(candidate) = candidates.first() else {
         return Ok(counted_here(
             call.wire,
@@ -152,18 +155,26 @@ async fn counted_by_provider(
 ) -> Option<Response<Body>> {
     let endpoint = upstream.url?;
     let url: Uri = match (asked.wire, upstream.wire) {
-        (Wire::Anthropic, Wire::Anthropic) => format!("{endpoint}/count_tokens").parse().ok()?,
+        (Wire::Anthropic, Wire::Anthropic) => {
+            anthropic_count_address(endpoint, upstream.provider.anthropic_api)
+        }
         // A translated body would have to be wrapped anew; the estimate is as good.
         (Wire::Gemini, Wire::Gemini) if sending.lane == Lane::Passthrough => endpoint.clone(),
         _ => return None,
     };
     let body = match sending.lane {
         Lane::Passthrough => sending.body.as_bytes().clone(),
-        Lane::Translate => countable(&sending.body)?,
+        Lane::Translate => countable(&sending.body, upstream)?,
     };
+    let shown = shared.clients.shown_key(upstream.provider, upstream.key);
+    let shown = tokio::time::timeout(COUNT_LIMIT, shown).await.ok()?.ok()?;
+    let own = shown.as_ref().map(|key| upstream.showing(key));
+    let upstream = own.as_ref().unwrap_or(upstream);
     let mut request = attempt::request(asked, upstream, sending.lane, &url, body.into()).ok()?;
     if upstream.wire == Wire::Gemini {
         *request.uri_mut() = gemini_count_address(endpoint, &upstream.model);
+    } else if upstream.has_model_in_path() {
+        *request.uri_mut() = url;
     }
     let client = shared.clients.get(&Way::of(upstream.provider))?;
     let counted = async {
@@ -232,8 +243,9 @@ fn is_passed_on(blame: &Blame, wire: Wire, lane: Lane, status: StatusCode, body:
     lane == Lane::Passthrough && is_own && is_clients
 }
 
-/// A translated body without what belongs to a request for a reply only; counting refuses members it does not know.
-fn countable(body: &ByteString) -> Option<Bytes> {
+/// A translated body without what belongs to a request for a reply only; counting refuses members it does not know. It
+/// names the model even where requests have it in their path.
+fn countable(body: &ByteString, upstream: &Upstream<'_>) -> Option<Bytes> {
     let doc = scan(body).ok()?;
     let mut writer = Writer::with_capacity(body.len());
     writer.begin_object();
@@ -241,6 +253,10 @@ fn countable(body: &ByteString) -> Option<Bytes> {
         if !matches!(&*key, "max_tokens" | "stream") {
             writer.key(&key).raw(value.raw());
         }
+    }
+    if upstream.has_model_in_path() {
+        let model = serde_json::Value::from(upstream.model.as_str());
+        writer.key("model").raw(&model.to_string());
     }
     writer.end_object();
     Some(writer.into_bytes().into())

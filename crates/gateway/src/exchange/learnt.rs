@@ -60,8 +60,8 @@ impl Learnt {
 /// Whether a repair is about the upstream, not about the one request.
 const fn is_lasting(repair: Repair) -> bool {
     match repair {
-        Repair::ReasoningPlaceholder | Repair::Thinking => true,
-        // A limit or a forced call is the wish of one request.
+        Repair::ReasoningPlaceholder | Repair::Thinking | Repair::ModelOutputLimit(_) => true,
+        // How much room there is differs from request to request, and a forced call is the wish of one.
         Repair::OutputLimit(_) | Repair::NoThinking => false,
     }
 }

@@ -2,11 +2,11 @@
 
 use http::Uri;
 use lingate_config::{
-    Config, Images, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings, ToolFormat,
-    ValidateToolCalls,
+    AnthropicApi, Config, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
+    ToolFormat, ValidateToolCalls,
 };
 use lingate_quirk::{Selection, Settings, Target, select};
-use lingate_route::{Ask, Candidate, Cause, Resolution, Table, Unresolved, resolve};
+use lingate_route::{Ask, Candidate, Cause, Looks, Resolution, Table, Unresolved, resolve};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
 use lingate_wire::gemini::Framing;
@@ -18,6 +18,7 @@ use crate::explain::Reason;
 use crate::lane::estimate;
 
 /// One provider, model and key, as resolved for one attempt.
+#[derive(Clone)]
 pub(crate) struct Upstream<'c> {
     pub provider: &'c Provider,
     pub model: String,
@@ -64,7 +65,7 @@ impl<'c> Upstream<'c> {
             settings: settings(provider, config.model_settings(candidate), &candidate.model),
             target: config.target_settings(candidate),
             demands: Demands::of(config.model_settings(candidate)),
-            model: candidate.model.clone(),
+            model: provider.sent_model(&candidate.model),
             key: provider.keys.first(),
             provider,
             wire,
@@ -106,13 +107,32 @@ impl<'c> Upstream<'c> {
             (has_seal, Reason::Seal),
             (self.selection.has_repairs(), Reason::Repairs),
             (self.settings.shape_requests(), Reason::ModelSettings),
-            (!self.provider.body.is_empty(), Reason::ProviderBody),
+            (
+                !self.provider.body.is_empty() || self.has_model_in_path(),
+                Reason::ProviderBody,
+            ),
             (target_body, Reason::TargetBody),
             (ensures_call, Reason::EnsureToolCall),
             (validates, Reason::ValidateToolCalls),
         ]
         .into_iter()
         .filter_map(|(holds, reason)| holds.then_some(reason))
+    }
+
+    /// Whether requests of the Anthropic wire go without the model, which stands in their path.
+    pub(crate) fn has_model_in_path(&self) -> bool {
+        self.wire == Wire::Anthropic && self.provider.anthropic_api == AnthropicApi::RawPredict
+    }
+
+    /// The same, showing another key.
+    pub(crate) fn showing<'k>(&self, key: &'k KeyRef) -> Upstream<'k>
+    where
+        'c: 'k,
+    {
+        Upstream {
+            key: Some(key),
+            ..self.clone()
+        }
     }
 
     /// Tells accounts of one provider apart, without the key.
@@ -124,17 +144,21 @@ impl<'c> Upstream<'c> {
 /// Candidates for a request, in order, and the way to them.
 pub(crate) fn resolution(routes: &Table, asked: &Asked) -> Result<Resolution, Failure> {
     let model = asked.peek.model.decode();
-    let looks = !routes.rules.is_empty();
-    let tools = if looks { tool_names(asked) } else { Vec::new() };
+    let looks = Looks::of(&routes.rules);
+    let tools = if looks.tools {
+        tool_names(asked)
+    } else {
+        Vec::new()
+    };
     let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
     let ask = Ask {
         model: &model,
         profile: asked.profile.as_deref(),
         class: asked.class(),
         header: &|name| asked.header(name),
-        image: looks && asked.has_image(),
+        image: looks.image && asked.has_image(),
         thinking: asked.peek.has_thinking,
-        input_tokens: if looks {
+        input_tokens: if looks.tokens {
             asked.decoded().map_or(0, estimate::input_tokens)
         } else {
             0
@@ -174,8 +198,8 @@ fn settings(provider: &Provider, model: Option<&ModelSettings>, name: &str) -> S
         max_output: settings
             .max_output
             .or_else(|| facts.and_then(|facts| facts.max_output)),
-        omits_images: settings.images == Images::Omit
-            && input.is_some_and(|input| !input.contains(&Modality::Image)),
+        // With `images = "route:MODEL"` it gets such a request only if that model cannot be asked.
+        omits_images: input.is_some_and(|input| !input.contains(&Modality::Image)),
         instruction: settings.instruction.clone(),
         tools_allowed: if settings.tools_allowed.iter().any(|glob| glob == "*") {
             Vec::new()

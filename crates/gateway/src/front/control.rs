@@ -15,7 +15,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 
 use super::respond::{self, Body};
-use crate::shared::Shared;
+use crate::generations::Generations;
+use crate::shared::{Process, Shared};
 use crate::{clock, ids};
 
 /// The header in which an owner shows the instance id.
@@ -28,7 +29,6 @@ pub(crate) struct Control {
     /// Known to those who may read the launcher's state file.
     pub instance: String,
     version: &'static str,
-    config_hash: String,
     since: jiff::Timestamp,
     /// Leases held now.
     leases: watch::Sender<usize>,
@@ -38,15 +38,10 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn new(
-        version: &'static str,
-        config_hash: String,
-        instance: Option<String>,
-    ) -> Self {
+    pub(crate) fn new(version: &'static str, instance: Option<String>) -> Self {
         Self {
             instance: instance.unwrap_or_else(ids::instance),
             version,
-            config_hash,
             since: clock::wall(),
             leases: watch::Sender::new(0),
             exchanges: AtomicU64::new(0),
@@ -59,12 +54,17 @@ impl Control {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Refuses who does not know the instance id.
-    pub(crate) fn check_owner(&self, headers: &HeaderMap) -> Result<(), Failure> {
+    /// Whether who asks knows the instance id.
+    pub(crate) fn is_owner(&self, headers: &HeaderMap) -> bool {
         let shown = headers
             .get(INSTANCE_HEADER)
             .map_or(&[][..], http::HeaderValue::as_bytes);
-        if bool::from(shown.ct_eq(self.instance.as_bytes())) {
+        bool::from(shown.ct_eq(self.instance.as_bytes()))
+    }
+
+    /// Refuses who does not know the instance id.
+    pub(crate) fn check_owner(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        if self.is_owner(headers) {
             return Ok(());
         }
         Err(Failure::new(
@@ -80,38 +80,60 @@ impl Control {
 }
 
 /// `GET /health`
-pub(crate) fn health(shared: &Shared) -> Response<Body> {
-    let control = &shared.control;
-    let is_stopping = shared.stopping.is_cancelled();
+pub(crate) fn health(generations: &Generations) -> Response<Body> {
+    let process = &generations.process;
+    let control = &process.control;
+    let told = generations.told();
+    let told = told.borrow();
+    let reload = told.last.as_ref().map(|last| {
+        json!({
+            "at": format!("{:.0}", last.at),
+            "outcome": last.outcome.name(),
+        })
+    });
     let body = json!({
-        "status": if is_stopping { "stopping" } else { "ok" },
+        "status": if process.stopping.is_cancelled() { "stopping" } else { "ok" },
         "service": "lingate",
         "version": control.version,
         "pid": std::process::id(),
-        "config": control.config_hash,
+        "config": told.hash,
+        "generation": told.generation,
+        "reload": reload,
         "since": format!("{:.0}", control.since),
         "sessions": *control.leases.borrow(),
-        "active": shared.metrics.in_flight.get(),
+        "active": process.metrics.in_flight.get(),
+        "waiting": process.queues.n_waiting(),
         "exchanges": control.exchanges.load(Ordering::Relaxed),
     });
     respond::json(StatusCode::OK, body.to_string())
 }
 
+/// `GET /readyz`: whether it takes on new sessions.
+pub(crate) fn ready(process: &Process) -> Response<Body> {
+    let is_leaving = process.control.is_leaving.load(Ordering::Relaxed);
+    if is_leaving || process.stopping.is_cancelled() {
+        let body = json!({ "status": "stopping", "service": "lingate" });
+        return respond::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string());
+    }
+    let body = json!({ "status": "ok", "service": "lingate" });
+    respond::json(StatusCode::OK, body.to_string())
+}
+
 /// `GET /api/providers`: how well their tool calls fitted, per model.
 pub(crate) fn providers(shared: &Shared) -> Response<Body> {
-    let body = json!({ "models": shared.accuracy.snapshot() });
+    let body = json!({ "models": shared.accuracy.snapshot(), "queues": shared.queues.snapshot() });
     respond::json(StatusCode::OK, body.to_string())
 }
 
 /// `POST /api/stop`: ends the gateway once nobody holds a lease, with `?now` at once. No lease is given from here on;
 /// exchanges under way go on to their end either way.
-pub(crate) fn stop(shared: &Arc<Shared>, query: Option<&str>) -> Response<Body> {
-    shared.control.is_leaving.store(true, Ordering::Relaxed);
+pub(crate) fn stop(process: &Arc<Process>, query: Option<&str>) -> Response<Body> {
+    process.control.is_leaving.store(true, Ordering::Relaxed);
     if query == Some("now") {
-        shared.stopping.cancel();
+        process.stopping.cancel();
     } else {
-        let waiting = Arc::clone(shared);
-        shared.tasks.spawn(async move {
+        let waiting = Arc::clone(process);
+        process.tasks.spawn(async move {
             let mut leases = waiting.control.leases();
             tokio::select! {
                 _ = leases.wait_for(|&count| count == 0) => waiting.stopping.cancel(),
@@ -123,22 +145,22 @@ pub(crate) fn stop(shared: &Arc<Shared>, query: Option<&str>) -> Response<Body> 
 }
 
 /// `GET /api/lease`: open for as long as the holder lives; a line now and then tells a dead holder.
-pub(crate) fn lease(shared: &Arc<Shared>) -> Result<Response<Body>, Failure> {
-    if shared.control.is_leaving.load(Ordering::Relaxed) || shared.stopping.is_cancelled() {
+pub(crate) fn lease(process: &Arc<Process>) -> Result<Response<Body>, Failure> {
+    if process.control.is_leaving.load(Ordering::Relaxed) || process.stopping.is_cancelled() {
         return Err(Failure::new(
             FailureKind::Overloaded,
             "this gateway is ending; start another",
         ));
     }
-    shared.control.leases.send_modify(|count| *count += 1);
+    process.control.leases.send_modify(|count| *count += 1);
     let lease = Lease {
-        shared: Arc::clone(shared),
+        process: Arc::clone(process),
     };
     let stream = futures_util::stream::unfold((lease, true), |(lease, is_first)| async move {
         if !is_first {
             tokio::select! {
                 () = tokio::time::sleep(LEASE_BEAT) => {}
-                () = lease.shared.stopping.cancelled() => return None,
+                () = lease.process.stopping.cancelled() => return None,
             }
         }
         Some((
@@ -157,12 +179,12 @@ pub(crate) fn lease(shared: &Arc<Shared>) -> Result<Response<Body>, Failure> {
 
 /// Counts as one lease until dropped.
 struct Lease {
-    shared: Arc<Shared>,
+    process: Arc<Process>,
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.shared
+        self.process
             .control
             .leases
             .send_modify(|count| *count = count.saturating_sub(1));

@@ -16,7 +16,7 @@ use super::admission::Admitted;
 use super::limits::{HEAD_BYTES, HEAD_LINES, SEND_BYTES, UNSENT_BYTES};
 use super::service::serve;
 use super::socket::Socket;
-use crate::shared::Shared;
+use crate::generations::Generations;
 
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 100;
@@ -29,28 +29,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const LOBBY_STAY: Duration = Duration::from_secs(5);
 
 /// Accepts until the gateway is stopping.
-pub(crate) async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+pub(crate) async fn accept(listener: &TcpListener, generations: &Arc<Generations>) {
+    let process = &generations.process;
     loop {
         // What is not accepted waits in the listener's queue.
         let place_and_stream = async {
-            let place = shared.admission.lobby().await;
+            let place = process.admission.lobby().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
             biased;
-            () = shared.stopping.cancelled() => return,
+            () = process.stopping.cancelled() => return,
             accepted = place_and_stream => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let admitted = place.seated(&shared.admission);
-                let shared_with = Arc::clone(shared);
-                shared.tasks.spawn(async move {
+                let admitted = place.seated(&process.admission);
+                let generations = Arc::clone(generations);
+                process.tasks.spawn(async move {
                     if !admitted.is_full {
-                        return connection(shared_with, stream, peer, &admitted).await;
+                        return connection(generations, stream, peer, &admitted).await;
                     }
                     tracing::warn!(%peer, "no room for another connection");
-                    let told = connection(shared_with, stream, peer, &admitted);
+                    let told = connection(generations, stream, peer, &admitted);
                     let _ = timeout(LOBBY_STAY, told).await;
                 });
             }
@@ -62,11 +63,17 @@ pub(crate) async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, admitted: &Admitted) {
+async fn connection(
+    generations: Arc<Generations>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    admitted: &Admitted,
+) {
+    let process = Arc::clone(&generations.process);
     if stream.set_nodelay(true).is_err() || bound_queue(&stream).is_err() {
         return;
     }
-    let Ok(Some(socket)) = timeout(shared.limits.head, Socket::accept(stream)).await else {
+    let Ok(Some(socket)) = timeout(process.limits.head, Socket::accept(stream)).await else {
         return;
     };
     let builder = auto::Builder::new(TokioExecutor::new());
@@ -78,7 +85,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, ad
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(shared.limits.head)
+        .header_read_timeout(process.limits.head)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_LINES)
         .http2()
@@ -89,14 +96,14 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, ad
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_LIMIT)
         .max_pending_accept_reset_streams(20);
-    let service_shared = Arc::clone(&shared);
     let is_full = admitted.is_full;
-    let service = service_fn(move |request| serve(Arc::clone(&service_shared), request, is_full));
+    let service =
+        service_fn(move |request| serve(Arc::clone(&generations), request, peer, is_full));
     let connection = builder.serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = shared.stopping.cancelled() => {
+        () = process.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

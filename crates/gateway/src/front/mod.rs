@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod models;
+pub(crate) mod queue;
 pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod service;

@@ -1,6 +1,6 @@
 //! The route table: paths to what answers them, and who may ask.
 
-use http::Method;
+use http::{HeaderMap, Method};
 use lingate_wire::Wire;
 use lingate_wire::bridge::PathFacts;
 
@@ -21,6 +21,8 @@ pub(crate) enum Route {
     EventLogging,
     /// Whether the gateway is well.
     Health,
+    /// Whether it takes on new sessions.
+    Ready,
     /// Prometheus text.
     Metrics,
     /// Ends the gateway after its sessions.
@@ -29,6 +31,8 @@ pub(crate) enum Route {
     Lease,
     /// The default model in force, and its switch.
     Default,
+    /// The configuration in force, and its reload.
+    Reload,
     /// How the providers have done so far.
     Providers,
 }
@@ -42,6 +46,8 @@ pub(crate) enum Access {
     Client,
     /// Who knows this process's instance id, which stands in a file only its user can read.
     Owner,
+    /// The owner, and who else may administer the gateway.
+    Admin,
 }
 
 impl Route {
@@ -53,8 +59,9 @@ impl Route {
             | Self::Models
             | Self::Model(_)
             | Self::Metrics => Access::Client,
-            Self::Probe | Self::EventLogging | Self::Health => Access::Open,
-            Self::Stop | Self::Lease | Self::Default | Self::Providers => Access::Owner,
+            Self::Probe | Self::EventLogging | Self::Health | Self::Ready => Access::Open,
+            Self::Stop | Self::Lease | Self::Default => Access::Owner,
+            Self::Reload | Self::Providers => Access::Admin,
         }
     }
 
@@ -64,11 +71,11 @@ impl Route {
             Self::Reply(_) | Self::CountTokens(_) | Self::EventLogging | Self::Stop => {
                 &[Method::POST]
             }
-            Self::Models | Self::Model(_) | Self::Probe | Self::Health => {
+            Self::Models | Self::Model(_) | Self::Probe | Self::Health | Self::Ready => {
                 &[Method::GET, Method::HEAD]
             }
             Self::Metrics | Self::Lease | Self::Providers => &[Method::GET],
-            Self::Default => &[Method::GET, Method::POST],
+            Self::Default | Self::Reload => &[Method::GET, Method::POST],
         }
     }
 
@@ -83,9 +90,9 @@ impl Route {
             Self::Models | Self::Model(_) => "models",
             Self::Probe => "probe",
             Self::EventLogging => "event_logging",
-            Self::Health => "health",
+            Self::Health | Self::Ready => "health",
             Self::Metrics => "metrics",
-            Self::Stop | Self::Lease | Self::Default | Self::Providers => "control",
+            Self::Stop | Self::Lease | Self::Default | Self::Reload | Self::Providers => "control",
         }
     }
 }
@@ -101,6 +108,18 @@ pub(crate) struct Matched {
     pub wire: Wire,
     /// What the path says of a request that its body does not.
     pub facts: PathFacts,
+}
+
+impl Matched {
+    /// The same for who asks: the list of models stands at one path for several wires, and Google's SDKs say who they are.
+    pub(crate) fn asked_by(mut self, headers: &HeaderMap) -> Self {
+        let is_list = matches!(self.route, Some(Route::Models | Route::Model(_)));
+        let mut shown = ["x-goog-api-client", "x-goog-api-key"].iter();
+        if is_list && shown.any(|name| headers.contains_key(*name)) {
+            self.wire = Wire::Gemini;
+        }
+        self
+    }
 }
 
 /// Reads a path (without its query). A first segment counts as a profile if `is_profile` knows it.
@@ -139,9 +158,13 @@ fn known(path: &str) -> Option<(Route, PathFacts)> {
     gemini(path).or_else(|| Some((plain(path)?, PathFacts::default())))
 }
 
-/// `/v1beta/models/{model}:{method}`: the model may hold slashes and colons of its own.
+/// `/v1beta/models/{model}:{method}`: the model may hold slashes and colons of its own. Google's SDKs ask under `/v1` by
+/// now (3.x for TypeScript, read 2026-11), and under `/v1alpha` for what is new.
 fn gemini(path: &str) -> Option<(Route, PathFacts)> {
-    let rest = path.strip_prefix("/v1beta/models/")?;
+    let versions = ["/v1beta/models/", "/v1/models/", "/v1alpha/models/"];
+    let rest = versions
+        .iter()
+        .find_map(|version| path.strip_prefix(version))?;
     let (model, method) = rest.rsplit_once(':')?;
     let facts = |stream| PathFacts {
         model: percent_decoded(model).into(),
@@ -167,22 +190,34 @@ fn plain(path: &str) -> Option<Route> {
         }
         "/v1/chat/completions" | "/chat/completions" => Route::Reply(Wire::Chat),
         "/v1/responses" | "/responses" => Route::Reply(Wire::Responses),
-        "/v1/models" | "/v1/v1/models" | "/v1beta/models" => Route::Models,
+        "/v1/models" | "/v1/v1/models" | "/v1beta/models" | "/v1alpha/models" => Route::Models,
         "/" | "/api/hello" => Route::Probe,
         "/api/event_logging/batch" => Route::EventLogging,
-        "/health" | "/healthz" | "/readyz" => Route::Health,
+        "/health" | "/healthz" => Route::Health,
+        "/readyz" => Route::Ready,
         "/metrics" => Route::Metrics,
         "/api/stop" => Route::Stop,
         "/api/lease" => Route::Lease,
         "/api/default" => Route::Default,
+        "/api/reload" => Route::Reload,
         "/api/providers" => Route::Providers,
         _ => {
             let id = path
                 .strip_prefix("/v1/models/")
                 .or_else(|| path.strip_prefix("/v1beta/models/"))
-                .filter(|id| !id.is_empty() && !id.starts_with(':'))?;
+                .or_else(|| path.strip_prefix("/v1alpha/models/"))
+                .filter(|id| !id.is_empty() && !id.starts_with(':') && !is_method(id))?;
             Route::Model(percent_decoded(id))
         }
+    })
+}
+
+/// Whether a path ends in a method of Google's, such as `:embedContent`, rather than in a model's id with a colon.
+fn is_method(path: &str) -> bool {
+    path.rsplit_once(':').is_some_and(|(_, method)| {
+        ["Content", "Contents", "Tokens"]
+            .iter()
+            .any(|object| method.ends_with(object))
     })
 }
 
@@ -192,7 +227,10 @@ fn wire_of(path: &str) -> Wire {
         Wire::Chat
     } else if path.ends_with("/responses") || path.contains("/responses/") {
         Wire::Responses
-    } else if path.contains("/v1beta") {
+    } else if path.contains("/v1beta")
+        || path.contains("/v1alpha")
+        || path.contains("/models/") && is_method(path)
+    {
         Wire::Gemini
     } else {
         Wire::Anthropic
@@ -256,7 +294,7 @@ mod tests {
         for path in ["/", "/api/hello"] {
             assert_eq!(route(path), Some(Route::Probe), "{path}");
         }
-        for path in ["/health", "/healthz", "/readyz"] {
+        for path in ["/health", "/healthz"] {
             assert_eq!(route(path), Some(Route::Health), "{path}");
         }
         assert_eq!(
@@ -284,11 +322,13 @@ mod tests {
             Route::Probe => ("/", Access::Open),
             Route::EventLogging => ("/api/event_logging/batch", Access::Open),
             Route::Health => ("/health", Access::Open),
+            Route::Ready => ("/readyz", Access::Open),
             Route::Metrics => ("/metrics", Access::Client),
             Route::Stop => ("/api/stop", Access::Owner),
             Route::Lease => ("/api/lease", Access::Owner),
             Route::Default => ("/api/default", Access::Owner),
-            Route::Providers => ("/api/providers", Access::Owner),
+            Route::Reload => ("/api/reload", Access::Admin),
+            Route::Providers => ("/api/providers", Access::Admin),
         };
         for variant in [
             Route::Reply(Wire::Anthropic),
@@ -302,10 +342,12 @@ mod tests {
             Route::Probe,
             Route::EventLogging,
             Route::Health,
+            Route::Ready,
             Route::Metrics,
             Route::Stop,
             Route::Lease,
             Route::Default,
+            Route::Reload,
             Route::Providers,
         ] {
             let (path, access) = path(&variant);
@@ -325,6 +367,8 @@ mod tests {
                 true,
             ),
             ("/v1beta/models/a/b:countTokens", "a/b", false),
+            ("/v1/models/kimi:generateContent", "kimi", false),
+            ("/v1alpha/models/a:b:streamGenerateContent", "a:b", true),
         ] {
             let found = matched(path, |name| name == "team");
             assert_eq!(found.wire, Wire::Gemini, "{path}");
@@ -340,6 +384,8 @@ mod tests {
         }
         for path in [
             "/v1beta/models/:generateContent",
+            "/v1/models/kimi:embedContent",
+            "/v1beta/models/kimi:batchEmbedContents",
             "/other/v1beta/models/kimi:generateContent",
         ] {
             assert_eq!(route(path), None, "{path}");
@@ -372,5 +418,22 @@ mod tests {
         assert_eq!(wire("/v1/responses"), Wire::Responses);
         assert_eq!(wire("/v1/responses/resp_1/cancel"), Wire::Responses);
         assert_eq!(wire("/v1beta/models/x:generateContent"), Wire::Gemini);
+        assert_eq!(wire("/v1/models/x:embedContent"), Wire::Gemini);
+        assert_eq!(wire("/v1/models/x:free"), Wire::Anthropic);
+    }
+
+    #[test]
+    fn the_list_is_for_who_asks() {
+        for (path, name, expected) in [
+            ("/v1/models", "x-goog-api-key", Wire::Gemini),
+            ("/v1/models/m:free", "x-goog-api-client", Wire::Gemini),
+            ("/v1/models", "authorization", Wire::Anthropic),
+            ("/v1/messages", "x-goog-api-key", Wire::Anthropic),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, http::HeaderValue::from_static("x"));
+            let found = matched(path, |_| false).asked_by(&headers);
+            assert_eq!(found.wire, expected, "{path} with {name}");
+        }
     }
 }

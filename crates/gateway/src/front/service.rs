@@ -1,6 +1,7 @@
 //! One request, from its head to what answers it.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{ACCEPT_ENCODING, CONNECTION};
@@ -12,23 +13,28 @@ use super::keys::{self, Caller};
 use super::respond::{self, Body};
 use super::route::{Access, Matched, Route, matched};
 use super::{control, encoding, guard, models, switch};
+use crate::admin;
 use crate::exchange::run::Call;
 use crate::exchange::{count, run};
+use crate::generations::Generations;
 use crate::metrics::{CONTENT_TYPE, RouteLabels};
 use crate::shared::Shared;
 use crate::{clock, ids};
 
 /// Answers one request; never fails. Where there `is_full` of connections, only the gateway's own state is told.
 pub(crate) async fn serve(
-    shared: Arc<Shared>,
+    generations: Arc<Generations>,
     request: Request<Incoming>,
+    peer: SocketAddr,
     is_full: bool,
 ) -> Result<Response<Body>, Infallible> {
+    let shared = generations.current();
     let profiles = &shared.config.routes.profiles;
-    let matched = matched(request.uri().path(), |name| profiles.contains_key(name));
+    let matched = matched(request.uri().path(), |name| profiles.contains_key(name))
+        .asked_by(request.headers());
     let is_head = request.method() == Method::HEAD;
     let wire = matched.wire;
-    let mut response = match dispatch(shared, request, matched, is_full).await {
+    let mut response = match dispatch(&generations, shared, request, matched, peer, is_full).await {
         Ok(response) => response,
         Err(Refused {
             failure,
@@ -87,9 +93,11 @@ impl Refused {
 }
 
 async fn dispatch(
+    generations: &Arc<Generations>,
     shared: Arc<Shared>,
     request: Request<Incoming>,
     matched: Matched,
+    peer: SocketAddr,
     is_full: bool,
 ) -> Result<Response<Body>, Refused> {
     let (parts, body) = request.into_parts();
@@ -114,7 +122,12 @@ async fn dispatch(
     if !route.methods().contains(&parts.method) {
         return Err(wrong_method(&parts.method, &route));
     }
-    if is_full && !matches!(route, Route::Health | Route::Metrics | Route::Stop) {
+    if is_full
+        && !matches!(
+            route,
+            Route::Health | Route::Ready | Route::Metrics | Route::Stop
+        )
+    {
         return Err(Refused::from(full()).last());
     }
     let caller = match route.access() {
@@ -122,6 +135,10 @@ async fn dispatch(
         Access::Client => keys::caller(&shared.config, &parts.headers)?,
         Access::Owner => {
             shared.control.check_owner(&parts.headers)?;
+            Caller::Anybody
+        }
+        Access::Admin => {
+            admin::access::check(&shared.config, &shared.control, &parts.headers, peer)?;
             Caller::Anybody
         }
     };
@@ -189,12 +206,15 @@ async fn dispatch(
         }
         Route::Probe => respond::empty(StatusCode::OK),
         Route::EventLogging => respond::json(StatusCode::OK, "{}"),
-        Route::Health => control::health(&shared),
+        Route::Health => control::health(generations),
+        Route::Ready => control::ready(&shared.process),
         Route::Metrics => respond::whole(StatusCode::OK, CONTENT_TYPE, shared.metrics.text()),
-        Route::Stop => control::stop(&shared, parts.uri.query()),
-        Route::Lease => control::lease(&shared)?,
-        Route::Default if parts.method == Method::POST => switch::set(&shared, body).await?,
+        Route::Stop => control::stop(&shared.process, parts.uri.query()),
+        Route::Lease => control::lease(&shared.process)?,
+        Route::Default if parts.method == Method::POST => switch::set(generations, body).await?,
         Route::Default => switch::get(&shared),
+        Route::Reload if parts.method == Method::POST => admin::reload::post(generations).await,
+        Route::Reload => admin::reload::get(generations),
         Route::Providers => control::providers(&shared),
     })
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::body;
 use super::respond::{self, Body};
+use crate::generations::Generations;
 use crate::shared::Shared;
 
 /// Far more than a model's name.
@@ -23,8 +24,12 @@ pub(crate) fn get(shared: &Shared) -> Response<Body> {
 }
 
 /// `POST /api/default` with `{"model": NAME}`, or null to go back to the configured one.
-pub(crate) async fn set(shared: &Shared, body: Incoming) -> Result<Response<Body>, Failure> {
-    let text = body::text(body::read(body, MAX_BODY, &shared.limits).await?)?;
+pub(crate) async fn set(
+    generations: &Generations,
+    body: Incoming,
+) -> Result<Response<Body>, Failure> {
+    let limits = &generations.process.limits;
+    let text = body::text(body::read(body, MAX_BODY, limits).await?)?;
     let wish: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
     let model = match (wish.len(), wish.get("model")) {
         (1, Some(Value::String(name))) => Some(name.as_str()),
@@ -36,18 +41,15 @@ pub(crate) async fn set(shared: &Shared, body: Incoming) -> Result<Response<Body
             ));
         }
     };
-    shared
-        .routes
-        .switch(&shared.config, model)
-        .map_err(|error| {
-            Failure::new(
-                FailureKind::NotFound,
-                format!("{error} (`lingate models` lists what there is)"),
-            )
-        })?;
+    let shared = generations.switch_default(model).map_err(|error| {
+        Failure::new(
+            FailureKind::NotFound,
+            format!("{error} (`lingate models` lists what there is)"),
+        )
+    })?;
     tracing::info!(
         model.default = model.unwrap_or("as configured"),
         "the default model was switched"
     );
-    Ok(get(shared))
+    Ok(get(&shared))
 }

@@ -45,9 +45,41 @@ pub(crate) fn merged(body: Bytes, members: &Map<String, Value>) -> Bytes {
     writer.into_bytes().into()
 }
 
+/// The body without a member. All else keeps its bytes.
+pub(crate) fn without(body: Bytes, member: &str) -> Bytes {
+    let doc = ByteString::try_from(body.clone())
+        .ok()
+        .and_then(|text| scan_reply(&text, &[]).ok());
+    let Some(doc) = doc.filter(|doc| doc.root().get(member).is_some()) else {
+        return body;
+    };
+    let mut writer = Writer::with_capacity(doc.body().len());
+    writer.begin_object();
+    for (key, value) in doc.root().members() {
+        if key != member {
+            writer.key(&key).raw(value.raw());
+        }
+    }
+    writer.end_object();
+    writer.into_bytes().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_is_left_out() {
+        for (body, expected) in [
+            (r#"{"model": "m", "n": 1.50}"#, r#"{"n":1.50}"#),
+            (r#"{"n": 1.50, "model":"m"}"#, r#"{"n":1.50}"#),
+            (r#"{"n": {"model":1}}"#, r#"{"n": {"model":1}}"#),
+            ("[]", "[]"),
+        ] {
+            let found = without(Bytes::from_static(body.as_bytes()), "model");
+            assert_eq!(found, expected, "{body}");
+        }
+    }
 
     #[test]
     fn members_win_and_objects_merge() {

@@ -13,7 +13,7 @@ use lingate_wire::turn::{
 use lingate_wire::{Decoded, UpstreamContext, Wire, chat};
 
 use super::allowed::keep_allowed;
-use super::merge::merged;
+use super::merge::{merged, without};
 use super::same_wire::{echo, untouched};
 use super::{Prepared, estimate};
 use crate::exchange::attempt::Attempt;
@@ -89,9 +89,11 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     if let Some(target) = upstream.target {
         body = merged(body, &target.body);
     }
+    if upstream.has_model_in_path() {
+        body = without(body, "model");
+    }
 
     let mut stages = selection.stages(&state);
-    let rewrites = !stages.is_empty();
     stages.extend(bridge::name_stage(upstream.wire, &decoded.turn));
     let policies_at = stages.len();
     stages.extend(fit);
@@ -112,9 +114,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
     // A reply with other names of tools is written anew from the start.
     let is_framed_alike = asked.reply_options().framing == Framing::Sse;
-    // Events of the Responses wire are numbered and repeat each other: copies do not mix with what is written anew.
-    let may_mix = upstream.wire != Wire::Responses || !(is_sealed || rewrites);
-    let is_copied = is_same_wire && is_framed_alike && may_mix;
+    let is_copied = is_same_wire && is_framed_alike;
     if is_copied && policed.stages.is_empty() && !state.has_renamed_tools() {
         chain = chain.echoing(echo(asked, is_untouched));
     }
@@ -133,6 +133,8 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
 /// Nothing but tools that cannot be carried: an answer without them would pass for one with them.
 fn unservable(tool: &chat::Unservable, provider: &str) -> Failure {
     let name = tool.name.decode();
+    // A rule that names the tool without the date of its type outlives the next one.
+    let kind = format!("{name}*");
     let why = if tool.is_run_by_client {
         format!(
             "is known by its type to models of its own wire only, and the request has no other tool; for `{provider}` \
@@ -140,7 +142,8 @@ fn unservable(tool: &chat::Unservable, provider: &str) -> Failure {
         )
     } else {
         format!(
-            "runs at its own provider; `{provider}` does not have it, and the request has no other tool"
+            "runs at its own provider; `{provider}` does not have it, and the request has no other tool: send such \
+             requests to a provider that does, with `[[rules]]`, `when = {{ tool = \"{kind}\" }}`"
         )
     };
     Failure::new(FailureKind::InvalidRequest, format!("tool `{name}` {why}"))

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use lingate_route::{Fitting, LeftOut};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
 use lingate_wire::stage::Note;
@@ -17,7 +18,7 @@ use crate::clock;
 use crate::lane::calibration::Calibration;
 use crate::metrics::{
     AttemptLabels, CaseLabels, FailoverLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels,
-    TokenLabels, ToolCallLabels,
+    StepLabels, TokenLabels, ToolCallLabels, UnfitLabels,
 };
 use crate::relay::chain::Tally;
 use crate::relay::policing::JudgedCall;
@@ -39,6 +40,9 @@ pub(crate) struct Draft {
 struct Details {
     model: String,
     session: Option<String>,
+    /// How the name led to the upstream, if it does not stand for itself.
+    route: String,
+    queued: Duration,
     provider: String,
     upstream_model: String,
     upstream_wire: Option<Wire>,
@@ -111,6 +115,42 @@ impl Draft {
         let mut details = self.details();
         model.clone_into(&mut details.model);
         details.session = session.map(str::to_owned);
+    }
+
+    /// Where the request goes, and who is left out because they cannot take it.
+    pub(crate) fn routed(&self, fitting: &Fitting) {
+        let steps = &fitting.resolution.steps;
+        for step in steps {
+            let labels = StepLabels { step: step.name() };
+            self.metrics.routed.get_or_create(&labels).inc();
+        }
+        for LeftOut { candidate, unfit } in &fitting.left_out {
+            let target = format!("{}/{}", candidate.provider, candidate.model);
+            tracing::info!(
+                exchange.id = %self.id,
+                target,
+                reason = unfit.name(),
+                "left out {target}: {unfit}",
+            );
+            let labels = UnfitLabels {
+                provider: candidate.provider.clone(),
+                reason: unfit.name(),
+            };
+            self.metrics.left_out.get_or_create(&labels).inc();
+        }
+        // A name that stands for itself needs no explanation.
+        if steps.iter().any(|step| step.destination().is_some()) {
+            let mut details = self.details();
+            if !details.route.is_empty() {
+                details.route.push_str(", ");
+            }
+            details.route.push_str(&fitting.resolution.why());
+        }
+    }
+
+    /// It had to wait for a place this long.
+    pub(crate) fn queued(&self, wait: Duration) {
+        self.details().queued += wait;
     }
 
     /// An attempt begins. Returns its number, from 1.
@@ -463,6 +503,8 @@ impl Drop for Draft {
             ttft_ms = details.ttft.map(|ttft| ttft.as_millis()),
             duration_ms = total.as_millis(),
             session = details.session.as_deref(),
+            route = (!details.route.is_empty()).then_some(details.route.as_str()),
+            queued_ms = (!details.queued.is_zero()).then(|| details.queued.as_millis()),
             error = details.failure.as_ref().map(|failure| failure.message.as_str()),
             "{} {} -> {} {}",
             details.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),

@@ -155,6 +155,8 @@ impl Echo {
             return Verdict::Waits;
         }
         let differs = std::mem::take(&mut self.differs) || is_behind;
+        // The last events of this wire tell everything once more.
+        self.is_lost |= differs && self.wire == Wire::Responses;
         if differs {
             Verdict::Changed
         } else {

@@ -50,6 +50,8 @@ pub(crate) struct Live {
     events: Vec<Event>,
     /// Passthrough: whole events not yet written.
     raw: BytesMut,
+    /// Passthrough, where an end of ours has to fit them: the first and the last event that were passed on.
+    passed: [Option<Bytes>; 2],
     /// Passthrough, and where the wires are the same: the event that is still arriving.
     tail: BytesMut,
     /// How much of it has no end of an event.
@@ -101,6 +103,7 @@ impl Live {
             blame,
             events: Vec::new(),
             raw: BytesMut::new(),
+            passed: [None, None],
             tail: BytesMut::new(),
             searched: 0,
             pieces,
@@ -360,14 +363,26 @@ impl Live {
                 self.chain.push(event.clone(), &mut self.events);
             }
             if self.chain.fault().is_some() {
-                self.raw.extend_from_slice(&self.blame.masked(event));
+                self.raw
+                    .extend_from_slice(&self.blame.masked(event.clone()));
             } else {
                 self.raw.extend_from_slice(&event);
             }
             if self.is_withheld() {
                 self.raw.truncate(before);
+            } else if self.wire == Wire::Responses {
+                // Only events of this wire are numbered and name the reply that they are of.
+                let [first, last] = &mut self.passed;
+                first.get_or_insert_with(|| Bytes::copy_from_slice(&event));
+                *last = Some(event);
             }
         }
+    }
+
+    /// Passthrough: tells an encoder that is to write the end what the client has seen.
+    pub(crate) fn tell_passed(&self, encoder: &mut dyn StreamEncoder) {
+        let passed = self.passed.iter().flatten();
+        passed.for_each(|event| encoder.follows(event, true));
     }
 
     /// Where the first event ends, if it is there. One that outgrows all measure is not waited for: the chain refuses it.

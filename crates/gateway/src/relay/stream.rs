@@ -266,6 +266,12 @@ impl ClientStream {
             Next::Broken(_, failure) => {
                 self.draft.tally(live.tally());
                 attempts.broke(&failure);
+                if live.lane() == Lane::Passthrough {
+                    let encoder = self
+                        .encoder
+                        .get_or_insert_with(|| encoder(&self.side, &self.draft));
+                    live.tell_passed(encoder.as_mut());
+                }
                 return self.cut(bytes.into(), failure, attempts);
             }
             Next::Failed(_, failure) => {

@@ -4,16 +4,18 @@ use std::fmt::Write as _;
 
 use http::Uri;
 use http::uri::PathAndQuery;
+use lingate_config::AnthropicApi;
 use lingate_wire::Wire;
 
 /// Asks for server-sent events; without it the Gemini API streams one array.
 const EVENTS: &str = "alt=sse";
 
-/// The address of a request. The Gemini wire names model and method in the path, behind the list of models; `query` is the
-/// client's, where it is forwarded.
+/// The address of a request. The Gemini wire, and the Anthropic one where `api` says so, name model and method in the path,
+/// behind the list of models; `query` is the client's, where it is forwarded.
 pub(crate) fn address(
     endpoint: &Uri,
     wire: Wire,
+    api: AnthropicApi,
     model: &str,
     is_stream: bool,
     query: Option<&str>,
@@ -32,7 +34,25 @@ pub(crate) fn address(
             pairs.push(EVENTS);
         }
     }
+    if wire == Wire::Anthropic && api == AnthropicApi::RawPredict {
+        let method = if is_stream {
+            "streamRawPredict"
+        } else {
+            "rawPredict"
+        };
+        path = method_path(&path, model, method);
+    }
     joined(endpoint, &path, &pairs)
+}
+
+/// Where an Anthropic provider counts a request's tokens.
+pub(crate) fn anthropic_count_address(endpoint: &Uri, api: AnthropicApi) -> Uri {
+    let path = match api {
+        AnthropicApi::Messages => format!("{}/count_tokens", endpoint.path()),
+        AnthropicApi::RawPredict => method_path(endpoint.path(), "count-tokens", "rawPredict"),
+    };
+    let query: Vec<&str> = endpoint.query().into_iter().collect();
+    joined(endpoint, &path, &query)
 }
 
 /// Where a Gemini provider counts a request's tokens.
@@ -46,7 +66,10 @@ pub(crate) fn gemini_count_address(endpoint: &Uri, model: &str) -> Uri {
 }
 
 fn gemini_path(list: &str, model: &str, method: &str) -> String {
-    let model = model.strip_prefix("models/").unwrap_or(model);
+    method_path(list, model.strip_prefix("models/").unwrap_or(model), method)
+}
+
+fn method_path(list: &str, model: &str, method: &str) -> String {
     format!("{list}/{}:{method}", path_encoded(model))
 }
 
@@ -101,8 +124,26 @@ mod tests {
     fn check(endpoint: &str, wire: Wire, model: &str, stream: bool, query: &str, expected: &str) {
         let endpoint: Uri = endpoint.parse().unwrap();
         let query = Some(query).filter(|query| !query.is_empty());
-        let found = address(&endpoint, wire, model, stream, query);
+        let api = AnthropicApi::Messages;
+        let found = address(&endpoint, wire, api, model, stream, query);
         assert_eq!(found.to_string(), expected);
+    }
+
+    #[test]
+    fn raw_predict_names_the_model_in_the_path() {
+        let list: Uri = "https://h/v1/projects/p/locations/l/publishers/a/models"
+            .parse()
+            .unwrap();
+        let api = AnthropicApi::RawPredict;
+        for (is_stream, method) in [(false, "rawPredict"), (true, "streamRawPredict")] {
+            let found = address(&list, Wire::Anthropic, api, "c-5@2026", is_stream, None);
+            assert_eq!(found.to_string(), format!("{list}/c-5@2026:{method}"));
+        }
+        let found = anthropic_count_address(&list, api).to_string();
+        assert_eq!(found, format!("{list}/count-tokens:rawPredict"));
+        let messages: Uri = "http://h/v1/messages?x=1".parse().unwrap();
+        let found = anthropic_count_address(&messages, AnthropicApi::Messages);
+        assert_eq!(found.to_string(), "http://h/v1/messages/count_tokens?x=1");
     }
 
     #[test]

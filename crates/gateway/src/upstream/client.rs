@@ -11,11 +11,13 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use lingate_config::{Config, HttpVersion, Kind, Provider};
+use lingate_config::{Auth, Config, HttpVersion, KeyRef, Kind, Provider};
+use lingate_wire::turn::Failure;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::auth::gcp::Tokens;
 use super::payload::Payload;
 
 /// How long an unused connection is kept.
@@ -55,8 +57,19 @@ impl Way {
 }
 
 /// The pools.
+#[derive(Clone)]
 pub(crate) struct Clients {
-    by_way: HashMap<Way, HttpClient>,
+    by_way: HashMap<Way, Connector>,
+    /// What credentials were exchanged for, over these connections.
+    tokens: Arc<Tokens>,
+}
+
+/// A pool, and what its TLS was set up from.
+#[derive(Clone)]
+struct Connector {
+    client: HttpClient,
+    /// What the `ca_file` held.
+    authorities: Option<Arc<[u8]>>,
 }
 
 /// A pool cannot be made.
@@ -78,29 +91,85 @@ pub enum TlsError {
 impl Clients {
     /// The pools that the providers in use need.
     pub(crate) fn of(config: &Config) -> Result<Self, TlsError> {
-        let providers = config.providers.iter();
-        let used = providers.filter(|provider| provider.enabled && provider.kind == Kind::Upstream);
-        Self::new(used.map(Way::of))
+        Self::new(ways(config), &HashMap::new(), Arc::default())
     }
 
-    /// Makes a pool for each way.
-    fn new(ways: impl IntoIterator<Item = Way>) -> Result<Self, TlsError> {
+    /// Those of another configuration: what is connected the same way keeps its pool, with the connections in it.
+    pub(crate) fn carried_to(&self, config: &Config) -> Result<Self, TlsError> {
+        Self::new(ways(config), &self.by_way, Arc::clone(&self.tokens))
+    }
+
+    /// A pool for each way, of those there are or a new one.
+    fn new(
+        ways: impl IntoIterator<Item = Way>,
+        known: &HashMap<Way, Connector>,
+        tokens: Arc<Tokens>,
+    ) -> Result<Self, TlsError> {
         let mut by_way = HashMap::new();
         for way in ways {
             if let Entry::Vacant(entry) = by_way.entry(way) {
-                let client = client(entry.key())?;
-                entry.insert(client);
+                let way = entry.key();
+                let authorities = way.ca_file.as_deref().map(read_authorities).transpose()?;
+                let same = known
+                    .get(way)
+                    .filter(|known| known.authorities == authorities);
+                let connector = match same {
+                    Some(known) => known.clone(),
+                    None => Connector {
+                        client: client(way, authorities.as_deref())?,
+                        authorities,
+                    },
+                };
+                entry.insert(connector);
             }
         }
-        Ok(Self { by_way })
+        Ok(Self { by_way, tokens })
     }
 
     pub(crate) fn get(&self, way: &Way) -> Option<&HttpClient> {
-        self.by_way.get(way)
+        self.by_way.get(way).map(|connector| &connector.client)
+    }
+
+    /// What a provider is shown in place of `key`, where that is a credential to be exchanged for a token.
+    ///
+    /// # Errors
+    /// If the exchange fails.
+    pub(crate) async fn shown_key(
+        &self,
+        provider: &Provider,
+        key: Option<&KeyRef>,
+    ) -> Result<Option<KeyRef>, Failure> {
+        let Some(client) = self.get(&Way::of(provider)) else {
+            return Ok(None);
+        };
+        self.tokens.shown(client, provider, key).await
+    }
+
+    /// A provider refused what was shown in place of `key`: whether another token is worth a try.
+    pub(crate) async fn key_refused(&self, provider: &Provider, key: Option<&KeyRef>) -> bool {
+        match key {
+            Some(key) if provider.auth == Auth::Gcp => self.tokens.refused(key).await,
+            _ => false,
+        }
     }
 }
 
-fn client(way: &Way) -> Result<HttpClient, TlsError> {
+/// How the providers in use are connected to.
+fn ways(config: &Config) -> impl Iterator<Item = Way> {
+    let providers = config.providers.iter();
+    let used = providers.filter(|provider| provider.enabled && provider.kind == Kind::Upstream);
+    used.map(Way::of)
+}
+
+fn read_authorities(path: &Path) -> Result<Arc<[u8]>, TlsError> {
+    let read = std::fs::read(path).map_err(|error| TlsError::CaFile {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    });
+    read.map(Arc::from)
+}
+
+fn client(way: &Way, authorities: Option<&[u8]>) -> Result<HttpClient, TlsError> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     // Two peers that both wait for more bytes lose 44 ms a stream.
@@ -108,7 +177,7 @@ fn client(way: &Way) -> Result<HttpClient, TlsError> {
     http.set_connect_timeout(Some(way.connect));
     http.set_keepalive(Some(Duration::from_secs(60)));
     let tls = HttpsConnectorBuilder::new()
-        .with_tls_config(tls_config(way)?)
+        .with_tls_config(tls_config(way, authorities)?)
         .https_or_http();
     let connector = if way.is_http1_only {
         tls.enable_http1().wrap_connector(http)
@@ -132,15 +201,15 @@ fn builder() -> Builder {
 
 /// The platform's certificate authorities, or those of the provider's `ca_file` in their place. A machine without any
 /// (a bare container) gets Mozilla's.
-fn tls_config(way: &Way) -> Result<ClientConfig, TlsError> {
+fn tls_config(way: &Way, authorities: Option<&[u8]>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = || {
         ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
     };
-    if let Some(path) = &way.ca_file {
+    if let (Some(path), Some(pem)) = (&way.ca_file, authorities) {
         return Ok(builder()?
-            .with_root_certificates(roots_of(path)?)
+            .with_root_certificates(roots_of(path, pem)?)
             .with_no_client_auth());
     }
     match builder()?.try_with_platform_verifier() {
@@ -157,15 +226,13 @@ fn tls_config(way: &Way) -> Result<ClientConfig, TlsError> {
     }
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
+fn roots_of(path: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let fail = |reason: String| TlsError::CaFile {
         path: path.to_owned(),
         reason,
     };
     let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
-    for certificate in certificates {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| fail(error.to_string()))?;
         roots
             .add(certificate)

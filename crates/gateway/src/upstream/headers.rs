@@ -9,6 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::auth::CREDENTIALS;
 
+/// Who asks when no client does: probes, exchanges of credentials. A client's own name is never worn, and it never wears
+/// ours.
+pub(crate) const OWN_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("lingate/", env!("CARGO_PKG_VERSION")));
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 

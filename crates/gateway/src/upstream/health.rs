@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lingate_config::Config;
+use http::Uri;
+use lingate_config::{Config, Provider};
 use lingate_route::health::{
     Board, BreakerSettings, Draw, Fault, Move, Pick, Query, Skip, Spent, Tried,
 };
+use lingate_wire::Wire;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -28,17 +30,22 @@ pub(crate) struct Lease {
 impl Health {
     /// Nothing is known yet.
     pub(crate) fn of(config: &Config) -> Self {
-        let breaker = &config.failover.breaker;
-        let settings = BreakerSettings {
-            consecutive: breaker.consecutive,
-            ratio: breaker.ratio,
-            window: breaker.window,
-            open: breaker.open,
-            open_max: breaker.open_max,
-        };
         Self {
-            board: Mutex::new(Board::new(settings)),
+            board: Mutex::new(Board::new(settings(config))),
             start: clock::now(),
+        }
+    }
+
+    /// Another configuration is in force. What is known of a provider counts as long as it is the same one: at the same
+    /// addresses, asked in the same way.
+    pub(crate) fn follow(&self, before: &Config, now: &Config) {
+        let mut board = self.board();
+        board.set_breaker(settings(now));
+        for old in &before.providers {
+            let new = now.provider(&old.id);
+            if new.is_none_or(|new| !is_same(old, new)) {
+                board.forget_provider(&old.id);
+            }
         }
     }
 
@@ -86,6 +93,25 @@ impl Health {
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn settings(config: &Config) -> BreakerSettings {
+    let breaker = &config.failover.breaker;
+    BreakerSettings {
+        consecutive: breaker.consecutive,
+        ratio: breaker.ratio,
+        window: breaker.window,
+        open: breaker.open,
+        open_max: breaker.open_max,
+    }
+}
+
+fn is_same(old: &Provider, new: &Provider) -> bool {
+    let addresses = |own: &Provider| -> Vec<Option<Uri>> {
+        let wires = [Wire::Anthropic, Wire::Chat, Wire::Responses, Wire::Gemini];
+        wires.map(|wire| own.endpoint(wire).cloned()).to_vec()
+    };
+    old.auth == new.auth && addresses(old) == addresses(new)
 }
 
 impl Lease {

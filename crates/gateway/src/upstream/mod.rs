@@ -1,6 +1,7 @@
 //! ③ The upstream: one provider, model and key, as resolved, and the way to it.
 
 pub(crate) mod address;
+pub(crate) mod agent;
 pub(crate) mod auth;
 pub(crate) mod blame;
 pub(crate) mod body;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use lingate_config::{Config, FixedEnvironment, LoadOptions};
-use lingate_gateway::{Gateway, Limits, Options};
+use lingate_config::{Config, FixedEnvironment, LoadOptions, Problems};
+use lingate_gateway::{Gateway, Handle, Limits, Options};
 use lingate_testkit::client::{self, Event, Request, Response};
 use lingate_wire::{Wire, anthropic, chat, gemini, responses};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Lingate {
     pub url: String,
     pub instance: String,
+    pub handle: Handle,
     stop: CancellationToken,
 }
 
@@ -33,33 +34,44 @@ impl Lingate {
     }
 
     async fn start_all(config: &str, environment: &[(&str, &str)], limits: Limits) -> Self {
-        let environment = FixedEnvironment::new(environment.iter().copied());
-        let options = LoadOptions {
-            port: Some(0),
-            ..LoadOptions::default()
-        };
-        let config =
-            match Config::from_text(Some("lingate.toml".into()), config, &options, &environment) {
-                Ok(config) => config,
-                Err(problems) => panic!("{problems}"),
-            };
         let options = Options {
-            version: "0.0.0-test",
             limits,
             ..Options::default()
+        };
+        Self::start_as(config, environment, options).await
+    }
+
+    /// Starts with these options.
+    pub(crate) async fn start_as(
+        config: &str,
+        environment: &[(&str, &str)],
+        options: Options,
+    ) -> Self {
+        let environment = FixedEnvironment::new(environment.iter().copied());
+        let config = configuration(config, &environment).unwrap_or_else(|all| panic!("{all}"));
+        let options = Options {
+            version: "0.0.0-test",
+            ..options
         };
         let gateway = Gateway::bind(Arc::new(config), options)
             .await
             .expect("a free port");
         let url = format!("http://{}", gateway.local_addr());
         let instance = gateway.instance().to_owned();
+        let handle = gateway.handle();
         let stop = CancellationToken::new();
         tokio::spawn(gateway.run(stop.clone()));
         Self {
             url,
             instance,
+            handle,
             stop,
         }
+    }
+
+    /// Tells it to end; what runs goes on.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 
     /// Starts in front of one Chat upstream, which serves every name.
@@ -79,6 +91,18 @@ impl Lingate {
     pub(crate) fn get(&self, path: &str) -> Request {
         client::get(&format!("{}{path}", self.url))
     }
+}
+
+/// The configuration of this text, on any free port.
+pub(crate) fn configuration(
+    text: &str,
+    environment: &FixedEnvironment,
+) -> Result<Config, Problems> {
+    let options = LoadOptions {
+        port: Some(0),
+        ..LoadOptions::default()
+    };
+    Config::from_text(Some("lingate.toml".into()), text, &options, environment)
 }
 
 impl Drop for Lingate {

@@ -8,8 +8,10 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+mod capabilities;
 mod cells;
 mod commit;
+mod copies;
 mod count;
 mod encodings;
 mod enforce;
@@ -30,10 +32,13 @@ mod models;
 mod passthrough;
 mod pools;
 mod program;
+mod queue;
 mod quirks;
+mod reload;
 mod replies;
 mod responses;
 mod routes;
+mod rules;
 mod said;
 mod seals;
 mod sessions;

@@ -89,6 +89,59 @@ async fn a_refused_key_is_passed_over_from_then_on() {
     .await;
 }
 
+/// Refuses the first key in these words, the first `times` times.
+fn limiting(times: usize, status: u16, kind: &'static str, words: &'static str) -> impl Script {
+    move |request: &Received| {
+        let key = request.header("authorization").chars().last().unwrap();
+        if key == '1' && request.n < times {
+            return Answer::json(status, &chat::error(kind, words));
+        }
+        served(request)
+    }
+}
+
+/// Most limits without an end are of requests at one time: the same key once more, then the next.
+#[tokio::test]
+async fn a_limit_without_an_end_is_tried_once_more_on_the_same_key() {
+    let limited = |times| limiting(times, 429, "rate_limit_error", "too many at once");
+    check("", limited(1), [200; 5], "111111").await;
+    check("", limited(9), [200; 5], "1122222").await;
+}
+
+#[tokio::test]
+async fn a_used_up_plan_rotates_at_once() {
+    let quota = "You exceeded your current quota, please check your plan";
+    let words = limiting(9, 429, "insufficient_quota", quota);
+    check("", words, [200; 5], "122222").await;
+    let weekly = "You've reached your weekly (7-day) usage limit";
+    let words = limiting(9, 403, "permission_error", weekly);
+    check("", words, [200; 5], "122222").await;
+    let words = limiting(9, 402, "invalid_request_error", "Insufficient Balance");
+    check("", words, [200; 5], "122222").await;
+}
+
+/// A burst at a lone key costs two requests and then none until the guess is over; clients are told how long.
+#[tokio::test]
+async fn a_lone_key_backs_off_longer_each_time() {
+    let upstream = Upstream::start(Answer::json(
+        429,
+        &chat::error("rate_limit_error", "too many at once"),
+    ))
+    .await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    for _ in 0..20 {
+        let response = ask(&lingate, Wire::Anthropic, true).await;
+        let told = response.header("retry-after").to_owned();
+        assert_eq!(response.status, 429);
+        assert!(["1", "2"].contains(&&*told), "{told:?}");
+    }
+    assert_eq!(upstream.requests().len(), 2);
+    tokio::time::sleep(std::time::Duration::from_millis(1300)).await;
+    let response = ask(&lingate, Wire::Anthropic, true).await;
+    assert_eq!(response.header("retry-after"), "3", "the guess doubles");
+    assert_eq!(upstream.requests().len(), 4);
+}
+
 #[tokio::test]
 async fn keys_do_not_count_as_targets() {
     let all = &[('1', M::WrongKey), ('2', M::RateLimited(60))];
@@ -162,7 +215,9 @@ async fn a_key_that_was_put_right_is_asked_at_once_if_it_is_alone() {
 #[tokio::test]
 async fn the_reset_is_read_from_headers_and_words() {
     let limited = |message: &str| Answer::json(429, &chat::error("rate_limit_error", message));
+    let in_body = serde_json::json!({"error": {"message": "no", "resets_in_seconds": 120}});
     let cases = [
+        Answer::json(429, &in_body),
         limited("slow down").header("x-ratelimit-reset-requests", "2m0s"),
         limited("slow down")
             .header("anthropic-ratelimit-tokens-remaining", "0")

@@ -13,6 +13,8 @@ enum Asks {
     Anybody,
     KeyHolders,
     Owner,
+    /// The owner, and keys that `server.admin_keys` names.
+    Admins,
 }
 
 /// Method, path, who is served, and with what.
@@ -45,7 +47,9 @@ const ROUTES: &[(&str, &str, Asks, u16)] = &[
     ("GET", "/metrics", Asks::KeyHolders, 200),
     ("GET", "/api/default", Asks::Owner, 200),
     ("POST", "/api/default", Asks::Owner, 400),
-    ("GET", "/api/providers", Asks::Owner, 200),
+    ("GET", "/api/providers", Asks::Admins, 200),
+    ("GET", "/api/reload", Asks::Admins, 200),
+    ("POST", "/api/reload", Asks::Admins, 422),
     ("GET", "/api/lease", Asks::Owner, 200),
     // Last: nothing is served behind it.
     ("POST", "/api/stop", Asks::Owner, 200),
@@ -72,7 +76,7 @@ async fn every_route_serves_its_own_and_nobody_else() {
         let nobody = ask(&lingate, method, path).send().await;
         let refused = match asks {
             Asks::Anybody => status,
-            Asks::KeyHolders => 401,
+            Asks::KeyHolders | Asks::Admins => 401,
             Asks::Owner => 403,
         };
         assert_eq!(nobody.status, refused, "{what} by nobody");
@@ -88,13 +92,13 @@ async fn every_route_serves_its_own_and_nobody_else() {
         assert_eq!(guess.send().await.status, refused, "{what} by a guess");
         // One class does not stand for the other.
         let (name, value) = match asks {
-            Asks::Owner => ("x-lingate-key", KEY),
+            Asks::Owner | Asks::Admins => ("x-lingate-key", KEY),
             _ => ("x-lingate-instance", lingate.instance.as_str()),
         };
         let other = ask(&lingate, method, path).header(name, value);
         assert_eq!(
             other.send().await.status,
-            refused,
+            if asks == Asks::Admins { 403 } else { refused },
             "{what} by another class"
         );
         assert_eq!(
@@ -104,7 +108,7 @@ async fn every_route_serves_its_own_and_nobody_else() {
         );
 
         let (name, value) = match asks {
-            Asks::Owner => ("x-lingate-instance", lingate.instance.as_str()),
+            Asks::Owner | Asks::Admins => ("x-lingate-instance", lingate.instance.as_str()),
             _ => ("x-lingate-key", KEY),
         };
         let served = ask(&lingate, method, path).header(name, value).send().await;

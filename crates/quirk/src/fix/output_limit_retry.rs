@@ -26,7 +26,7 @@ pub(crate) const OUTPUT_LIMIT_RETRY: Quirk = Quirk {
         "vllm",
     ],
     summary: "Clients ask for more output than some hosts allow. The answer names the most that is allowed, and the \
-              request is made again with it, once.",
+              request is made again with it, once. What the model can make is remembered, what one request has room for is not.",
     evidence: &[Evidence {
         source: "400 `max_tokens must be less than or equal to 16384` (Groq), `supports at most 16384 completion \
                  tokens` (OpenAI), `the valid range of max_tokens is [1, 8192]` (DeepSeek), `max_tokens: 128000 > 64000, which is the maximum allowed number of output tokens` (Anthropic), \
@@ -64,9 +64,14 @@ pub(crate) fn repair(failure: &Failure, state: &State) -> Option<Repair> {
     if failure.kind != FailureKind::InvalidRequest {
         return None;
     }
-    let most = room_for_output(&failure.message).or_else(|| allowed(&failure.message))?;
-    let is_news = state.max_tokens.is_some_and(|sent| most < sent);
-    is_news.then_some(Repair::OutputLimit(most))
+    let is_news = |most: u64| state.max_tokens.is_some_and(|sent| most < sent);
+    match room_for_output(&failure.message) {
+        Some(room) => is_news(room).then_some(Repair::OutputLimit(room)),
+        None => {
+            let most = allowed(&failure.message)?;
+            is_news(most).then_some(Repair::ModelOutputLimit(most))
+        }
+    }
 }
 
 /// The most output tokens that an error message allows.

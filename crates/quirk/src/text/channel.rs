@@ -271,7 +271,8 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
-fn trim_start(text: &str) -> &str {
+/// A text without the white space in front.
+pub(super) fn trim_start(text: &str) -> &str {
     text.trim_start_matches([' ', '\n', '\r', '\t'])
 }
 

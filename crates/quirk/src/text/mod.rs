@@ -37,6 +37,7 @@
 
 mod arguments;
 mod asked;
+pub(crate) mod bare_headers;
 mod calls;
 mod channel;
 pub(crate) mod deepseek;
@@ -58,6 +59,7 @@ mod prose_marks;
 pub(crate) mod qwen3_coder;
 mod stage;
 mod tag;
+pub(crate) mod think_tags;
 
 use std::sync::Arc;
 

@@ -235,8 +235,18 @@ fn a_known_refusal_is_answered_once() {
         Some(Repair::ReasoningPlaceholder),
     );
     let too_many = "max_tokens must be less than or equal to `16384`";
-    check_repair(&kimi, Auto, too_many, Some(Repair::OutputLimit(16_384)));
-    check_repair(&other, Auto, too_many, Some(Repair::OutputLimit(16_384)));
+    check_repair(
+        &kimi,
+        Auto,
+        too_many,
+        Some(Repair::ModelOutputLimit(16_384)),
+    );
+    check_repair(
+        &other,
+        Auto,
+        too_many,
+        Some(Repair::ModelOutputLimit(16_384)),
+    );
     let no_room = "'max_tokens' is too large: 32000. This model's maximum context length is 32768 tokens and your request has 13000 input tokens (32000 > 32768 - 13000).";
     check_repair(&other, Auto, no_room, Some(Repair::OutputLimit(19_768)));
     check_repair(&other, Auto, "max_tokens must be at most 64000", None);
@@ -252,6 +262,7 @@ fn a_repair_does_not_ask_for_itself_again() {
     for repair in [
         Repair::ReasoningPlaceholder,
         Repair::OutputLimit(16_384),
+        Repair::ModelOutputLimit(16_384),
         Repair::Thinking,
         Repair::NoThinking,
     ] {
@@ -309,7 +320,22 @@ fn families_are_read_where_a_host_does_not() {
         &["deepseek-text"],
     );
     local("MiniMaxAI/MiniMax-M3", &["minimax-text"]);
-    local("gpt-oss:20b", &["harmony-call-names", "harmony-text"]);
+    local(
+        "gpt-oss:20b",
+        &["harmony-call-names", "harmony-bare-headers", "harmony-text"],
+    );
+    check(
+        "open-models implicit-thinking",
+        "127.0.0.1",
+        "MiniMaxAI/MiniMax-M2",
+        &["implicit-thinking-text", "minimax-text"],
+    );
+    check(
+        "open-models implicit-thinking",
+        "127.0.0.1",
+        "Qwen/Qwen3-32B",
+        &["hermes-text"],
+    );
     local("Meta-Llama-3.3-70B", &["llama-text"]);
     local("moonshotai/Kimi-K2.6", &[]);
     local("my-model", &[]);

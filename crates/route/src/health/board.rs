@@ -53,6 +53,27 @@ impl Board {
         }
     }
 
+    /// Other settings, from the next verdict on.
+    pub const fn set_breaker(&mut self, breaker: BreakerSettings) {
+        self.breaker = breaker;
+    }
+
+    /// Another provider stands behind this id: nothing that was known is true of it. Attempts under way end as they would.
+    pub fn forget_provider(&mut self, provider: &str) {
+        for ((own, _), target) in &mut self.targets {
+            if own == provider {
+                target.breaker = target.breaker.renewed();
+                target.latency = Latency::default();
+                target.missing = None;
+            }
+        }
+        for ((own, _), keys) in &mut self.pools {
+            if own == provider {
+                keys.forget();
+            }
+        }
+    }
+
     /// Whom an exchange asks next: a target that it has not tried.
     ///
     /// # Errors
@@ -78,7 +99,14 @@ impl Board {
             }
             let keys = tried_keys(tried, index);
             let pool = self.keys(entrant);
-            if let Some(key) = pool.pick(entrant.pool, &entrant.model, &keys, now, draw) {
+            if let Some(key) = pool.pick(
+                entrant.pool,
+                entrant.key_ids(),
+                &entrant.model,
+                &keys,
+                now,
+                draw,
+            ) {
                 return Ok(self.begin(query, index, key, skipped, false, now));
             }
         }
@@ -110,9 +138,14 @@ impl Board {
     ) -> Option<Pick> {
         let entrant = query.entrants.get(index)?;
         let keys = tried_keys(tried, index);
-        let key = self
-            .keys(entrant)
-            .pick(entrant.pool, &entrant.model, &keys, now, draw)?;
+        let key = self.keys(entrant).pick(
+            entrant.pool,
+            entrant.key_ids(),
+            &entrant.model,
+            &keys,
+            now,
+            draw,
+        )?;
         Some(self.begin(query, index, key, Vec::new(), false, now))
     }
 
@@ -134,7 +167,7 @@ impl Board {
             .breaker
             .judge(pick.ticket, Verdict::Success, &settings, now, draw);
         if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
-            keys.served(pick.key, &pick.model, now);
+            keys.served(pick.key_id, &pick.model, now);
         }
         if let Some(session) = pick.session {
             let place = fingerprint([&*pick.provider, &pick.model]);
@@ -171,7 +204,7 @@ impl Board {
             target.missing = Cooldown::after(fault, None, target.missing.as_ref(), now, draw);
         }
         if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
-            keys.refused(pick.key, &pick.model, fault, told, now, draw);
+            keys.refused(pick.key_id, &pick.model, fault, told, now, draw);
         }
     }
 
@@ -181,7 +214,7 @@ impl Board {
         target.in_flight = target.in_flight.saturating_sub(1);
         target.breaker.release(pick.ticket);
         if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
-            keys.end(pick.key);
+            keys.end(pick.key_id);
         }
         if let Some(budget) = self.budgets.get_mut(&pick.provider) {
             budget.end(pick.repeats);
@@ -193,7 +226,7 @@ impl Board {
     pub fn soonest(&self, query: &Query, now: Duration) -> Option<Duration> {
         let waits = query.entrants.iter().map(|entrant| {
             let keys = self.pools.get(&pool_of(entrant))?;
-            let limit = keys.soonest(&entrant.model, now)?;
+            let limit = keys.soonest(entrant.key_ids(), &entrant.model, now)?;
             Some(limit.until.saturating_sub(now))
         });
         waits.collect::<Option<Vec<Duration>>>()?.into_iter().min()
@@ -268,7 +301,9 @@ impl Board {
             return Some(skip(Some(Fault::Missing), missing.until));
         }
         let standing = target.breaker.standing(now);
-        let limit = self.keys(entrant).soonest(&entrant.model, now);
+        let limit = self
+            .keys(entrant)
+            .soonest(entrant.key_ids(), &entrant.model, now);
         match (limit, standing) {
             (Some(limit), _) => Some(skip(Some(limit.fault), limit.until)),
             (None, Standing::Open(until)) => Some(skip(None, until)),
@@ -282,7 +317,10 @@ impl Board {
         let Some(entrant) = query.entrants.get(skip.index) else {
             return;
         };
-        if let Some(limit) = self.keys(entrant).hope(&entrant.model, now) {
+        if let Some(limit) = self
+            .keys(entrant)
+            .hope(entrant.key_ids(), &entrant.model, now)
+        {
             skip.fault = Some(limit.fault);
             skip.wait = limit.until.saturating_sub(now);
         }
@@ -302,7 +340,9 @@ impl Board {
         }
         let hopeful = order.iter().filter_map(|index| {
             let entrant = open_to(query, tried, *index)?;
-            let key = self.keys(entrant).pick_anyway(&entrant.model, &[], now)?;
+            let key =
+                self.keys(entrant)
+                    .pick_anyway(entrant.key_ids(), &entrant.model, &[], now)?;
             let failed_at = self
                 .target(&entrant.provider, &entrant.model)
                 .breaker
@@ -326,7 +366,8 @@ impl Board {
         now: Duration,
     ) -> Pick {
         // The index comes from the entrants: there is one.
-        let (provider, model, caller) = query.entrants.get(index).map_or_else(
+        let entrant = query.entrants.get(index);
+        let (provider, model, caller) = entrant.map_or_else(
             || (String::new(), String::new(), 0),
             |own| {
                 (
@@ -336,11 +377,13 @@ impl Board {
                 )
             },
         );
+        let key_id = entrant.and_then(|own| own.key_ids().get(key)).copied();
+        let key_id = key_id.unwrap_or_default();
         let target = self.target(&provider, &model);
         target.in_flight = target.in_flight.saturating_add(1);
         let ticket = target.breaker.begin();
         if let Some(keys) = self.pools.get_mut(&(provider.clone(), caller)) {
-            keys.begin(key);
+            keys.begin(key_id, now);
         }
         self.budgets.entry(provider.clone()).or_default().begin();
         let session = session_of(query).filter(|_| !query.strategy.is_per_request());
@@ -365,6 +408,7 @@ impl Board {
             provider,
             model,
             caller,
+            key_id,
             ticket,
             session,
             began: now,
@@ -378,8 +422,7 @@ impl Board {
     }
 
     fn keys(&mut self, entrant: &Entrant) -> &mut Keys {
-        let pool = self.pools.entry(pool_of(entrant));
-        pool.or_insert_with(|| Keys::new(entrant.n_keys))
+        self.pools.entry(pool_of(entrant)).or_default()
     }
 
     fn forget(&mut self, now: Duration) {

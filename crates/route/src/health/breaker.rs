@@ -99,6 +99,14 @@ impl Breaker {
         }
     }
 
+    /// As new; attempts under way decide nothing.
+    pub(super) fn renewed(&self) -> Self {
+        Self {
+            last_ticket: self.last_ticket,
+            ..Self::default()
+        }
+    }
+
     /// Lets an attempt through, whatever the standing: who asks has looked at it. The place of the probe is taken if it is
     /// free, also before its time, for what becomes of the attempt is worth as much then.
     pub(super) fn begin(&mut self) -> Ticket {

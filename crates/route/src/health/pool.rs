@@ -2,8 +2,12 @@
 //!
 //! A refused credential or an empty account is the key's, a rate limit or a missing right that of the key and the model:
 //! hosts count per model. A provider without keys is a pool of one that is shown nothing.
+//!
+//! A key is known by an id that is made from the key itself: its place in the configuration may change while the gateway
+//! runs, and an exchange goes on with the list it began with.
 
 use core::time::Duration;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 
@@ -13,6 +17,8 @@ use super::fault::Fault;
 
 /// Model names may come from clients: no key remembers more.
 const MOST_MODELS: usize = 64;
+/// Keys that were taken out of the configuration are forgotten beyond so many.
+const MOST_KEYS: usize = 256;
 
 /// Which of a provider's keys is used (`pool`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -30,9 +36,10 @@ pub enum Pool {
     Random,
 }
 
-#[derive(Debug, Clone)]
+/// Those of one provider, by id.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
-    keys: Vec<Key>,
+    by_id: HashMap<u64, Key>,
     turn: usize,
 }
 
@@ -44,34 +51,28 @@ struct Key {
 }
 
 impl Keys {
-    /// A pool of so many keys, at least one.
-    pub(super) fn new(n_keys: usize) -> Self {
-        Self {
-            keys: vec![Key::default(); n_keys.max(1)],
-            turn: 0,
-        }
-    }
-
-    /// The key to show next, of those that are well and not among `tried`.
+    /// The key to show next, of those that are well and not among `tried`: a place in `ids`.
     pub(super) fn pick(
         &mut self,
         pool: Pool,
+        ids: &[u64],
         model: &str,
         tried: &[usize],
         now: Duration,
         draw: &mut Draw,
     ) -> Option<usize> {
-        let well: Vec<usize> = self.untried(tried, |key| key.cooldown(model, now).is_none());
+        let well = untried(ids, tried, |id| self.cooldown(id, model, now).is_none());
+        let load = |index: &&usize| {
+            let key = ids.get(**index).and_then(|id| self.by_id.get(id));
+            key.map_or(0, |key| key.in_flight)
+        };
         let chosen = match pool {
             Pool::FillFirst => well.first().copied(),
             Pool::RoundRobin => {
                 let next = well.iter().find(|index| **index >= self.turn);
                 next.or_else(|| well.first()).copied()
             }
-            Pool::LeastUsed => well
-                .iter()
-                .min_by_key(|index| self.keys.get(**index).map_or(0, |key| key.in_flight))
-                .copied(),
+            Pool::LeastUsed => well.iter().min_by_key(load).copied(),
             Pool::Random => well.get(draw.below(well.len())).copied(),
         };
         if let Some(chosen) = chosen {
@@ -81,43 +82,50 @@ impl Keys {
     }
 
     /// The key that was given up on first, of those that asking again may help: nobody said how long it lasts.
-    pub(super) fn pick_anyway(&self, model: &str, tried: &[usize], now: Duration) -> Option<usize> {
-        let may_be_well = |key: &Key| !key.holding(model, now).any(|own| own.fault.is_limit());
-        let hopeful = self.untried(tried, may_be_well);
+    pub(super) fn pick_anyway(
+        &self,
+        ids: &[u64],
+        model: &str,
+        tried: &[usize],
+        now: Duration,
+    ) -> Option<usize> {
+        let may_be_well = |id: u64| !self.holding(id, model, now).any(|own| own.fault.is_limit());
         let until = |index: &usize| {
-            self.keys
-                .get(*index)?
-                .cooldown(model, now)
-                .map(|own| own.until)
+            let cooldown = self.cooldown(*ids.get(*index)?, model, now);
+            cooldown.map(|own| own.until)
         };
+        let hopeful = untried(ids, tried, may_be_well);
         hopeful.into_iter().min_by_key(until)
     }
 
     /// The limit that ends first: until then not even a last resort asks.
-    pub(super) fn hope(&self, model: &str, now: Duration) -> Option<Cooldown> {
-        let limits = self.keys.iter().filter_map(|key| {
-            let held = key.holding(model, now).filter(|own| own.fault.is_limit());
-            held.max_by_key(|own| own.until)
+    pub(super) fn hope(&self, ids: &[u64], model: &str, now: Duration) -> Option<Cooldown> {
+        let limits = ids.iter().filter_map(|id| {
+            let held = self.holding(*id, model, now);
+            held.filter(|own| own.fault.is_limit())
+                .max_by_key(|own| own.until)
         });
         limits.min_by_key(|own| own.until)
     }
 
     /// The cool-down that ends first, if every key has one.
-    pub(super) fn soonest(&self, model: &str, now: Duration) -> Option<Cooldown> {
-        let cooldowns: Option<Vec<Cooldown>> = (self.keys.iter())
-            .map(|key| key.cooldown(model, now))
+    pub(super) fn soonest(&self, ids: &[u64], model: &str, now: Duration) -> Option<Cooldown> {
+        let cooldowns: Option<Vec<Cooldown>> = (ids.iter())
+            .map(|id| self.cooldown(*id, model, now))
             .collect();
         cooldowns?.into_iter().min_by_key(|cooldown| cooldown.until)
     }
 
-    pub(super) fn begin(&mut self, key: usize) {
-        if let Some(key) = self.keys.get_mut(key) {
-            key.in_flight = key.in_flight.saturating_add(1);
+    pub(super) fn begin(&mut self, id: u64, now: Duration) {
+        if self.by_id.len() >= MOST_KEYS {
+            self.by_id.retain(|_, key| !key.is_new(now));
         }
+        let key = self.by_id.entry(id).or_default();
+        key.in_flight = key.in_flight.saturating_add(1);
     }
 
-    pub(super) fn end(&mut self, key: usize) {
-        if let Some(key) = self.keys.get_mut(key) {
+    pub(super) fn end(&mut self, id: u64) {
+        if let Some(key) = self.by_id.get_mut(&id) {
             key.in_flight = key.in_flight.saturating_sub(1);
         }
     }
@@ -125,16 +133,14 @@ impl Keys {
     /// The key was refused; `told` is how long the upstream said that lasts.
     pub(super) fn refused(
         &mut self,
-        key: usize,
+        id: u64,
         model: &str,
         fault: Fault,
         told: Option<Duration>,
         now: Duration,
         draw: &mut Draw,
     ) {
-        let Some(key) = self.keys.get_mut(key) else {
-            return;
-        };
+        let key = self.by_id.entry(id).or_default();
         match fault {
             Fault::Quota | Fault::Credential => {
                 let previous = key.account.take();
@@ -168,53 +174,70 @@ impl Keys {
     }
 
     /// The key was accepted.
-    pub(super) fn served(&mut self, key: usize, model: &str, now: Duration) {
-        if let Some(key) = self.keys.get_mut(key) {
+    pub(super) fn served(&mut self, id: u64, model: &str, now: Duration) {
+        if let Some(key) = self.by_id.get_mut(&id) {
             key.account.take_if(|own| own.ends_with_success(now));
             key.models
                 .retain(|(name, own)| name != model || !own.ends_with_success(now));
         }
     }
 
+    /// No key has anything against it.
+    pub(super) fn forget(&mut self) {
+        for key in self.by_id.values_mut() {
+            key.account = None;
+            key.models.clear();
+        }
+    }
+
     /// Whether nobody is using a key.
     pub(super) fn is_idle(&self) -> bool {
-        self.keys.iter().all(|key| key.in_flight == 0)
+        self.by_id.values().all(|key| key.in_flight == 0)
     }
 
     /// Whether forgetting the pool loses nothing.
     pub(super) fn is_new(&self, now: Duration) -> bool {
-        let holds = |cooldown: &Cooldown| cooldown.holds(now);
-        self.keys.iter().all(|key| {
-            key.in_flight == 0
-                && !key.account.as_ref().is_some_and(holds)
-                && !key.models.iter().any(|(_, own)| holds(own))
-        })
+        self.by_id.values().all(|key| key.is_new(now))
     }
 
-    fn untried(&self, tried: &[usize], is_meant: impl Fn(&Key) -> bool) -> Vec<usize> {
-        let keys = self.keys.iter().enumerate();
-        let meant = keys.filter(|(index, key)| !tried.contains(index) && is_meant(key));
-        meant.map(|(index, _)| index).collect()
+    /// What keeps a key from being shown for this model, the longer one.
+    fn cooldown(&self, id: u64, model: &str, now: Duration) -> Option<Cooldown> {
+        self.holding(id, model, now)
+            .max_by_key(|cooldown| cooldown.until)
+    }
+
+    fn holding(&self, id: u64, model: &str, now: Duration) -> impl Iterator<Item = Cooldown> {
+        let key = self.by_id.get(&id);
+        let own = key.and_then(|key| key.models.iter().find(|(name, _)| name == model));
+        let both = [
+            key.and_then(|key| key.account),
+            own.map(|(_, cooldown)| *cooldown),
+        ];
+        both.into_iter().flatten().filter(move |own| own.holds(now))
     }
 }
 
 impl Key {
-    /// What keeps it from being shown for this model, the longer one.
-    fn cooldown(&self, model: &str, now: Duration) -> Option<Cooldown> {
-        self.holding(model, now)
-            .max_by_key(|cooldown| cooldown.until)
+    fn is_new(&self, now: Duration) -> bool {
+        let holds = |cooldown: &Cooldown| cooldown.holds(now);
+        self.in_flight == 0
+            && !self.account.as_ref().is_some_and(holds)
+            && !self.models.iter().any(|(_, own)| holds(own))
     }
+}
 
-    fn holding(&self, model: &str, now: Duration) -> impl Iterator<Item = Cooldown> {
-        let own = self.models.iter().find(|(name, _)| name == model);
-        let both = [self.account, own.map(|(_, cooldown)| *cooldown)];
-        both.into_iter().flatten().filter(move |own| own.holds(now))
-    }
+/// Places in `ids` that were not tried and are meant.
+fn untried(ids: &[u64], tried: &[usize], is_meant: impl Fn(u64) -> bool) -> Vec<usize> {
+    let places = ids.iter().enumerate();
+    let meant = places.filter(|(index, id)| !tried.contains(index) && is_meant(**id));
+    meant.map(|(index, _)| index).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const IDS: [u64; 3] = [70, 71, 72];
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -223,18 +246,20 @@ mod tests {
     /// Three keys; each of `steps` picks one and leaves it under way. `-` is none.
     #[track_caller]
     fn check(pool: Pool, refused: &[(usize, Fault)], picks: &str) {
-        let (mut keys, mut draw) = (Keys::new(3), Draw::new(5));
+        let (mut keys, mut draw) = (Keys::default(), Draw::new(5));
         for (key, fault) in refused {
-            keys.refused(*key, "m", *fault, Some(at(60)), at(0), &mut draw);
+            keys.refused(IDS[*key], "m", *fault, Some(at(60)), at(0), &mut draw);
         }
         let picked: Vec<String> = (0..picks.split(' ').count())
-            .map(|_| match keys.pick(pool, "m", &[], at(1), &mut draw) {
-                None => "-".to_owned(),
-                Some(key) => {
-                    keys.begin(key);
-                    key.to_string()
-                }
-            })
+            .map(
+                |_| match keys.pick(pool, &IDS, "m", &[], at(1), &mut draw) {
+                    None => "-".to_owned(),
+                    Some(key) => {
+                        keys.begin(IDS[key], at(1));
+                        key.to_string()
+                    }
+                },
+            )
             .collect();
         assert_eq!(picked.join(" "), picks, "{pool:?} {refused:?}");
     }
@@ -264,67 +289,105 @@ mod tests {
 
     #[test]
     fn chance_uses_every_key() {
-        let (mut keys, mut draw) = (Keys::new(3), Draw::new(5));
+        let (mut keys, mut draw) = (Keys::default(), Draw::new(5));
         let mut counts = [0; 3];
         for _ in 0..300 {
-            counts[keys.pick(Pool::Random, "m", &[], at(0), &mut draw).unwrap()] += 1;
+            counts[keys
+                .pick(Pool::Random, &IDS, "m", &[], at(0), &mut draw)
+                .unwrap()] += 1;
         }
         assert!(counts.iter().all(|count| *count > 60), "{counts:?}");
     }
 
     #[test]
+    fn a_key_is_the_same_at_another_place() {
+        let (mut keys, mut draw) = (Keys::default(), Draw::new(5));
+        keys.refused(70, "m", Fault::Credential, None, at(0), &mut draw);
+        let mut first = |ids: &[u64]| keys.pick(Pool::FillFirst, ids, "m", &[], at(1), &mut draw);
+        assert_eq!(first(&[70, 71]), Some(1));
+        assert_eq!(first(&[71, 70]), Some(0));
+        assert_eq!(first(&[99, 70]), Some(0), "a new key is well");
+        assert_eq!(first(&[70]), None);
+    }
+
+    #[test]
+    fn keys_that_are_gone_are_forgotten() {
+        let mut keys = Keys::default();
+        for id in 0..1000 {
+            keys.begin(id, at(0));
+            keys.end(id);
+        }
+        assert!(keys.by_id.len() <= MOST_KEYS);
+    }
+
+    #[test]
     fn a_limit_is_of_one_model_and_an_account_of_all() {
-        let (mut keys, mut draw) = (Keys::new(1), Draw::new(5));
+        let (mut keys, mut draw) = (Keys::default(), Draw::new(5));
         let is_well = |keys: &mut Keys, model: &str, second: u64| {
             let mut draw = Draw::new(5);
-            keys.pick(Pool::FillFirst, model, &[], at(second), &mut draw)
-                .is_some()
+            keys.pick(
+                Pool::FillFirst,
+                &IDS[..1],
+                model,
+                &[],
+                at(second),
+                &mut draw,
+            )
+            .is_some()
         };
-        keys.refused(0, "big", Fault::RateLimit, Some(at(10)), at(0), &mut draw);
+        keys.refused(70, "big", Fault::RateLimit, Some(at(10)), at(0), &mut draw);
         assert!(!is_well(&mut keys, "big", 9) && is_well(&mut keys, "small", 9));
         assert!(is_well(&mut keys, "big", 10));
-        keys.refused(0, "big", Fault::Quota, Some(at(20)), at(10), &mut draw);
+        keys.refused(70, "big", Fault::Quota, Some(at(20)), at(10), &mut draw);
         assert!(!is_well(&mut keys, "small", 29) && is_well(&mut keys, "small", 30));
     }
 
     #[test]
     fn the_soonest_end_counts_when_all_are_spent() {
-        let (mut keys, mut draw) = (Keys::new(2), Draw::new(5));
-        keys.refused(0, "m", Fault::RateLimit, Some(at(60)), at(0), &mut draw);
-        assert_eq!(keys.soonest("m", at(1)), None);
-        keys.refused(1, "m", Fault::Quota, Some(at(30)), at(0), &mut draw);
-        let soonest = keys.soonest("m", at(1)).map(|own| (own.until, own.fault));
+        let (mut keys, mut draw) = (Keys::default(), Draw::new(5));
+        keys.refused(70, "m", Fault::RateLimit, Some(at(60)), at(0), &mut draw);
+        assert_eq!(keys.soonest(&IDS[..2], "m", at(1)), None);
+        keys.refused(71, "m", Fault::Quota, Some(at(30)), at(0), &mut draw);
+        let soonest = keys
+            .soonest(&IDS[..2], "m", at(1))
+            .map(|own| (own.until, own.fault));
         assert_eq!(soonest, Some((at(30), Fault::Quota)));
         assert_eq!(
-            keys.pick_anyway("m", &[], at(1)),
+            keys.pick_anyway(&IDS[..2], "m", &[], at(1)),
             None,
             "a limit is a limit"
         );
-        keys.refused(0, "m", Fault::Credential, None, at(0), &mut draw);
-        assert_eq!(keys.pick_anyway("m", &[0], at(1)), None);
-        keys.served(0, "m", at(61));
-        assert_eq!(keys.pick_anyway("m", &[], at(61)), Some(0));
+        keys.refused(70, "m", Fault::Credential, None, at(0), &mut draw);
+        assert_eq!(keys.pick_anyway(&IDS[..2], "m", &[0], at(1)), None);
+        keys.served(70, "m", at(61));
+        assert_eq!(keys.pick_anyway(&IDS[..2], "m", &[], at(61)), Some(0));
     }
 
     #[test]
     fn a_success_from_before_does_not_end_a_limit() {
-        let (mut keys, mut draw) = (Keys::new(1), Draw::new(5));
-        keys.refused(0, "m", Fault::RateLimit, Some(at(60)), at(0), &mut draw);
-        keys.served(0, "m", at(1));
-        assert!(keys.soonest("m", at(1)).is_some());
-        keys.refused(0, "m", Fault::Credential, None, at(1), &mut draw);
-        keys.served(0, "m", at(61));
-        assert!(keys.soonest("m", at(61)).is_none(), "the key was put right");
+        let (mut keys, mut draw) = (Keys::default(), Draw::new(5));
+        keys.refused(70, "m", Fault::RateLimit, Some(at(60)), at(0), &mut draw);
+        keys.served(70, "m", at(1));
+        assert!(keys.soonest(&IDS[..1], "m", at(1)).is_some());
+        keys.refused(70, "m", Fault::Credential, None, at(1), &mut draw);
+        keys.served(70, "m", at(61));
+        assert!(
+            keys.soonest(&IDS[..1], "m", at(61)).is_none(),
+            "the key was put right"
+        );
     }
 
     #[test]
     fn a_key_remembers_a_bounded_number_of_models() {
-        let (mut keys, mut draw) = (Keys::new(1), Draw::new(5));
+        let (mut keys, mut draw) = (Keys::default(), Draw::new(5));
         for n in 0..1000 {
             let model = format!("m{n}");
-            keys.refused(0, &model, Fault::RateLimit, Some(at(60)), at(0), &mut draw);
+            keys.refused(70, &model, Fault::RateLimit, Some(at(60)), at(0), &mut draw);
         }
-        assert!(keys.keys[0].models.len() <= MOST_MODELS);
-        assert!(keys.soonest("m999", at(1)).is_some(), "the newest is known");
+        assert!(keys.by_id[&70].models.len() <= MOST_MODELS);
+        assert!(
+            keys.soonest(&IDS[..1], "m999", at(1)).is_some(),
+            "the newest is known"
+        );
     }
 }

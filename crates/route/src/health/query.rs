@@ -34,10 +34,23 @@ pub struct Entrant {
     pub weight: u32,
     /// Which of the provider's keys is used.
     pub pool: Pool,
-    /// How many keys it has.
-    pub n_keys: usize,
+    /// The ids of its keys, in order; empty if it needs none.
+    pub keys: Vec<u64>,
     /// It takes the caller's own credential: a fingerprint of that. Such a credential never goes to another provider.
     pub caller: Option<u64>,
+}
+
+impl Entrant {
+    /// What stands for a provider without keys.
+    const NO_KEY: &[u64] = &[0];
+
+    pub(super) fn key_ids(&self) -> &[u64] {
+        if self.keys.is_empty() {
+            Self::NO_KEY
+        } else {
+            &self.keys
+        }
+    }
 }
 
 /// What the exchange has tried.
@@ -65,6 +78,7 @@ pub struct Pick {
     pub(super) provider: String,
     pub(super) model: String,
     pub(super) caller: u64,
+    pub(super) key_id: u64,
     pub(super) ticket: Ticket,
     pub(super) session: Option<u64>,
     pub(super) began: Duration,

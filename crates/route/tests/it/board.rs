@@ -27,7 +27,7 @@ pub(crate) fn query(targets: &str, strategy: Strategy, session: Option<u64>) -> 
             model: model.to_owned(),
             weight: 1,
             pool: Pool::FillFirst,
-            n_keys: n_keys.parse().expect("a number of keys"),
+            keys: (1..=n_keys.parse().expect("a number of keys")).collect(),
             caller,
         }
     });

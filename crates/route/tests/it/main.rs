@@ -10,7 +10,9 @@ mod support;
 
 mod aliases;
 mod board;
+mod fit;
 mod published;
+mod queue;
 mod resolve;
 mod rules;
 mod simulation;

@@ -1,6 +1,6 @@
 //! The first rule whose conditions all hold decides, before anything else.
 
-use lingate_route::{Ask, Class, Rule, When, resolve};
+use lingate_route::{Ask, Class, Looks, Rule, When, resolve};
 
 use crate::support::{shown, table};
 
@@ -187,4 +187,40 @@ fn rules_come_first() {
         shown(resolve(&table, &ask)),
         "rule 1 -> b/*, provider `b` | b/kimi"
     );
+}
+
+/// What is costly to know is only asked for by rules that look at it.
+#[test]
+fn rules_look_at_what_they_name() {
+    let check = |when: When, expected: [bool; 3]| {
+        let to = "a/x".to_owned();
+        let Looks {
+            tokens,
+            tools,
+            image,
+        } = Looks::of(&[Rule { when, to }]);
+        assert_eq!([tokens, tools, image], expected);
+    };
+    let when = When::default;
+    check(
+        When {
+            class: Some(Class::Main),
+            thinking: Some(true),
+            model: text("*"),
+            ..when()
+        },
+        [false; 3],
+    );
+    let tokens_over = Some(1);
+    check(
+        When {
+            tokens_over,
+            ..when()
+        },
+        [true, false, false],
+    );
+    let tool = text("x");
+    check(When { tool, ..when() }, [false, true, false]);
+    let image = Some(false);
+    check(When { image, ..when() }, [false, false, true]);
 }

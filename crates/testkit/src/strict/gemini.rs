@@ -47,7 +47,7 @@ pub(super) fn complaints(body: &Value, found: &mut Vec<String>) {
             }
         }
     }
-    let contents = list(&body["contents"]);
+    let contents = &merged(list(&body["contents"]));
     if contents.first().is_none_or(|first| first["role"] != "user") {
         found.push("the contents do not begin with the user's".to_owned());
     }
@@ -101,4 +101,20 @@ pub(super) fn complaints(body: &Value, found: &mut Vec<String>) {
     if !open.is_empty() {
         found.push(format!("the calls {open:?} have no response"));
     }
+}
+
+/// Contents of one speaker behind each other are one to this API; Google's SDKs send a streamed answer back so.
+fn merged(contents: &[Value]) -> Vec<Value> {
+    let mut merged: Vec<Value> = Vec::new();
+    for content in contents {
+        match merged.last_mut() {
+            Some(last) if last["role"] == content["role"] => {
+                if let Some(parts) = last["parts"].as_array_mut() {
+                    parts.extend(list(&content["parts"]).iter().cloned());
+                }
+            }
+            _ => merged.push(content.clone()),
+        }
+    }
+    merged
 }

@@ -20,6 +20,7 @@ mod request;
 mod seal;
 mod sequence;
 mod stop;
+mod unanswered;
 mod usage;
 
 pub use block::{
@@ -41,4 +42,5 @@ pub use request::{CacheHint, Message, Role, Tool, Turn};
 pub use seal::{SEAL_PREFIX, Seal, SealKey, SealStage, opened};
 pub use sequence::{EmptyReply, Sequencer};
 pub use stop::{Stop, StopReason};
+pub(crate) use unanswered::Unanswered;
 pub use usage::Usage;

@@ -61,7 +61,7 @@ async fn one(
     spend: bool,
 ) -> (Vec<Finding>, Option<i64>) {
     let check = format!("provider {}", provider.id);
-    let needs_key = matches!(provider.auth, Auth::Bearer | Auth::XApiKey | Auth::Both);
+    let needs_key = !matches!(provider.auth, Auth::None | Auth::Client);
     if needs_key && provider.keys.is_empty() {
         let finding = Finding::problem(check, "there is no key for it").because(
             "neither the configuration nor the environment holds one",

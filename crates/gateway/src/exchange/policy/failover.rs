@@ -23,6 +23,11 @@ use crate::upstream::auth::CREDENTIALS;
 use crate::upstream::health::{Health, Lease};
 use crate::upstream::limits::whole_seconds;
 
+/// Wait before a key is asked again that hit a rate limit without an end: most such limits are of requests at one time.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Added by chance, as a share of it, so that a burst does not come back as one.
+const PAUSE_JITTER: f64 = 1.0;
+
 /// The failover of one exchange.
 pub(crate) struct Failover {
     health: Arc<Health>,
@@ -34,6 +39,10 @@ pub(crate) struct Failover {
     lease: Option<Lease>,
     /// Targets that may still be asked.
     targets_left: u32,
+    /// Keys that were asked again after a rate limit without an end.
+    asked_again: Vec<Choice>,
+    /// How long the next attempt waits.
+    pause: Option<Duration>,
     /// What the client is told in place of a later failure that says less.
     kept: Option<Failed>,
     /// Part of the answer is out: nobody else may go on with it.
@@ -65,6 +74,8 @@ impl Failover {
             draw: Draw::new(draft.id.as_u64_pair().1),
             lease: None,
             targets_left: config.failover.attempts.max(1),
+            asked_again: Vec::new(),
+            pause: None,
             kept: None,
             is_committed: false,
         }
@@ -101,6 +112,18 @@ impl Failover {
         }
     }
 
+    /// The attempt failed, and the policies are asked what follows. What asks the same key again says nothing of it yet.
+    pub(super) fn attempt_failed(&mut self, failure: &Failure) {
+        if !self.may_ask_again(failure) {
+            self.failed(failure);
+        }
+    }
+
+    /// How long to wait before the next attempt; asked once for each.
+    pub(crate) fn take_pause(&mut self) -> Option<Duration> {
+        self.pause.take()
+    }
+
     /// The attempt failed, at whatever moment. Gives the class of the failure.
     pub(crate) fn failed(&mut self, failure: &Failure) -> Fault {
         let fault = fault_of(failure);
@@ -130,16 +153,14 @@ impl Failover {
     }
 
     /// What the client is told when nothing follows: of several failures the one that trying again helps most. If every
-    /// target is limited, with the soonest end of all limits.
+    /// target is limited, with the soonest end of all limits, which is what the gateway itself waits for.
     pub(crate) fn told(&mut self, failed: Failed) -> Failed {
         let kept = self.kept.take();
-        let is_alone = kept.is_none();
         let mut told = match kept {
             Some(kept) if worth(&kept) > worth(&failed) => kept,
             Some(_) | None => failed,
         };
-        if !is_alone
-            && fault_of(&told.failure).is_limit()
+        if fault_of(&told.failure).is_limit()
             && let Some(soonest) = self.health.soonest(&self.query)
         {
             let seconds = whole_seconds(soonest);
@@ -185,6 +206,53 @@ impl Failover {
         self.lease = Some(lease);
     }
 
+    /// Whether a refusal may be over in a moment: a rate limit whose end nobody told, the first of this key.
+    fn may_ask_again(&self, failure: &Failure) -> bool {
+        fault_of(failure) == Fault::RateLimit
+            && failure.retry_after.unwrap_or(0) == 0
+            && !self.is_committed
+            && self
+                .asking()
+                .is_some_and(|choice| !self.asked_again.contains(&choice))
+    }
+
+    /// Once more with the same key, if the provider's budget of repeats has room.
+    fn ask_again(&mut self, failure: &Failure) -> Option<Patch> {
+        if !self.may_ask_again(failure) {
+            return None;
+        }
+        if !self.may_repeat() {
+            self.failed(failure);
+            return None;
+        }
+        self.asked_again.extend(self.asking());
+        self.pause = Some(PAUSE.mul_f64(1.0 + PAUSE_JITTER * self.draw.unit()));
+        Some(Patch::Repeat)
+    }
+
+    /// Whom the attempt in flight asks.
+    fn asking(&self) -> Option<Choice> {
+        self.lease.as_ref().map(|lease| Choice {
+            candidate: lease.target(),
+            key: lease.key(),
+        })
+    }
+
+    /// The target has no room for the attempt: another one, if there is one.
+    pub(crate) fn busy(&mut self) -> Option<Patch> {
+        let target = self.lease.as_ref()?.target();
+        if self.is_committed || self.targets_left == 0 {
+            return None;
+        }
+        self.tried.targets.push(target);
+        let picked = self.health.pick(&self.query, &self.tried, &mut self.draw);
+        self.take(picked.ok()?);
+        let choice = self.asking()?;
+        let reason = "busy";
+        self.draft.failed_over(reason, &self.name(choice.candidate));
+        Some(Patch::Ask { reason, choice })
+    }
+
     /// The next attempt after a failure that something else may help with.
     fn go_on(&mut self, fault: Fault) -> Option<Patch> {
         let lease = self.lease.as_ref()?;
@@ -210,11 +278,7 @@ impl Failover {
     }
 
     fn patch(&self, fault: Fault) -> Option<Patch> {
-        let lease = self.lease.as_ref()?;
-        let choice = Choice {
-            candidate: lease.target(),
-            key: lease.key(),
-        };
+        let choice = self.asking()?;
         self.draft
             .failed_over(fault.name(), &self.name(choice.candidate));
         Some(Patch::Ask {
@@ -255,7 +319,9 @@ impl Policy for Failover {
         if self.is_committed {
             return Next::Finish;
         }
-        let patch = self.go_on(fault_of(&failed.failure));
+        let patch = self
+            .ask_again(&failed.failure)
+            .or_else(|| self.go_on(fault_of(&failed.failure)));
         patch.map_or(Next::Finish, Next::Retry)
     }
 }
@@ -305,7 +371,9 @@ fn entrant(config: &Config, asked: &Asked, candidate: &Candidate) -> Entrant {
         model: candidate.model.clone(),
         weight: candidate.weight,
         pool: provider.map(|provider| provider.pool).unwrap_or_default(),
-        n_keys: provider.map_or(1, |provider| provider.keys.len()),
+        keys: provider.map_or_else(Vec::new, |provider| {
+            provider.keys.iter().map(|key| key.id).collect()
+        }),
         caller: is_callers.then(|| fingerprint(shown)),
     }
 }

@@ -120,7 +120,7 @@ impl Policies {
     /// prompt cache and so beats another target.
     pub(crate) fn next(&mut self, outcome: &Outcome<'_>) -> Next {
         if let Outcome::Failed { failed, .. } = outcome {
-            self.failover.failed(&failed.failure);
+            self.failover.attempt_failed(&failed.failure);
         }
         let policies: [Option<&mut dyn Policy>; 4] = [
             Some(&mut self.foreign_thinking),

@@ -8,6 +8,7 @@ mod family_properties;
 mod kimi_k2;
 mod kimi_k2_prose;
 mod messages;
+mod opened_by_the_prompt;
 mod properties;
 mod qwen3_coder;
 mod structured;

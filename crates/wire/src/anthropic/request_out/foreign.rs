@@ -5,7 +5,7 @@ use super::conversation::{lost_thinking, role_name};
 use super::fit::{Fit, Part};
 use crate::anthropic::place::Place;
 use crate::json::Text;
-use crate::turn::{Block, Message, Node, Role};
+use crate::turn::{Block, Message, Node, Role, Unanswered};
 
 /// Messages of one role that go out as one.
 struct Group<'t> {
@@ -61,14 +61,14 @@ impl Encoder<'_> {
     /// Puts calls last and results first, adds the missing results, and leaves out those that answer nothing.
     fn answer_calls(&mut self, groups: &mut Vec<Group<'_>>) {
         let mut ordered: Vec<Group<'_>> = Vec::with_capacity(groups.len() + 1);
-        let mut calls = Vec::new();
+        let mut calls = Calls::default();
         for mut group in groups.drain(..) {
             match group.role {
                 Role::Assistant => {
                     ordered.extend(answered(&mut calls, Vec::new()));
                     // Stable, so that nothing else changes places.
                     group.parts.sort_by_key(|part| call_id(part).is_some());
-                    calls.extend(group.parts.iter().filter_map(open_call));
+                    group.parts.iter().for_each(|part| calls.push(part));
                     ordered.push(group);
                 }
                 Role::User | Role::System => {
@@ -86,15 +86,11 @@ impl Encoder<'_> {
     }
 
     /// Whether a part may stand here: anything but a result for a call that nobody made or that has its result.
-    fn is_expected(&mut self, part: &Part<'_>, calls: &mut [OpenCall<'_>]) -> bool {
+    fn is_expected(&mut self, part: &Part<'_>, calls: &mut Calls<'_>) -> bool {
         let Some(id) = result_id(part) else {
             return true;
         };
-        if let Some(call) = calls
-            .iter_mut()
-            .find(|call| call.id == id && !call.is_answered)
-        {
-            call.is_answered = true;
+        if calls.answer(id) {
             return true;
         }
         self.losses.add(part.at_place(|place| place.to_string()));
@@ -102,8 +98,14 @@ impl Encoder<'_> {
     }
 }
 
-/// A call of the assistant message before.
-struct OpenCall<'t> {
+/// The calls of the assistant message before.
+#[derive(Default)]
+struct Calls<'t> {
+    all: Vec<Call<'t>>,
+    open: Unanswered,
+}
+
+struct Call<'t> {
     id: &'t Text,
     message: Option<usize>,
     block: usize,
@@ -111,11 +113,12 @@ struct OpenCall<'t> {
 }
 
 /// The user message behind an assistant message: results, also for the calls that got none, then the rest.
-fn answered<'t>(calls: &mut Vec<OpenCall<'t>>, parts: Vec<Part<'t>>) -> Option<Group<'t>> {
+fn answered<'t>(calls: &mut Calls<'t>, parts: Vec<Part<'t>>) -> Option<Group<'t>> {
     let (mut ordered, rest): (Vec<_>, Vec<_>) = parts
         .into_iter()
         .partition(|part| result_id(part).is_some());
-    let missing = calls.drain(..).filter(|call| !call.is_answered);
+    let calls = std::mem::take(calls).all.into_iter();
+    let missing = calls.filter(|call| !call.is_answered);
     ordered.extend(missing.map(|call| Part {
         fit: Fit::MissingResult {
             tool_use_id: call.id,
@@ -150,13 +153,25 @@ fn remind(part: &mut Part<'_>) {
     }
 }
 
-fn open_call<'t>(part: &Part<'t>) -> Option<OpenCall<'t>> {
-    Some(OpenCall {
-        id: call_id(part)?,
-        message: part.message,
-        block: part.block,
-        is_answered: false,
-    })
+impl<'t> Calls<'t> {
+    /// Adds a part's call, if it is one.
+    fn push(&mut self, part: &Part<'t>) {
+        if let Some(id) = call_id(part) {
+            self.open.push(id.clone());
+            self.all.push(Call {
+                id,
+                message: part.message,
+                block: part.block,
+                is_answered: false,
+            });
+        }
+    }
+
+    /// Whether a call with this id waited for its result.
+    fn answer(&mut self, id: &Text) -> bool {
+        let call = self.open.take(id).and_then(|at| self.all.get_mut(at));
+        call.map(|call| call.is_answered = true).is_some()
+    }
 }
 
 fn call_id<'t>(part: &Part<'t>) -> Option<&'t Text> {

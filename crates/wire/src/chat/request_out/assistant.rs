@@ -2,7 +2,7 @@
 
 use crate::Wire;
 use crate::json::{Text, scan_reply};
-use crate::turn::{Block, Message, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, opened};
+use crate::turn::{Block, Message, Node, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, opened};
 
 use super::super::dialect::ReasoningField;
 use super::super::reasoning;
@@ -19,12 +19,17 @@ struct Spoken<'a> {
 }
 
 impl Out<'_> {
-    /// Writes an assistant message: one, with its text before its calls wherever it stood. Returns the calls' ids.
-    pub(super) fn assistant(&mut self, message: &Message, path: &str) -> Vec<Text> {
+    /// Writes an answer, of which the first message is at index `first`: one message, with its text before its calls
+    /// wherever it stood. Returns the calls' ids.
+    pub(super) fn assistant(&mut self, answer: &[Node<Message>], first: usize) -> Vec<Text> {
         let mut spoken = Spoken::default();
         let mut follows_text = false;
-        for (at, block) in message.blocks.iter().enumerate() {
-            let path = format!("{path}.content[{at}]");
+        let blocks = answer.iter().zip(first..).flat_map(|(message, nth)| {
+            let blocks = message.blocks.iter().enumerate();
+            blocks.map(move |(at, block)| (nth, at, block))
+        });
+        for (nth, at, block) in blocks {
+            let path = format!("messages[{nth}].content[{at}]");
             let continues = std::mem::take(&mut follows_text);
             match &**block {
                 Block::Text { .. } | Block::Refusal(_) => {
@@ -73,7 +78,9 @@ impl Out<'_> {
             self.w.end_array();
         }
         if self.is_same_wire() {
-            self.w.members(&message.extra);
+            for message in answer {
+                self.w.members(&message.extra);
+            }
         }
         self.w.end_object();
         spoken.calls.iter().map(|call| call.id.clone()).collect()
@@ -81,13 +88,7 @@ impl Out<'_> {
 
     /// Adjacent texts are one answer that citations or a continuation cut: they are put together again. Texts that
     /// something stood between are kept apart.
-    fn text(
-        &mut self,
-        block: &crate::turn::Node<Block>,
-        path: &str,
-        continues: bool,
-        texts: &mut Vec<Part>,
-    ) {
+    fn text(&mut self, block: &Node<Block>, path: &str, continues: bool, texts: &mut Vec<Part>) {
         let mut parts = Vec::new();
         self.part(block, path, &mut parts);
         for part in parts {

@@ -1,12 +1,15 @@
 //! The order of messages: what a Chat host accepts, made of what an Anthropic-shaped conversation holds.
 //!
 //! Results directly follow the message whose calls they answer, one `tool` message each, before anything the user says in
-//! the same turn; every call has one result. Messages are never merged over turns: a message that grew when the next one
-//! came would not be the same prefix any more.
+//! the same turn; every call has one result. An answer that came back in several messages is one. Nothing is merged over
+//! turns: a message that grew when the next one came would not be the same prefix any more.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::Wire;
 use crate::json::Text;
-use crate::turn::{Block, Message, Node, OutputFormat, Role, ToolResult};
+use crate::turn::{Block, Message, Node, OutputFormat, Role, ToolResult, Unanswered};
 
 use super::Out;
 use super::content::Part;
@@ -22,7 +25,7 @@ struct Waiting(Vec<Part>);
 #[derive(Default)]
 struct Walk {
     /// Calls of the last assistant message that have no result yet.
-    unanswered: Vec<Text>,
+    unanswered: Unanswered,
     waiting: Vec<Waiting>,
 }
 
@@ -73,29 +76,59 @@ impl Out<'_> {
     /// Writes the conversation.
     pub(super) fn conversation(&mut self) {
         let mut walk = Walk::default();
-        for (at, message) in self.decoded.turn.messages.iter().enumerate() {
+        let mut rest = self.decoded.turn.messages.as_slice();
+        let mut at = 0;
+        while let Some((message, later)) = rest.split_first() {
             let path = format!("messages[{at}]");
-            if let Some(raw) = message.raw(Wire::Chat) {
-                self.w.raw(raw);
-                continue;
-            }
-            match message.role {
-                Role::User => self.user(message, &path, &mut walk),
-                Role::Assistant => {
+            let mut n = 1;
+            match (message.raw(Wire::Chat), message.role) {
+                (Some(raw), _) => {
+                    self.w.raw(raw);
+                }
+                (None, Role::User) => self.user(message, &path, &mut walk),
+                (None, Role::Assistant) => {
                     self.settle(&mut walk);
-                    let calls = self.assistant(message, &path);
+                    n += self.continuations(message, later);
+                    let answer = rest.get(..n).unwrap_or_default();
+                    let calls = self.assistant(answer, at);
                     // A client of this wire pairs calls and results itself.
                     if !self.is_same_wire() {
-                        walk.unanswered = calls;
+                        calls.into_iter().for_each(|id| walk.unanswered.push(id));
                     }
                 }
-                Role::System => self.reminder(message, &path, &mut walk),
+                (None, Role::System) => self.reminder(message, &path, &mut walk),
             }
-            if !self.is_same_wire() {
-                self.losses.add_members(&path, &message.extra);
+            let is_written = message.raw(Wire::Chat).is_none() && !self.is_same_wire();
+            let (written, later) = rest.split_at_checked(n).unwrap_or_default();
+            for (message, at) in written.iter().zip(at..).filter(|_| is_written) {
+                self.losses
+                    .add_members(&format!("messages[{at}]"), &message.extra);
             }
+            rest = later;
+            at += n;
         }
         self.settle(&mut walk);
+    }
+
+    /// How many messages go on with the model's answer. Clients of the Gemini wire send an answer back in the pieces it
+    /// came in; hosts take the calls of one answer in one message, with their results behind it.
+    fn continuations(&self, first: &Message, later: &[Node<Message>]) -> usize {
+        let is_answer = |message: &&Node<Message>| {
+            message.role == Role::Assistant && message.raw(Wire::Chat).is_none()
+        };
+        if self.is_same_wire() || !later.first().as_ref().is_some_and(is_answer) {
+            return 0;
+        }
+        // What calls with the same id again is an answer of its own.
+        let mut ids: HashSet<Cow<'_, str>> = call_ids(first).collect();
+        let mut n = 0;
+        for message in later.iter().take_while(is_answer) {
+            if !call_ids(message).all(|id| ids.insert(id)) {
+                break;
+            }
+            n += 1;
+        }
+        n
     }
 
     /// Instructions in the middle of a conversation stay where they are: at the top they would change the whole prefix.
@@ -137,12 +170,7 @@ impl Out<'_> {
             };
             if self.is_same_wire() {
                 self.received_result(block, result, &path, &mut attached);
-            } else if let Some(at) = walk
-                .unanswered
-                .iter()
-                .position(|id| *id == result.tool_use_id)
-            {
-                walk.unanswered.remove(at);
+            } else if walk.unanswered.take(&result.tool_use_id).is_some() {
                 self.result(result, &path, &mut attached);
             } else {
                 self.orphan(&Orphan(result), &path, &mut said);
@@ -176,7 +204,7 @@ impl Out<'_> {
     /// Before the model speaks again every call has its result. One that never came is said to have failed: hosts refuse
     /// a call without.
     fn settle(&mut self, walk: &mut Walk) {
-        for id in std::mem::take(&mut walk.unanswered) {
+        for id in walk.unanswered.drain() {
             self.missing_result(&id);
         }
         self.release(walk);
@@ -187,6 +215,13 @@ impl Out<'_> {
             self.message("user", parts);
         }
     }
+}
+
+fn call_ids(message: &Message) -> impl Iterator<Item = Cow<'_, str>> {
+    message.blocks.iter().filter_map(|block| match &**block {
+        Block::ToolUse(call) => Some(call.id.decode()),
+        _ => None,
+    })
 }
 
 fn is_attribution(block: &Block) -> bool {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Out;
 use super::part::{Part, has_object, raw, sign_first_call};
 use crate::json::Text;
-use crate::turn::{Block, Message, Node, Role, Seal, Thinking, opened};
+use crate::turn::{Block, Message, Node, Role, Seal, Thinking, Unanswered, opened};
 
 /// Claude Code tells Anthropic in a first system block what it is; nobody else needs it, and it changes with every build.
 const ATTRIBUTION: &str = "x-anthropic-billing-header";
@@ -291,15 +291,12 @@ impl Out<'_> {
         parts: Vec<Part<'t>>,
     ) -> Vec<Part<'t>> {
         let mut slots: Vec<Option<Part<'t>>> = calls.iter().map(|_| None).collect();
+        let mut open = Unanswered::default();
+        calls.iter().for_each(|(id, _)| open.push((*id).clone()));
         let mut attached: Vec<Part<'t>> = Vec::new();
         let mut rest: Vec<Part<'t>> = Vec::new();
         for mut part in parts {
-            let at = part.answers().map(|id| {
-                calls
-                    .iter()
-                    .zip(&slots)
-                    .position(|((call, _), slot)| *call == id && slot.is_none())
-            });
+            let at = part.answers().map(|id| open.take(id));
             match at {
                 Some(Some(at)) => {
                     let called = calls.get(at).map(|(_, name)| (*name).clone());

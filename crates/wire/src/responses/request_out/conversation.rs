@@ -6,7 +6,7 @@
 
 use crate::Wire;
 use crate::json::Text;
-use crate::turn::{Block, Message, Node, Role};
+use crate::turn::{Block, Message, Node, Role, Unanswered};
 
 use super::Out;
 use super::whole::{is_brought, received};
@@ -79,7 +79,8 @@ impl Out<'_> {
 
     /// Writes the conversation.
     pub(super) fn conversation(&mut self) {
-        let mut unanswered: Vec<Text> = Vec::new();
+        let mut unanswered = Unanswered::default();
+        let mut speaker = Role::User;
         for (at, message) in self.decoded.turn.messages.iter().enumerate() {
             let path = format!("messages[{at}]");
             if let Some(raw) = message.raw(Wire::Responses) {
@@ -90,10 +91,14 @@ impl Out<'_> {
                 Role::User => self.user(message, &path, &mut unanswered),
                 Role::System => self.said("system", &message.blocks, &path),
                 Role::Assistant => {
-                    self.settle(&mut unanswered);
+                    // What comes in several messages is one answer: its results follow the last of them.
+                    if speaker != Role::Assistant || calls_again(message, &mut unanswered) {
+                        self.settle(&mut unanswered);
+                    }
                     self.assistant(message, &path, &mut unanswered);
                 }
             }
+            speaker = message.role;
             if !self.is_same_wire() {
                 self.losses.add_members(&path, &message.extra);
             }
@@ -101,7 +106,7 @@ impl Out<'_> {
         self.settle(&mut unanswered);
     }
 
-    fn user(&mut self, message: &Message, path: &str, unanswered: &mut Vec<Text>) {
+    fn user(&mut self, message: &Message, path: &str, unanswered: &mut Unanswered) {
         let mut parts = Vec::new();
         let mut words = Vec::new();
         for (at, block) in message.blocks.iter().enumerate() {
@@ -114,11 +119,7 @@ impl Out<'_> {
                 self.w.raw(raw);
                 continue;
             }
-            let open = unanswered.iter().position(|id| *id == result.tool_use_id);
-            if let Some(open) = open {
-                unanswered.remove(open);
-            }
-            if open.is_some() || self.is_same_wire() {
+            if unanswered.take(&result.tool_use_id).is_some() || self.is_same_wire() {
                 self.result(result, &path);
             } else {
                 self.orphan(result, &path, &mut parts);
@@ -143,7 +144,7 @@ impl Out<'_> {
         self.message(role, &parts);
     }
 
-    fn assistant(&mut self, message: &Message, path: &str, unanswered: &mut Vec<Text>) {
+    fn assistant(&mut self, message: &Message, path: &str, unanswered: &mut Unanswered) {
         let blocks = &message.blocks;
         let mut texts = Vec::new();
         let mut at = 0;
@@ -194,9 +195,17 @@ impl Out<'_> {
     }
 
     /// Before the model speaks again, and at the end, every call has its result.
-    fn settle(&mut self, unanswered: &mut Vec<Text>) {
-        for id in unanswered.drain(..) {
+    fn settle(&mut self, unanswered: &mut Unanswered) {
+        for id in unanswered.drain() {
             self.missing_result(&id);
         }
     }
+}
+
+/// Whether a message calls with an id that still waits for its result: then it is an answer of its own.
+fn calls_again(message: &Message, unanswered: &mut Unanswered) -> bool {
+    message.blocks.iter().any(|block| match &**block {
+        Block::ToolUse(call) => unanswered.holds(&call.id),
+        _ => false,
+    })
 }

@@ -14,7 +14,10 @@ mod thinking;
 mod tools;
 mod whole;
 
-use crate::json::{Text, Writer};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::json::Writer;
 use crate::turn::{Block, Losses, Message, Node, ToolInput, ToolUse, Turn};
 use crate::{Decoded, Encoded, UpstreamContext, Wire};
 
@@ -60,7 +63,7 @@ struct Out<'a> {
     upstream: &'a UpstreamContext<'a>,
     has_breakpoints: bool,
     /// Ids of the calls that took free text: their results are of another type.
-    freeform_calls: Vec<&'a Text>,
+    freeform_calls: HashSet<Cow<'a, str>>,
 }
 
 impl Out<'_> {
@@ -70,7 +73,7 @@ impl Out<'_> {
     }
 }
 
-fn freeform_calls(turn: &Turn) -> Vec<&Text> {
+fn freeform_calls(turn: &Turn) -> HashSet<Cow<'_, str>> {
     let blocks = turn.messages.iter().flat_map(|message| &message.blocks);
     blocks
         .filter_map(|block| match &**block {
@@ -78,7 +81,7 @@ fn freeform_calls(turn: &Turn) -> Vec<&Text> {
                 id,
                 input: ToolInput::Freeform(_),
                 ..
-            }) => Some(id),
+            }) => Some(id.decode()),
             _ => None,
         })
         .collect()

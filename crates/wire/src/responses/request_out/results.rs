@@ -62,7 +62,7 @@ impl Out<'_> {
 
     /// Whether the call with this id took free text.
     fn answers_freeform(&self, id: &Text) -> bool {
-        self.freeform_calls.contains(&id)
+        self.freeform_calls.contains(&*id.decode())
     }
 
     /// Says in a user message what a result without its call says.

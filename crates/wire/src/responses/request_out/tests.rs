@@ -1,4 +1,5 @@
 use super::*;
+use crate::json::Text;
 use crate::turn::{
     Effort, Image, MediaSource, Params, Role, SealKey, Thinking, ThinkingMode, ThoughtDisplay,
     ToolInput, ToolResult,

@@ -4,6 +4,7 @@
 //! Every event is numbered, `output_item.done` has the whole item and the last event the whole reply: Codex takes items
 //! from the former and usage from the latter. There is no `[DONE]`. A stream that breaks ends in `response.failed`.
 
+mod follow;
 mod item;
 mod response;
 
@@ -13,6 +14,7 @@ use crate::json::Writer;
 use crate::sse::{write_comment, write_json};
 use crate::turn::{Delta, Event, Failure, Opening, Slot, Stop, StopReason, Usage};
 use crate::{ReplyContext, StreamEncoder};
+use follow::Followed;
 use item::{Item, Kind, Status};
 
 /// The encoder of one stream.
@@ -33,6 +35,7 @@ pub struct StreamOut {
     has_refusal: bool,
     usage: Usage,
     end: Ending,
+    followed: Followed,
 }
 
 /// How the reply ends.
@@ -64,6 +67,7 @@ impl StreamOut {
             has_refusal: false,
             usage: Usage::default(),
             end: Ending::Completed,
+            followed: Followed::default(),
         }
     }
 
@@ -89,6 +93,11 @@ impl StreamOut {
         });
     }
 
+    /// Goes on with the numbers of what was copied.
+    fn resume(&mut self) {
+        self.next_number = self.followed.take_number().unwrap_or(self.next_number);
+    }
+
     fn begin(&mut self, out: &mut Vec<u8>) {
         if !self.has_begun {
             self.has_begun = true;
@@ -108,16 +117,20 @@ impl StreamOut {
     }
 
     fn opened(&mut self, slot: Slot, block: &Opening, out: &mut Vec<u8>) {
-        let Some(item) = Item::of(block, &self.seed, self.n_items) else {
+        let Some(mut item) = Item::of(block, &self.seed, self.n_items) else {
             return;
         };
-        self.n_items += 1;
         self.has_refusal |= matches!(item.kind, Kind::Refusal);
-        self.event("response.output_item.added", out, |w| {
-            w.key("output_index").u64(item.index);
-            w.key("item");
-            item.write(Status::InProgress, w);
-        });
+        if let Some((id, index)) = self.followed.take_item() {
+            (item.id, item.index) = (id.decode().into_owned(), index);
+        } else {
+            self.event("response.output_item.added", out, |w| {
+                w.key("output_index").u64(item.index);
+                w.key("item");
+                item.write(Status::InProgress, w);
+            });
+        }
+        self.n_items = self.n_items.max(item.index) + 1;
         if matches!(item.kind, Kind::Text | Kind::Refusal) {
             self.part("response.content_part.added", &item, false, out);
         }
@@ -139,6 +152,9 @@ impl StreamOut {
         out: &mut Vec<u8>,
         members: impl FnOnce(&mut Writer),
     ) {
+        if self.followed.has_told(name) {
+            return;
+        }
         self.event(name, out, |w| {
             w.key("item_id").str(&item.id);
             w.key("output_index").u64(item.index);
@@ -370,11 +386,19 @@ impl StreamEncoder for StreamOut {
         }
     }
 
+    fn follows(&mut self, event: &[u8], is_copied: bool) {
+        self.has_begun |= self.followed.frames(event, is_copied);
+        if !is_copied {
+            self.resume();
+        }
+    }
+
     /// What came before counts for nothing: a reply that failed has no output.
     fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
         if self.is_over {
             return;
         }
+        self.resume();
         self.begin(out);
         self.is_over = true;
         let response = self.response_json("failed", |w| {

@@ -30,9 +30,14 @@ impl StreamOut {
         w: &mut Writer,
     ) {
         w.begin_object();
-        w.key("id").str(&format!("resp_{}", self.seed));
+        match &self.followed.reply {
+            Some((id, _)) => w.key("id").text(id),
+            None => w.key("id").str(&format!("resp_{}", self.seed)),
+        };
         w.key("object").str("response");
-        w.key("created_at").u64(self.context.created);
+        let created = self.followed.reply.as_ref().and_then(|(_, at)| *at);
+        w.key("created_at")
+            .u64(created.unwrap_or(self.context.created));
         w.key("status").str(status);
         ending(w);
         w.key("instructions").null();

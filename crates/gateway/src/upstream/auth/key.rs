@@ -1,4 +1,4 @@
-//! How a key is shown to a provider.
+//! How a key, or the token that stands for one, is shown to a provider.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -41,6 +41,12 @@ pub(crate) fn apply(
             }
         }
         (_, None) => {}
+        (Auth::Gcp, Some(key)) => {
+            // A credential itself never leaves: before it was exchanged, as in an explanation, there is nothing to show.
+            let token = Some(key.expose()).filter(|token| !token.starts_with('{'));
+            let token = token.unwrap_or_default();
+            headers.insert(AUTHORIZATION, shows(format!("Bearer {token}"))?);
+        }
         (Auth::Bearer, Some(key)) => {
             headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
         }

@@ -1,21 +1,26 @@
 //! How long a limit lasts, in every form in which hosts say it.
 //!
 //! `retry-after` first, for it is meant for this very request. Then the headers on what is left, of which only those count
-//! whose quota is used up. Then the words of the message. Forms seen to 2026-11: seconds, milliseconds and seconds since
-//! 1970, RFC 3339, HTTP dates, `6m0s`, the IETF draft's `r=0;t=30`.
+//! whose quota is used up. Then members of the error's body that are named for it, and last the words of the message.
+//! Forms seen to 2026-11: seconds, milliseconds and seconds since 1970, RFC 3339, HTTP dates, local time, `6m0s`, the IETF
+//! draft's `r=0;t=30`.
+
+mod value;
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use jiff::Timestamp;
+use lingate_wire::json::{Kind, Value, scan_reply};
 
+use self::value::{date, number, seconds_of, span_at, value};
 use super::headers::retry_after;
 
 /// Headers on quotas, as prefixes: what is left and when it is whole again stand under the same name.
 const PREFIXES: [&str; 3] = ["anthropic-ratelimit-", "x-ratelimit-", "ratelimit-"];
 
 /// What stands before a time in a message, in lower case.
-const PHRASES: [&str; 10] = [
+const PHRASES: [&str; 14] = [
     "try again in ",
     "try again after ",
     "retry after ",
@@ -23,17 +28,48 @@ const PHRASES: [&str; 10] = [
     "reset in ",
     "resets in ",
     "reset after ",
+    "refreshed in ",
+    "refreshes in ",
+    "refreshed at ",
+    "available in ",
     "reset at ",
     "resets at ",
     "wait ",
 ];
 
-/// How long it takes until asking again can help, if the upstream says so.
-pub(crate) fn told(headers: &HeaderMap, message: &str, now: Timestamp) -> Option<Duration> {
+/// Members of an error's body that hold the end of a limit, in lower case.
+const MEMBERS: [&str; 11] = [
+    "retry_after",
+    "retry_after_seconds",
+    "retryafter",
+    "retry-after",
+    "retrydelay",
+    "resets_in_seconds",
+    "reset_after_seconds",
+    "resets_at",
+    "reset_at",
+    "reset_time",
+    "x-ratelimit-reset",
+];
+
+/// How deep in a body such a member is looked for: `error.metadata.headers`, `[0].error.details[0]`.
+const MEMBER_DEPTH: u32 = 5;
+
+/// How long it takes until asking again can help, if the upstream says so in its answer: headers, body, and the message that
+/// was read out of the body.
+pub(crate) fn told(
+    headers: &HeaderMap,
+    body: &[u8],
+    message: &str,
+    now: Timestamp,
+) -> Option<Duration> {
     retry_after(headers, now)
+        .filter(|seconds| *seconds > 0)
         .map(Duration::from_secs)
         .or_else(|| plan_reset(headers, now))
+        .or_else(|| window_reset(headers, now))
         .or_else(|| quota_reset(headers, now))
+        .or_else(|| in_body(body, now))
         .or_else(|| in_words(message, now))
 }
 
@@ -55,17 +91,54 @@ fn in_words(message: &str, now: Timestamp) -> Option<Duration> {
     said.or_else(|| number(lower.rsplit_once('|')?.1.trim(), now))
 }
 
+/// A member of the body.
+fn in_body(body: &[u8], now: Timestamp) -> Option<Duration> {
+    let text = std::str::from_utf8(body).ok()?;
+    let doc = scan_reply(&text.into(), &[]).ok()?;
+    member(doc.root(), MEMBER_DEPTH, now)
+}
+
+fn member(at: Value<'_>, depth: u32, now: Timestamp) -> Option<Duration> {
+    let depth = depth.checked_sub(1)?;
+    match at.kind() {
+        Kind::Object => {
+            let own = at.members().find_map(|(name, told)| {
+                let name = name.to_ascii_lowercase();
+                let text = told.str().unwrap_or_else(|| told.raw().into());
+                let is_meant = MEMBERS.contains(&&*name);
+                is_meant.then(|| value(&text, now))?
+            });
+            own.or_else(|| {
+                at.members()
+                    .find_map(|(_, inner)| member(inner, depth, now))
+            })
+        }
+        Kind::Array => at.items().find_map(|inner| member(inner, depth, now)),
+        Kind::Null | Kind::Bool | Kind::Number | Kind::String => None,
+    }
+}
+
 /// A subscription's limits (`anthropic-ratelimit-unified-*`) say which of them refused the request.
 fn plan_reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
-    let resets = ["", "-5h", "-7d", "-7d_opus"]
-        .into_iter()
-        .filter_map(|span| {
-            let name = |what| format!("anthropic-ratelimit-unified{span}-{what}");
-            let is_refused = text(&name("status")) == Some("rejected");
-            is_refused.then(|| value(text(&name("reset"))?, now))?
-        });
-    resets.max()
+    let refusals = headers.iter().filter_map(|(name, status)| {
+        let limit = name.as_str().strip_suffix("-status")?;
+        let is_refusal = limit.starts_with("anthropic-ratelimit-unified") && status == "rejected";
+        let reset = headers.get(is_refusal.then(|| format!("{limit}-reset"))?)?;
+        value(reset.to_str().ok()?, now)
+    });
+    refusals.max()
+}
+
+/// The windows of a plan whose use is told in percent (`x-codex-primary-used-percent`).
+fn window_reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let spent = headers.iter().filter_map(|(name, used)| {
+        let window = name.as_str().strip_suffix("-used-percent")?;
+        let used: f64 = used.to_str().ok()?.trim().parse().ok()?;
+        let names = ["-reset-after-seconds", "-reset-at"].map(|what| format!("{window}{what}"));
+        let reset = names.iter().find_map(|name| headers.get(name))?;
+        (used >= 100.0).then(|| value(reset.to_str().ok()?, now))?
+    });
+    spent.max()
 }
 
 /// The last reset of the quotas that are used up; if no header says what is left, the only reset there is.
@@ -112,87 +185,6 @@ fn in_draft(text: &str) -> Option<Duration> {
     (left <= 0.0).then(|| seconds_of(seconds))?
 }
 
-/// A header's value in any form.
-fn value(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    number(text, now)
-        .or_else(|| date(text, now))
-        .or_else(|| span(text))
-}
-
-/// Seconds, or seconds or milliseconds since 1970: no quota lasts thirty years.
-fn number(text: &str, now: Timestamp) -> Option<Duration> {
-    let number: f64 = text.parse().ok()?;
-    let now = now.as_duration().as_secs_f64();
-    if number >= 1e12 {
-        seconds_of((number / 1000.0 - now).max(0.0))
-    } else if number >= 1e9 {
-        seconds_of((number - now).max(0.0))
-    } else {
-        seconds_of(number)
-    }
-}
-
-/// RFC 3339, at the start of the text.
-fn date(text: &str, now: Timestamp) -> Option<Duration> {
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || "-:+.".contains(c)))
-        .unwrap_or(text.len());
-    let date = text.get(..end)?.trim_end_matches('.');
-    let at: Timestamp = date.to_ascii_uppercase().parse().ok()?;
-    seconds_of((at.as_duration().as_secs_f64() - now.as_duration().as_secs_f64()).max(0.0))
-}
-
-/// A span that is all of the text: `6m0s`.
-fn span(text: &str) -> Option<Duration> {
-    let (span, rest) = spans(text);
-    span.filter(|_| rest.is_empty())
-}
-
-/// A span at the start of a text: `20 seconds`, `1 hour 5 minutes`.
-fn span_at(text: &str) -> Option<Duration> {
-    spans(text).0
-}
-
-fn spans(text: &str) -> (Option<Duration>, &str) {
-    let (mut total, mut rest) = (None::<f64>, text.trim_start());
-    loop {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(rest.len());
-        let (number, behind) = rest.split_at(digits);
-        let Ok(number) = number.parse::<f64>() else {
-            break;
-        };
-        let unit_text = behind.trim_start();
-        let letters = unit_text
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(unit_text.len());
-        let (unit, behind) = unit_text.split_at(letters);
-        let Some(seconds) = unit_of(unit) else {
-            break;
-        };
-        total = Some(total.unwrap_or(0.0) + number * seconds);
-        rest = behind.trim_start();
-    }
-    (total.and_then(seconds_of), rest)
-}
-
-fn unit_of(unit: &str) -> Option<f64> {
-    match unit {
-        "ms" | "millisecond" | "milliseconds" => Some(0.001),
-        "s" | "sec" | "secs" | "second" | "seconds" => Some(1.0),
-        "m" | "min" | "mins" | "minute" | "minutes" => Some(60.0),
-        "h" | "hr" | "hrs" | "hour" | "hours" => Some(3600.0),
-        "d" | "day" | "days" => Some(86_400.0),
-        _ => None,
-    }
-}
-
-fn seconds_of(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use http::{HeaderName, HeaderValue};
@@ -204,6 +196,16 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&'static str, &str)], message: &str, seconds: Option<f64>) {
+        check_body(headers, "", message, seconds);
+    }
+
+    #[track_caller]
+    fn check_body(
+        headers: &[(&'static str, &str)],
+        body: &str,
+        message: &str,
+        seconds: Option<f64>,
+    ) {
         let map: HeaderMap = headers
             .iter()
             .map(|(name, value)| {
@@ -212,8 +214,8 @@ mod tests {
             })
             .collect();
         let now = Timestamp::from_second(NOW).unwrap();
-        let told = told(&map, message, now).map(|told| told.as_secs_f64());
-        assert_eq!(told, seconds, "{headers:?} {message}");
+        let told = told(&map, body.as_bytes(), message, now).map(|told| told.as_secs_f64());
+        assert_eq!(told, seconds, "{headers:?} {body} {message}");
     }
 
     #[test]
@@ -283,6 +285,57 @@ mod tests {
             None,
         );
         check(&[("x-ratelimit-reset", "soon")], "", None);
+        check(&[("retry-after", "0")], "try again in 5s", Some(5.0));
+        check(
+            &[
+                ("anthropic-ratelimit-unified-7d_sonnet-status", "rejected"),
+                ("anthropic-ratelimit-unified-7d_sonnet-reset", "1795262460"),
+            ],
+            "",
+            Some(60.0),
+        );
+        check(
+            &[
+                ("x-codex-primary-used-percent", "100.0"),
+                ("x-codex-primary-reset-after-seconds", "9000"),
+                ("x-codex-secondary-used-percent", "41.5"),
+                ("x-codex-secondary-reset-after-seconds", "500000"),
+            ],
+            "",
+            Some(9000.0),
+        );
+        check(
+            &[
+                ("x-ratelimit-remaining-requests-day", "0"),
+                ("x-ratelimit-reset-requests-day", "33011.5"),
+                ("x-ratelimit-remaining-tokens-minute", "500"),
+                ("x-ratelimit-reset-tokens-minute", "11.4"),
+            ],
+            "",
+            Some(33_011.5),
+        );
+    }
+
+    #[test]
+    fn bodies() {
+        let check = |body, seconds| check_body(&[], body, "no words", seconds);
+        check(
+            r#"{"error":{"type":"usage_limit_reached","plan_type":"plus","resets_in_seconds":7200}}"#,
+            Some(7200.0),
+        );
+        check(r#"{"error":{"resets_at":1795262460}}"#, Some(60.0));
+        check(
+            r#"{"error":{"code":429,"metadata":{"headers":{"X-RateLimit-Remaining":"0","X-RateLimit-Reset":"1795262410000"}}}}"#,
+            Some(10.0),
+        );
+        check(
+            r#"[{"error":{"details":[{"@type":"t"},{"retryDelay":"34.5s"}]}}]"#,
+            Some(34.5),
+        );
+        check(r#"{"detail":"slow down","retry_after":3}"#, Some(3.0));
+        check(r#"{"a":{"b":{"c":{"d":{"e":{"retry_after":3}}}}}}"#, None);
+        check(r#"{"error":{"message":"no","retry_after":null}}"#, None);
+        check("retry_after: 3", None);
     }
 
     #[test]
@@ -311,6 +364,12 @@ mod tests {
         check("Your limit resets in 1 hour 5 minutes", Some(3900.0));
         check("limit will reset at 2026-11-21T14:00:00Z.", Some(7200.0));
         check("Claude usage limit reached|1795266000", Some(3600.0));
+        check("Quota will be refreshed in about 2 hours", Some(7200.0));
+        check("Rate limit exceeded, available in ~30s", Some(30.0));
+        // The clock of Beijing, unless that would be over.
+        check("Your limit will reset at 2026-11-21 20:30:00", Some(1800.0));
+        check("Your limit will reset at 2026-11-21 12:30:00", Some(1800.0));
+        check("Your limit will reset at 2026-11-20 12:30:00", None);
         check("please try again later", None);
         check("wait for it", None);
         check("the request was too long", None);
