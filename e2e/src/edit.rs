@@ -1,8 +1,10 @@
 //! The task that every coding agent does in these tests: change a word in a file, with its own tool.
 
 use lingate_testkit::{
-    Agent, Finished, Received, Upstream, Wire, anthropic, complaints, gemini, responses,
+    Agent, Finished, Received, Step, Upstream, Wire, anthropic, client, complaints, gemini,
+    responses,
 };
+use serde_json::json;
 
 use crate::coder::{CLIENT_KEY, Coder, THOUGHT, finish};
 use crate::{Gateway, Home, Provider};
@@ -27,15 +29,59 @@ pub fn task(home: &Home, coder: Coder) -> Agent {
 pub async fn edits_a_file(coder: Coder, wire: Wire) {
     let home = Home::new();
     let agent = task(&home, coder);
-    let upstream = Upstream::start(agent.clone()).await;
-    let gateway = Gateway::serve(&home, &Provider::of(wire, &upstream.url()).config()).await;
-    let Some(command) = coder.at(&home, &gateway.url, PROMPT) else {
+    edits(&home, coder, wire, agent, None).await;
+}
+
+/// The same for Codex with its own tool for edits, which takes a patch as free text. It offers that to models of which it
+/// is told that they know it: by the list that the gateway has for it.
+///
+/// # Panics
+/// When it does not.
+pub async fn patches_a_file(wire: Wire) {
+    let home = Home::new();
+    let patch = "*** Begin Patch\n*** Update File: notes.txt\n@@\n A note.\n-colour: red\n+colour: blue\n The end.\n\
+                 *** End Patch";
+    let steps = [
+        Step::call("exec_command", json!({"cmd": "cat notes.txt"})).thinking(THOUGHT),
+        Step::call("apply_patch", json!({ "input": patch })).saying("Now I edit."),
+        Step::say(SAID),
+    ];
+    task(&home, Coder::Codex);
+    let agent = Agent::new().on("EDIT task", steps);
+    let Some(requests) = edits(&home, Coder::Codex, wire, agent, Some("catalog.json")).await else {
         return;
     };
+    let offers = |request: &Received| {
+        let tools = request.json()["tools"].to_string();
+        tools.contains("\"apply_patch\"")
+            && (wire != Wire::Responses || tools.contains("\"custom\""))
+    };
+    assert!(requests.iter().any(offers), "{wire:?}");
+}
+
+/// Runs the task to its end; none where the agent is not installed. `catalog`: the file that is to hold the gateway's
+/// list of models, for Codex.
+async fn edits(
+    home: &Home,
+    coder: Coder,
+    wire: Wire,
+    agent: Agent,
+    catalog: Option<&str>,
+) -> Option<Vec<Received>> {
+    let upstream = Upstream::start(agent.clone()).await;
+    let gateway = Gateway::serve(home, &Provider::of(wire, &upstream.url()).config()).await;
+    let mut command = coder.at(home, &gateway.url, PROMPT)?;
+    if let Some(catalog) = catalog {
+        let list = format!("{}/v1/models?client_version=0.169.0", gateway.url);
+        let list = home.write(catalog, client::get(&list).send().await.text().await);
+        command
+            .arg("-c")
+            .arg(format!("model_catalog_json=\"{}\"", list.display()));
+    }
     let finished = finish(command).await;
     let log = gateway.log();
     let label = format!("{coder:?} over {wire:?}: {finished}\n{log}");
-    check(&home, &agent, &finished, &label);
+    check(home, &agent, &finished, &label);
     let requests = sound(&upstream, wire, &label);
     assert!(
         requests.iter().all(|request| request.model() == "mock-1"),
@@ -59,18 +105,19 @@ pub async fn edits_a_file(coder: Coder, wire: Wire) {
     );
     assert_eq!(gateway.stop().await.code, Some(0), "{label}");
     home.is_quiet().await;
+    Some(requests)
 }
 
 /// What of the model's first thought must reach the provider again with the agent's last request: the thought itself
-/// where the wire has no token for it. None where the agent does not send thoughts back.
+/// where the wire has no token for it. Agents of the Chat wire have no place for a token, and their provider gets it all
+/// the same. None for aider, which calls no tools.
 fn reasoning_state(coder: Coder, wire: Wire) -> Option<&'static str> {
     match (coder, wire) {
         (Coder::Aider, _) => None,
         (_, Wire::Chat) => Some(THOUGHT),
-        (Coder::Codex | Coder::Gemini, Wire::Anthropic) => Some(anthropic::SEAL),
-        (Coder::Codex | Coder::Gemini, Wire::Responses) => Some(responses::SEAL),
-        (Coder::Codex | Coder::Gemini, Wire::Gemini) => Some(gemini::SEAL),
-        (Coder::Kimi | Coder::Opencode | Coder::Pi | Coder::Qwen, _) => None,
+        (_, Wire::Anthropic) => Some(anthropic::SEAL),
+        (_, Wire::Responses) => Some(responses::SEAL),
+        (_, Wire::Gemini) => Some(gemini::SEAL),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use http::{HeaderName, HeaderValue};
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Write a commented configuration from the keys in the environment
     Init(Init),
+    /// Write a configuration out of another system's files, and say what did not carry over
+    Import(Import),
     /// Show which gateways run, since when and with which configuration
     Status(Report),
     /// Switch the default model of every live session
@@ -121,12 +124,38 @@ pub(crate) struct Report {
 }
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Providers {
     #[command(flatten)]
     pub(crate) report: Report,
-    /// Show how those of the running gateways have done so far
+    /// Show how those of the running gateways stand
     #[arg(long)]
     pub(crate) live: bool,
+    #[command(subcommand)]
+    pub(crate) action: Option<ProviderAction>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ProviderAction {
+    /// Send a provider nothing new; what runs there goes on
+    Drain(LiveProvider),
+    /// Use a provider again, with nothing held against it
+    Enable(LiveProvider),
+    /// Ask a provider now how it is, with each of its keys; costs nothing
+    Probe(LiveProvider),
+}
+
+/// A provider of a running gateway.
+#[derive(Args)]
+pub(crate) struct LiveProvider {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// The provider's id
+    #[arg(value_name = "PROVIDER")]
+    pub(crate) id: String,
+    /// At every gateway of this user
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Args)]
@@ -231,6 +260,30 @@ pub(crate) struct Init {
     /// Print it instead
     #[arg(long, conflicts_with_all = ["config", "force"])]
     pub(crate) stdout: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Import {
+    /// Whose files they are
+    #[arg(value_parser = import_formats())]
+    pub(crate) from: String,
+    /// Its files, such as config.json; `docs/import.md` says which
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// File to write, which is never replaced; else it is printed
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Move the keys into files of this directory that only you can read, instead of naming variables to set
+    #[arg(long, value_name = "DIR")]
+    pub(crate) key_files: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+fn import_formats() -> PossibleValuesParser {
+    lingate_config::import::Format::ALL
+        .map(|(name, _)| name)
+        .into()
 }
 
 #[derive(Args)]

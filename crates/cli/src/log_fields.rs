@@ -37,9 +37,7 @@ struct Plain<W> {
 
 impl<W: fmt::Write> Plain<W> {
     fn field(&mut self, field: &Field, value: fmt::Arguments<'_>) -> fmt::Result {
-        if std::mem::replace(&mut self.has_field, true) {
-            self.out.write_char(' ')?;
-        }
+        self.separate()?;
         // The message has no name. What it says may come from a peer, whose control characters no terminal should see.
         if field.name() == "message" {
             return Escaping(&mut self.out).write_fmt(value);
@@ -48,14 +46,32 @@ impl<W: fmt::Write> Plain<W> {
         self.out.write_char('=')?;
         self.out.write_fmt(value)
     }
+
+    /// A text in quotes that needs no escapes between them.
+    fn quoted(&mut self, field: &Field, text: &str) -> fmt::Result {
+        self.separate()?;
+        self.out.write_str(field.name())?;
+        self.out.write_str("=\"")?;
+        self.out.write_str(text)?;
+        self.out.write_char('"')
+    }
+
+    fn separate(&mut self) -> fmt::Result {
+        if std::mem::replace(&mut self.has_field, true) {
+            self.out.write_char(' ')?;
+        }
+        Ok(())
+    }
 }
 
 impl<W: fmt::Write> Visit for Plain<W> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.record_debug(field, &format_args!("{value}"));
-        } else {
+        } else if !value.bytes().all(is_simple) {
             self.record_debug(field, &value);
+        } else if self.result.is_ok() {
+            self.result = self.quoted(field, value);
         }
     }
 
@@ -66,11 +82,19 @@ impl<W: fmt::Write> Visit for Plain<W> {
     }
 }
 
+/// Neither a terminal nor quotes mind it.
+const fn is_simple(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+}
+
 /// Escapes what a terminal would obey.
 struct Escaping<'w, W>(&'w mut W);
 
 impl<W: fmt::Write> fmt::Write for Escaping<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(|byte| is_simple(byte) || byte == b'"') {
+            return self.0.write_str(text);
+        }
         let is_harmful = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r');
         let mut rest = text;
         while let Some((at, harmful)) = rest.char_indices().find(|(_, char)| is_harmful(*char)) {
@@ -131,6 +155,8 @@ mod tests {
             tracing::warn!(
                 text = "a \"b\"\n",
                 number = 7,
+                path = "c:\\é\u{7f}'",
+                simple = "x-y z~'",
                 shown = %"x y",
                 debug = ?Some(1),
                 none = None::<u64>,

@@ -13,6 +13,7 @@ mod failure;
 mod log_fields;
 mod output;
 mod port_owner;
+mod recording;
 #[cfg(test)]
 mod scratch;
 mod service_manager;

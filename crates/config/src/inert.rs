@@ -6,11 +6,9 @@ use crate::report::Report;
 
 /// A key by its path, `*` for any name; and the value with which it asks for nothing.
 const INERT: &[(&[&str], Option<&str>)] = &[
-    (&["server", "admin_keys"], None),
     (&["keys", "*", "budget"], None),
     (&["record"], None),
     (&["providers", "*", "proxy"], Some("")),
-    (&["providers", "*", "health"], None),
     (&["models", "*", "price"], None),
 ];
 

@@ -10,6 +10,7 @@ mod document;
 mod environment;
 mod file;
 mod gcp;
+pub mod import;
 mod inert;
 mod load;
 mod preset;

@@ -47,14 +47,16 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// Whether `failover.deadline` holds for it; a local model may think as long as it needs.
     pub has_deadline: bool,
-    /// The probe of an idle provider.
-    pub health: Health,
+    /// How it is probed while it is idle; none if it is not.
+    pub health: Option<Health>,
     /// HTTP version towards it.
     pub http: HttpVersion,
     /// What becomes of `cache_control` on a foreign wire; none leaves it to the host's quirks.
     pub cache_hints: Option<CacheHints>,
     /// How it is asked on the Anthropic wire.
     pub anthropic_api: AnthropicApi,
+    /// The betas of the Anthropic API that go there, without their dates; none means all.
+    pub betas: Option<Vec<String>>,
     /// The header that names a session to it.
     pub session_header: Option<HeaderName>,
     /// Appended to every model's name; empty for none.
@@ -108,8 +110,8 @@ pub struct Timeouts {
 pub struct Health {
     /// Time between probes.
     pub interval: Duration,
-    /// What is asked for.
-    pub path: String,
+    /// What is asked for; the list of models if left out.
+    pub path: Option<String>,
 }
 
 impl Provider {
@@ -125,6 +127,19 @@ impl Provider {
     #[must_use]
     pub fn models_url(&self) -> Option<&Uri> {
         self.models_url.as_ref()
+    }
+
+    /// What a probe asks for; none if there is nothing to ask for.
+    #[must_use]
+    pub fn health_url(&self) -> Option<Uri> {
+        let Some(path) = self.health.as_ref().and_then(|health| health.path.as_ref()) else {
+            return self.models_url.clone();
+        };
+        let base = self.endpoints.values().next()?;
+        let path = path.trim_start_matches('/');
+        format!("{}://{}/{path}", base.scheme_str()?, base.authority()?)
+            .parse()
+            .ok()
     }
 
     /// The wire a client's request goes on: its own if the provider speaks it, else the first it speaks.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lingate_config::{Config, Problems};
+use lingate_store::Recorder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,10 +20,13 @@ use crate::front::limits::Limits;
 use crate::front::listener;
 use crate::generations::{Generations, InForce, Source, Trigger};
 use crate::metrics::Metrics;
+use crate::record::Books;
 use crate::shared::{Process, Shared};
 use crate::tokens::Counter;
 use crate::upstream::client::TlsError;
 use crate::upstream::health::Health;
+use crate::upstream::probing::{self, Probes};
+use crate::upstream::saved;
 use crate::watch::watch;
 
 /// What a gateway is told beside its configuration.
@@ -40,10 +44,14 @@ pub struct Options {
     pub idle_exit: Option<Duration>,
     /// How long a client may take to say what it wants.
     pub limits: Limits,
+    /// Where exchanges are recorded; without, they are not.
+    pub recorder: Option<Recorder>,
     /// A socket that listens already, in place of one of our own.
     pub listener: Option<Arc<std::net::TcpListener>>,
     /// Where the configuration is read again; without, it is the same until the end.
     pub source: Option<Arc<dyn Source>>,
+    /// The file in which what is known of providers outlives the process; without, it does not.
+    pub state: Option<PathBuf>,
     /// The files it was read from, whose change reloads it; only with a source.
     pub files: Vec<PathBuf>,
 }
@@ -73,6 +81,7 @@ pub struct Gateway {
     address: SocketAddr,
     generations: Arc<Generations>,
     idle_exit: Option<Duration>,
+    state: Option<PathBuf>,
 }
 
 impl Gateway {
@@ -84,11 +93,16 @@ impl Gateway {
         let listen = options.listen.unwrap_or(config.server.listen);
         let refused = |source| BindError::Listen { listen, source };
         let process = Arc::new(Process {
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(match &options.recorder {
+                Some(recorder) => Metrics::new().recording(recorder.clone()),
+                None => Metrics::new(),
+            }),
+            books: Books::new(options.recorder.clone()),
             calibration: Arc::default(),
             counter: Counter::default(),
             learnt: Learnt::default(),
             health: Arc::new(Health::of(&config)),
+            probes: Probes::default(),
             queues: Arc::default(),
             schemas: Arc::default(),
             accuracy: Accuracy::default(),
@@ -107,12 +121,16 @@ impl Gateway {
         config
             .refuse_own_listener(address)
             .map_err(BindError::OwnListener)?;
+        if let Some(state) = &options.state {
+            saved::take_up(&first.process, state);
+        }
         let generations = Generations::new(first, address, options.source, options.files);
         Ok(Self {
             listener,
             address,
             generations: Arc::new(generations),
             idle_exit: options.idle_exit,
+            state: options.state,
         })
     }
 
@@ -137,41 +155,63 @@ impl Gateway {
     /// Serves until `shutdown` is cancelled, `POST /api/stop`, or nobody holds a lease any more; then lets running
     /// exchanges end, for `server.drain` at most.
     pub async fn run(self, shutdown: CancellationToken) {
-        let process = Arc::clone(&self.generations.process);
-        if self.generations.files().borrow().is_empty() {
+        let Self {
+            listener,
+            address: _,
+            generations,
+            idle_exit,
+            state,
+        } = self;
+        let process = Arc::clone(&generations.process);
+        if generations.files().borrow().is_empty() {
             tracing::debug!("no file is watched for changes");
         } else {
-            process.tasks.spawn(watch(Arc::clone(&self.generations)));
+            process.tasks.spawn(watch(Arc::clone(&generations)));
+        }
+        process
+            .tasks
+            .spawn(probing::probe_idle(Arc::clone(&generations)));
+        if let Some(state) = &state {
+            let keeping = saved::keep(Arc::clone(&generations), state.clone());
+            process.tasks.spawn(keeping);
         }
         tokio::select! {
-            () = listener::accept(&self.listener, &self.generations) => {}
+            () = listener::accept(&listener, &generations) => {}
             () = shutdown.cancelled() => {}
-            () = self.unneeded() => tracing::info!("no session left, ending"),
+            () = unneeded(&process.control, idle_exit) => tracing::info!("no session left, ending"),
         }
         process.stopping.cancel();
-        drop(self.listener);
+        drop(listener);
         process.tasks.close();
-        let drain = self.generations.current().config.server.drain;
+        let leave = || {
+            if let Some(state) = &state {
+                saved::leave(&process, &generations.current().config, state);
+            }
+        };
+        // For who takes over at once; and again when the last requests have said what they had to say.
+        leave();
+        let drain = generations.current().config.server.drain;
         let drained = tokio::time::timeout(drain, process.tasks.wait()).await;
         if drained.is_err() {
             tracing::warn!("ending with exchanges under way: `server.drain` is over");
         }
+        leave();
     }
+}
 
-    /// Resolves when no lease has been held for the time agreed.
-    async fn unneeded(&self) {
-        let Some(limit) = self.idle_exit else {
-            return std::future::pending().await;
-        };
-        let mut leases = self.generations.process.control.leases();
-        loop {
-            let is_held = leases.wait_for(|&count| count > 0);
-            if tokio::time::timeout(limit, is_held).await.is_err() {
-                return;
-            }
-            if leases.wait_for(|&count| count == 0).await.is_err() {
-                return;
-            }
+/// Resolves when no lease has been held for the time agreed.
+async fn unneeded(control: &Control, limit: Option<Duration>) {
+    let Some(limit) = limit else {
+        return std::future::pending().await;
+    };
+    let mut leases = control.leases();
+    loop {
+        let is_held = leases.wait_for(|&count| count > 0);
+        if tokio::time::timeout(limit, is_held).await.is_err() {
+            return;
+        }
+        if leases.wait_for(|&count| count == 0).await.is_err() {
+            return;
         }
     }
 }

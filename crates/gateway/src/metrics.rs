@@ -2,11 +2,15 @@
 //!
 //! Labels are enums or configured names, never what a client or an upstream sent.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use std::fmt;
+
+use lingate_store::Recorder;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -128,6 +132,7 @@ pub(crate) struct RouteLabels {
 
 /// Every metric of the gateway.
 pub(crate) struct Metrics {
+    pub cost: Family<ProviderLabels, Counter>,
     registry: Registry,
     pub requests: Family<RequestLabels, Counter>,
     pub attempts: Family<AttemptLabels, Counter>,
@@ -161,6 +166,7 @@ pub fn metrics_reference() -> String {
     // Every field by name, so that a new family cannot be left out: without a sample it has no line in the text.
     let Metrics {
         registry: _,
+        cost,
         requests,
         attempts,
         failovers,
@@ -202,6 +208,7 @@ pub fn metrics_reference() -> String {
         drop(histograms.get_or_create(&ProviderLabels::default()));
     }
     drop(tokens.get_or_create(&TokenLabels::default()));
+    drop(cost.get_or_create(&ProviderLabels::default()));
     drop(quirk_hits.get_or_create(&QuirkLabels::default()));
     drop(diagnostics.get_or_create(&CaseLabels::default()));
     drop(losses.get_or_create(&ProviderLabels::default()));
@@ -213,6 +220,7 @@ impl Metrics {
         let seconds = || Histogram::new(SECONDS);
         let mut metrics = Self {
             registry: Registry::with_prefix("lingate"),
+            cost: Family::default(),
             requests: Family::default(),
             attempts: Family::default(),
             failovers: Family::default(),
@@ -241,6 +249,13 @@ impl Metrics {
         metrics
     }
 
+    /// With how the record is doing.
+    pub(crate) fn recording(mut self, recorder: Recorder) -> Self {
+        let collector = RecordCollector(recorder);
+        self.registry.register_collector(Box::new(collector));
+        self
+    }
+
     /// The OpenMetrics text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
@@ -251,6 +266,11 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
+        registry.register(
+            "cost_micro_usd",
+            "What the tokens of exchanges cost, in millionths of a US dollar, where the price is known",
+            self.cost.clone(),
+        );
         registry.register(
             "requests",
             "Exchanges, by how they were answered",
@@ -366,6 +386,82 @@ impl Metrics {
             "Attempts to put another configuration in force, by what became of them",
             self.reloads.clone(),
         );
+    }
+}
+
+/// Reads the record's own counts when metrics are asked for.
+#[derive(Debug)]
+struct RecordCollector(Recorder);
+
+impl Collector for RecordCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let state = self.0.state();
+        let counts = &state.counts;
+        let gauges = [
+            (
+                "record_degraded",
+                "Whether something keeps the record from being written",
+                i64::from(state.degraded.is_some()),
+            ),
+            (
+                "record_queued_rows",
+                "Rows that wait for the record's writer",
+                i64::try_from(state.queued_rows).unwrap_or(i64::MAX),
+            ),
+            (
+                "record_queued_bytes",
+                "Bytes that wait for the record's writer",
+                i64::try_from(state.queued_bytes).unwrap_or(i64::MAX),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        let counters = [
+            (
+                "record_rows",
+                "Ended exchanges that are on disk",
+                counts.written,
+            ),
+            (
+                "record_bodies_shed",
+                "Exchanges whose bodies went because the queue was full",
+                counts.bodies_shed,
+            ),
+            (
+                "record_bodies_failed",
+                "Exchanges whose bodies could not be written",
+                counts.bodies_failed,
+            ),
+            (
+                "record_rows_sampled",
+                "Exchanges that went well and kept only their numbers, because the queue was filling up",
+                counts.rows_sampled,
+            ),
+            (
+                "record_rows_reduced",
+                "Exchanges that kept only their numbers, because the queue was full",
+                counts.rows_reduced,
+            ),
+            (
+                "record_lost",
+                "Exchanges of which nothing is kept",
+                counts.lost,
+            ),
+            (
+                "record_write_failures",
+                "Writes of the record that failed and are tried again",
+                counts.failures,
+            ),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
-use lingate_config::{Config, Provider};
+use lingate_config::{Config, KeyRef, Provider};
 use lingate_route::Candidate;
 use lingate_wire::bridge::PathFacts;
 use lingate_wire::turn::Failure;
@@ -53,6 +53,8 @@ pub struct ProbeAnswer {
     pub status: u16,
     /// Seconds that the provider's clock is ahead of ours; `None` if it does not tell its time.
     pub ahead: Option<i64>,
+    /// It is a web page.
+    pub is_page: bool,
     /// Models it lists; `None` if it lists none, or not all of them.
     pub models: Option<Vec<String>>,
     /// Its own words, if it answered with an error.
@@ -107,14 +109,29 @@ impl Prober {
         })
     }
 
+    /// Asks over these connections.
+    pub(crate) const fn over(clients: Clients) -> Self {
+        Self { clients }
+    }
+
     /// Asks for the list of models, with the provider's first key. Costs nothing.
     ///
     /// # Errors
     /// If there is no answer; an error status is one.
     pub async fn models(&self, provider: &Provider) -> Result<ProbeAnswer, ProbeError> {
         let url = provider.models_url().ok_or(ProbeError::NoAddress)?;
+        self.ask(provider, url, provider.keys.first()).await
+    }
+
+    /// Asks for a document with one of the provider's keys.
+    pub(crate) async fn ask(
+        &self,
+        provider: &Provider,
+        url: &Uri,
+        key: Option<&KeyRef>,
+    ) -> Result<ProbeAnswer, ProbeError> {
         let asked = async {
-            let request = self.list_request(provider, url).await?;
+            let request = self.list_request(provider, url, key).await?;
             let response = self.send(provider, url, request).await?;
             let (head, body) = response.into_parts();
             let decoding = Decoding::of(&head.headers).map_err(broken)?;
@@ -124,6 +141,7 @@ impl Prober {
             Ok(ProbeAnswer {
                 status,
                 ahead: ahead(&head.headers),
+                is_page: is_page(&head.headers),
                 models: listed(&bytes),
                 words: words(first_wire(provider), status, &bytes),
             })
@@ -186,6 +204,7 @@ impl Prober {
             Ok(ProbeAnswer {
                 status,
                 ahead: ahead(&head.headers),
+                is_page: is_page(&head.headers),
                 models: None,
                 words,
             })
@@ -199,6 +218,7 @@ impl Prober {
         &self,
         provider: &Provider,
         url: &Uri,
+        key: Option<&KeyRef>,
     ) -> Result<Request<Payload>, ProbeError> {
         let wire = first_wire(provider);
         let mut headers = HeaderMap::new();
@@ -210,7 +230,6 @@ impl Prober {
         for (name, value) in &provider.headers {
             headers.insert(name, value.clone());
         }
-        let key = provider.keys.first();
         let shown = self.clients.shown_key(provider, key).await;
         let shown = shown.map_err(|failure| ProbeError::Request(failure.message))?;
         let secret = shown.as_ref().or(key).map(|key| &key.secret);
@@ -293,6 +312,11 @@ fn ahead(headers: &HeaderMap) -> Option<i64> {
         .parse_timestamp(date)
         .ok()?;
     Some(date.as_second() - clock::wall().as_second())
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/html"))
 }
 
 /// `{"data": [{"id": ..}]}`, the one shape of all hosts; `has_more` marks a list of which this is a part.

@@ -21,10 +21,12 @@ use crate::front::limits::Limits;
 use crate::front::queue::Queues;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
+use crate::record::Books;
 use crate::routes::Routes;
 use crate::tokens::Counter;
 use crate::upstream::client::{Clients, TlsError};
 use crate::upstream::health::Health;
+use crate::upstream::probing::Probes;
 
 /// One configuration in force, with everything that is derived from it.
 pub(crate) struct Shared {
@@ -43,11 +45,15 @@ pub(crate) struct Shared {
 /// State of one gateway process.
 pub(crate) struct Process {
     pub metrics: Arc<Metrics>,
+    /// Where exchanges are recorded, and what they cost.
+    pub books: Books,
     pub calibration: Arc<Calibration>,
     pub counter: Counter,
     pub learnt: Learnt,
     /// What is known of targets, keys and sessions.
     pub health: Arc<Health>,
+    /// What probes of them found.
+    pub probes: Probes,
     /// Places where only so many requests may be at a time.
     pub queues: Arc<Queues>,
     /// Schemas of clients' tools, compiled.

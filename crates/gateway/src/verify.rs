@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request};
 use lingate_config::{Auth, Config, Kind, Preset, preset};
 use lingate_quirk::Repair;
@@ -29,11 +29,12 @@ use crate::exchange::attempt::{self, Attempt};
 use crate::exchange::learnt::Learnt;
 use crate::exchange::policy::{Plan, Schemas};
 use crate::exchange::upstream::{Upstream, resolution};
+use crate::upstream::agent;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::{UpstreamBody, WHOLE_CAP, chain_of};
 use crate::upstream::client::{Clients, TlsError, Way};
 use crate::upstream::decoding::Decoding;
-use crate::upstream::headers::retry_after;
+use crate::upstream::headers::{OWN_AGENT, retry_after};
 use crate::upstream::payload::Payload;
 use crate::{clock, ids, lane};
 

@@ -68,6 +68,7 @@ pub(crate) const LIST: &[&Quirk] = &[
     &fix::harmony_call_names::HARMONY_CALL_NAMES,
     &fix::kimi_k2_text::KIMI_K2_IMPLICIT_TEXT,
     &fix::kimi_k2_text::KIMI_K2_TEXT,
+    &fix::kimi_k3_text::KIMI_K3_IMPLICIT_TEXT,
     &fix::kimi_k3_text::KIMI_K3_TEXT,
     // Before the families: what they read are thoughts then.
     &fix::implicit_thinking::IMPLICIT_THINKING,

@@ -52,3 +52,15 @@ pub enum Class {
     /// Titles, summaries and other background work.
     Auxiliary,
 }
+
+impl Class {
+    /// The name used in the configuration and in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Subagent => "subagent",
+            Self::Auxiliary => "auxiliary",
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::alias::Alias;
-use crate::resolution::TargetRef;
+use crate::resolution::{Candidate, TargetRef};
 use crate::rule::Rule;
 
 /// Names and what serves them. The default is empty: every name is unknown.
@@ -34,6 +34,21 @@ impl Table {
             Some(profile) => self.profiles.get(profile)?,
         };
         scope.models.iter().find(|model| model.name == target.model)
+    }
+
+    /// A candidate's context window in tokens: its target's, its model's, or what is known of it.
+    #[must_use]
+    pub fn context(&self, candidate: &Candidate) -> Option<u64> {
+        let configured = candidate.target.as_ref().and_then(|target| {
+            let model = self.model(target)?;
+            let own = model.targets.get(target.index)?.context;
+            own.or(model.context)
+        });
+        configured.or_else(|| {
+            let known = self.known.get(&candidate.provider)?;
+            let own = known.iter().find(|known| known.id == candidate.model);
+            own?.context
+        })
     }
 }
 

@@ -154,9 +154,11 @@ impl Message {
                 .count(),
             results: responses
                 .map(|response| {
-                    let output = &response["response"]["output"];
-                    let text = output.as_str().map(str::to_owned);
-                    text.unwrap_or_else(|| response["response"].to_string())
+                    let said = &response["response"];
+                    // As Google's SDKs and the frameworks on them word it.
+                    let known = ["output", "result", "content"].map(|key| said[key].as_str());
+                    let text = known.into_iter().flatten().next();
+                    text.map_or_else(|| said.to_string(), str::to_owned)
                 })
                 .collect(),
         }

@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use bytestring::ByteString;
+
 use crate::json::Text;
 use crate::turn::{Event, Failure, Losses, Params, SealKey, Turn};
+use crate::{Wire, chat};
 
 /// A decoded request.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +15,19 @@ pub struct Decoded {
     pub turn: Turn,
     /// The parameters.
     pub params: Params,
+}
+
+impl Decoded {
+    /// Whether a member that the hub keeps only to copy it on its own wire is wholly told by the parameters, too: then
+    /// another wire loses nothing by it.
+    pub(crate) fn tells(&self, key: &str, raw: &ByteString) -> bool {
+        is_told(self.turn.origin, key, raw)
+    }
+}
+
+/// The same for a member of this wire.
+pub(crate) fn is_told(origin: Wire, key: &str, raw: &ByteString) -> bool {
+    origin == Wire::Chat && chat::is_told(key, raw)
 }
 
 /// An encoded request or reply, and what could not be carried.

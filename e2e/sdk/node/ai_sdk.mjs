@@ -1,7 +1,9 @@
-// Vercel's AI SDK on both wires: texts, streams, tool loops, objects, pictures and errors.
+// Vercel's AI SDK on every wire: texts, streams, tool loops, objects, pictures and errors.
 
 import { readFile } from "node:fs/promises";
 import { createAnthropic } from "@ai-sdk/anthropic";
+import { createGoogleGenerativeAI } from "@ai-sdk/google";
+import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { Output, generateText, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
@@ -18,6 +20,13 @@ const providers = {
     includeUsage: true,
     supportsStructuredOutputs: true,
   }),
+  responses: createOpenAI({ baseURL: `${URL}/v1`, apiKey: KEY }).responses,
+  gemini: createGoogleGenerativeAI({ baseURL: `${URL}/v1beta`, apiKey: KEY }),
+};
+// What a program that keeps nothing with its provider, and reads thoughts, asks these two for.
+const providerOptions = {
+  openai: { store: false, reasoningEffort: "high", reasoningSummary: "auto", forceReasoning: true },
+  google: { thinkingConfig: { includeThoughts: true } },
 };
 const tools = {
   get_weather: tool({
@@ -34,24 +43,26 @@ const quiet = { onError: () => {} };
 
 const cases = {
   async text(model) {
-    const { text, usage, finishReason } = await generateText({ model, prompt: "SAY it" });
+    const { text, usage, finishReason } = await generateText({ model, providerOptions, prompt: "SAY it" });
     return { text, usage: counts(usage), stop: finishReason };
   },
 
   async stream(model) {
-    const result = streamText({ model, prompt: "SAY it", ...quiet });
+    const result = streamText({ model, providerOptions, prompt: "SAY it", ...quiet });
     const pieces = [];
     for await (const piece of result.textStream) pieces.push(piece);
     return { text: pieces.join(""), usage: counts(await result.usage), streamed: pieces.length > 1 };
   },
 
   async tools(model) {
-    const { text, steps } = await generateText({ model, prompt: "WEATHER of two cities", tools, stopWhen: stepCountIs(3) });
+    const prompt = "WEATHER of two cities";
+    const { text, steps } = await generateText({ model, providerOptions, prompt, tools, stopWhen: stepCountIs(3) });
     return { text, steps: steps.length };
   },
 
   async tools_streamed(model) {
-    const result = streamText({ model, prompt: "THINK first", tools, stopWhen: stepCountIs(3), ...quiet });
+    const prompt = "THINK first";
+    const result = streamText({ model, providerOptions, prompt, tools, stopWhen: stepCountIs(3), ...quiet });
     const kinds = new Set();
     for await (const part of result.fullStream) kinds.add(part.type);
     const thought = (await result.steps)[0].reasoningText;
@@ -59,7 +70,7 @@ const cases = {
   },
 
   async object(model) {
-    return { parsed: (await generateText({ model, prompt: "READING of Paris", output })).output };
+    return { parsed: (await generateText({ model, providerOptions, prompt: "READING of Paris", output })).output };
   },
 
   async picture(model) {
@@ -67,21 +78,21 @@ const cases = {
       { type: "text", text: "SAY what this is" },
       { type: "image", image: await readFile("red.png") },
     ];
-    return { text: (await generateText({ model, messages: [{ role: "user", content }] })).text };
+    return { text: (await generateText({ model, providerOptions, messages: [{ role: "user", content }] })).text };
   },
 
   async refused(model) {
-    const { text } = await generateText({ model, prompt: "FAULT-wrong-key", maxRetries: 0 });
+    const { text } = await generateText({ model, providerOptions, prompt: "FAULT-wrong-key", maxRetries: 0 });
     return { text };
   },
 
   async overflow(model) {
-    const { text } = await generateText({ model, prompt: "FAULT-overflow", maxRetries: 0 });
+    const { text } = await generateText({ model, providerOptions, prompt: "FAULT-overflow", maxRetries: 0 });
     return { text };
   },
 
   async broken(model) {
-    const result = streamText({ model, prompt: "FAULT-cut-after-text", maxRetries: 0, ...quiet });
+    const result = streamText({ model, providerOptions, prompt: "FAULT-cut-after-text", maxRetries: 0, ...quiet });
     let got = "";
     let message;
     for await (const part of result.fullStream) {

@@ -1,12 +1,10 @@
-"""LangChain on both wires: the chat models, bound tools and structured output that its agents are made of."""
+"""LangChain on every wire: the chat models, bound tools and structured output that its agents are made of."""
 
 import base64
 import os
 
-from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
 from report import CASES, KEY, MODEL, URL, failing, main
@@ -109,13 +107,28 @@ def invoke_with(model, prompt):
     return {"text": model.invoke(prompt).text}
 
 
-MODELS = {
-    "anthropic": ChatAnthropic(model=MODEL, base_url=URL, api_key=KEY, max_tokens=1000, timeout=30),
-    "chat": ChatOpenAI(model=MODEL, base_url=f"{URL}/v1", api_key=KEY, timeout=30, stream_usage=True),
-}
-for wire, chat_model in MODELS.items():
+def chat_model(wire):
+    """A model on one wire. Each package takes seconds to load."""
+    if wire == "anthropic":
+        from langchain_anthropic import ChatAnthropic
+
+        return ChatAnthropic(model=MODEL, base_url=URL, api_key=KEY, max_tokens=1000, timeout=30)
+    if wire == "gemini":
+        from langchain_google_genai import ChatGoogleGenerativeAI
+
+        return ChatGoogleGenerativeAI(model=MODEL, base_url=URL, api_key=KEY, timeout=30, max_retries=1)
+    from langchain_openai import ChatOpenAI
+
+    more = {"stream_usage": True}
+    if wire == "responses":
+        more = {"use_responses_api": True, "store": False, "include": ["reasoning.encrypted_content"]}
+    return ChatOpenAI(model=MODEL, base_url=f"{URL}/v1", api_key=KEY, timeout=30, **more)
+
+
+for wire in os.environ["LINGATE_CLIENTS"].split():
+    own = chat_model(wire)
     for function in (invoke, stream, stream_async, tools, tools_streamed, structured, picture, refused, overflow, broken):
-        CASES.append((f"{wire} {function.__name__}", lambda model=chat_model, run=function: run(model)))
+        CASES.append((f"{wire} {function.__name__}", lambda model=own, run=function: run(model)))
 
 os.environ["LANGSMITH_TRACING"] = "false"
 main()

@@ -240,7 +240,19 @@ const FORMATS: [Format; 18] = [
 ];
 
 /// What `open-models` reads behind `implicit-thinking`: the prompt has opened the thoughts.
-const OPENED: [Format; 4] = [
+const OPENED: [Format; 5] = [
+    Format {
+        name: "Kimi K3, in its thoughts",
+        model: "kimi-k3",
+        content: "first\nsecond\n",
+        write: |thought, text, calls| {
+            let close = "<|close|>think<|sep|><|open|>response<|sep|>";
+            let tools = all(calls, xtml);
+            format!(
+                "{thought}{close}{text}<|close|>response<|sep|><|open|>tools<|sep|>{tools}<|close|>tools<|sep|>"
+            )
+        },
+    },
     Format {
         name: "Qwen 3 Thinking",
         model: "Qwen/Qwen3-235B-A22B-Thinking-2507",

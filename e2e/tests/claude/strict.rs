@@ -1,7 +1,8 @@
 //! Hosts that answer 400 to whatever they do not take, in the words of the real ones: Claude Code, with an MCP server
 //! whose tools have everything in them, does its work at each.
 //!
-//! A host is a group of quirks and the rules that it holds requests to. Without its quirks each refuses the first request.
+//! A host is a group of quirks and the rules that it holds requests to. That the rules of which quirks are the reason are
+//! broken without them is a test of its own.
 
 use std::sync::{Arc, Mutex};
 
@@ -281,7 +282,14 @@ impl Script for Mcp {
                 json!({"content": [{"type": "text", "text": "It worked."}]})
             }
             Some("ping") => json!({}),
-            Some(_) => return Answer::text(202, "application/json", ""),
+            Some(_) if body.get("id").is_none() => {
+                return Answer::text(202, "application/json", "");
+            }
+            Some(_) => {
+                let error = json!({"code": -32601, "message": "Method not found"});
+                let answer = json!({"jsonrpc": "2.0", "id": body["id"], "error": error});
+                return Answer::json(200, &answer);
+            }
             None => return Answer::text(405, "text/plain", ""),
         };
         Answer::json(
@@ -322,7 +330,8 @@ impl Mcp {
     }
 }
 
-async fn session(host: &'static Host) {
+/// A session at a host; the requests that it got.
+async fn session(host: &'static Host) -> Vec<Received> {
     let name = host.name;
     let home = Home::new();
     std::fs::write(home.project("red.png"), media::png(220, 20, 20)).expect("the folder is there");
@@ -350,7 +359,7 @@ async fn session(host: &'static Host) {
     );
     let gateway = Gateway::serve(&home, &config).await;
     let Some(claude) = Claude::at(&home, &gateway.url) else {
-        return;
+        return Vec::new();
     };
     let servers =
         json!({"mcpServers": {"s": {"type": "http", "url": format!("{}/mcp", mcp.url())}}});
@@ -386,6 +395,7 @@ async fn session(host: &'static Host) {
     );
     assert_eq!(gateway.stop().await.code, Some(0));
     home.is_quiet().await;
+    requests
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -396,7 +406,7 @@ async fn a_session_is_finished_at_hosts_that_take_nothing_amiss() {
         let seats = Arc::clone(&seats);
         sessions.spawn(async move {
             let _seat = seats.acquire_owned().await;
-            session(host).await;
+            session(host).await
         });
     }
     let mut failed = Vec::new();
@@ -404,4 +414,52 @@ async fn a_session_is_finished_at_hosts_that_take_nothing_amiss() {
         failed.extend(ended.err().map(|error| error.to_string()));
     }
     assert!(failed.is_empty(), "see above: {failed:?}");
+}
+
+/// A host that takes everything, without any quirks.
+const LENIENT: Host = Host {
+    name: "a host that takes everything",
+    model: "any",
+    n_more_tools: 130,
+    settings: "input = [\"text\", \"image\"]",
+    ..HOST
+};
+
+/// What only quirks and settings keep.
+const BROKEN_WITHOUT: [Rule; 17] = [
+    rules::names_of_64,
+    rules::at_most_128_tools,
+    rules::no_max_tokens,
+    rules::at_most_16384_tokens,
+    rules::objects_at_the_top,
+    rules::properties_where_required,
+    rules::words_of_openapi,
+    rules::no_bounds,
+    rules::closed_objects,
+    rules::no_titles,
+    rules::grammars,
+    rules::moonshot_schemas,
+    rules::reasoning_back,
+    rules::reasoning_in_calls,
+    rules::counted_ids,
+    rules::no_pictures,
+    rules::allowed_tools,
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_quirks_the_rules_are_broken() {
+    let requests = session(&LENIENT).await;
+    let Some(last) = requests.last() else {
+        return;
+    };
+    for (n, rule) in BROKEN_WITHOUT.iter().enumerate() {
+        let is_broken = requests
+            .iter()
+            .any(|request| rule(&request.json()).is_some());
+        assert!(is_broken, "rule {n} of the list: {}", last.text());
+    }
+    assert!(
+        rules::instructed(&last.json()).is_some()
+            && rules::temperature_of_0_6(&last.json()).is_some()
+    );
 }

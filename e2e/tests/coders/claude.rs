@@ -1,9 +1,9 @@
-//! Claude Code over the Responses and the Gemini wire: a session with thoughts and tools, whose reasoning state comes
-//! back to a provider that refuses any other.
+//! Claude Code over every wire, its own among them: a session with thoughts and tools, whose reasoning state comes back
+//! to a provider that refuses any other.
 
 use lingate_e2e::edit::sound;
 use lingate_e2e::{Claude, Gateway, Home, Provider};
-use lingate_testkit::{Agent, Received, Step, Upstream, Wire, gemini, responses};
+use lingate_testkit::{Agent, Received, Step, Upstream, Wire, anthropic, gemini, responses};
 use serde_json::json;
 
 async fn check(wire: Wire, seal: &str) {
@@ -44,6 +44,12 @@ async fn check(wire: Wire, seal: &str) {
     assert_eq!(failed, 1, "only the command fails: {label}");
 
     let requests = sound(&upstream, wire, &label);
+    let lane = match wire {
+        Wire::Anthropic => "passthrough",
+        Wire::Chat | Wire::Responses | Wire::Gemini => "translated",
+    };
+    let log = gateway.log();
+    assert!(log.contains(&format!("lane=\"{lane}\"")), "{label}");
     let session: Vec<&Received> = requests
         .iter()
         .filter(|request| request.text().contains("SESSION task"))
@@ -57,6 +63,17 @@ async fn check(wire: Wire, seal: &str) {
     }
     assert_eq!(gateway.stop().await.code, Some(0));
     home.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claude_code_over_anthropic() {
+    check(Wire::Anthropic, anthropic::SEAL).await;
+}
+
+/// That wire has no tokens: the thought itself comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn claude_code_over_chat() {
+    check(Wire::Chat, "A file is needed first.").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! A file edit with the agent's own tool, through a gateway that the agent was pointed at by its own configuration.
 
-use lingate_e2e::{Coder, edit::edits_a_file};
+use lingate_e2e::Coder;
+use lingate_e2e::edit::{edits_a_file, patches_a_file};
 use lingate_testkit::Wire;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,6 +27,26 @@ async fn codex_over_chat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn codex_over_anthropic() {
     edits_a_file(Coder::Codex, Wire::Anthropic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codex_patches_over_responses() {
+    patches_a_file(Wire::Responses).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codex_patches_over_chat() {
+    patches_a_file(Wire::Chat).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codex_patches_over_anthropic() {
+    patches_a_file(Wire::Anthropic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codex_patches_over_gemini() {
+    patches_a_file(Wire::Gemini).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,4 +3,5 @@
 
 mod claude;
 mod edits;
+mod failover;
 mod launched;

@@ -95,15 +95,29 @@ fn failures(set: Set, wire: Wire) -> Map<String, Value> {
         Set::Python | Set::Python0x => python,
     };
     let failure = |raised: &'static str, code: u16, status: &str, message: &str| json!({"raised": class(raised), "code": code, "status": status, "message": message, "got": ""});
-    let server = |message| failure("ServerError", 502, "INTERNAL", message);
+    let server = |message: &str| failure("ServerError", 502, "INTERNAL", message);
+    // What passes through has the words of the scripted provider.
+    let told = |status| {
+        if wire == Wire::Gemini {
+            "UNKNOWN"
+        } else {
+            status
+        }
+    };
     let late = |message: &str, got: &str| merged(&server(message), json!({ "got": got }));
     let got = match wire {
         Wire::Anthropic => "Hello from ",
-        Wire::Chat | Wire::Gemini | Wire::Responses => "Hello from the ",
+        Wire::Chat | Wire::Responses => "Hello from the ",
+        Wire::Gemini => "Hello from the upstre",
     };
     let refused = server("provider `scripted` refuses the gateway's credential");
-    let busy = failure("ServerError", 503, "UNAVAILABLE", "currently overloaded");
-    let limited = failure("ClientError", 429, "RESOURCE_EXHAUSTED", "max RPM: 3");
+    let busy = failure(
+        "ServerError",
+        503,
+        told("UNAVAILABLE"),
+        "currently overloaded",
+    );
+    let limited = failure("ClientError", 429, told("RESOURCE_EXHAUSTED"), "max RPM: 3");
     let maximum = match wire {
         Wire::Anthropic => "(250000) exceeds the maximum number of tokens allowed (200000)",
         Wire::Gemini => "The input token count (250000) exceeds the maximum number",
@@ -112,10 +126,10 @@ fn failures(set: Set, wire: Wire) -> Map<String, Value> {
         }
     };
     let too_long = failure("ClientError", 400, "INVALID_ARGUMENT", maximum);
-    let died = failure("ServerError", 500, "INTERNAL", "The engine died");
+    let died = failure("ServerError", 500, told("INTERNAL"), "The engine died");
     let died_late = match wire {
         // The provider's own way to say it.
-        Wire::Gemini => merged(&died, json!({ "got": got })),
+        Wire::Gemini => merged(&died, json!({ "got": got, "status": "INTERNAL" })),
         Wire::Anthropic | Wire::Chat | Wire::Responses => late("The engine died", got),
     };
     let mut expected = object(json!({

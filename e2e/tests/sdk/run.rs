@@ -26,6 +26,16 @@ pub(crate) struct Run {
 impl Run {
     /// Runs a script to its end; none where its SDK is not installed.
     pub(crate) async fn of(set: Set, script: &str, wire: Wire) -> Option<Run> {
+        Run::of_clients(set, script, wire, &[]).await
+    }
+
+    /// The same for a script that plays clients of several wires.
+    pub(crate) async fn of_clients(
+        set: Set,
+        script: &str,
+        wire: Wire,
+        clients: &[Wire],
+    ) -> Option<Run> {
         let home = Home::new();
         std::fs::write(home.project("red.png"), media::png(220, 20, 20)).unwrap();
         std::fs::write(home.project("page.pdf"), media::pdf("A page for the test")).unwrap();
@@ -45,7 +55,15 @@ impl Run {
         command
             .env("LINGATE_URL", &gateway.url)
             .env("LINGATE_MODEL", "mock")
-            .env("LINGATE_FAULTS", fault_cases(wire).join(" "));
+            .env("LINGATE_FAULTS", fault_cases(wire).join(" "))
+            .env(
+                "LINGATE_CLIENTS",
+                clients
+                    .iter()
+                    .map(|wire| wire.name())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            );
         let finished = Process::spawn(&mut command).finish(LIMIT).await;
         assert_eq!(finished.code, Some(0), "{label}: {finished}");
 

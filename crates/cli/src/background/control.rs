@@ -6,7 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -16,8 +18,11 @@ use super::registry::{Entry, reachable};
 /// Longer than a busy gateway takes, shorter than a person waits.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Our answers are a few hundred bytes.
-const MAX_ANSWER: u64 = 64 << 10;
+/// As long as a provider with a dozen keys may take to answer a probe with each.
+const PROBE_PATIENCE: Duration = Duration::from_secs(180);
+
+/// Our answers are a few hundred bytes; that on all providers is a few hundred for each model.
+const MAX_ANSWER: u64 = 8 << 20;
 
 /// What a gateway says of itself now.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -72,19 +77,6 @@ pub(crate) struct Reload {
     pub(crate) problems: Vec<String>,
 }
 
-/// How a model at a provider has done so far.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(crate) struct Seen {
-    /// The provider's id.
-    pub(crate) provider: String,
-    /// The model's name there.
-    pub(crate) model: String,
-    /// Tool calls that were held against their tools' schemas.
-    pub(crate) tool_calls: u64,
-    /// The share of them that fitted as they came, 0 to 1.
-    pub(crate) schema_accuracy: f64,
-}
-
 /// Keeps a gateway that `run` started from ending.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -129,7 +121,7 @@ pub(crate) async fn stop(entry: &Entry, now: bool) -> io::Result<()> {
 
 /// Asks a gateway for its default model.
 pub(crate) async fn default_model(entry: &Entry) -> io::Result<DefaultModel> {
-    answered(exchange(entry, "GET", "/api/default", "").await?)
+    told(exchange(entry, "GET", "/api/default", "").await?)
 }
 
 /// Asks a gateway what it runs on.
@@ -148,26 +140,65 @@ pub(crate) async fn reload(entry: &Entry) -> io::Result<InForce> {
     }
 }
 
-/// Asks a gateway how its providers have done.
-pub(crate) async fn seen(entry: &Entry) -> io::Result<Vec<Seen>> {
+/// Asks a gateway how its providers stand: one object each, as `docs/api.md` has it. What is known of tool calls is put
+/// to the targets.
+pub(crate) async fn providers(entry: &Entry) -> io::Result<Vec<Value>> {
     #[derive(Deserialize)]
     struct Answer {
-        models: Vec<Seen>,
+        providers: Vec<Value>,
+        models: Vec<Value>,
     }
-    match exchange(entry, "GET", "/api/providers", "").await? {
-        (200, body) => Ok(serde_json::from_slice::<Answer>(&body)?.models),
-        (status, _) => Err(refused(status)),
+    let (status, body) = exchange(entry, "GET", "/api/providers", "").await?;
+    if status != 200 {
+        return Err(refused(status));
+    }
+    let mut answer: Answer = serde_json::from_slice(&body)?;
+    for provider in &mut answer.providers {
+        let id = provider.get("id").cloned();
+        let targets = provider.get_mut("targets").and_then(Value::as_array_mut);
+        for target in targets
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
+            let seen = answer.models.iter().find(|seen| {
+                seen.get("provider") == id.as_ref() && seen.get("model") == target.get("model")
+            });
+            for name in ["tool_calls", "schema_accuracy"] {
+                let value = seen.and_then(|seen| seen.get(name)).cloned();
+                target.insert(name.to_owned(), value.unwrap_or_default());
+            }
+        }
+    }
+    Ok(answer.providers)
+}
+
+/// Has a gateway drain, enable or probe a provider; how that stands then.
+pub(crate) async fn act_on_provider(entry: &Entry, id: &str, action: &str) -> io::Result<Value> {
+    let id: String = id.bytes().map(escaped).collect();
+    let path = format!("/api/providers/{id}/{action}");
+    // A probe waits for the provider.
+    let answer = exchange_within(PROBE_PATIENCE, entry, "POST", &path, "").await?;
+    told(answer)
+}
+
+/// As a path may hold it.
+fn escaped(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
     }
 }
 
 /// Switches a gateway's default model; `None` goes back to the configured one.
 pub(crate) async fn switch_default(entry: &Entry, model: Option<&str>) -> io::Result<DefaultModel> {
     let body = serde_json::json!({ "model": model }).to_string();
-    answered(exchange(entry, "POST", "/api/default", &body).await?)
+    told(exchange(entry, "POST", "/api/default", &body).await?)
 }
 
-/// The default model, or what the gateway says is wrong.
-fn answered((status, body): (u16, Vec<u8>)) -> io::Result<DefaultModel> {
+/// The document asked for, or what the gateway says is wrong.
+fn told<T: DeserializeOwned>((status, body): (u16, Vec<u8>)) -> io::Result<T> {
     if status == 200 {
         return Ok(serde_json::from_slice(&body)?);
     }
@@ -225,9 +256,19 @@ async fn exchange(
     path: &str,
     body: &str,
 ) -> io::Result<(u16, Vec<u8>)> {
+    exchange_within(PATIENCE, entry, method, path, body).await
+}
+
+async fn exchange_within(
+    limit: Duration,
+    entry: &Entry,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> io::Result<(u16, Vec<u8>)> {
     // Version 1.0 because its answers end with the connection: no chunks to take apart.
     let request = request(entry, method, path, "HTTP/1.0", body);
-    let answer = timeout(PATIENCE, async {
+    let answer = timeout(limit, async {
         let mut connection = connect(entry.address).await?;
         connection.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();

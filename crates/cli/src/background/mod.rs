@@ -7,12 +7,14 @@
 mod control;
 mod directory;
 mod launch;
+mod obstacles;
 mod registry;
 
 pub(crate) use control::{
-    DefaultModel, Health, InForce, Reload, Seen, default_model, health, in_force, seen, stop,
-    switch_default,
+    DefaultModel, Health, InForce, Reload, act_on_provider, default_model, health, in_force,
+    providers, stop, switch_default,
 };
 pub(crate) use directory::{StateDirectory, private};
 pub(crate) use launch::{Wanted, join_or_start, keep};
+pub(crate) use obstacles::{because, obstacle};
 pub(crate) use registry::{Entry, Registration, ended, reachable, register, running};

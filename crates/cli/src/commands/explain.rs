@@ -2,27 +2,34 @@
 //!
 //! The answer is the gateway's own (`lingate_gateway::explain`); here it is read from a file and written for people.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use bytestring::ByteString;
-use lingate_config::{Config, Environment};
+use lingate_config::{Config, SystemEnvironment};
 use lingate_gateway::{Explained, Explanation, Outgoing, Reason};
 use lingate_route::{Candidate, Class, Step, Target, TargetRef};
 use lingate_wire::Wire;
 use serde_json::{Value as Json, json};
 
 use super::session::check_profile;
+use super::state_directory;
 use crate::args::Explain;
+use crate::background;
 use crate::configuration::{Listen, load};
 use crate::failure::Failure;
 use crate::output;
 
 /// Prints the way of the request, or why it would be refused (code 1).
-pub(crate) fn run(args: Explain, environment: &dyn Environment) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    args: Explain,
+    environment: &SystemEnvironment,
+) -> Result<ExitCode, Failure> {
     let file = args.report.file.config.as_deref();
-    let config = load(file, Listen::default(), environment)?.config;
+    let loaded = load(file, Listen::default(), environment)?;
+    let config = loaded.config;
     check_profile(&config, args.profile.as_deref())?;
     let body = read(&args.body)?;
     let wire = match args.wire {
@@ -33,10 +40,18 @@ pub(crate) fn run(args: Explain, environment: &dyn Environment) -> Result<ExitCo
     let headers = args.header.into_iter().collect();
     let explanation = lingate_gateway::explain(&config, wire, &body, profile, headers)
         .map_err(|failure| Failure::problem(failure.message))?;
+    let left_alone = left_alone(&loaded.fingerprint, &explanation, environment).await;
     if args.report.format.json {
-        output::json_lines([object(&config, wire, &explanation)])?;
+        let mut object = object(&config, wire, &explanation);
+        if let Some(members) = object.as_object_mut() {
+            members.insert("left_alone_now".to_owned(), json!(left_alone));
+        }
+        output::json_lines([object])?;
     } else {
         output::write(&text(&config, wire, &explanation))?;
+        for (target, why) in &left_alone {
+            output::line(&format!("left alone now: {target} ({why})"))?;
+        }
     }
     let serves = explanation
         .candidates
@@ -47,6 +62,28 @@ pub(crate) fn run(args: Explain, environment: &dyn Environment) -> Result<ExitCo
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The candidates that a running gateway of this configuration would leave alone now, and why.
+async fn left_alone(
+    fingerprint: &str,
+    explanation: &Explanation,
+    environment: &SystemEnvironment,
+) -> BTreeMap<String, String> {
+    let directory = state_directory(environment).ok();
+    let entries = directory.and_then(|directory| background::running(&directory).ok());
+    let mut entries = entries.into_iter().flatten();
+    let Some(entry) = entries.find(|entry| entry.fingerprint == fingerprint) else {
+        return BTreeMap::new();
+    };
+    let providers = background::providers(&entry).await.unwrap_or_default();
+    let candidates = explanation.candidates.iter().map(|own| &own.candidate);
+    candidates
+        .filter_map(|own| {
+            let why = background::obstacle(&providers, &own.provider, &own.model)?;
+            Some((format!("{}/{}", own.provider, own.model), why))
+        })
+        .collect()
 }
 
 fn read(path: &Path) -> Result<ByteString, Failure> {

@@ -6,6 +6,7 @@ mod doctor;
 mod env;
 mod explain;
 mod generate;
+mod import;
 mod init;
 mod keys;
 mod live;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 use lingate_config::SystemEnvironment;
 use tokio::runtime;
 
-use crate::args::{Cli, Command, ConfigCommand};
+use crate::args::{self, Cli, Command, ConfigCommand};
 use crate::background::StateDirectory;
 use crate::failure::Failure;
 use crate::verify;
@@ -47,11 +48,16 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Stop(args) => wait(stop::run(args, &environment), Threads::One)?.map(done),
         Command::Use(args) => wait(switch::run(args, &environment), Threads::One)?.map(done),
         Command::Check(args) => check::run(args, &environment),
-        Command::Explain(args) => explain::run(args, &environment),
+        Command::Explain(args) => wait(explain::run(args, &environment), Threads::One)?,
         Command::Doctor(args) => wait(doctor::run(args, environment), Threads::Many)?,
         Command::Verify(args) => wait(verify::run(args, environment), Threads::Many)?,
         Command::Keys(command) => keys::run(command, &environment).map(done),
+        Command::Import(args) => import::run(args, &environment),
         Command::Init(args) => init::run(args, &environment).map(done),
+        Command::Providers(args::Providers {
+            action: Some(action),
+            ..
+        }) => wait(live::act(action, &environment), Threads::One)?.map(done),
         Command::Providers(args) if args.live => {
             wait(live::run(args.report, &environment), Threads::One)?.map(done)
         }

@@ -2,12 +2,15 @@
 
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lingate_config::{Config, LogFormat, LogLevel, SystemEnvironment};
 use lingate_gateway::{BindError, Gateway, Handle, Options, Outcome, Trigger};
+use lingate_store::Store;
+use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -20,6 +23,7 @@ use crate::failure::Failure;
 use crate::log_fields::LogFields;
 use crate::output;
 use crate::port_owner::port_owner;
+use crate::recording;
 use crate::service_manager::{self, Notifier};
 
 /// How long a gateway that `run` started stays for the next session.
@@ -50,13 +54,18 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     }
 
     let config = Arc::new(loaded.config);
+    // Ends after everything that may still record.
+    let record = recording::open(&config)?;
+    let recorder = record.as_ref().map(Store::recorder);
     let options = Options {
+        recorder: recorder.clone(),
         version: VERSION,
         config_hash: loaded.fingerprint.clone(),
         idle_exit: args.background.then_some(STAYS),
         listener: handed.map(Arc::new),
         source: Some(Arc::new(command_line)),
         files: loaded.files,
+        state: state_file(config.sources.file.as_deref(), environment),
         ..Options::default()
     };
     let gateway = bind(&config, options, args.background).await?;
@@ -81,6 +90,7 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         () = &mut serving => return Ok(ExitCode::SUCCESS),
         () = signals.end(&handle, &notifier) => shutdown.cancel(),
         () = follow(&handle, registration.as_mut(), &log_level) => {}
+        () = recording::tick(recorder) => {}
     }
     notifier.stopping();
     // From here on nobody should join it.
@@ -114,6 +124,17 @@ fn listen(args: &Serve, handed: Option<&TcpListener>) -> Result<Listen, Failure>
         address: Some(address.to_string()),
         port: None,
     })
+}
+
+/// Where what is known of providers outlives the process: one file for each configuration file.
+fn state_file(config: Option<&Path>, environment: &SystemEnvironment) -> Option<PathBuf> {
+    let directory = state_directory(environment).ok()?;
+    let config = config.map_or(&b""[..], |path| path.as_os_str().as_encoded_bytes());
+    let digest = Sha256::digest(config);
+    let name: String = (digest.iter().take(8))
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Some(directory.file(&format!("health-{name}.json")))
 }
 
 /// Does what a reload means outside the gateway: the entry that others find it by, the level of the log.

@@ -32,7 +32,7 @@ pub(crate) async fn run(
     };
 
     let mut found = Vec::new();
-    for entry in entries {
+    for mut entry in entries {
         let answer = match background::health(&entry).await {
             Err(_) => None,
             Ok(health) => Some(Answer {
@@ -41,6 +41,10 @@ pub(crate) async fn run(
                 in_force: background::in_force(&entry).await.ok(),
             }),
         };
+        // It may have been reloaded since its entry was read.
+        if let Some(in_force) = answer.as_ref().and_then(|own| own.in_force.as_ref()) {
+            entry.fingerprint.clone_from(&in_force.config);
+        }
         found.push((is_own(&entry), entry, answer));
     }
     if args.format.json {

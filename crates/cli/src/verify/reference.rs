@@ -104,7 +104,9 @@ fn asked(result: &Map<String, Value>) -> Option<String> {
     if let Some(name) = result.get("question").and_then(Value::as_str) {
         return Some(name.to_owned());
     }
-    Some(question(result.get("request")?.as_object()?))
+    // Where the verifier wrote the prompt itself, only the line tells which question it was.
+    let request = result.get("request")?.as_object()?;
+    request.contains_key("messages").then(|| question(request))
 }
 
 #[cfg(test)]
@@ -139,6 +141,8 @@ mod tests {
             known(&format!("{theirs}\n{ours}\n{{\"summary\":{{}}}}")),
             [Some(true), Some(false)]
         );
+        let by_prompt = r#"{"data_index":2,"request":{"model":"x","prompt":"<|im_user|>.."},"finish_reason":"tool_calls"}"#;
+        assert_eq!(known(by_prompt), [None, Some(true)]);
         let bare = "{\"data_index\":1,\"finish_reason\":\"length\"}\n\n{\"data_index\":2,\"finish_reason\":\"tool_calls\"}";
         assert_eq!(known(bare), [Some(false), Some(true)]);
     }

@@ -10,8 +10,10 @@
 mod commands;
 mod docs;
 mod doctor;
+mod drain;
 mod explain;
 mod harness;
+mod import;
 mod keys;
 mod launch;
 mod reload;

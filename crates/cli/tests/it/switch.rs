@@ -32,29 +32,35 @@ async fn how_the_providers_do_is_told() {
     );
     let gateway = user.serve(&[]);
     let nothing = user.run(&["providers", "--live"]);
-    assert!(
-        nothing.stdout.contains("`validate_tool_calls`"),
-        "{nothing:?}"
-    );
+    assert!(nothing.stdout.contains(" x "), "{nothing:?}");
     let schema = json!({"type": "object", "properties": {"path": {"type": "string"}}});
     let body = json!({"model": "one", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}],
         "tools": [{"name": "Read", "input_schema": schema}]});
     let request = client::post(&format!("{}/v1/messages", gateway.url()), &body);
     assert_eq!(request.send().await.status, 200);
     let live = user.run(&["providers", "--live"]);
-    let row: Vec<&str> = live
-        .stdout
-        .lines()
-        .last()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    assert_eq!(row[1..], ["x", "first", "1", "0.0", "%"], "{live:?}");
+    assert!(
+        live.stdout
+            .contains("0.0 % of 1 tool calls fitted their schema"),
+        "{live:?}"
+    );
     let live = user.run(&["providers", "--live", "--json"]);
-    let line: serde_json::Value = serde_json::from_str(live.stdout.trim()).unwrap();
+    let line: serde_json::Value =
+        serde_json::from_str(live.stdout.lines().next().unwrap()).unwrap();
+    let target = &line["targets"][0];
     assert_eq!(
-        (&line["model"], &line["schema_accuracy"]),
-        (&json!("first"), &json!(0.0))
+        [&line["id"], &target["model"], &target["schema_accuracy"]],
+        [&json!("x"), &json!("first"), &json!(0.0)]
+    );
+    for (action, state) in [("drain", "drained"), ("probe", "drained"), ("enable", "ok")] {
+        let done = user.run(&["providers", action, "x"]);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(done.stdout.contains(state), "{action}: {done:?}");
+    }
+    let nobody = user.run(&["providers", "drain", "nobody"]);
+    assert!(
+        nobody.code == 1 && nobody.stderr.contains("no provider `nobody`"),
+        "{nobody:?}"
     );
 }
 

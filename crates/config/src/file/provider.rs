@@ -42,13 +42,15 @@ pub(crate) struct ProviderEntry {
     /// Time limits.
     pub(crate) timeouts: TimeoutsEntry,
     /// The probe of an idle provider.
-    pub(crate) health: HealthEntry,
+    pub(crate) health: Option<HealthEntry>,
     /// Whether it is used.
     pub(crate) enabled: Option<bool>,
     /// Absolute paths per wire, for hosts where the URL rule does not hold.
     pub(crate) paths: PerWire,
     /// How it is asked on the Anthropic wire.
     pub(crate) anthropic_api: Option<AnthropicApi>,
+    /// The betas of the Anthropic API that it takes, without their dates; the others are left out. All go there if left out.
+    pub(crate) betas: Option<Vec<String>>,
     /// The header that names a session to it, so that it can keep the session where its prompt cache is.
     pub(crate) session_header: Option<String>,
     /// Appended to every model's name, such as `:nitro`.
@@ -181,9 +183,9 @@ pub(crate) struct TimeoutsEntry {
 #[derive(Deserialize, JsonSchema, Default, Clone)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HealthEntry {
-    /// Time between probes.
+    /// Time without a request after which it is probed, and between two probes; 60s if left out.
     pub(crate) interval: Option<DurationText>,
-    /// What is asked for; any status below 500 is well.
+    /// What is asked for, with the provider's key; the list of models if left out.
     pub(crate) path: Option<String>,
 }
 

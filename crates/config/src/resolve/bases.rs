@@ -13,13 +13,13 @@ use crate::url::BaseUrl;
 
 /// Base URLs as given: one for all wires, or one per wire.
 #[derive(Default)]
-pub(super) struct Bases {
+pub(crate) struct Bases {
     one: Option<BaseUrl>,
     per_wire: BTreeMap<Wire, BaseUrl>,
 }
 
 impl Bases {
-    pub(super) fn new(entry: &BaseUrlEntry) -> Self {
+    pub(crate) fn new(entry: &BaseUrlEntry) -> Self {
         match entry {
             BaseUrlEntry::One(text) => Self {
                 one: BaseUrl::parse(text).ok(),
@@ -35,11 +35,11 @@ impl Bases {
         }
     }
 
-    pub(super) fn of(&self, wire: Wire) -> Option<&BaseUrl> {
+    pub(crate) fn of(&self, wire: Wire) -> Option<&BaseUrl> {
         self.per_wire.get(&wire).or(self.one.as_ref())
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &BaseUrl> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &BaseUrl> {
         self.one.iter().chain(self.per_wire.values())
     }
 }

@@ -12,6 +12,9 @@ mod routes;
 mod server;
 mod variables;
 
+pub(crate) use bases::Bases;
+pub(crate) use options::environment_options;
+
 use crate::config::{Config, Failover, FoundKey, Log, Sources};
 use crate::document::Node;
 use crate::environment::Environment;

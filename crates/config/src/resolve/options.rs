@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::Inputs;
+use crate::environment::Environment;
 use crate::preset::{EnvironmentOption, OptionKind, Preset};
 use crate::report::{Report, list};
 
@@ -12,6 +13,23 @@ use crate::report::{Report, list};
 pub(super) struct Asked {
     pub(super) body: Map<String, Value>,
     pub(super) model_suffix: Option<String>,
+}
+
+/// What an environment asks of a preset's requests, as far as it makes sense: members of the body, and an ending of the
+/// model's name.
+pub(crate) fn environment_options(
+    preset: &Preset,
+    environment: &dyn Environment,
+) -> (Map<String, Value>, Option<String>) {
+    let mut asked = Asked::default();
+    for (name, option) in preset.options.iter() {
+        let text = environment.var(name).unwrap_or_default();
+        if !text.trim().is_empty() {
+            // What is wrong with it is said when it is used.
+            let _ = asked.take(option, text.trim());
+        }
+    }
+    (asked.body, asked.model_suffix)
 }
 
 /// Reads every option of the preset. A value that makes no sense is reported: left out, it would cost money unnoticed.
@@ -30,16 +48,24 @@ pub(super) fn asked(
         if text.is_empty() {
             continue;
         }
-        match (value(option, text), &option.body) {
-            (Ok(value), Some(path)) => set(&mut asked.body, path, value),
-            (Ok(value), None) => asked.model_suffix = value.as_str().map(str::to_owned),
-            (Err(hint), _) => {
-                let message = format!("environment variable {name} is `{text}`");
-                report.error(&["providers", id], message, Some(hint));
-            }
+        if let Err(hint) = asked.take(option, text) {
+            let message = format!("environment variable {name} is `{text}`");
+            report.error(&["providers", id], message, Some(hint));
         }
     }
     asked
+}
+
+impl Asked {
+    /// Takes what `text` says; else how to write it.
+    fn take(&mut self, option: &EnvironmentOption, text: &str) -> Result<(), String> {
+        let value = value(option, text)?;
+        match &option.body {
+            Some(path) => set(&mut self.body, path, value),
+            None => self.model_suffix = value.as_str().map(str::to_owned),
+        }
+        Ok(())
+    }
 }
 
 /// `own` over `base`; objects on both sides are merged member by member.

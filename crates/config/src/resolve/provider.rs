@@ -20,8 +20,9 @@ use crate::secret::Secret;
 use crate::settings::Auth;
 use crate::url::BaseUrl;
 
-pub(super) const HEALTH_INTERVAL: Duration = Duration::from_secs(60);
-pub(super) const HEALTH_PATH: &str = "/v1/models";
+const HEALTH_INTERVAL: Duration = Duration::from_secs(60);
+/// A shorter one would be a nuisance.
+const LEAST_HEALTH_INTERVAL: Duration = Duration::from_millis(100);
 const CONNECT: Duration = Duration::from_secs(3);
 const WAIT: Duration = Duration::from_secs(120);
 
@@ -168,23 +169,19 @@ pub(super) fn provider(
             idle: limit(own.idle, theirs.idle),
         },
         has_deadline: !local,
-        health: Health {
-            interval: entry
-                .health
-                .interval
-                .map_or(HEALTH_INTERVAL, |interval| interval.0),
-            path: entry
-                .health
-                .path
-                .clone()
-                .unwrap_or_else(|| HEALTH_PATH.to_owned()),
-        },
+        health: entry.health.clone().map(|health| Health {
+            interval: health.interval.map_or(HEALTH_INTERVAL, |interval| {
+                interval.0.max(LEAST_HEALTH_INTERVAL)
+            }),
+            path: health.path,
+        }),
         http: entry.http.or(base.http).unwrap_or_default(),
         cache_hints: entry.cache_hints.or(base.cache_hints),
         anthropic_api: entry
             .anthropic_api
             .or(base.anthropic_api)
             .unwrap_or_default(),
+        betas: entry.betas.clone().or_else(|| base.betas.clone()),
         session_header,
         model_suffix: model_suffix
             .or_else(|| base.model_suffix.clone())

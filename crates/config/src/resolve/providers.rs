@@ -11,7 +11,7 @@ use super::keys::{self, EnvironmentKey};
 use super::provider::{Given, provider};
 use crate::file::{File, ProviderEntry};
 use crate::preset::{Preset, preset, presets};
-use crate::provider::{DEMO, Health, Kind, Provider, Timeouts};
+use crate::provider::{DEMO, Kind, Provider, Timeouts};
 use crate::report::{Report, did_you_mean};
 use crate::settings::{AnthropicApi, Auth, HttpVersion, Pool};
 
@@ -135,13 +135,11 @@ fn demo() -> Provider {
             idle: None,
         },
         has_deadline: false,
-        health: Health {
-            interval: super::provider::HEALTH_INTERVAL,
-            path: super::provider::HEALTH_PATH.to_owned(),
-        },
+        health: None,
         http: HttpVersion::Auto,
         cache_hints: None,
         anthropic_api: AnthropicApi::default(),
+        betas: None,
         session_header: None,
         model_suffix: String::new(),
         headers: HeaderMap::new(),

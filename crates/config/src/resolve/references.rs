@@ -1,6 +1,8 @@
 //! Names that stand for other names, checked once the table is whole.
 
-use lingate_route::{Cause, Scope, Table, Unresolved, check_destination};
+use lingate_route::{
+    Cause, Resolution, Scope, Table, Unresolved, check_destination, resolve_name,
+};
 
 use crate::document::dotted;
 use crate::file::{File, ModelEntry, Ordered};
@@ -100,6 +102,45 @@ pub(super) fn check_references(file: &File, table: &Table, report: &mut Report) 
                 format!("no profile `{profile}`"),
                 did_you_mean(profile, known),
             );
+        }
+    }
+}
+
+/// An `overflow` has to have more room than the model whose conversations it takes, as far as both are known.
+pub(super) fn check_overflows(file: &File, table: &Table, report: &mut Report) {
+    let of_profiles = file.profiles.iter();
+    let of_profiles = of_profiles.map(|(name, profile)| (Some(name), &profile.models));
+    for (profile, models) in std::iter::once((None, &file.models)).chain(of_profiles) {
+        for (name, entry) in models.iter().filter(|(_, entry)| !entry.overflow.is_empty()) {
+            let own = resolve_name(table, profile, name);
+            let to = resolve_name(table, profile, &entry.overflow);
+            let (Ok(own), Ok(to)) = (own, to) else {
+                continue;
+            };
+            let room = |found: &Resolution| -> Option<Vec<u64>> {
+                let contexts = found.candidates.iter();
+                contexts.map(|candidate| table.context(candidate)).collect()
+            };
+            let own = room(&own).and_then(|own| own.into_iter().min());
+            let to = room(&to).and_then(|to| to.into_iter().max());
+            let (Some(own), Some(to)) = (own, to) else {
+                continue;
+            };
+            if to <= own {
+                let prefix: &[&str] = &[];
+                let of_profile = profile.map(|profile| ["profiles", profile]);
+                let prefix = of_profile.as_ref().map_or(prefix, |prefix| prefix);
+                let message = format!(
+                    "`{}` has a context of {to} tokens, no more than `{name}` with {own}",
+                    entry.overflow
+                );
+                let hint = "name a model with a larger context".to_owned();
+                report.warn(
+                    &[prefix, &["models", name, "overflow"]].concat(),
+                    message,
+                    Some(hint),
+                );
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lingate_route::{Alias, KnownModel, Model, Rule, Scope, Table, Target, When};
 
-use super::references::{check_references, unknown_provider};
+use super::references::{check_overflows, check_references, unknown_provider};
 use crate::Modality;
 use crate::file::{ContextEntry, File, ModelEntry, Ordered, RuleEntry, TargetEntry, TargetTable};
 use crate::preset::{ModelFacts, Preset, ThinkingFact, presets};
@@ -74,6 +74,7 @@ pub(super) fn routes(file: &File, providers: &[Provider], report: &mut Report) -
     }
     table.global.models.push(demo());
     check_references(file, &table, report);
+    check_overflows(file, &table, report);
     (table, chosen)
 }
 
@@ -214,7 +215,7 @@ fn target(
             weight,
             context,
             ..
-        }) => (to, *weight, *context),
+        }) => (to, (*weight).max(1), *context),
     };
     let Some((provider, model)) = to.split_once('/').filter(|(_, model)| !model.is_empty()) else {
         let message = format!("target `{to}` is not `provider/model`");

@@ -11,6 +11,7 @@ mod support;
 
 mod contract;
 mod expansion;
+mod import;
 mod keys;
 mod options;
 mod problems;

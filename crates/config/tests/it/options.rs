@@ -90,8 +90,5 @@ fn what_makes_no_sense_is_said() {
         assert!(shown.contains(&expected), "{shown}");
     }
     let shown = problems("[providers.openrouter]\nsession_header = \"x y\"", &[KEY]);
-    assert!(
-        shown.contains("`x y` is not a header's name"),
-        "{shown}"
-    );
+    assert!(shown.contains("`x y` is not a header's name"), "{shown}");
 }

@@ -67,7 +67,12 @@ fn a_location_decides_the_host() {
 
 #[test]
 fn whole_endpoints_and_other_hosts() {
-    let named = |endpoint| [("VERTEX_PROJECT_ID", "p"), ("VERTEX_CHAT_ENDPOINT", endpoint)];
+    let named = |endpoint| {
+        [
+            ("VERTEX_PROJECT_ID", "p"),
+            ("VERTEX_CHAT_ENDPOINT", endpoint),
+        ]
+    };
     let whole = "https://h.example.com/x/endpoints/openapi/chat/completions";
     check("vertex", "", &named(whole), whole);
     check(

@@ -3,4 +3,5 @@
 //! The documents are described in `docs/api.md`; members are only ever added.
 
 pub(crate) mod access;
+pub(crate) mod providers;
 pub(crate) mod reload;

@@ -112,12 +112,13 @@ impl Asked {
         let session = self.session()?;
         let agent = class::agent(&self.headers);
         let digest = Sha256::digest(format!("{session}\n{agent}"));
-        let key: String = digest
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Some(key.into())
+        let half = digest.first_chunk().copied().map(u128::from_be_bytes)?;
+        Some(format!("{half:032x}").into())
+    }
+
+    /// The agent within its session that asks; none for the main one.
+    pub(crate) fn agent(&self) -> Option<&str> {
+        Some(class::agent(&self.headers)).filter(|agent| !agent.is_empty())
     }
 
     /// What the client says the request is for.

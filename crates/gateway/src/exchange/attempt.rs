@@ -125,7 +125,7 @@ pub(crate) async fn run(
     let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
     let told = |failure| Failed::from(blame.told(failure));
     let again = own.is_some().then(|| body.clone());
-    let mut response = send(shared, asked, upstream, lane, body)
+    let mut response = send(shared, asked, upstream, lane, body, draft)
         .await
         .map_err(told)?;
     if let Some(body) = again
@@ -137,11 +137,14 @@ pub(crate) async fn run(
         let shown = (shared.clients.shown_key(upstream.provider, credential)).await?;
         if let Some(key) = &shown {
             let upstream = upstream.showing(key);
-            response = send(shared, asked, &upstream, lane, body)
+            response = send(shared, asked, &upstream, lane, body, draft)
                 .await
                 .map_err(told)?;
         }
     }
+    let tape =
+        draft.gather(|gathered| gathered.answered(response.status().as_u16(), response.headers()));
+    response.body_mut().recorded(tape.flatten());
     let limits = Limits {
         idle: upstream.provider.timeouts.idle,
         progress: upstream.provider.has_deadline.then_some(PROGRESS),
@@ -324,11 +327,17 @@ pub(crate) async fn send(
     upstream: &Upstream<'_>,
     lane: Lane,
     body: Payload,
+    draft: &Draft,
 ) -> Result<Response<UpstreamBody>, Failure> {
+    draft.gather(|gathered| gathered.sends(&body));
     let Some(url) = upstream.url else {
         return Ok(demo_answer(&body.whole(), asked.peek.stream));
     };
     let request = request(asked, upstream, lane, url, body)?;
+    draft.gather(|gathered| {
+        let key = upstream.key.map(|key| key.label.clone());
+        gathered.sent(request.method(), request.uri(), request.headers(), key);
+    });
     let timeouts = &upstream.provider.timeouts;
     let way = Way::of(upstream.provider);
     let client = shared
@@ -359,6 +368,9 @@ pub(crate) fn request(
         Lane::Passthrough => headers::forwarded_request(&asked.headers),
         Lane::Translate => translated_headers(asked, upstream.wire),
     };
+    if let Some(known) = &upstream.provider.betas {
+        headers::keep_betas(&mut headers, known);
+    }
     if upstream.has_model_in_path() {
         // The body says it.
         headers.remove("anthropic-version");

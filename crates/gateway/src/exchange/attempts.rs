@@ -16,7 +16,7 @@ use super::answering::thread_refused;
 use super::asked::Asked;
 use super::attempt::{self, Attempt, Failed, WHOLE_WAIT};
 use super::destination::{destination, roomier};
-use super::places::Places;
+use super::permits::Permits;
 use super::policy::failover::Failover;
 use super::policy::{Demands, Next, Outcome, Patch, Plan, Policies};
 use super::upstream::Upstream;
@@ -47,7 +47,9 @@ pub(crate) struct Attempts {
     answer: Option<Box<Whole>>,
     /// A streamed reply ended before it was shown, and the policies have spoken.
     is_decided: bool,
-    places: Places,
+    permits: Permits,
+    /// Those for whom the conversation turned out too long.
+    refused: Vec<Candidate>,
 }
 
 impl Attempts {
@@ -76,7 +78,8 @@ impl Attempts {
             events: Vec::new(),
             answer: None,
             is_decided: false,
-            places: Places::default(),
+            permits: Permits::default(),
+            refused: Vec::new(),
             candidates,
         })
     }
@@ -85,7 +88,7 @@ impl Attempts {
     async fn reach(&mut self) -> Result<Answer, Failure> {
         let shared = Arc::clone(&self.shared);
         let (asked, draft) = (&self.asked, &self.draft);
-        self.places.for_client(&shared, asked, draft).await?;
+        self.permits.for_client(&shared, asked, draft).await?;
         self.plan.ask(self.policies.failover.choice()?);
         let reached = match self.deadline() {
             None => self.attempts(&shared).await,
@@ -106,9 +109,9 @@ impl Attempts {
                 return Ok(thread_refused(&self.draft));
             }
             let (asked, draft, has_others) = (&self.asked, &self.draft, self.candidates.len() > 1);
-            let place =
-                (self.places).at_provider(shared, asked, draft, upstream.provider, has_others);
-            if let Err(failure) = place.await {
+            let permit =
+                (self.permits).at_provider(shared, asked, draft, upstream.provider, has_others);
+            if let Err(failure) = permit.await {
                 let Some(patch) = self.policies.failover.busy() else {
                     return self.policies.failover.told(failure.into()).into_answer();
                 };
@@ -117,6 +120,10 @@ impl Attempts {
                 continue;
             }
             let settings = self.plan.settings(shared.learnt.settings(&upstream));
+            if let Some(candidate) = self.candidate() {
+                let priced = shared.books.price(&shared.config, candidate, &upstream);
+                self.draft.priced(priced);
+            }
             self.made += 1;
             let attempt = Attempt {
                 asked: &self.asked,
@@ -197,7 +204,7 @@ impl Attempts {
             return Err(failed);
         };
         let has_begun = self.message.has_content() || self.made >= MOST_ATTEMPTS;
-        let Some(refused) = self.candidate().filter(|_| !has_begun) else {
+        let Some(refused) = self.candidate().filter(|_| !has_begun).cloned() else {
             return Err(failed);
         };
         let learnt = &shared.calibration.bytes;
@@ -205,6 +212,8 @@ impl Attempts {
             let size = estimate::size(decoded);
             learnt.learn(&refused.provider, &refused.model, size, tokens);
         }
+        self.refused.push(refused);
+        let refused = &self.refused;
         let (config, table) = (&shared.config, shared.routes.table());
         let choices = &self.candidates;
         let (asked, failure) = (&self.asked, &failed.failure);
@@ -367,7 +376,7 @@ impl Attempts {
                 deadline.as_secs()
             ),
         );
-        if !self.places.is_waiting {
+        if !self.permits.is_waiting {
             self.policies.failover.failed(&failure);
         }
         failure

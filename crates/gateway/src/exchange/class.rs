@@ -59,8 +59,12 @@ pub(super) fn agent(headers: &HeaderMap) -> &str {
 
 fn is_attributed(doc: &Doc) -> bool {
     let system = doc.root().get("system");
-    let first = system.and_then(|system| system.items().next()?.get("text")?.str());
-    first.is_some_and(|text| text.starts_with(ATTRIBUTION) && text.contains(ATTRIBUTED_SUBAGENT))
+    let first = system.and_then(|system| system.items().next()?.get("text")?.text());
+    // Both are spelled in JSON as they are, and a system prompt is long: its escapes are not undone for this.
+    first.is_some_and(|text| {
+        let text = text.as_kept();
+        text.starts_with(ATTRIBUTION) && text.contains(ATTRIBUTED_SUBAGENT)
+    })
 }
 
 #[cfg(test)]

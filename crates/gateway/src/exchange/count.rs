@@ -10,21 +10,25 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
+use lingate_route::{Candidate, Table};
+use lingate_store::End;
 use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
 use lingate_wire::json::{Value, Writer, scan};
 use lingate_wire::turn::{Failure, FailureKind};
+use tokio::time::Instant;
 
 use super::asked::Asked;
 use super::attempt::{self, Attempt};
 use super::destination::destination;
-use super::policy::Plan;
+use super::policy::{Plan, failover};
 use super::run::Call;
 use super::upstream::Upstream;
 use crate::clock;
 use crate::front::body;
 use crate::front::respond::{self, Body};
 use crate::lane::{self, estimate};
+use crate::record::Gathered;
 use crate::shared::Shared;
 use crate::upstream::address::{anthropic_count_address, gemini_count_address};
 use crate::upstream::blame::Blame;
@@ -43,23 +47,88 @@ const ESTIMATE: HeaderName = HeaderName::from_static("x-lingate-estimate");
 /// Counts a request's input tokens.
 pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     let wire = call.wire;
-    let id = crate::ids::exchange().to_string();
-    let mut response = answer(&shared, call, &id)
-        .await
-        .unwrap_or_else(|failure| respond::failure(&failure, wire, &id));
+    let exchange = crate::ids::exchange();
+    let id = exchange.to_string();
+    let recorder = shared.books.recorder.as_ref();
+    let mut counting = Counting {
+        accepted: call.accepted,
+        gathered: recorder.map(|recorder| {
+            Box::new(Gathered::new(
+                recorder,
+                exchange,
+                call.accepted,
+                wire,
+                call.path(),
+            ))
+        }),
+    };
+    let (mut response, failure) = match answer(&shared, call, &id, &mut counting).await {
+        Ok(response) => (response, None),
+        Err(failure) => (respond::failure(&failure, wire, &id), Some(failure)),
+    };
     respond::set(response.headers_mut(), respond::LINGATE_ID, &id);
+    counting.answered(&response, failure.as_ref());
     response
 }
 
-async fn answer(shared: &Shared, mut call: Call, id: &str) -> Result<Response<Body>, Failure> {
+/// A count on its way, for the record: its row is closed whatever happens.
+struct Counting {
+    accepted: Instant,
+    gathered: Option<Box<Gathered>>,
+}
+
+impl Counting {
+    fn received(&mut self, asked: &Asked) {
+        if let Some(gathered) = &mut self.gathered {
+            let (model, session) = (asked.peek.model.decode(), asked.session());
+            gathered.received(asked, &model, session.as_deref());
+        }
+    }
+
+    fn answered(mut self, response: &Response<Body>, failure: Option<&Failure>) {
+        let Some(mut gathered) = self.gathered.take() else {
+            return;
+        };
+        gathered.hear(response);
+        let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let duration = clock::now() - self.accepted;
+        gathered.close(|row, _| {
+            row.status = Some(response.status().as_u16());
+            row.end = Some(End::Answered);
+            row.duration_ms = u64::try_from(duration.as_millis()).ok();
+            row.provider = header("x-lingate-provider");
+            row.lane = header("x-lingate-lane");
+            if let Some(failure) = failure {
+                row.error_kind = Some(failure.kind.name().to_owned());
+                row.error = Some(failure.message.clone());
+            }
+        });
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        if let Some(gathered) = self.gathered.take() {
+            gathered.close(|row, _| row.end = Some(End::ClientGone));
+        }
+    }
+}
+
+async fn answer(
+    shared: &Shared,
+    mut call: Call,
+    id: &str,
+    counting: &mut Counting,
+) -> Result<Response<Body>, Failure> {
     let body = body::received(shared, &mut call.parts.headers, call.body).await?;
     let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?;
+    counting.received(&asked);
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.
     let table = shared.routes.table();
     let fitting = destination(&shared.config, &table, &shared.calibration.bytes, &asked)?;
     let candidates = fitting.resolution.candidates;
-    let Some(candidate) = candidates.first() else {
+    let Some(candidate) = first_well(shared, &table, &asked, &candidates) else {
         return Ok(counted_here(
             call.wire,
             estimate::input_tokens(asked.decoded()?),
@@ -73,6 +142,24 @@ async fn answer(shared: &Shared, mut call: Call, id: &str) -> Result<Response<Bo
     }
     let tokens = estimated(shared, &asked, &upstream, sending).await?;
     Ok(counted_here(call.wire, tokens))
+}
+
+/// The candidate that a request for a reply would begin with, as far as that does not depend on chance: who is left alone
+/// now is not asked to count either.
+fn first_well<'c>(
+    shared: &Shared,
+    table: &Table,
+    asked: &Asked,
+    candidates: &'c [Candidate],
+) -> Option<&'c Candidate> {
+    if candidates.len() < 2 {
+        return candidates.first();
+    }
+    let query = failover::query(&shared.config, table, asked, candidates);
+    let skips = shared.health.skips(&query);
+    let is_well = |index: &usize| !skips.iter().any(|skip| skip.index == *index);
+    let well = (0..candidates.len()).find(is_well).unwrap_or(0);
+    candidates.get(well)
 }
 
 /// Our own count, in the client's wire.

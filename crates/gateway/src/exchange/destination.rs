@@ -37,27 +37,28 @@ pub(crate) fn destination(
     Ok(fitted(table, profile, resolution, &known))
 }
 
-/// Who has room for a conversation that turned out too long for one of `fitting`: others of the same model with a larger
-/// context, else the model of its `overflow`. `None` if nobody is known to.
+/// Who has room for a conversation that was refused as too long, last by the last of `refused`: others of its model with
+/// a larger context, else the model of its `overflow`. `None` if nobody is known to.
 pub(crate) fn roomier(
     config: &Config,
     table: &Table,
     learnt: &Factors,
     asked: &Asked,
     candidates: &[Candidate],
-    failed: &Candidate,
+    refused: &[Candidate],
     overflow: &Failure,
 ) -> Option<Fitting> {
     let FailureKind::ContextOverflow { tokens, maximum } = overflow.kind else {
         return None;
     };
+    let failed = refused.last()?;
     let known = Known::of(config, learnt, asked);
     let context = maximum.or_else(|| context(config, failed));
     let least = tokens.max(context);
     let mut steps = Vec::new();
     let larger = |candidate: &&Candidate| {
         let context = self::context(config, candidate);
-        least.is_some() && context > least && *candidate != failed
+        least.is_some() && context > least && !refused.contains(candidate)
     };
     let mut found: Vec<Candidate> = candidates.iter().filter(larger).cloned().collect();
     if found.is_empty() {
@@ -66,14 +67,20 @@ pub(crate) fn roomier(
         steps.push(Step::Overflow { to });
         steps.extend(elsewhere.steps);
         found = elsewhere.candidates;
+        // Settings may lead in circles.
+        found.retain(|candidate| !refused.contains(candidate));
+    }
+    if found.is_empty() {
+        return None;
     }
     let resolution = Resolution {
         steps,
         candidates: found,
     };
-    let fitting = fitted(table, asked.profile.as_deref(), resolution, &known);
-    let is_failed = |candidate: &Candidate| candidate == failed;
-    (!fitting.resolution.candidates.iter().any(is_failed)).then_some(fitting)
+    let mut fitting = fitted(table, asked.profile.as_deref(), resolution, &known);
+    let candidates = &mut fitting.resolution.candidates;
+    candidates.retain(|candidate| !refused.contains(candidate));
+    (!candidates.is_empty()).then_some(fitting)
 }
 
 /// A target's context window in tokens, as far as file and facts know it.

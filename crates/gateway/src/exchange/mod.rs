@@ -10,7 +10,7 @@ pub(crate) mod destination;
 pub(crate) mod kept;
 pub(crate) mod learnt;
 pub(crate) mod moved;
-mod places;
+mod permits;
 pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod upstream;

@@ -41,21 +41,34 @@ pub(crate) struct Call {
     pub body: Incoming,
 }
 
+impl Call {
+    /// What was asked for, without the profile.
+    pub(super) fn path(&self) -> &str {
+        let path = self.parts.uri.path();
+        let profile = self.profile.as_deref();
+        let rest = profile.and_then(|profile| path.strip_prefix('/')?.strip_prefix(profile));
+        rest.unwrap_or(path)
+    }
+}
+
 /// Runs an exchange. Whatever happens, the client gets an answer in its own wire and the draft is closed once.
 pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
-    let draft = Arc::new(Draft::open(
+    let draft = Draft::open(
         ids::exchange(),
         call.accepted,
         call.wire,
         Arc::clone(&shared.metrics),
         Arc::clone(&shared.calibration),
-    ));
+    );
+    let draft = draft.recorded(shared.books.recorder.as_ref(), call.path());
+    let draft = Arc::new(draft);
     let wire = call.wire;
     let answered = AssertUnwindSafe(answer(&shared, call, &draft))
         .catch_unwind()
         .await;
     let result = answered.unwrap_or_else(|_panic| {
         shared.metrics.panics.inc();
+        draft.panicked();
         Err(Failure::new(
             FailureKind::Server,
             "a fault in the gateway ended this request",
@@ -76,6 +89,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
             response.headers_mut().entry("x-request-id").or_insert(id);
         }
     }
+    draft.gather(|gathered| gathered.hear(&response));
     response
 }
 
@@ -91,10 +105,13 @@ async fn answer(
     mut call: Call,
     draft: &Arc<Draft>,
 ) -> Result<Response<Body>, Failure> {
+    if let Some(why) = shared.books.refuses() {
+        return Err(why);
+    }
     let body = body::received(shared, &mut call.parts.headers, call.body).await?;
     let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?
         .remembering(&shared.learnt.kept, &call.caller);
-    draft.asked(&asked.peek.model.decode(), asked.session().as_deref());
+    draft.asked(&asked);
     call.caller.may_ask(&asked.peek.model.decode())?;
 
     let side = client_side(&asked);

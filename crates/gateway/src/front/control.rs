@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::respond::{self, Body};
 use crate::generations::Generations;
-use crate::shared::{Process, Shared};
+use crate::shared::Process;
 use crate::{clock, ids};
 
 /// The header in which an owner shows the instance id.
@@ -116,12 +116,6 @@ pub(crate) fn ready(process: &Process) -> Response<Body> {
         return respond::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string());
     }
     let body = json!({ "status": "ok", "service": "lingate" });
-    respond::json(StatusCode::OK, body.to_string())
-}
-
-/// `GET /api/providers`: how well their tool calls fitted, per model.
-pub(crate) fn providers(shared: &Shared) -> Response<Body> {
-    let body = json!({ "models": shared.accuracy.snapshot(), "queues": shared.queues.snapshot() });
     respond::json(StatusCode::OK, body.to_string())
 }
 

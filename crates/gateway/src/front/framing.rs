@@ -6,7 +6,7 @@
 //! stops at the first thing that two servers could read differently. It reads nothing else: the body passes by unseen.
 
 /// Most bytes of a head or of trailers that are followed; hyper refuses a head long before that.
-const MAX_FIELDS: usize = 128 * 1024;
+const MAX_FIELDS: usize = 512 * 1024;
 /// Most bytes of the line that begins a chunk.
 const MAX_CHUNK_LINE: usize = 256;
 

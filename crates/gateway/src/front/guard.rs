@@ -8,14 +8,18 @@ use http::header::{CONTENT_TYPE, HOST, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Uri};
 use lingate_wire::turn::{Failure, FailureKind};
 
-use super::limits::HEAD_LINES;
+use super::limits::{HEAD_BYTES, HEAD_LINES};
 
 /// Names of this machine that are always fine to be asked for.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Refuses to turn a connection into a tunnel or another protocol: what the client sends behind such a request is no
 /// request, so the connection has to end with the refusal.
-pub(crate) fn check_protocol(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+pub(crate) fn check_protocol(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Failure> {
     if method == Method::CONNECT {
         return Err(Failure::new(
             FailureKind::MethodNotAllowed,
@@ -33,6 +37,17 @@ pub(crate) fn check_protocol(method: &Method, headers: &HeaderMap) -> Result<(),
         return Err(Failure::new(
             FailureKind::HeadTooLarge,
             format!("there are more than {HEAD_LINES} header lines"),
+        ));
+    }
+    // Without blanks, colons and ends of lines, which nobody sees any more.
+    let lines = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    let target = uri.path().len() + uri.query().map_or(0, str::len);
+    if target + lines.sum::<usize>() > HEAD_BYTES {
+        return Err(Failure::new(
+            FailureKind::HeadTooLarge,
+            format!("the request's head is larger than {HEAD_BYTES} bytes"),
         ));
     }
     Ok(())

@@ -1,21 +1,24 @@
 //! How long a client may take, and how much it may send or have sent, before anything is done for it.
 //!
 //! What a stream may hold while its client does not read (the kernel's queues aside) is the sum of what every stage on
-//! its way holds at most, and stays below 256 KiB:
+//! its way holds at most, and is never more than 256 KiB:
 //!
 //! | stage | most |
 //! |---|---|
-//! | read of the upstream and not yet taken | `upstream/client.rs`: 64 KiB |
-//! | taken for one write, in the client's wire | `relay/live.rs`: 16 KiB and one piece of 32 KiB at most |
-//! | given to the server library and not yet sent | [`SEND_BYTES`] and one such write |
+//! | read of the upstream and not yet taken | `upstream/client.rs`: 48 KiB |
+//! | taken for one write, in the client's wire | `relay/live.rs`: 16 KiB and one piece of 24 KiB at most |
+//! | given to the server library and not yet sent | [`READ_BYTES`] and one such write |
 //!
 //! In the kernel the client's socket takes what its peer has announced room for, and [`UNSENT_BYTES`] more; the
 //! upstream's has the system's own receive buffer, which grows only for a reader that keeps up.
 
 use std::time::Duration;
 
-/// Most bytes of a request's head. The HTTP/1 library has one number for this and for what it holds of an answer.
+/// Most bytes of a request's head.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
+/// Most bytes of one read over HTTP/1: most requests of coding agents then are there after one, and need not be put
+/// together. The library has one number for this and for what it holds of an answer.
+pub(crate) const READ_BYTES: usize = 128 * 1024;
 /// Most header lines of a request.
 pub(crate) const HEAD_LINES: usize = 100;
 /// Most bytes of one answer that the HTTP/2 library holds before it asks for no more.

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::admission::Admitted;
-use super::limits::{HEAD_BYTES, HEAD_LINES, SEND_BYTES, UNSENT_BYTES};
+use super::limits::{HEAD_BYTES, HEAD_LINES, READ_BYTES, SEND_BYTES, UNSENT_BYTES};
 use super::service::serve;
 use super::socket::Socket;
 use crate::generations::Generations;
@@ -86,7 +86,7 @@ async fn connection(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(process.limits.head)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(READ_BYTES)
         .max_headers(HEAD_LINES)
         .http2()
         .timer(TokioTimer::new())

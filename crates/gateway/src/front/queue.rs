@@ -1,7 +1,7 @@
-//! Places at providers and for client keys that take only so many requests at a time (`concurrency`).
+//! Permits at providers and for client keys that take only so many requests at a time (`concurrency`).
 //!
 //! Agents send their subagents' requests in bursts, and a provider that is asked for more than it allows refuses them
-//! all. So a request waits its turn here: fairly, not for ever, and only as long as its client does. A place is held
+//! all. So a request waits its turn here: fairly, not for ever, and only as long as its client does. A permit is held
 //! until the reply has ended, however it ends. Who waits is [`lingate_route::queue`]'s to say; here is the waiting.
 
 use std::collections::HashMap;
@@ -15,16 +15,16 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::metrics::{GateLabels, Metrics, RefusalLabels};
 
-/// How many may wait for each place there is: a burst of twenty subagents fits in front of a few places.
-const WAITING_PER_PLACE: usize = 4;
+/// How many may wait for each permit there is: a burst of twenty subagents fits in front of a few permits.
+const WAITING_PER_PERMIT: usize = 4;
 /// Fewer never wait.
 const LEAST_WAITING: usize = 32;
-/// However many places there are.
+/// However many permits there are.
 const MOST_WAITING: usize = 1024;
-/// When a client whose request got no place should try again, in seconds.
+/// When a client whose request got no permit should try again, in seconds.
 const RETRY_AFTER: u64 = 5;
 
-/// What has only so many places.
+/// What has only so many permits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Gate {
     /// `providers.NAME.concurrency`.
@@ -44,8 +44,8 @@ struct Entrance {
     waiting: HashMap<Ticket, oneshot::Sender<()>>,
 }
 
-/// A place, or one in the queue. Dropping it gives it to who is next.
-pub(crate) struct Place {
+/// A permit, or one in the queue. Dropping it gives it to who is next.
+pub(crate) struct Permit {
     queues: Arc<Queues>,
     metrics: Arc<Metrics>,
     gate: Gate,
@@ -53,7 +53,7 @@ pub(crate) struct Place {
 }
 
 impl Queues {
-    /// Waits for one of `capacity` places, for as long as `patience`. Gives it with the time that took.
+    /// Waits for one of `capacity` permits, for as long as `patience`. Gives it with the time that took.
     ///
     /// # Errors
     /// A rate limit of ours if too many wait already, or nobody left in that time.
@@ -64,24 +64,24 @@ impl Queues {
         capacity: u32,
         party: Party,
         patience: Duration,
-    ) -> Result<(Place, Duration), Failure> {
+    ) -> Result<(Permit, Duration), Failure> {
         let began = clock::now();
-        let (place, turn) = self.line_up(metrics, gate, capacity, party)?;
+        let (permit, turn) = self.line_up(metrics, gate, capacity, party)?;
         let Some(turn) = turn else {
-            return Ok((place, Duration::ZERO));
+            return Ok((permit, Duration::ZERO));
         };
-        // If the sender is gone the place is ours: it is only dropped when it has been used.
+        // If the sender is gone the permit is ours: it is only dropped when it has been used.
         let waited = tokio::time::timeout(patience, turn).await;
         let wait = clock::now() - began;
-        let labels = place.gate.labels();
+        let labels = permit.gate.labels();
         metrics
             .queue_wait
             .get_or_create(&labels)
             .observe(wait.as_secs_f64());
         if waited.is_err() {
-            return Err(self.refused(metrics, &place.gate, "timeout"));
+            return Err(self.refused(metrics, &permit.gate, "timeout"));
         }
-        Ok((place, wait))
+        Ok((permit, wait))
     }
 
     /// How every gate that was used stands, by kind and name.
@@ -110,17 +110,17 @@ impl Queues {
         waiting.sum()
     }
 
-    /// A place, or one in the queue with the word that it is one's turn.
+    /// A permit, or one in the queue with the word that it is one's turn.
     fn line_up(
         self: &Arc<Self>,
         metrics: &Arc<Metrics>,
         gate: Gate,
         capacity: u32,
         party: Party,
-    ) -> Result<(Place, Option<oneshot::Receiver<()>>), Failure> {
+    ) -> Result<(Permit, Option<oneshot::Receiver<()>>), Failure> {
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX).max(1);
         let most_waiting = capacity
-            .saturating_mul(WAITING_PER_PLACE)
+            .saturating_mul(WAITING_PER_PERMIT)
             .clamp(LEAST_WAITING, MOST_WAITING);
         let mut gates = self.gates();
         let entrance = gates.entry(gate.clone()).or_insert_with(|| Entrance {
@@ -147,13 +147,13 @@ impl Queues {
             }
         };
         entrance.count(metrics, &gate);
-        let place = Place {
+        let permit = Permit {
             queues: Arc::clone(self),
             metrics: Arc::clone(metrics),
             gate,
             ticket,
         };
-        Ok((place, turn))
+        Ok((permit, turn))
     }
 
     fn refused(&self, metrics: &Metrics, gate: &Gate, reason: &'static str) -> Failure {
@@ -185,7 +185,7 @@ impl Queues {
 }
 
 impl Entrance {
-    /// Says that it is one's turn. Who does not hear it any more is about to leave, and hands the place on.
+    /// Says that it is one's turn. Who does not hear it any more is about to leave, and hands the permit on.
     fn call(&mut self, ticket: Ticket) {
         if let Some(call) = self.waiting.remove(&ticket) {
             let _is_heard = call.send(());
@@ -203,14 +203,14 @@ impl Entrance {
     }
 }
 
-impl Place {
+impl Permit {
     /// Whether it is one of this gate's.
     pub(crate) fn is_of(&self, gate: &Gate) -> bool {
         self.gate == *gate
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut gates = self.queues.gates();
         let Some(entrance) = gates.get_mut(&self.gate) else {
@@ -264,7 +264,7 @@ mod tests {
             }
         }
 
-        async fn enter(&self, capacity: u32) -> Result<(Place, Duration), Failure> {
+        async fn enter(&self, capacity: u32) -> Result<(Permit, Duration), Failure> {
             let party = Party {
                 caller: 1,
                 session: 1,
@@ -296,24 +296,24 @@ mod tests {
         // It is the second's turn, who is gone before it hears of it.
         drop(first);
         drop(second);
-        let (place, _) = third.await.unwrap();
+        let (permit, _) = third.await.unwrap();
         assert_eq!(scene.crowd(), (1, 0));
-        drop(place);
+        drop(permit);
         assert_eq!(scene.crowd(), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_is_told_when_to_come_again() {
         let scene = Scene::new();
-        let (place, _) = scene.enter(1).await.unwrap();
+        let (permit, _) = scene.enter(1).await.unwrap();
         let Err(failure) = scene.enter(1).await else {
-            panic!("a place at a gate that is full")
+            panic!("a permit at a gate that is full")
         };
         assert_eq!(failure.kind, FailureKind::RateLimit);
         assert_eq!(failure.retry_after, Some(RETRY_AFTER));
         assert!(failure.message.contains("providers.up.concurrency"));
         assert_eq!(scene.crowd(), (1, 0));
-        drop(place);
+        drop(permit);
         let text = scene.metrics.text();
         for line in [
             "lingate_queue_refused_total{gate=\"provider\",name=\"up\",reason=\"timeout\"} 1",
@@ -341,9 +341,9 @@ mod tests {
         drop(first_two);
         let mut more = more;
         assert!((&mut more).now_or_never().is_none(), "behind the others");
-        let places = (one.await.unwrap(), two.await.unwrap());
+        let permits = (one.await.unwrap(), two.await.unwrap());
         assert_eq!(scene.crowd(), (3, LEAST_WAITING as u64 - 1));
-        drop((held, places, waiting, more));
+        drop((held, permits, waiting, more));
         assert_eq!(scene.crowd(), (0, 0));
     }
 }

@@ -4,6 +4,8 @@ use http::{HeaderMap, Method};
 use lingate_wire::Wire;
 use lingate_wire::bridge::PathFacts;
 
+use crate::admin::providers::Action;
+
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -33,8 +35,10 @@ pub(crate) enum Route {
     Default,
     /// The configuration in force, and its reload.
     Reload,
-    /// How the providers have done so far.
+    /// How the providers stand.
     Providers,
+    /// What an operator does about one.
+    Provider(String, Action),
 }
 
 /// Who may ask.
@@ -61,16 +65,18 @@ impl Route {
             | Self::Metrics => Access::Client,
             Self::Probe | Self::EventLogging | Self::Health | Self::Ready => Access::Open,
             Self::Stop | Self::Lease | Self::Default => Access::Owner,
-            Self::Reload | Self::Providers => Access::Admin,
+            Self::Reload | Self::Providers | Self::Provider(..) => Access::Admin,
         }
     }
 
     /// The methods that it answers.
     pub(crate) const fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Reply(_) | Self::CountTokens(_) | Self::EventLogging | Self::Stop => {
-                &[Method::POST]
-            }
+            Self::Reply(_)
+            | Self::CountTokens(_)
+            | Self::EventLogging
+            | Self::Stop
+            | Self::Provider(..) => &[Method::POST],
             Self::Models | Self::Model(_) | Self::Probe | Self::Health | Self::Ready => {
                 &[Method::GET, Method::HEAD]
             }
@@ -92,7 +98,12 @@ impl Route {
             Self::EventLogging => "event_logging",
             Self::Health | Self::Ready => "health",
             Self::Metrics => "metrics",
-            Self::Stop | Self::Lease | Self::Default | Self::Reload | Self::Providers => "control",
+            Self::Stop
+            | Self::Lease
+            | Self::Default
+            | Self::Reload
+            | Self::Providers
+            | Self::Provider(..) => "control",
         }
     }
 }
@@ -202,6 +213,13 @@ fn plain(path: &str) -> Option<Route> {
         "/api/reload" => Route::Reload,
         "/api/providers" => Route::Providers,
         _ => {
+            if let Some(rest) = path.strip_prefix("/api/providers/") {
+                let (id, action) = rest.split_once('/')?;
+                return Some(Route::Provider(
+                    percent_decoded(id),
+                    Action::of_name(action)?,
+                ));
+            }
             let id = path
                 .strip_prefix("/v1/models/")
                 .or_else(|| path.strip_prefix("/v1beta/models/"))
@@ -329,6 +347,7 @@ mod tests {
             Route::Default => ("/api/default", Access::Owner),
             Route::Reload => ("/api/reload", Access::Admin),
             Route::Providers => ("/api/providers", Access::Admin),
+            Route::Provider(..) => ("/api/providers/a%20b/drain", Access::Admin),
         };
         for variant in [
             Route::Reply(Wire::Anthropic),
@@ -349,6 +368,7 @@ mod tests {
             Route::Default,
             Route::Reload,
             Route::Providers,
+            Route::Provider("a b".into(), Action::Drain),
         ] {
             let (path, access) = path(&variant);
             assert_eq!(variant.access(), access, "{path}");

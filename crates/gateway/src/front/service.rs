@@ -101,7 +101,7 @@ async fn dispatch(
     is_full: bool,
 ) -> Result<Response<Body>, Refused> {
     let (parts, body) = request.into_parts();
-    guard::check_protocol(&parts.method, &parts.headers)
+    guard::check_protocol(&parts.method, &parts.uri, &parts.headers)
         .map_err(|failure| Refused::from(failure).last())?;
     guard::check_source(&parts.headers, &parts.uri, &shared.config.server.hosts).inspect_err(
         |failure| {
@@ -215,7 +215,8 @@ async fn dispatch(
         Route::Default => switch::get(&shared),
         Route::Reload if parts.method == Method::POST => admin::reload::post(generations).await,
         Route::Reload => admin::reload::get(generations),
-        Route::Providers => control::providers(&shared),
+        Route::Providers => admin::providers::list(&shared),
+        Route::Provider(id, action) => admin::providers::act(&shared, &id, action).await?,
     })
 }
 

@@ -6,21 +6,26 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use lingate_price::MicroUsd;
 use lingate_route::{Fitting, LeftOut};
+use lingate_store::{self as record, Attempt, End, Exchange, Recorder};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
 use lingate_wire::stage::Note;
-use lingate_wire::turn::{Failure, Usage};
+use lingate_wire::turn::{Failure, StopReason, Usage};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::books::Priced;
+use super::gathered::{Gathered, hit};
 use crate::clock;
+use crate::exchange::asked::Asked;
 use crate::lane::calibration::Calibration;
 use crate::metrics::{
     AttemptLabels, CaseLabels, FailoverLabels, Metrics, ProviderLabels, QuirkLabels, RequestLabels,
     StepLabels, TokenLabels, ToolCallLabels, UnfitLabels,
 };
-use crate::relay::chain::Tally;
+use crate::relay::chain::{Said, Tally};
 use crate::relay::policing::JudgedCall;
 use crate::tokens::Size;
 
@@ -34,6 +39,13 @@ pub(crate) struct Draft {
     metrics: Arc<Metrics>,
     calibration: Arc<Calibration>,
     details: Mutex<Details>,
+}
+
+/// A reply in short.
+#[derive(Default)]
+struct Summary {
+    stop: Option<StopReason>,
+    said: Said,
 }
 
 #[derive(Default)]
@@ -66,6 +78,16 @@ struct Details {
     earlier: Usage,
     failure: Option<Failure>,
     ending: Ending,
+    is_panic: bool,
+    summary: Summary,
+    /// What the upstream of the attempt in flight asks for its tokens.
+    priced: Option<Priced>,
+    /// Of the attempts that have ended.
+    cost: Option<MicroUsd>,
+    /// Something was used whose price is not known.
+    is_unpriced: bool,
+    /// What only the record wants to know; none where nothing is recorded.
+    gathered: Option<Box<Gathered>>,
 }
 
 /// How an exchange ended for the client.
@@ -110,11 +132,40 @@ impl Draft {
         }
     }
 
+    /// Has it recorded; `path` is what was asked, without the profile.
+    pub(crate) fn recorded(self, recorder: Option<&Recorder>, path: &str) -> Self {
+        if let Some(recorder) = recorder {
+            let (id, accepted) = (self.id, self.accepted);
+            let gathered = Gathered::new(recorder, id, accepted, self.client_wire, path);
+            self.details().gathered = Some(Box::new(gathered));
+        }
+        self
+    }
+
+    /// A fault of ours ended it.
+    pub(crate) fn panicked(&self) {
+        self.details().is_panic = true;
+    }
+
     /// What the client asked for.
-    pub(crate) fn asked(&self, model: &str, session: Option<&str>) {
+    pub(crate) fn asked(&self, asked: &Asked) {
+        let (model, session) = (asked.peek.model.decode(), asked.session());
         let mut details = self.details();
-        model.clone_into(&mut details.model);
-        details.session = session.map(str::to_owned);
+        if let Some(gathered) = &mut details.gathered {
+            gathered.received(asked, &model, session.as_deref());
+        }
+        model.into_owned().clone_into(&mut details.model);
+        details.session = session;
+    }
+
+    /// What the upstream of the next attempt asks for its tokens; `None` is "unpriced".
+    pub(crate) fn priced(&self, priced: Option<Priced>) {
+        self.details().priced = priced;
+    }
+
+    /// Tells the record something, where there is one.
+    pub(crate) fn gather<T>(&self, tell: impl FnOnce(&mut Gathered) -> T) -> Option<T> {
+        self.details().gathered.as_deref_mut().map(tell)
     }
 
     /// Where the request goes, and who is left out because they cannot take it.
@@ -162,7 +213,18 @@ impl Draft {
         details.lane = Some(lane);
         details.attempts += 1;
         details.pieces = Arc::default();
-        details.attempts
+        let number = details.attempts;
+        if let Some(gathered) = &mut details.gathered {
+            gathered.attempt(Attempt {
+                number: u16::try_from(number).unwrap_or(u16::MAX),
+                provider: provider.to_owned(),
+                model: model.to_owned(),
+                wire: wire.name().to_owned(),
+                lane: lane.name().to_owned(),
+                ..Attempt::default()
+            });
+        }
+        number
     }
 
     /// The attempt's request is ready to go out.
@@ -210,6 +272,9 @@ impl Draft {
             },
         };
         self.metrics.attempts.get_or_create(&labels).inc();
+        if let Some(gathered) = &mut details.gathered {
+            gathered.attempt_ended(labels.outcome, failure.map(|failure| &*failure.message));
+        }
         if end == AttemptEnd::Failed {
             self.spend(&mut details);
         }
@@ -219,6 +284,7 @@ impl Draft {
     fn spend(&self, details: &mut Details) {
         self.count_tokens(details);
         let usage = std::mem::take(&mut details.usage);
+        details.charge(&usage);
         details.earlier.add(&usage);
     }
 
@@ -243,6 +309,9 @@ impl Draft {
             details.provider,
         );
         self.spend(&mut details);
+        if let Some(gathered) = &mut details.gathered {
+            gathered.attempt_ended("continued", Some(reason));
+        }
         let labels = AttemptLabels {
             provider: details.provider.clone(),
             outcome: "continued",
@@ -305,6 +374,9 @@ impl Draft {
         let mut details = self.details();
         if details.ttft.is_none() {
             details.ttft = Some(clock::now() - self.accepted);
+            if let Some(gathered) = &mut details.gathered {
+                gathered.mark("commit");
+            }
         }
     }
 
@@ -317,6 +389,10 @@ impl Draft {
     pub(crate) fn tally(&self, tally: &Tally) {
         let mut details = self.details();
         details.usage = tally.usage;
+        details.summary.stop = tally.stop.or(details.summary.stop);
+        if !tally.said.preview.is_empty() || !tally.said.tools.is_empty() {
+            details.summary.said = tally.said.clone();
+        }
         for note in &tally.notes {
             match note {
                 Note::Hit(name) if !details.quirks.iter().any(|own| own == name) => {
@@ -455,6 +531,78 @@ impl Draft {
     }
 }
 
+impl Details {
+    /// What an attempt used is paid for at its upstream's price.
+    fn charge(&mut self, usage: &Usage) {
+        if usage.is_empty() {
+            return;
+        }
+        let priced = self.priced.as_ref();
+        match priced.and_then(|priced| priced.price.cost(usage)) {
+            Some(cost) => {
+                let before = self.cost.unwrap_or_default();
+                self.cost = Some(before.saturating_add(cost));
+            }
+            None => self.is_unpriced = true,
+        }
+    }
+
+    /// What goes into the record's row, and behind it.
+    fn record(&self, row: &mut Exchange, told: &mut record::Details, total: Duration) {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        row.model.clone_from(&self.model);
+        row.upstream_wire = self.upstream_wire;
+        row.lane = self.lane.map(|lane| lane.name().to_owned());
+        row.upstream_model = some(&self.upstream_model);
+        row.provider = some(&self.provider);
+        row.status = self.status;
+        row.end = Some(match self.ending {
+            _ if self.is_panic => End::Panic,
+            Ending::Aborted => End::ClientGone,
+            Ending::Answered => End::Answered,
+            Ending::Broken => End::Broken,
+        });
+        row.attempts = u16::try_from(self.attempts).unwrap_or(u16::MAX);
+        row.usage = self.usage;
+        // The sum of what is known is not the cost.
+        let cost = self.cost.filter(|_| !self.is_unpriced);
+        row.cost_micro_usd = cost.and_then(|cost| i64::try_from(cost.0).ok());
+        row.duration_ms = Some(millis(total));
+        row.ttft_ms = self.ttft.map(millis);
+        row.commit_ms = row.ttft_ms;
+        row.overhead_us = self
+            .overhead
+            .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        row.stop = self.summary.stop.map(|stop| stop.name().to_owned());
+        row.preview = some(&self.summary.said.preview);
+        row.tools.clone_from(&self.summary.said.tools);
+        row.quirks.clone_from(&self.quirks);
+        row.losses = u32::try_from(self.losses.len()).unwrap_or(u32::MAX);
+        if let Some(failure) = &self.failure {
+            row.error_kind = Some(failure.kind.name().to_owned());
+            row.error = Some(failure.message.clone());
+        }
+        told.hits = (self.quirks.iter())
+            .map(|quirk| hit(quirk, self.attempts))
+            .collect();
+        told.noticed = self.noticed.iter().map(|&case| case.to_owned()).collect();
+        told.losses.clone_from(&self.losses);
+        told.price = self.priced.as_ref().map(|priced| {
+            let rates = priced.price.rates;
+            record::Price {
+                table: priced.table.clone(),
+                model: self.upstream_model.clone(),
+                input: Some(rates.input.0),
+                cache_read: Some(rates.cache_read.0),
+                cache_write_5m: Some(rates.cache_write_5m.0),
+                cache_write_1h: Some(rates.cache_write_1h.0),
+                output: Some(rates.output.0),
+            }
+        });
+    }
+}
+
 /// A bounded word for how the client fared.
 fn outcome(details: &Details) -> &'static str {
     match (details.ending, details.status) {
@@ -481,8 +629,19 @@ impl Drop for Draft {
             bytes.learn(provider, model, details.raw_estimate, told);
             by_pieces.learn(provider, model, pieces, told);
         }
+        let last = details.usage;
+        details.charge(&last);
         let earlier = details.earlier;
         details.usage.add(&earlier);
+        if let Some(cost) = details.cost {
+            let labels = ProviderLabels {
+                provider: details.provider.clone(),
+            };
+            self.metrics.cost.get_or_create(&labels).inc_by(cost.0);
+        }
+        if let Some(gathered) = details.gathered.take() {
+            gathered.close(|row, told| details.record(row, told, total));
+        }
         tracing::info!(
             exchange.id = %self.id,
             client.wire = self.client_wire.name(),
@@ -497,6 +656,7 @@ impl Drop for Draft {
             tokens.input = details.usage.total_input(),
             tokens.cache_read = details.usage.cache_read,
             tokens.output = details.usage.output,
+            cost_usd = details.cost.map(MicroUsd::decimal),
             quirks = details.quirks.join(","),
             noticed = details.noticed.join(","),
             losses = details.losses.join(","),

@@ -1,5 +1,11 @@
 //! ⑥ What is kept of an exchange.
 
+mod books;
 mod draft;
+mod gathered;
+mod tape;
 
+pub(crate) use books::Books;
 pub(crate) use draft::{AttemptEnd, Draft, Ending};
+pub(crate) use gathered::Gathered;
+pub(crate) use tape::Tape;

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use lingate_wire::StreamEncoder;
 use lingate_wire::sse::{Frame, SseError, SseParser};
 use lingate_wire::stage::{End, Note, Sink, Stage};
-use lingate_wire::turn::{Event, Failure, FailureKind, Reply, StopReason, Usage, fold};
+use lingate_wire::turn::{
+    Delta, Event, Failure, FailureKind, Opening, Reply, StopReason, Usage, fold,
+};
 
 use super::echo::Echo;
 use super::message::Holding;
@@ -28,7 +30,49 @@ pub(crate) struct Tally {
     pub holding: Holding,
     /// What their stages noticed; known at its end.
     pub findings: Findings,
+    /// What was said, in short.
+    pub said: Said,
 }
+
+/// A reply in short, for lists of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said {
+    /// The beginning of its text.
+    pub preview: String,
+    /// The tools it calls, each once.
+    pub tools: Vec<String>,
+}
+
+impl Said {
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Open {
+                block: Opening::ToolUse { name, .. },
+                ..
+            } if self.tools.len() < MOST_TOOLS => {
+                let name = name.decode();
+                if !self.tools.iter().any(|known| **known == *name) {
+                    self.tools.push(name.into_owned());
+                }
+            }
+            Event::Delta {
+                delta: Delta::Text(text),
+                ..
+            } if self.preview.len() < PREVIEW => {
+                let text = text.decode();
+                let room = PREVIEW - self.preview.len();
+                self.preview
+                    .push_str(text.get(..text.floor_char_boundary(room)).unwrap_or(&text));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Bytes of a reply's text that lists show.
+const PREVIEW: usize = 200;
+/// Most tools of a reply that are named.
+const MOST_TOOLS: usize = 32;
 
 /// A stage, as the chain holds it.
 enum Link {
@@ -266,6 +310,7 @@ impl Chain {
         if let Some(echo) = &mut self.echo {
             echo.went(event);
         }
+        self.tally.said.hear(event);
         match event {
             Event::Open { .. } => self.has_content = true,
             Event::Stop(stop) => self.tally.stop = Some(stop.reason),

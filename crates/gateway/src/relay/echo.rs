@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use lingate_wire::json::{Text, Value, Writer, scan_reply};
+use lingate_wire::json::{Kind, Text, Value, Writer, scan_reply};
 use lingate_wire::turn::{Delta, Event, Opening, Slot, Stop, StopReason};
 use lingate_wire::{StreamEncoder, Wire};
 
@@ -234,6 +234,9 @@ impl Echo {
         let text = ByteString::try_from(json.clone()).ok()?;
         let doc = scan_reply(&text, &[]).ok()?;
         let root = doc.root();
+        if self.wire == Wire::Chat && has_odd_call(root) {
+            return None;
+        }
         let model = match self.wire {
             Wire::Anthropic => root.get("message").unwrap_or(root).get("model"),
             Wire::Responses => root.get("response").unwrap_or(root).get("model"),
@@ -251,6 +254,22 @@ impl Echo {
         out.extend_from_slice(json.get(span.end..)?);
         Some(out.into())
     }
+}
+
+/// Whether a call of a Chat reply has a name or arguments that are no strings: we read them, clients need not.
+fn has_odd_call(root: Value<'_>) -> bool {
+    let choices = root.get("choices").into_iter().flat_map(Value::items);
+    let messages =
+        choices.filter_map(|choice| choice.get("delta").or_else(|| choice.get("message")));
+    let calls = messages.filter_map(|message| message.get("tool_calls"));
+    let functions = calls
+        .flat_map(Value::items)
+        .filter_map(|call| call.get("function"));
+    let is_odd = |value: Value<'_>| !matches!(value.kind(), Kind::String | Kind::Null);
+    functions
+        .flat_map(|function| [function.get("name"), function.get("arguments")])
+        .flatten()
+        .any(is_odd)
 }
 
 /// Takes what makes up `text` off the deltas that are of the same kind; gives how many are used up. `None` if the text is

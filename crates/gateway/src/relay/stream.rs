@@ -29,7 +29,7 @@ use super::message::Message;
 use crate::clock;
 use crate::front::respond::Body;
 use crate::metrics::Metrics;
-use crate::record::{AttemptEnd, Draft, Ending};
+use crate::record::{AttemptEnd, Draft, Ending, Tape};
 
 /// Silence towards the client after which a keep-alive is sent; Claude Code shows a banner after 20 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -98,6 +98,8 @@ pub(crate) struct ClientStream {
     last_event: Instant,
     /// Passthrough: the last byte written ended an event, so something may be put in.
     is_at_boundary: bool,
+    /// Hears what goes out; asked for with the first piece.
+    tape: Option<Option<Arc<Tape>>>,
 }
 
 enum State {
@@ -140,6 +142,7 @@ impl ClientStream {
             last_write: clock::now(),
             last_event: clock::now(),
             is_at_boundary: true,
+            tape: None,
         }
     }
 
@@ -154,10 +157,22 @@ impl ClientStream {
                     Some(bytes) => bytes,
                     None => stream.next().await?,
                 };
+                stream.heard(&bytes);
                 Some((Ok::<_, Infallible>(Frame::data(bytes)), (stream, None)))
             },
         );
         Either::Right(StreamBody::new(stream).boxed_unsync())
+    }
+
+    /// Lets the record hear what goes out.
+    fn heard(&mut self, bytes: &Bytes) {
+        let draft = &self.draft;
+        let tape = self
+            .tape
+            .get_or_insert_with(|| draft.gather(|gathered| gathered.answer()).flatten());
+        if let Some(tape) = tape {
+            tape.note(bytes);
+        }
     }
 
     /// What goes out with the head of a stream that waits.

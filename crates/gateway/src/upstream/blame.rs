@@ -3,6 +3,8 @@
 //! Some hosts repeat the credential they were shown in their error messages, so every text of theirs that goes to a log
 //! or a client passes through here.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use lingate_config::{Auth, KeyRef, Provider};
@@ -22,7 +24,10 @@ const SHORTEST: usize = 8;
 
 /// Judges the failures of one upstream. Holds secrets: has no `Debug`.
 #[derive(Clone)]
-pub(crate) struct Blame {
+pub(crate) struct Blame(Arc<Known>);
+
+/// What is known of the upstream and of what it was shown.
+struct Known {
     provider: String,
     /// Where our key came from; `None` if the caller's own credential was sent.
     origin: Option<String>,
@@ -32,54 +37,49 @@ pub(crate) struct Blame {
 impl Blame {
     /// For a request that showed `key`, or the caller's own credential.
     pub(crate) fn new(provider: &Provider, key: Option<&KeyRef>, client: &HeaderMap) -> Self {
-        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let configured = provider
             .headers
             .values()
             .filter(|value| value.is_sensitive())
-            .filter_map(text);
+            .filter_map(|value| value.to_str().ok());
         let callers = CREDENTIALS
             .into_iter()
-            .filter_map(|name| client.get(name))
-            .filter_map(text);
+            .filter_map(|name| client.get(name)?.to_str().ok());
         let mut secrets: Vec<String> = key
-            .map(|key| key.secret.expose().to_owned())
+            .map(|key| key.secret.expose())
             .into_iter()
             .chain(configured)
-            .chain(callers.map(|value| bare(&value).to_owned()))
+            .chain(callers.map(bare))
             .filter(|secret| secret.len() >= SHORTEST)
+            .map(str::to_owned)
             .collect();
-        // As they stand in a URL, and in JSON whose writer escapes slashes.
-        let spelled: Vec<String> = secrets
-            .iter()
-            .flat_map(|secret| [percent_encoded(secret), secret.replace('/', "\\/")])
-            .collect();
+        let spelled: Vec<String> = secrets.iter().flat_map(|own| spellings(own)).collect();
         secrets.extend(spelled);
         secrets.dedup();
         // The longest first: one may be part of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self {
+        Self(Arc::new(Known {
             provider: provider.id.clone(),
             origin: (provider.auth != Auth::Client).then(|| {
                 key.map_or_else(|| "no key configured".to_owned(), |key| key.origin.clone())
             }),
             secrets,
-        }
+        }))
     }
 
     /// Knows no secret.
     #[cfg(test)]
-    pub(crate) const fn of_nobody() -> Self {
-        Self {
+    pub(crate) fn of_nobody() -> Self {
+        Self(Arc::new(Known {
             provider: String::new(),
             origin: None,
             secrets: Vec::new(),
-        }
+        }))
     }
 
     /// The failure as it may be told. A refusal of our credential is nothing the client could log in to.
     pub(crate) fn told(&self, mut failure: Failure) -> Failure {
-        if let Some(origin) = &self.origin
+        if let Some(origin) = &self.0.origin
             && matches!(
                 failure.kind,
                 FailureKind::Authentication | FailureKind::Permission
@@ -91,10 +91,10 @@ impl Blame {
             failure.kind = FailureKind::UpstreamCredential;
             failure.message = format!(
                 "provider `{}` refuses the gateway's credential: {status}{} (key: {origin})",
-                self.provider, failure.message
+                self.0.provider, failure.message
             );
         }
-        for secret in &self.secrets {
+        for secret in &self.0.secrets {
             if failure.message.contains(secret.as_str()) {
                 failure.message = failure.message.replace(secret.as_str(), MASK);
             }
@@ -114,7 +114,7 @@ impl Blame {
                 let head: String = secret.chars().take(REMAINS).collect();
                 word.starts_with(&head)
             };
-            word.contains(REDACTIONS) && self.secrets.iter().any(begins)
+            word.contains(REDACTIONS) && self.0.secrets.iter().any(begins)
         };
         let pieces = text.split_inclusive(is_end).map(|piece| {
             let word = piece.trim_end_matches(is_end);
@@ -136,7 +136,7 @@ impl Blame {
     pub(crate) fn cleared(&self, mut headers: HeaderMap) -> HeaderMap {
         let repeats = |value: &HeaderValue| {
             let found = |secret: &String| memmem::find(value.as_bytes(), secret.as_bytes());
-            self.origin.is_some() && self.secrets.iter().any(|secret| found(secret).is_some())
+            self.0.origin.is_some() && self.0.secrets.iter().any(|secret| found(secret).is_some())
         };
         if headers.values().any(repeats) {
             let kept = headers.iter().filter(|(_, value)| !repeats(value));
@@ -152,15 +152,16 @@ impl Blame {
         let Ok(text) = std::str::from_utf8(&body) else {
             return body;
         };
-        if self.origin.is_none()
+        if self.0.origin.is_none()
             || !self
+                .0
                 .secrets
                 .iter()
                 .any(|secret| text.contains(secret.as_str()))
         {
             return body;
         }
-        let masked = self.secrets.iter().fold(text.to_owned(), |text, secret| {
+        let masked = self.0.secrets.iter().fold(text.to_owned(), |text, secret| {
             text.replace(secret.as_str(), MASK)
         });
         masked.into()
@@ -174,9 +175,17 @@ fn bare(value: &str) -> &str {
         .map_or(value, |(_, token)| token.trim())
 }
 
+/// A secret as it stands in a URL, and in JSON whose writer escapes slashes, where that is not as it is. Most keys have
+/// neither, and every exchange asks.
+fn spellings(secret: &str) -> impl Iterator<Item = String> {
+    let in_url = (!secret.bytes().all(is_unreserved)).then(|| percent_encoded(secret));
+    let in_json = secret.contains('/').then(|| secret.replace('/', "\\/"));
+    in_url.into_iter().chain(in_json)
+}
+
 fn percent_encoded(secret: &str) -> String {
     let encoded = secret.bytes().map(|byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if is_unreserved(byte) {
             char::from(byte).to_string()
         } else {
             format!("%{byte:02X}")
@@ -185,17 +194,21 @@ fn percent_encoded(secret: &str) -> String {
     encoded.collect()
 }
 
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_a_host_left_of_a_key_goes_too() {
-        let blame = Blame {
+        let blame = Blame(Arc::new(Known {
             provider: "up".into(),
             origin: Some("UP_KEY".into()),
             secrets: vec!["sk-SECRET-END12345".into()],
-        };
+        }));
         let told = |text: &str| blame.told(Failure::new(FailureKind::Server, text)).message;
         for (said, expected) in [
             ("bad key sk-SECRET-END12345!", "bad key [key]!"),
@@ -213,6 +226,13 @@ mod tests {
 
     #[test]
     fn keys_are_known_in_every_spelling() {
-        assert_eq!(percent_encoded("a/b+c=-_.~"), "a%2Fb%2Bc%3D-_.~");
+        for (secret, others) in [
+            ("sk-plain_1.~", &[][..]),
+            ("a+b", &["a%2Bb"]),
+            ("a/b+c=-_.~", &["a%2Fb%2Bc%3D-_.~", "a\\/b+c=-_.~"]),
+        ] {
+            let spelled: Vec<String> = spellings(secret).collect();
+            assert_eq!(spelled, others, "{secret}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
@@ -11,6 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::decoding::{Decoding, PIECE};
 use super::demo::Step;
+use crate::record::Tape;
 
 /// Most bytes of a reply that is read whole.
 pub(crate) const WHOLE_CAP: usize = 64 * 1024 * 1024;
@@ -29,6 +31,8 @@ pub(crate) enum UpstreamBody {
 pub(crate) struct Encoded {
     decoding: Decoding,
     waiting: Bytes,
+    /// Hears what is given out.
+    tape: Option<Arc<Tape>>,
 }
 
 impl Encoded {
@@ -41,7 +45,13 @@ impl Encoded {
             };
             match self.decoding.push(piece) {
                 Ok(bytes) if bytes.is_empty() => {}
-                result => return Some(result),
+                Ok(bytes) => {
+                    if let Some(tape) = &self.tape {
+                        tape.note(&bytes);
+                    }
+                    return Some(Ok(bytes));
+                }
+                failed => return Some(failed),
             }
         }
         None
@@ -52,6 +62,7 @@ impl Encoded {
 pub(crate) struct DemoBody {
     steps: VecDeque<Step>,
     pause: Option<Pin<Box<Sleep>>>,
+    tape: Option<Arc<Tape>>,
 }
 
 impl DemoBody {
@@ -59,6 +70,7 @@ impl DemoBody {
         Self {
             steps: steps.into(),
             pause: None,
+            tape: None,
         }
     }
 
@@ -69,15 +81,32 @@ impl DemoBody {
             .get_or_insert_with(|| Box::pin(sleep(step.pause)))
             .await;
         self.pause = None;
-        self.steps.pop_front().map(|step| step.bytes)
+        let bytes = self.steps.pop_front()?.bytes;
+        if let Some(tape) = &self.tape {
+            tape.note(&bytes);
+        }
+        Some(bytes)
     }
 }
 
 impl UpstreamBody {
     /// A provider's answer, encoded as its head says.
     pub(crate) fn http(body: Incoming, decoding: Decoding) -> Self {
-        let waiting = Bytes::new();
-        Self::Http(body, Box::new(Encoded { decoding, waiting }))
+        let encoded = Encoded {
+            decoding,
+            waiting: Bytes::new(),
+            tape: None,
+        };
+        Self::Http(body, Box::new(encoded))
+    }
+
+    /// Has everything that it gives out heard by `tape`.
+    pub(crate) fn recorded(&mut self, tape: Option<Arc<Tape>>) {
+        match self {
+            Self::Http(_, encoded) => encoded.tape = tape,
+            Self::Demo(body) => body.tape = tape,
+            Self::Empty => {}
+        }
     }
 
     /// The next piece; `None` at the end. Cancel safe.

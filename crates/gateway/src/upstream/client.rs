@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_secs(90);
 
 /// Most bytes of one read of an HTTP/1 reply, and of its head. One such piece waits while the next is read, so a slow
 /// client holds up its upstream with two of them read (`front/limits.rs` has the whole count).
-const READ_AHEAD: usize = 32 * 1024;
+const READ_AHEAD: usize = 24 * 1024;
 /// The same for one stream of HTTP/2.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// For all streams of an HTTP/2 connection; wide, because one that nobody reads must not hold up the others.

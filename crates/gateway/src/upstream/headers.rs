@@ -14,6 +14,7 @@ use super::auth::CREDENTIALS;
 pub(crate) const OWN_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("lingate/", env!("CARGO_PKG_VERSION")));
 
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -71,6 +72,31 @@ pub(crate) fn translated_request(client: &HeaderMap, is_stream: bool) -> HeaderM
         headers.insert(USER_AGENT, agent.clone());
     }
     headers
+}
+
+/// Leaves out the betas that a host does not take, which it would answer with 400: `known` are those it takes, without
+/// their dates.
+pub(crate) fn keep_betas(headers: &mut HeaderMap, known: &[String]) {
+    let is_known = |beta: &&str| {
+        known.iter().any(|stem| {
+            let rest = beta.strip_prefix(stem.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    };
+    let all = headers.get_all(BETA).iter();
+    let kept: Vec<&str> = all
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(is_known)
+        .collect();
+    let kept = HeaderValue::try_from(kept.join(","));
+    headers.remove(BETA);
+    if let Ok(kept) = kept
+        && !kept.is_empty()
+    {
+        headers.insert(BETA, kept);
+    }
 }
 
 /// The upstream's headers as a passthrough answer carries them.

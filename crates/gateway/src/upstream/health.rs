@@ -6,12 +6,16 @@ use std::time::Duration;
 use http::Uri;
 use lingate_config::{Config, Provider};
 use lingate_route::health::{
-    Board, BreakerSettings, Draw, Fault, Move, Pick, Query, Skip, Spent, Tried,
+    Board, BreakerSettings, Draw, Fault, KeyReport, Move, Pick, Query, Saved, Skip, Spent,
+    TargetReport, Tried,
 };
 use lingate_wire::Wire;
 use tokio::time::Instant;
 
 use crate::clock;
+
+/// The board's clock has run for so long when the process starts, so that it can be told what was before.
+const BEFORE: Duration = Duration::from_secs(2 * 3600);
 
 /// The board of this process.
 pub(crate) struct Health {
@@ -77,6 +81,70 @@ impl Health {
         self.board().soonest(query, self.now())
     }
 
+    /// Who would be left alone if an exchange began now.
+    pub(crate) fn skips(&self, query: &Query) -> Vec<Skip> {
+        self.board().skips(query, self.now())
+    }
+
+    /// Takes a provider out, or back in with nothing held against it.
+    pub(crate) fn drain(&self, provider: &str, is_drained: bool) {
+        let mut board = self.board();
+        board.drain(provider, is_drained);
+        if !is_drained {
+            board.forget_provider(provider);
+        }
+    }
+
+    pub(crate) fn is_drained(&self, provider: &str) -> bool {
+        self.board().is_drained(provider)
+    }
+
+    /// How every target stands, and until when from now.
+    pub(crate) fn targets(&self) -> (Vec<TargetReport>, Duration) {
+        let now = self.now();
+        (self.board().targets(now), now)
+    }
+
+    /// How the keys of a provider stand.
+    pub(crate) fn keys_of(&self, provider: &str) -> (Vec<KeyReport>, Duration) {
+        let now = self.now();
+        (self.board().keys_of(provider, now), now)
+    }
+
+    /// For how long nothing was asked of a provider; none if nothing ever was.
+    pub(crate) fn idle_for(&self, provider: &str) -> Option<Duration> {
+        let asked_at = self.board().asked_at(provider)?;
+        Some(self.now().saturating_sub(asked_at))
+    }
+
+    /// A probe found every target of a provider at fault.
+    pub(crate) fn probed(&self, provider: &str, models: &[&str], fault: Fault, draw: &mut Draw) {
+        self.board()
+            .probed(provider, models, fault, self.now(), draw);
+    }
+
+    /// A probe was refused with this key.
+    pub(crate) fn probed_key(&self, provider: &str, key: u64, fault: Fault, draw: &mut Draw) {
+        self.board()
+            .probed_key(provider, key, fault, self.now(), draw);
+    }
+
+    /// What is to outlive the process, and the number of changes until now.
+    pub(crate) fn save(&self) -> (Saved, u64) {
+        let board = self.board();
+        (board.save(self.now()), board.changes())
+    }
+
+    /// Counts what was learnt.
+    pub(crate) fn changes(&self) -> u64 {
+        self.board().changes()
+    }
+
+    /// Takes up what was kept so long ago.
+    pub(crate) fn restore(&self, saved: Saved, ago: Duration) {
+        self.board().restore(saved, ago, self.now());
+    }
+
     fn lease(self: &Arc<Self>, pick: Pick, draw: &mut Draw) -> Lease {
         Lease {
             health: Arc::clone(self),
@@ -86,7 +154,7 @@ impl Health {
     }
 
     fn now(&self) -> Duration {
-        clock::now() - self.start
+        clock::now() - self.start + BEFORE
     }
 
     /// A panic elsewhere leaves the board readable: it is plain data.

@@ -12,3 +12,5 @@ pub(crate) mod headers;
 pub(crate) mod health;
 pub(crate) mod limits;
 pub(crate) mod payload;
+pub(crate) mod probing;
+pub(crate) mod saved;

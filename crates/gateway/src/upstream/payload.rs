@@ -32,6 +32,11 @@ impl Payload {
         }
     }
 
+    /// What it is made of, in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces.iter().filter(|piece| !piece.is_empty())
+    }
+
     fn len(&self) -> usize {
         self.pieces.iter().map(Bytes::len).sum()
     }

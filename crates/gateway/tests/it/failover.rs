@@ -332,3 +332,156 @@ async fn a_lone_target_is_asked_whatever_its_breaker_says() {
     }
     assert_eq!(ask(&lingate, Wire::Anthropic, true).await.status, 200);
 }
+
+/// Three hosts that hang: what one has used of the time is gone for the next.
+#[tokio::test]
+async fn the_deadline_is_of_all_attempts_together() {
+    let hung = Upstream::start(M::NeverAnswers).await;
+    let url = hung.url();
+    let third = format!(
+        "[providers.c]\nbase_url = \"{url}\"\nspeaks = [\"chat\"]\nauth = \"none\"\n\
+         [failover]\ndeadline = \"700ms\""
+    );
+    let config = two(&url, &url, "chat", &third).replace("\"b/two\"", "\"c/x\", \"b/two\"");
+    let lingate = Lingate::start(&config).await;
+    for client in [Wire::Anthropic, Wire::Chat] {
+        let before = hung.requests().len();
+        let response = ask(&lingate, client, true).await;
+        let took = response.head_after;
+        assert_eq!(response.status, 504, "{client}");
+        let bounds = Duration::from_millis(690)..Duration::from_millis(3000);
+        assert!(bounds.contains(&took), "{client}: {took:?}");
+        let error = response.text().await;
+        // The first had 300 ms of it, the second the rest; the third was never asked.
+        for part in ["`c`", "failover.deadline"] {
+            assert!(error.contains(part), "{part} in {error}");
+        }
+        assert_eq!(hung.requests().len() - before, 2, "{client}");
+    }
+}
+
+/// F1: what the second target is sent is what the client sent, byte by byte but for the model.
+#[tokio::test]
+async fn f1_the_next_target_gets_the_same_request() {
+    for failing in [M::Overloaded, M::ErrorInsideStream, M::CutBeforeContent] {
+        let (first, second) = (Upstream::start(failing).await, second().await);
+        let lingate = Lingate::start(&two(&first.url(), &second.url(), "anthropic", "")).await;
+        let response = ask(&lingate, Wire::Anthropic, true).await;
+        assert_eq!(response.header("x-lingate-lane"), "passthrough");
+        let (first, second) = (first.requests(), second.requests());
+        let sent = messages(true).to_string();
+        for (request, model) in [(&first[0], "one"), (&second[0], "two")] {
+            assert_eq!(
+                request.text(),
+                sent.replace("claude-opus-5-5", model),
+                "{failing:?}"
+            );
+        }
+    }
+}
+
+/// F3: a limited target is passed over at once, for all sessions, until the limit is over.
+#[tokio::test]
+async fn f3_a_limited_target_is_last_until_its_reset() {
+    let first = Upstream::start(|request: &Received| match request.n {
+        0 => M::RateLimited(1).answer(request),
+        _ => Reply::text("From the first.").answer(request),
+    })
+    .await;
+    let second = second().await;
+    let config = two(&first.url(), &second.url(), "chat", "strategy = \"first\"");
+    let lingate = Lingate::start(&config).await;
+    let mut served = String::new();
+    for attempts in ["2", "1", "1"] {
+        let response = ask(&lingate, Wire::Anthropic, true).await;
+        assert_eq!(response.header("x-lingate-attempts"), attempts);
+        served += response.header("x-lingate-provider");
+    }
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    served += ask(&lingate, Wire::Anthropic, true)
+        .await
+        .header("x-lingate-provider");
+    assert_eq!(served, "bbba");
+}
+
+/// F4: what is switched off is not asked. (An open breaker: [`half_open_is_one_probe`].)
+#[tokio::test]
+async fn f4_a_disabled_target_is_not_asked() {
+    let (first, second) = (second().await, second().await);
+    let config = two(&first.url(), &second.url(), "chat", "")
+        .replace("[providers.b]", "enabled = false\n[providers.b]");
+    let lingate = Lingate::start(&config).await;
+    let response = ask(&lingate, Wire::Anthropic, true).await;
+    assert_eq!(response.header("x-lingate-attempts"), "1");
+    assert_eq!((first.requests().len(), second.requests().len()), (0, 1));
+}
+
+/// F5: when all fail the client is told in its own wire's words, and when to come back if that is known.
+#[tokio::test]
+async fn f5_all_failed_is_said_in_the_clients_own_form() {
+    let cases = [
+        (M::Overloaded, [529, 503], ""),
+        (M::RateLimited(30), [429, 429], "30"),
+        (M::HtmlPage200, [502, 502], ""),
+    ];
+    for (failing, statuses, wait) in cases {
+        let upstream = Upstream::start(failing).await;
+        for (client, status) in [Wire::Anthropic, Wire::Chat].into_iter().zip(statuses) {
+            let url = upstream.url();
+            let lingate = Lingate::start(&two(&url, &url, "chat", "")).await;
+            for is_stream in [true, false] {
+                let response = ask(&lingate, client, is_stream).await;
+                let case = format!("{failing:?}, {client}, stream {is_stream}");
+                assert_eq!(response.status, status, "{case}");
+                let told = response.header("retry-after");
+                assert!(
+                    told == wait || told == "29" && wait == "30",
+                    "{case}: {told}"
+                );
+                let error = response.json().await;
+                let is_anthropic = error["type"] == "error";
+                assert_eq!(is_anthropic, client == Wire::Anthropic, "{case}: {error}");
+                assert!(error["error"]["message"].is_string(), "{case}: {error}");
+            }
+        }
+    }
+}
+
+/// F7: the client's own credential stays here, and each provider gets its own.
+#[tokio::test]
+async fn f7_each_provider_is_shown_its_own_key() {
+    let (first, second) = (Upstream::start(M::Overloaded).await, second().await);
+    let lingate = Lingate::start(&two(&first.url(), &second.url(), "anthropic", "")).await;
+    let request = lingate.post("/v1/messages", &messages(true));
+    let request = request.header("authorization", "Bearer of-the-client");
+    assert_eq!(request.send().await.status, 200);
+    let cases = [(&first, "sk-of-provider-a"), (&second, "sk-of-provider-b")];
+    for (upstream, own) in cases {
+        let shown = format!("{:?}", upstream.requests()[0].headers);
+        let others = ["of-the-client", "sk-of-provider-a", "sk-of-provider-b"];
+        for key in others {
+            assert_eq!(shown.contains(key), key == own, "{key} in {shown}");
+        }
+    }
+}
+
+/// F8: a packed error body is read, and only so much of it is told.
+#[tokio::test]
+async fn f8_an_error_body_is_unpacked_and_cut_short() {
+    let words = format!("the engine is on fire{}", " and burns".repeat(500));
+    let error = Answer::json(500, &chat::error("server_error", &words)).gzip();
+    let upstream = Upstream::start(error).await;
+    let lingate = Lingate::to_chat(&upstream.url()).await;
+    let response = ask(&lingate, Wire::Anthropic, true).await;
+    let error = response.json().await;
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("the engine is on fire and burns"),
+        "{message}"
+    );
+    assert!(
+        message.chars().count() < 600,
+        "{} characters",
+        message.len()
+    );
+}

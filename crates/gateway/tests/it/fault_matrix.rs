@@ -208,9 +208,10 @@ async fn ask(lingate: &Lingate, case: Case) -> Got {
             what,
         };
     }
-    // What is copied of a host's own stream keeps its looks; those of the Gemini API are not our own.
-    if !(is_copied && case.client == Wire::Gemini) {
-        accept(case.client, &without_comments(&body));
+    // What is copied of a host's own stream keeps its looks: the Gemini API's are not our own, and nobody sees that a bit of
+    // a word was turned over.
+    if !(is_copied && (case.client == Wire::Gemini || FAULTS[case.fault] == Fault::Flip)) {
+        accept(case.client, &readable(&body, is_copied));
     }
     let events: Vec<Value> = (body.lines())
         .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
@@ -256,9 +257,14 @@ async fn read(mut response: Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-fn without_comments(stream: &str) -> String {
-    let events = stream.split_inclusive("\n\n");
-    events.filter(|event| !event.starts_with(':')).collect()
+/// The stream without comments, and, where it is copied, without an event that came damaged: the error follows it.
+fn readable(stream: &str, is_copied: bool) -> String {
+    let is_sound = |event: &&str| {
+        let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+        let is_json = |data: &str| data == "[DONE]" || serde_json::from_str::<Value>(data).is_ok();
+        !event.starts_with(':') && (!is_copied || data.is_none_or(is_json))
+    };
+    stream.split_inclusive("\n\n").filter(is_sound).collect()
 }
 
 /// Nothing twice, nothing lost, nothing mixed; and failover wherever it was possible.

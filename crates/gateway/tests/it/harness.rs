@@ -7,6 +7,7 @@ use lingate_gateway::{Gateway, Handle, Limits, Options};
 use lingate_testkit::client::{self, Event, Request, Response};
 use lingate_wire::{Wire, anthropic, chat, gemini, responses};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// A running gateway; ends when dropped.
@@ -15,6 +16,7 @@ pub(crate) struct Lingate {
     pub instance: String,
     pub handle: Handle,
     stop: CancellationToken,
+    running: JoinHandle<()>,
 }
 
 impl Lingate {
@@ -60,18 +62,25 @@ impl Lingate {
         let instance = gateway.instance().to_owned();
         let handle = gateway.handle();
         let stop = CancellationToken::new();
-        tokio::spawn(gateway.run(stop.clone()));
+        let running = tokio::spawn(gateway.run(stop.clone()));
         Self {
             url,
             instance,
             handle,
             stop,
+            running,
         }
     }
 
     /// Tells it to end; what runs goes on.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Ends it, and waits for that.
+    pub(crate) async fn end(mut self) {
+        self.stop.cancel();
+        (&mut self.running).await.expect("it ends well");
     }
 
     /// Starts in front of one Chat upstream, which serves every name.

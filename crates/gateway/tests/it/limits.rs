@@ -155,7 +155,7 @@ async fn heads_have_a_size() {
         "GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n",
         "a".repeat(70_000)
     );
-    assert_eq!(status_of(&lingate, target.as_bytes()).await, 431);
+    assert_eq!(status_of(&lingate, target.as_bytes()).await, 414);
 }
 
 /// A client that is still sending must read the refusal, not a reset: it would try again.

@@ -8,11 +8,13 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+mod agents;
 mod capabilities;
 mod cells;
 mod commit;
 mod copies;
 mod count;
+mod drain;
 mod encodings;
 mod enforce;
 mod explain;
@@ -23,17 +25,21 @@ mod failures2;
 mod front;
 mod gemini;
 mod harness;
+mod health;
 mod http2;
 mod identity;
 mod k2_vectors;
+mod kimi_messages;
 mod leaks;
 mod limits;
 mod models;
+mod openrouter;
 mod passthrough;
 mod pools;
 mod program;
 mod queue;
 mod quirks;
+mod record;
 mod reload;
 mod replies;
 mod responses;
@@ -44,6 +50,8 @@ mod seals;
 mod sessions;
 mod slow_readers;
 mod smuggling;
+mod stays;
 mod strategies;
 mod tool_format;
 mod validate;
+mod vertex;

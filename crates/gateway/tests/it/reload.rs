@@ -165,7 +165,7 @@ async fn a_bad_configuration_changes_nothing_and_says_why() {
         ("\n[providers.broken", "lingate.toml:"),
         ("\n[server]\nlisten = \"127.0.0.2:0\"", "needs a restart"),
         (no_ca, "/no/such.pem"),
-        (&own, "providers.own"),
+        (&own, "provider `own`"),
     ] {
         text.write(&format!("{good}{bad}"));
         let answer = reload(&lingate).await;

@@ -48,6 +48,18 @@ const ROUTES: &[(&str, &str, Asks, u16)] = &[
     ("GET", "/api/default", Asks::Owner, 200),
     ("POST", "/api/default", Asks::Owner, 400),
     ("GET", "/api/providers", Asks::Admins, 200),
+    (
+        "POST",
+        "/api/providers/hidden-provider/drain",
+        Asks::Admins,
+        200,
+    ),
+    (
+        "POST",
+        "/api/providers/hidden-provider/enable",
+        Asks::Admins,
+        200,
+    ),
     ("GET", "/api/reload", Asks::Admins, 200),
     ("POST", "/api/reload", Asks::Admins, 422),
     ("GET", "/api/lease", Asks::Owner, 200),

@@ -160,8 +160,8 @@ fn of_bytes(n: usize) -> Value {
 #[tokio::test]
 async fn what_is_too_long_by_estimate_is_not_sent_there() {
     let scene = Scene::start(OVERFLOW).await;
-    assert_eq!(scene.served(&of_bytes(8_000), &[]).await, "a/x");
     assert_eq!(scene.served(&of_bytes(40_000), &[]).await, "b/y");
+    assert_eq!(scene.served(&of_bytes(8_000), &[]).await, "a/x");
     assert_eq!(scene.a.requests().len(), 1);
     let line = "lingate_left_out_total{provider=\"a\",reason=\"context\"}";
     assert!(scene.metric(line).await);

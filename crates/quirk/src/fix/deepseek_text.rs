@@ -23,6 +23,14 @@ pub(crate) const DEEPSEEK_TEXT: Quirk = Quirk {
             source: "deepseek-ai/DeepSeek-V3.2, encoding of calls (DSML)",
             date: "2026-11",
         },
+        Evidence {
+            source: "vllm-project/vllm issue 48931: `DSML` in content where the wrapper's start is missing",
+            date: "2026-08-13",
+        },
+        Evidence {
+            source: "sgl-project/sglang issue 40236: bare and unterminated `DSML` in content",
+            date: "2026-09-18",
+        },
     ],
     applies: is_deepseek,
     stage: Some(|state| text::stage(NAME, Box::new(DeepSeek::default()), Starts::InText, state)),

@@ -44,8 +44,8 @@ pub(crate) const KIMI_K2_TEXT: Quirk = Quirk {
     scope: "Kimi models before K3",
     evidence: &[
         Evidence {
-            source: "vLLM pull requests 28543, 32216 and 33646: special tokens in content, calls in reasoning",
-            date: "2026-02",
+            source: "vllm-project/vllm pull requests 28543, 32216 and 38579: special tokens in content, calls in reasoning",
+            date: "2026-03-30",
         },
         Evidence {
             source: "huggingface.co/moonshotai/Kimi-K2-Instruct discussion 48: `tool_calls: []` with the call in the text, \

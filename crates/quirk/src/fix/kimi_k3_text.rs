@@ -16,16 +16,39 @@ pub(crate) const KIMI_K3_TEXT: Quirk = Quirk {
     scope: "Kimi K3",
     evidence: &[
         Evidence {
-            source: "sglang issue 39583: XTML in content",
-            date: "2026-08",
+            source: "sgl-project/sglang issue 39583: XTML in content",
+            date: "2026-09-15",
         },
         Evidence {
-            source: "senpi issue 465, sigit issue 92: raw elements shown to users",
-            date: "2026-09",
+            source: "code-yeongyu/senpi pull request 465, getsigit/sigit pull request 92: raw elements shown to users",
+            date: "2026-09-13",
         },
     ],
     applies: is_k3,
     stage: Some(|state| text::stage(NAME, Box::new(KimiK3::default()), Starts::InText, state)),
+    ..Quirk::EMPTY
+};
+
+/// Content begins inside thoughts.
+pub(crate) const KIMI_K3_IMPLICIT_TEXT: Quirk = Quirk {
+    name: "kimi-k3-implicit-text",
+    groups: &["implicit-thinking"],
+    summary: "As `kimi-k3-text`, for hosts whose prompt opens the thoughts and which leave them in the content: it begins inside \
+              them, unless the request switches thinking off.",
+    scope: "Kimi K3",
+    evidence: &[Evidence {
+        source: "pwilkin/llama.cpp pull request 20: the prompt ends in `<|open|>think<|sep|>`",
+        date: "2026-07-28",
+    }],
+    applies: is_k3,
+    stage: Some(|state| {
+        text::stage(
+            "kimi-k3-implicit-text",
+            Box::new(KimiK3::default()),
+            Starts::InThoughts,
+            state,
+        )
+    }),
     ..Quirk::EMPTY
 };
 

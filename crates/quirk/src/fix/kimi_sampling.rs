@@ -24,8 +24,9 @@ pub(crate) const KIMI_SAMPLING: Quirk = Quirk {
             date: "2026-11",
         },
         Evidence {
-            source: "400 `invalid temperature: only 1 is allowed for this model`",
-            date: "2026-10-24",
+            source: "400 `invalid temperature: only 1 is allowed for this model` (countbot-ai/CountBot issue 61 for K2.5, \
+                     shandianshuo/shandianshuo-releases issue 13 for the coding plan)",
+            date: "2026-08-25",
         },
     ],
     applies: |target| Kimi::matches(target.model, Kimi::has_fixed_sampling),

@@ -20,12 +20,14 @@ pub(crate) const REASONING_HISTORY: Quirk = Quirk {
     scope: "Kimi models",
     evidence: &[
         Evidence {
-            source: "400 `thinking is enabled but reasoning_content is missing in assistant tool call message at index N`",
-            date: "2025-11",
+            source: "400 `thinking is enabled but reasoning_content is missing in assistant tool call message at index N` \
+                     (MoonshotAI/kimi-agent-sdk issue 169 for K2.6, agentscope-ai/QwenPaw issue 433 for K2.5)",
+            date: "2026-04-23",
         },
         Evidence {
-            source: "400 `The reasoning_content in the thinking mode must be passed back to the API.` (DeepSeek V4)",
-            date: "2026-11",
+            source: "400 `The reasoning_content in the thinking mode must be passed back to the API.` (DeepSeek V4, \
+                     QwenLM/qwen-code issue 3724)",
+            date: "2026-04-29",
         },
         Evidence {
             source: "cc-switch 3.20 changelog: placeholders removed at Moonshot's request",

@@ -1,7 +1,7 @@
 //! Everything known of the upstreams, and the choice among them.
 
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::table::Strategy;
 
@@ -23,20 +23,27 @@ const MOST: usize = 4096;
 #[derive(Debug)]
 pub struct Board {
     breaker: BreakerSettings,
-    targets: HashMap<(String, String), Target>,
-    pools: HashMap<(String, u64), Keys>,
+    pub(super) targets: HashMap<(String, String), Target>,
+    pub(super) pools: HashMap<(String, u64), Keys>,
     budgets: HashMap<String, Budget>,
     turns: HashMap<String, u64>,
-    places: Places,
+    pub(super) places: Places,
+    /// Providers that an operator has taken out.
+    pub(super) drained: BTreeSet<String>,
+    pub(super) changes: u64,
 }
 
 #[derive(Debug, Default)]
-struct Target {
-    breaker: Breaker,
-    latency: Latency,
-    in_flight: u32,
+pub(super) struct Target {
+    pub breaker: Breaker,
+    pub latency: Latency,
+    pub in_flight: u32,
     /// The model is not there.
-    missing: Option<Cooldown>,
+    pub missing: Option<Cooldown>,
+    /// When an attempt last came to something, and what it failed of.
+    pub last: Option<(Duration, Option<Fault>)>,
+    /// When an attempt last began.
+    pub asked_at: Option<Duration>,
 }
 
 impl Board {
@@ -50,7 +57,81 @@ impl Board {
             budgets: HashMap::new(),
             turns: HashMap::new(),
             places: Places::default(),
+            drained: BTreeSet::new(),
+            changes: 0,
         }
+    }
+
+    /// Who would be left alone if an exchange began now.
+    pub fn skips(&mut self, query: &Query, now: Duration) -> Vec<Skip> {
+        let entrants = query.entrants.iter().enumerate();
+        entrants
+            .filter_map(|(index, entrant)| self.obstacle(entrant, index, now))
+            .collect()
+    }
+
+    /// Takes a provider out, or back in: what runs there goes on, nothing new is sent. Whether that is a change.
+    pub fn drain(&mut self, provider: &str, is_drained: bool) -> bool {
+        self.changes += 1;
+        if is_drained {
+            self.drained.insert(provider.to_owned())
+        } else {
+            self.drained.remove(provider)
+        }
+    }
+
+    /// Counts what was learnt; the same number means that there is nothing new to keep.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What a probe of an idle provider says of its targets: `fault` counts as a failure of each, as far as it is one.
+    /// A success says nothing of them: a list of models is no completion.
+    pub fn probed(
+        &mut self,
+        provider: &str,
+        models: &[&str],
+        fault: Fault,
+        now: Duration,
+        draw: &mut Draw,
+    ) {
+        self.changes += 1;
+        let settings = self.breaker;
+        for model in models {
+            let target = self.target(provider, model);
+            target
+                .breaker
+                .observe(fault.verdict(), &settings, now, draw);
+        }
+    }
+
+    /// A probe was refused with this key.
+    pub fn probed_key(
+        &mut self,
+        provider: &str,
+        key: u64,
+        fault: Fault,
+        now: Duration,
+        draw: &mut Draw,
+    ) {
+        self.changes += 1;
+        let keys = self.pools.entry((provider.to_owned(), 0)).or_default();
+        keys.refused(key, "", fault, None, now, draw);
+    }
+
+    /// When an attempt at this provider last began; the end of time while one is under way.
+    #[must_use]
+    pub fn asked_at(&self, provider: &str) -> Option<Duration> {
+        let own = self.targets.iter().filter(|((id, _), _)| id == provider);
+        own.filter_map(|(_, target)| {
+            if target.in_flight > 0 {
+                Some(Duration::MAX)
+            } else {
+                target.asked_at
+            }
+        })
+        .max()
     }
 
     /// Other settings, from the next verdict on.
@@ -120,7 +201,10 @@ impl Board {
                     self.tell_hope(query, skip, now);
                 }
                 Err(Spent {
-                    soonest: skipped.iter().map(|skip| skip.wait).min(),
+                    soonest: (skipped.iter())
+                        .filter(|skip| !skip.is_drained)
+                        .map(|skip| skip.wait)
+                        .min(),
                     skipped,
                 })
             }
@@ -163,9 +247,11 @@ impl Board {
         let target = self.target(&pick.provider, &pick.model);
         target.latency.served(now.saturating_sub(pick.began));
         target.missing = None;
+        target.last = Some((now, None));
         target
             .breaker
             .judge(pick.ticket, Verdict::Success, &settings, now, draw);
+        self.changes += 1;
         if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
             keys.served(pick.key_id, &pick.model, now);
         }
@@ -197,12 +283,16 @@ impl Board {
         target
             .breaker
             .judge(pick.ticket, fault.verdict(), &settings, now, draw);
+        if fault != Fault::Ours {
+            target.last = Some((now, Some(fault)));
+        }
         if !matches!(fault, Fault::Ours | Fault::Request) {
             target.latency.failed(now.saturating_sub(pick.began));
         }
         if fault == Fault::Missing {
             target.missing = Cooldown::after(fault, None, target.missing.as_ref(), now, draw);
         }
+        self.changes += 1;
         if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
             keys.refused(pick.key_id, &pick.model, fault, told, now, draw);
         }
@@ -295,7 +385,16 @@ impl Board {
             index,
             fault,
             wait: until.saturating_sub(now),
+            is_drained: false,
         };
+        if self.drained.contains(&entrant.provider) {
+            return Some(Skip {
+                index,
+                fault: None,
+                wait: Duration::ZERO,
+                is_drained: true,
+            });
+        }
         let target = self.target(&entrant.provider, &entrant.model);
         if let Some(missing) = target.missing.filter(|missing| missing.holds(now)) {
             return Some(skip(Some(Fault::Missing), missing.until));
@@ -317,6 +416,9 @@ impl Board {
         let Some(entrant) = query.entrants.get(skip.index) else {
             return;
         };
+        if skip.is_drained {
+            return;
+        }
         if let Some(limit) = self
             .keys(entrant)
             .hope(entrant.key_ids(), &entrant.model, now)
@@ -339,7 +441,8 @@ impl Board {
             return None;
         }
         let hopeful = order.iter().filter_map(|index| {
-            let entrant = open_to(query, tried, *index)?;
+            let entrant = open_to(query, tried, *index)
+                .filter(|own| !self.drained.contains(&own.provider))?;
             let key =
                 self.keys(entrant)
                     .pick_anyway(entrant.key_ids(), &entrant.model, &[], now)?;
@@ -381,6 +484,7 @@ impl Board {
         let key_id = key_id.unwrap_or_default();
         let target = self.target(&provider, &model);
         target.in_flight = target.in_flight.saturating_add(1);
+        target.asked_at = Some(now);
         let ticket = target.breaker.begin();
         if let Some(keys) = self.pools.get_mut(&(provider.clone(), caller)) {
             keys.begin(key_id, now);

@@ -45,6 +45,8 @@ pub enum Verdict {
     Weak,
     /// It failed.
     Failure,
+    /// It failed, and every further request would wait as long for the same: opens at once.
+    Gone,
     /// Nothing is known.
     Neutral,
 }
@@ -129,14 +131,14 @@ impl Breaker {
         now: Duration,
         draw: &mut Draw,
     ) {
-        if let Verdict::Weak | Verdict::Failure = verdict {
+        if let Verdict::Weak | Verdict::Failure | Verdict::Gone = verdict {
             self.failed_at = Some(now);
         }
         match self.state {
             State::Closed => self.judge_closed(verdict, settings, now, draw),
             State::HalfOpen { probe: Some(probe) } if probe == ticket => match verdict {
                 Verdict::Success | Verdict::Alive => self.close(now),
-                Verdict::Weak | Verdict::Failure => self.open(settings, now, draw),
+                Verdict::Weak | Verdict::Failure | Verdict::Gone => self.open(settings, now, draw),
                 Verdict::Neutral => self.state = State::HalfOpen { probe: None },
             },
             // An attempt from before, or beside the probe: it does not decide.
@@ -150,6 +152,38 @@ impl Breaker {
             && probe == ticket
         {
             self.state = State::HalfOpen { probe: None };
+        }
+    }
+
+    /// What was seen without a request of a client's; decides nothing while it is open or half open.
+    pub(super) fn observe(
+        &mut self,
+        verdict: Verdict,
+        settings: &BreakerSettings,
+        now: Duration,
+        draw: &mut Draw,
+    ) {
+        if matches!(self.state, State::Closed) {
+            self.judge(Ticket(0), verdict, settings, now, draw);
+        }
+    }
+
+    /// What of it outlives the process: how often it opened in a row, and until when it is open.
+    pub(super) fn kept(&self, now: Duration) -> Option<(u32, Option<Duration>)> {
+        let until = match self.state {
+            State::Closed => None,
+            State::Open { until } => Some(until.max(now)),
+            State::HalfOpen { .. } => Some(now),
+        };
+        (self.opened > 0).then_some((self.opened, until))
+    }
+
+    /// As it was kept.
+    pub(super) fn restored(opened: u32, until: Option<Duration>) -> Self {
+        Self {
+            state: until.map_or(State::Closed, |until| State::Open { until }),
+            opened,
+            ..Self::default()
         }
     }
 
@@ -186,6 +220,10 @@ impl Breaker {
             Verdict::Weak => self.window.count(true, settings.window, now),
             Verdict::Failure => {
                 self.row = self.row.saturating_add(1);
+                self.window.count(true, settings.window, now);
+            }
+            Verdict::Gone => {
+                self.row = u32::MAX;
                 self.window.count(true, settings.window, now);
             }
             Verdict::Alive | Verdict::Neutral => return,
@@ -276,7 +314,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// One word a step: `f`ailure, `s`uccess, `w`eak, `a`live, `n`eutral, `+20` seconds, `(` begins a probe that the next
+    /// One word a step: `f`ailure, `g`one, `s`uccess, `w`eak, `a`live, `n`eutral, `+20` seconds, `(` begins a probe that the next
     /// letter judges, `)` lets it go. Gives the standing at the end.
     fn play(script: &str) -> String {
         let (mut breaker, mut now, mut draw) = (Breaker::default(), at(100), Draw::new(3));
@@ -288,6 +326,7 @@ mod tests {
             }
             let verdict = match word {
                 "f" => Verdict::Failure,
+                "g" => Verdict::Gone,
                 "s" => Verdict::Success,
                 "w" => Verdict::Weak,
                 "a" => Verdict::Alive,
@@ -330,6 +369,9 @@ mod tests {
     #[test]
     fn failures_in_a_row_open_it() {
         check("", "ready");
+        check("g", "open 15");
+        check("g +20 ( g", "open 30");
+        check("s s s g +20 ( s", "ready");
         check("f f f f", "ready");
         check("f f f f f", "open 15");
         check("f f f f s f f f f", "ready");

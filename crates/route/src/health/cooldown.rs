@@ -12,7 +12,7 @@ const RATE_LIMIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// The same where money or quota is used up.
 const QUOTA: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
 /// No provider's period is longer; more is a mistake in a header.
-const LONGEST: Duration = Duration::from_secs(32 * 24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(32 * 24 * 3600);
 /// Added by chance to a guess, so that not everybody comes back at once.
 const JITTER: f64 = 0.2;
 
@@ -26,7 +26,7 @@ pub struct Cooldown {
     /// Whether the upstream said when; otherwise it is a guess.
     pub is_told: bool,
     /// How many there were in a row.
-    times: u32,
+    pub(super) times: u32,
 }
 
 impl Cooldown {
@@ -49,6 +49,7 @@ impl Cooldown {
             Fault::Request
             | Fault::Ours
             | Fault::Unreachable
+            | Fault::Unanswered
             | Fault::Server
             | Fault::Overloaded
             | Fault::Timeout

@@ -11,6 +11,8 @@ pub enum Fault {
     Ours,
     /// No connection.
     Unreachable,
+    /// Nobody answers an attempt to connect, not even with a refusal.
+    Unanswered,
     /// A 5xx, or an error where the answer should be.
     Server,
     /// The host says that it is overloaded.
@@ -52,10 +54,11 @@ pub enum Remedy {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Request,
         Self::Ours,
         Self::Unreachable,
+        Self::Unanswered,
         Self::Server,
         Self::Overloaded,
         Self::Timeout,
@@ -78,6 +81,7 @@ impl Fault {
             Self::Request => "request",
             Self::Ours => "gateway",
             Self::Unreachable => "unreachable",
+            Self::Unanswered => "no-connection",
             Self::Server => "server-error",
             Self::Overloaded => "overloaded",
             Self::Timeout => "timeout",
@@ -94,12 +98,19 @@ impl Fault {
         }
     }
 
+    /// The fault of this [`Self::name`].
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+
     /// What can help.
     #[must_use]
     pub const fn remedy(self) -> Remedy {
         match self {
             Self::Request | Self::Ours => Remedy::None,
             Self::Unreachable
+            | Self::Unanswered
             | Self::Server
             | Self::Overloaded
             | Self::Timeout
@@ -125,6 +136,7 @@ impl Fault {
             | Self::Forbidden
             | Self::Missing => Verdict::Alive,
             Self::BrokenCall | Self::Contention => Verdict::Weak,
+            Self::Unanswered => Verdict::Gone,
             Self::Unreachable
             | Self::Server
             | Self::Overloaded

@@ -15,6 +15,8 @@ mod order;
 mod places;
 mod pool;
 mod query;
+mod report;
+mod saved;
 
 pub use board::Board;
 pub use breaker::{BreakerSettings, Standing, Verdict};
@@ -23,3 +25,5 @@ pub use draw::{Draw, fingerprint};
 pub use fault::{Fault, Remedy};
 pub use pool::Pool;
 pub use query::{Entrant, Move, Pick, Query, Skip, Spent, Tried};
+pub use report::{KeyReport, TargetReport};
+pub use saved::Saved;

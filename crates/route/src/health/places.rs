@@ -58,6 +58,24 @@ impl Places {
         }
     }
 
+    /// The latest ones, the oldest first: session, place, and for how long it has been idle.
+    pub(super) fn latest(
+        &self,
+        most: usize,
+        now: Duration,
+    ) -> impl Iterator<Item = (u64, Place, Duration)> {
+        let skipped = self.order.len().saturating_sub(most);
+        let latest = self
+            .order
+            .values()
+            .skip(skipped)
+            .filter_map(move |session| {
+                let place = self.get(*session, now)?;
+                Some((*session, place, now.saturating_sub(place.seen)))
+            });
+        latest
+    }
+
     /// What its last request amounted to.
     pub(super) fn read(&mut self, session: u64, target: u64, tokens: u64) {
         if let Some(place) = self.by_session.get_mut(&session)

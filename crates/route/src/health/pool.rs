@@ -39,15 +39,15 @@ pub enum Pool {
 /// Those of one provider, by id.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
-    by_id: HashMap<u64, Key>,
+    pub(super) by_id: HashMap<u64, Key>,
     turn: usize,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Key {
-    in_flight: u32,
-    account: Option<Cooldown>,
-    models: Vec<(String, Cooldown)>,
+pub(super) struct Key {
+    pub in_flight: u32,
+    pub account: Option<Cooldown>,
+    pub models: Vec<(String, Cooldown)>,
 }
 
 impl Keys {
@@ -161,6 +161,7 @@ impl Keys {
             Fault::Request
             | Fault::Ours
             | Fault::Unreachable
+            | Fault::Unanswered
             | Fault::Server
             | Fault::Overloaded
             | Fault::Timeout

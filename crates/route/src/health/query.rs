@@ -94,6 +94,19 @@ pub struct Skip {
     pub fault: Option<Fault>,
     /// How long that lasts.
     pub wait: Duration,
+    /// An operator has taken its provider out, until they take it back in.
+    pub is_drained: bool,
+}
+
+impl Skip {
+    /// Why it is left alone, in a word for records.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        if self.is_drained {
+            return "drained";
+        }
+        self.fault.map_or("breaker open", Fault::name)
+    }
 }
 
 /// A session goes on at another target.

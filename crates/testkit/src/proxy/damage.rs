@@ -74,6 +74,8 @@ pub(super) struct Damage {
     /// Bytes that were dealt with.
     done: usize,
     has_struck: bool,
+    /// Where it struck.
+    struck_at: usize,
     /// Bytes that are still to be lost.
     losing: usize,
     is_silent: bool,
@@ -87,6 +89,7 @@ impl Damage {
             seen: Vec::new(),
             done: 0,
             has_struck: false,
+            struck_at: 0,
             losing: 0,
             is_silent: false,
         }
@@ -119,6 +122,7 @@ impl Damage {
             // A place that was recognised late has gone by in part.
             self.pass(place.max(self.done), &mut steps);
             self.has_struck = true;
+            self.struck_at = self.done;
             self.strike(&mut steps);
             if let Some(Step::Close | Step::Reset) = steps.last() {
                 return steps;
@@ -211,14 +215,14 @@ impl Damage {
 
     /// Up to the end of the chunk, then the end of the body; the connection is as good as new, and the rest is swallowed.
     fn truncate(&mut self, steps: &mut Vec<Step>) {
-        let rest = &self.seen[self.done..];
+        let rest = &self.seen[self.struck_at..];
         let ends = rest
             .windows(END_OF_CHUNK.len())
             .position(|own| own == END_OF_CHUNK);
         match ends {
             None => self.pass(self.seen.len(), steps),
             Some(at) => {
-                self.pass(self.done + at + END_OF_CHUNK.len(), steps);
+                self.pass(self.struck_at + at + END_OF_CHUNK.len(), steps);
                 steps.push(Step::Write(LAST_CHUNK.to_vec()));
                 self.is_silent = true;
             }

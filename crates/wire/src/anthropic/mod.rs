@@ -7,7 +7,6 @@ mod error;
 pub mod grammar;
 mod opaque;
 mod peek;
-mod place;
 mod reply_block;
 mod request_in;
 mod request_out;

@@ -1,7 +1,7 @@
 //! Pictures in replies: `images`, a list of parts beside `content`, as OpenRouter has it (2026-11).
 
 use crate::json::{Text, Writer};
-use crate::turn::{Image, MediaSource};
+use crate::turn::{Image, MediaSource, data_uri};
 
 /// Writes the member. `first`: the index of the first of them within the reply.
 pub(super) fn write(first: u64, images: &[&Image], w: &mut Writer) {
@@ -23,12 +23,7 @@ pub(super) fn write(first: u64, images: &[&Image], w: &mut Writer) {
 /// A picture's address in pieces: a data URI where the picture itself came.
 fn address(image: &Image) -> Vec<Text> {
     match &image.source {
-        MediaSource::Base64 { media_type, data } => vec![
-            Text::from_static("data:"),
-            media_type.clone(),
-            Text::from_static(";base64,"),
-            data.clone(),
-        ],
+        MediaSource::Base64 { media_type, data } => data_uri(media_type, data),
         MediaSource::Url(url) => vec![url.clone()],
         MediaSource::File(_) | MediaSource::Text(_) | MediaSource::Blocks(_) => Vec::new(),
     }

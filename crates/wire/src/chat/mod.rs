@@ -23,6 +23,7 @@ pub use dialect::{CacheSpelling, Dialect, HostMember, MaxTokens, ReasoningField,
 pub use error::{decode_error, encode_error};
 pub use peek::{asks_for_usage, peek, scan_request};
 pub use request_in::decode_request;
+pub(crate) use request_in::is_told;
 pub use request_out::{Unservable, count_tools, encode_request, unservable_tools};
 pub use response_in::decode_response;
 pub use response_out::encode_response;

@@ -12,15 +12,20 @@ const LONG: usize = 128;
 /// Appends `text` as the contents of a JSON string literal, without the quotes.
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    let mut marks = Marks::new(bytes);
+    if bytes.len() >= LONG {
+        let mut marks = Marks::new(bytes);
+        return push_with(out, bytes, |at, _| marks.next(at) - at);
+    }
+    push_with(out, bytes, |_, rest| first_special(rest));
+}
+
+/// `clean` gives the number of bytes, from a place on, before the next special one.
+#[inline]
+fn push_with(out: &mut Vec<u8>, bytes: &[u8], mut clean: impl FnMut(usize, &[u8]) -> usize) {
     let mut at = 0;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let length = if bytes.len() < LONG {
-            first_special(rest)
-        } else {
-            marks.next(at) - at
-        };
+        let length = clean(at, rest);
         let (clean, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         out.extend_from_slice(clean);
         let Some(byte) = tail.first() else {
@@ -76,9 +81,14 @@ pub(super) fn escape_length(bytes: &[u8], at: usize) -> Option<usize> {
     if letter < 128 && letters >> (letter % 64) & 1 == 1 {
         return Some(2);
     }
-    let digits = bytes.get(at + 2..at + 6)?;
-    let is_unicode = letter == b'u' && digits.iter().all(u8::is_ascii_hexdigit);
-    is_unicode.then_some(6)
+    (letter == b'u' && is_unicode_escape(bytes, at + 1)).then_some(6)
+}
+
+/// Whether the four letters behind the `u` at `at` are digits.
+#[inline]
+pub(super) fn is_unicode_escape(bytes: &[u8], at: usize) -> bool {
+    let digits = bytes.get(at + 1..at + 5);
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Undoes the escapes of a JSON string's contents.

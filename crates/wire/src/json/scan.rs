@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use super::doc::{Doc, Kind, Node};
-use super::escape::escape_length;
-use super::special::Marks;
+use super::escape::is_unicode_escape;
+use super::special::Ends;
 
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -64,7 +64,7 @@ fn scan_as(body: &ByteString, opaque: &[&str], names: Names) -> Result<Doc, Synt
     let mut scanner = Scanner {
         text: body,
         bytes: body.as_bytes(),
-        marks: Marks::new(body.as_bytes()),
+        ends: Ends::new(body.as_bytes()),
         at: 0,
         depth: 0,
         names,
@@ -85,7 +85,7 @@ fn expected_nodes(length: usize) -> usize {
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    marks: Marks<'a>,
+    ends: Ends<'a>,
     at: usize,
     depth: usize,
     names: Names,
@@ -231,32 +231,36 @@ impl Scanner<'_> {
     }
 
     /// Reads to behind the closing quote; whether there are escapes.
+    #[inline]
     fn contents(&mut self) -> Result<bool, Broken> {
         let mut at = self.at + 1;
         let mut has_escapes = false;
         loop {
-            at = self.marks.next(at);
-            match self.bytes.get(at) {
+            let stop = self.ends.next(at);
+            has_escapes |= stop.has_escapes;
+            match self.bytes.get(stop.at) {
                 Some(b'"') => {
-                    self.at = at + 1;
+                    self.at = stop.at + 1;
                     return Ok(has_escapes);
                 }
-                Some(b'\\') => {
-                    has_escapes = true;
-                    match escape_length(self.bytes, at) {
-                        Some(length) => at += length,
-                        None => break,
-                    }
-                }
-                _ => break,
+                Some(b'u') if is_unicode_escape(self.bytes, stop.at) => at = stop.at + 5,
+                _ => return Err(self.bad_string(stop.at)),
             }
         }
-        self.at = at;
-        Err(self.error(match self.bytes.get(at) {
-            Some(b'\\') => "an escape that JSON does not know",
+    }
+
+    /// The string that begins here cannot go on at `at`.
+    #[cold]
+    fn bad_string(&mut self, at: usize) -> Broken {
+        let before = self.bytes.get(self.at + 1..at).unwrap_or_default();
+        let row = before.iter().rev().take_while(|byte| **byte == b'\\');
+        let is_escape = row.count() % 2 == 1;
+        self.at = at - usize::from(is_escape);
+        self.error(match self.bytes.get(at) {
+            _ if is_escape => "an escape that JSON does not know",
             Some(_) => "a control character must be escaped in a string",
             None => "the document ends inside a string",
-        }))
+        })
     }
 
     fn number<const INDEXED: bool>(&mut self) -> Result<(), Broken> {

@@ -1,9 +1,11 @@
 //! Where the bytes stand that a JSON string cannot hold as they are: quotes, backslashes and control characters.
 //!
-//! Strings are most of every request, and agents' texts are full of escapes, so what counts is how quickly short
-//! stretches are left behind. [`Marks`] is for walking through a whole document: it looks at 64 bytes at once, in loops
-//! that the compiler turns into vector instructions, and remembers what it saw as one bit a byte. [`first_special`] is
-//! for a single short string.
+//! Strings are most of every request, and agents' texts are full of escapes, so what counts is how seldom the processor
+//! has to guess. [`Ends`] finds where the strings of a document end: it looks at 64 bytes at once, remembers what it saw
+//! as one bit a byte, and steps over escapes without looking at each. [`Marks`] finds every special byte of a long text,
+//! [`first_special`] the first one of a short text.
+
+use wide::u8x16;
 
 /// Bytes of a block: one for each bit of a word.
 const BLOCK: usize = 64;
@@ -11,14 +13,17 @@ const BLOCK: usize = 64;
 /// processor works on several at a time.
 const WINDOW: usize = 8;
 
+/// A bit for each byte of a block, the first byte's lowest.
+type Bits = u64;
+
 /// Finds special bytes one behind the other.
 #[derive(Debug)]
 pub(super) struct Marks<'a> {
     bytes: &'a [u8],
     /// Number of the window that `bits` tells of.
     window: usize,
-    /// A bit for each special byte of a block, the first byte's lowest.
-    bits: [u64; WINDOW],
+    /// The special bytes of its blocks.
+    bits: [Bits; WINDOW],
 }
 
 impl<'a> Marks<'a> {
@@ -52,41 +57,207 @@ impl<'a> Marks<'a> {
     #[inline(never)]
     fn look(&mut self, window: usize) {
         self.window = window;
-        let bytes = self.bytes.get(window * WINDOW * BLOCK..);
-        let (blocks, tail) = bytes.unwrap_or_default().as_chunks();
-        for (bits, block) in self.bits.iter_mut().zip(blocks) {
-            *bits = bits_of(block);
-        }
-        if let Some(bits) = self.bits.get_mut(blocks.len()) {
-            let mut last = [b' '; BLOCK];
-            for (own, byte) in last.iter_mut().zip(tail) {
-                *own = *byte;
+        each_block(self.bytes, window, |nth, block| {
+            let seen = Seen::of(block);
+            if let Some(bits) = self.bits.get_mut(nth) {
+                *bits = seen.quotes | seen.backslashes | seen.controls;
             }
-            *bits = bits_of(&last);
+        });
+    }
+}
+
+/// Finds where strings end. To be asked from the front to the back: whether a byte is escaped depends on what stands
+/// before it.
+#[derive(Debug)]
+pub(super) struct Ends<'a> {
+    bytes: &'a [u8],
+    /// Number of the window that the bits tell of.
+    window: usize,
+    /// Quotes that are not escaped, and whatever needs a closer look.
+    stops: [Bits; WINDOW],
+    backslashes: [Bits; WINDOW],
+    /// Whether the first byte behind the window is escaped: the lowest bit.
+    carry: Bits,
+}
+
+/// Where a string stops, or has to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// A quote that is not escaped, a control character, a letter behind a backslash that is no simple escape, or the end
+    /// of the bytes.
+    pub at: usize,
+    /// Whether there are backslashes before it.
+    pub has_escapes: bool,
+}
+
+impl<'a> Ends<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            window: usize::MAX,
+            stops: [0; WINDOW],
+            backslashes: [0; WINDOW],
+            carry: 0,
+        }
+    }
+
+    /// The first stop from `at` on, which is inside a string and not behind a backslash.
+    #[inline]
+    pub(super) fn next(&mut self, at: usize) -> Stop {
+        let mut at = at;
+        let mut backslashes = 0;
+        while at < self.bytes.len() {
+            let block = at / BLOCK;
+            if block / WINDOW != self.window {
+                self.look(block / WINDOW);
+            }
+            let of = |bits: &[Bits; WINDOW]| {
+                let bits = bits.get(block % WINDOW).copied().unwrap_or_default();
+                bits >> (at % BLOCK)
+            };
+            let (stops, before) = (of(&self.stops), of(&self.backslashes));
+            if stops != 0 {
+                // All bits below the lowest of the stops.
+                backslashes |= before & (stops - 1) & !stops;
+                return Stop {
+                    at: at + stops.trailing_zeros() as usize,
+                    has_escapes: backslashes != 0,
+                };
+            }
+            backslashes |= before;
+            at = (block + 1) * BLOCK;
+        }
+        Stop {
+            at: self.bytes.len(),
+            has_escapes: backslashes != 0,
+        }
+    }
+
+    #[inline(never)]
+    fn look(&mut self, window: usize) {
+        // Between windows that are not neighbours no string goes on.
+        let mut carry = if self.window.wrapping_add(1) == window {
+            self.carry
+        } else {
+            0
+        };
+        self.window = window;
+        each_block(self.bytes, window, |nth, block| {
+            let seen = Seen::of(block);
+            let (escaped, next) = escaped(seen.backslashes, carry);
+            carry = next;
+            let odd = escaped & !(seen.quotes | seen.backslashes);
+            let odd = if odd == 0 { 0 } else { not_simple(odd, block) };
+            let stops = (seen.quotes & !escaped) | seen.controls | odd;
+            if let (Some(own), Some(backslashes)) =
+                (self.stops.get_mut(nth), self.backslashes.get_mut(nth))
+            {
+                (*own, *backslashes) = (stops, seen.backslashes);
+            }
+        });
+        self.carry = carry;
+    }
+}
+
+/// Calls `look` with each block of a window, the last one of the bytes filled up with spaces.
+#[inline]
+fn each_block(bytes: &[u8], window: usize, mut look: impl FnMut(usize, &[u8; BLOCK])) {
+    let bytes = bytes.get(window * WINDOW * BLOCK..).unwrap_or_default();
+    let (blocks, tail) = bytes.as_chunks();
+    for (nth, block) in blocks.iter().take(WINDOW).enumerate() {
+        look(nth, block);
+    }
+    if blocks.len() < WINDOW {
+        let mut last = [b' '; BLOCK];
+        for (own, byte) in last.iter_mut().zip(tail) {
+            *own = *byte;
+        }
+        look(blocks.len(), &last);
+    }
+}
+
+/// What stands in a block.
+struct Seen {
+    quotes: Bits,
+    backslashes: Bits,
+    controls: Bits,
+}
+
+impl Seen {
+    #[inline]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let least = u8x16::splat(0x20);
+        let mut lowest = least;
+        for part in parts(block) {
+            lowest = lowest.min(part);
+        }
+        let has_controls = lowest.simd_ne(least).to_bitmask() != 0;
+        Self {
+            quotes: equal(block, b'"'),
+            backslashes: equal(block, b'\\'),
+            controls: if has_controls { controls(block) } else { 0 },
         }
     }
 }
 
-/// One bit a byte, set where it is special.
 #[inline]
-fn bits_of(block: &[u8; BLOCK]) -> u64 {
-    let mut flags = [0_u8; BLOCK];
-    for (flag, byte) in flags.iter_mut().zip(block) {
-        *flag = u8::from(is_special(*byte));
-    }
-    // Words are packed independently of each other: in a chain each would wait for the one before.
-    let (words, _) = flags.as_chunks();
-    let mut bits = 0;
-    for (nth, word) in words.iter().enumerate() {
-        // The product's highest byte has the lowest bit of each of the word's bytes.
-        let packed = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits |= packed << (8 * nth);
-    }
-    bits
+fn parts(block: &[u8; BLOCK]) -> impl Iterator<Item = u8x16> {
+    let (parts, _) = block.as_chunks();
+    parts.iter().map(|part| u8x16::new(*part))
 }
 
-const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+/// Where a byte of the block is `byte`.
+#[inline]
+fn equal(block: &[u8; BLOCK], byte: u8) -> Bits {
+    let byte = u8x16::splat(byte);
+    bits(parts(block).map(|part| part.simd_eq(byte)))
+}
+
+#[cold]
+fn controls(block: &[u8; BLOCK]) -> Bits {
+    let most = u8x16::splat(0x1f);
+    bits(parts(block).map(|part| part.min(most).simd_eq(part)))
+}
+
+#[inline]
+fn bits(parts: impl Iterator<Item = u8x16>) -> Bits {
+    parts.enumerate().fold(0, |bits, (nth, part)| {
+        bits | Bits::from(part.to_bitmask()) << (16 * nth)
+    })
+}
+
+/// Which bytes stand behind a backslash that is not itself escaped; and whether the byte behind the block does. `carry` is
+/// that of the block before.
+///
+/// An escape begins at the first backslash of a row, and at every second one from there. Adding the beginnings to
+/// alternating bits carries through each row and leaves its parity behind.
+#[inline]
+const fn escaped(backslashes: Bits, carry: Bits) -> (Bits, Bits) {
+    const ODD: Bits = 0xaaaa_aaaa_aaaa_aaaa;
+    if backslashes == 0 {
+        return (carry, 0);
+    }
+    // An escaped backslash begins nothing.
+    let begins = backslashes & !carry;
+    let ends = (begins << 1 | ODD).wrapping_sub(begins) ^ ODD;
+    let escaped = ends ^ (backslashes | carry);
+    (escaped, (ends & backslashes) >> (BLOCK - 1))
+}
+
+/// Those of the escaped bytes that are not one of the letters of simple escapes.
+#[inline]
+fn not_simple(escaped: Bits, block: &[u8; BLOCK]) -> Bits {
+    let mut rest = escaped & !equal(block, b'n');
+    let mut odd = 0;
+    while rest != 0 {
+        let at = rest.trailing_zeros();
+        let byte = block.get(at as usize).copied().unwrap_or_default();
+        if !matches!(byte, b'/' | b'b' | b'f' | b'r' | b't') {
+            odd |= 1 << at;
+        }
+        rest &= rest - 1;
+    }
+    odd
 }
 
 /// Where the first special byte stands; the length if there is none.
@@ -124,6 +295,10 @@ pub(super) fn first_special(bytes: &[u8]) -> usize {
     }
     let special = rest.iter().position(|byte| is_special(*byte));
     special.unwrap_or(length)
+}
+
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 /// Sets the high bit of the first special byte of eight, and none before it. Above it, it may set some that are not:
@@ -181,5 +356,64 @@ mod tests {
             let expected = expected.map_or(bytes.len(), |found| at + found);
             assert_eq!(marks.next(at), expected, "from {at}");
         }
+    }
+
+    /// What a reader that goes byte by byte finds from inside a string on.
+    fn slow_stop(bytes: &[u8], from: usize) -> Stop {
+        let mut at = from;
+        let mut has_escapes = false;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' | 0..0x20 => break,
+                b'\\' => {
+                    has_escapes = true;
+                    at += 1;
+                    match bytes.get(at) {
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 1,
+                        _ => break,
+                    }
+                }
+                _ => at += 1,
+            }
+        }
+        Stop { at, has_escapes }
+    }
+
+    #[test]
+    fn ends_are_those_of_a_slow_reader() {
+        // Every row of backslashes across every border of blocks and windows, before everything that may follow.
+        for border in [BLOCK, 2 * BLOCK, WINDOW * BLOCK, 2 * WINDOW * BLOCK] {
+            for n_backslashes in 0..9 {
+                for before in 0..10 {
+                    for behind in ["\"", "n", "t/\"", "u0041\"", "x\"", "\u{1}", "é\"", ""] {
+                        let text = "a".repeat(border - before);
+                        let text = text + &"\\".repeat(n_backslashes) + behind;
+                        for tail in ["", "bc\\\"\""] {
+                            let text = format!("{text}{tail}");
+                            let stop = Ends::new(text.as_bytes()).next(0);
+                            assert_eq!(stop, slow_stop(text.as_bytes(), 0), "{text}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ends_are_found_one_behind_the_other() {
+        let text = r#""a\nb","","\\","é\"\\\"","\/","#.repeat(70);
+        let bytes = text.as_bytes();
+        let mut ends = Ends::new(bytes);
+        let mut at = 0;
+        while at < bytes.len() {
+            let stop = ends.next(at + 1);
+            assert_eq!(stop, slow_stop(bytes, at + 1), "from {at}");
+            at = stop.at + 2;
+        }
+        // A window that nobody asks for lies between.
+        let text = format!("[\"\\\\\",{}\"b\"]", "1,".repeat(WINDOW * BLOCK));
+        let mut ends = Ends::new(text.as_bytes());
+        assert_eq!(ends.next(2).at, 4);
+        assert_eq!(ends.next(text.len() - 3).at, text.len() - 2);
     }
 }

@@ -65,6 +65,8 @@ impl Writer {
     /// A member's name; its value must follow.
     pub fn key(&mut self, key: &str) -> &mut Self {
         self.comma();
+        // Once for all of it, in most cases.
+        self.out.reserve(key.len() + 3);
         self.out.push(b'"');
         push_escaped(&mut self.out, key);
         self.out.extend_from_slice(b"\":");

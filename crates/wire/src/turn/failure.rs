@@ -75,6 +75,38 @@ pub enum FailureKind {
     BrokenToolCall,
 }
 
+impl FailureKind {
+    /// The name used in records and filters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::Authentication => "authentication",
+            Self::Permission => "permission",
+            Self::Billing => "billing",
+            Self::NotFound => "not_found",
+            Self::UnknownPath => "unknown_path",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::MisdirectedRequest => "misdirected_request",
+            Self::Conflict => "conflict",
+            Self::RequestTimeout => "request_timeout",
+            Self::TooLarge => "too_large",
+            Self::HeadTooLarge => "head_too_large",
+            Self::ContextOverflow { .. } => "context_overflow",
+            Self::RateLimit => "rate_limit",
+            Self::Overloaded => "overloaded",
+            Self::Timeout => "timeout",
+            Self::Server => "server",
+            Self::UpstreamCredential => "upstream_credential",
+            Self::Truncated => "truncated",
+            Self::Malformed => "malformed",
+            Self::EmptyReply => "empty_reply",
+            Self::BrokenToolCall => "broken_tool_call",
+        }
+    }
+}
+
 impl Failure {
     /// A failure with nothing but a kind and a message.
     #[must_use]

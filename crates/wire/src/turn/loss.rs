@@ -1,5 +1,7 @@
 //! What a translation could not carry.
 
+use std::fmt::Display;
+
 /// Something that was left out, and where it stood.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loss {
@@ -22,15 +24,12 @@ impl Losses {
     /// Notes one per member.
     pub fn add_members<'a>(
         &mut self,
-        path: &str,
+        path: impl Display,
         members: impl IntoIterator<Item = &'a (bytestring::ByteString, bytestring::ByteString)>,
     ) {
         for (key, _) in members {
-            if path.is_empty() {
-                self.add(key.to_string());
-            } else {
-                self.add(format!("{path}.{key}"));
-            }
+            let path = format!("{path}.{key}");
+            self.add(path.strip_prefix('.').unwrap_or(&path));
         }
     }
 

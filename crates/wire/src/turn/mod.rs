@@ -6,6 +6,7 @@
 
 mod block;
 mod carried;
+mod data_uri;
 mod event;
 mod failure;
 mod fit;
@@ -16,7 +17,9 @@ mod loss;
 mod namespace;
 mod node;
 mod params;
+mod place;
 mod request;
+mod room;
 mod seal;
 mod sequence;
 mod stop;
@@ -28,6 +31,7 @@ pub use block::{
     Thinking, ToolInput, ToolResult, ToolUse,
 };
 pub use carried::{CarryStage, carries_signatures, restore_signatures};
+pub(crate) use data_uri::{data_uri, media_at};
 pub use event::{Delta, Event, Opening, Slot, Start};
 pub use failure::{Failure, FailureKind};
 pub use fit::{EventStage, ToolSupport, fit_tools, fit_tools_to, only_foreign_tool};
@@ -38,7 +42,9 @@ pub use loss::{Loss, Losses};
 pub use namespace::{NamespaceStage, Namespaces};
 pub use node::Node;
 pub use params::{Effort, OutputFormat, Params, ThinkingMode, ThoughtDisplay, ToolChoice};
+pub(crate) use place::Place;
 pub use request::{CacheHint, Message, Role, Tool, Turn};
+pub(crate) use room::room;
 pub use seal::{SEAL_PREFIX, Seal, SealKey, SealStage, opened};
 pub use sequence::{EmptyReply, Sequencer};
 pub use stop::{Stop, StopReason};

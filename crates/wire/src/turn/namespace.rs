@@ -39,6 +39,11 @@ impl Namespaces {
     /// Joins all names of a request: of its tools, of the calls in its history, of its choice. `None` if there is no
     /// namespace in it, and nothing was changed.
     pub fn flatten(turn: &mut Turn, params: &mut Params) -> Option<Self> {
+        let has_tools = turn.tools.iter().any(|tool| tool.namespace().is_some());
+        let mut blocks = turn.messages.iter().flat_map(|message| &message.blocks);
+        if !has_tools && !blocks.any(is_namespaced_call) {
+            return None;
+        }
         let mut own = Self::default();
         for tool in turn.tools.iter().filter(|tool| tool.namespace().is_none()) {
             own.plain.insert(tool.name().decode().into_owned());

@@ -17,6 +17,8 @@ pub struct Params {
     pub top_p: Option<ByteString>,
     /// Top-k sampling, as a JSON number.
     pub top_k: Option<ByteString>,
+    /// Makes sampling repeatable (Chat `seed`, Gemini `generationConfig.seed`), as a JSON number.
+    pub seed: Option<ByteString>,
     /// Texts that end the reply.
     pub stop: Vec<Text>,
     /// Whether and how the model thinks first.

@@ -47,3 +47,20 @@ pub enum StopReason {
     /// The provider compacted the conversation (Anthropic beta).
     Compaction,
 }
+
+impl StopReason {
+    /// The name used in records and filters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EndTurn => "end_turn",
+            Self::MaxTokens => "max_tokens",
+            Self::StopSequence => "stop_sequence",
+            Self::ToolUse => "tool_use",
+            Self::PauseTurn => "pause_turn",
+            Self::Refusal => "refusal",
+            Self::ContextWindow => "context_window",
+            Self::Compaction => "compaction",
+        }
+    }
+}

@@ -33,6 +33,7 @@ mod gemini_streams;
 #[cfg(test)]
 mod gemini_tokens;
 #[cfg(test)]
+mod linear;
 mod matrix;
 #[cfg(test)]
 mod responses_matrix;

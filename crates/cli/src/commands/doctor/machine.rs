@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use lingate_config::Environment;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::finding::Finding;
@@ -51,6 +52,58 @@ async fn free(listen: SocketAddr) -> Finding {
         owner,
         "end that process, or choose another port with `--port N` or `server.listen`; `lingate run` finds one by itself",
     )
+}
+
+/// What the gateways that run have against their providers.
+pub(super) async fn live(gateways: &[Entry]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for entry in gateways {
+        let providers = background::providers(entry).await.unwrap_or_default();
+        findings.extend(
+            providers
+                .iter()
+                .filter_map(|own| standing(&entry.url(), own)),
+        );
+    }
+    findings
+}
+
+/// One that a gateway leaves alone, in part or as a whole.
+fn standing(url: &str, provider: &Value) -> Option<Finding> {
+    let text = |name: &str| {
+        provider
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let state = text("state");
+    if matches!(state, "ok" | "disabled") {
+        return None;
+    }
+    let list = |name: &str| provider.get(name).and_then(Value::as_array);
+    let parts = list("keys").into_iter().chain(list("targets")).flatten();
+    let reasons = parts.filter_map(|own| {
+        let name = own.get("label").or_else(|| own.get("model"))?.as_str()?;
+        let limits = own.get("limits").and_then(Value::as_array);
+        let all = std::iter::once(own).chain(limits.into_iter().flatten());
+        let reasons: Vec<String> = all
+            .map(background::because)
+            .filter(|own| !own.is_empty())
+            .collect();
+        (!reasons.is_empty()).then(|| format!("{name}: {}", reasons.join("; ")))
+    });
+    let reasons: Vec<String> = reasons.collect();
+    let id = text("id");
+    let cause = match (state, reasons.is_empty()) {
+        ("drained", _) => "an operator took it out".to_owned(),
+        (_, true) => "its last requests failed".to_owned(),
+        (_, false) => reasons.join(", "),
+    };
+    let check = format!("provider {id} at {url}");
+    Some(Finding::warning(check, state.to_owned()).because(
+        cause,
+        format!("it is asked again by itself when the time is over; `lingate providers enable {id}` does not wait"),
+    ))
 }
 
 /// A proxy that clients would ask for the gateway's own address.
@@ -174,5 +227,24 @@ mod tests {
         assert_eq!(level(TOO_LITTLE - 1), Level::Problem);
         let missing = std::env::temp_dir().join("lingate-no-such/deep");
         assert!(disk("state", &missing).message.contains("MiB free"));
+    }
+
+    #[test]
+    fn a_provider_that_is_left_alone_says_why() {
+        let provider = |state: &str| {
+            serde_json::json!({"id": "up", "state": state,
+                "keys": [{"label": "up#1", "reason": "quota", "until": "T", "limits": []}],
+                "targets": [{"model": "m", "reason": null, "until": null}]})
+        };
+        assert!(standing("http://g", &provider("ok")).is_none());
+        let down = standing("http://g", &provider("down")).unwrap();
+        assert_eq!(
+            (down.check.as_str(), down.message.as_str()),
+            ("provider up at http://g", "down")
+        );
+        assert_eq!(down.cause.as_deref(), Some("up#1: quota, until T"));
+        let drained = standing("http://g", &provider("drained")).unwrap();
+        assert_eq!(drained.cause.as_deref(), Some("an operator took it out"));
+        assert!(drained.fix.unwrap().contains("lingate providers enable up"));
     }
 }

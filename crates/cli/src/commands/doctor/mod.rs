@@ -27,6 +27,7 @@ pub(crate) async fn run(args: Doctor, environment: SystemEnvironment) -> Result<
     let gateways = running(&directory).unwrap_or_default();
 
     let mut findings = machine::port(config.server.listen, &gateways).await;
+    findings.extend(machine::live(&gateways).await);
     findings.extend(machine::proxy(&environment));
     findings.push(machine::disk("state", directory.path()));
     findings.extend(

@@ -296,6 +296,7 @@ mod tests {
     fn answer(status: u16) -> ProbeAnswer {
         ProbeAnswer {
             status,
+            is_page: false,
             ahead: None,
             models: None,
             words: "words".to_owned(),

@@ -23,6 +23,8 @@ use crate::upstream::auth::CREDENTIALS;
 use crate::upstream::health::{Health, Lease};
 use crate::upstream::limits::whole_seconds;
 
+/// How the connector words that `timeouts.connect` has passed.
+const NOT_IN_TIME: &str = "deadline has elapsed";
 /// Wait before a key is asked again that hit a rate limit without an end: most such limits are of requests at one time.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Added by chance, as a share of it, so that a burst does not come back as one.
@@ -295,12 +297,20 @@ impl Failover {
     fn all_spent(&self, spent: &Spent) -> Failure {
         let list: Vec<String> = (spent.skipped.iter())
             .map(|skip| {
-                let seconds = whole_seconds(skip.wait);
-                format!("`{}` ({}, {seconds} s)", self.name(skip.index), why(skip))
+                let (name, why) = (self.name(skip.index), why(skip));
+                if skip.is_drained {
+                    return format!("`{name}` ({why})");
+                }
+                format!("`{name}` ({why}, {} s)", whole_seconds(skip.wait))
             })
             .collect();
+        // Nobody's limit is to be waited for where an operator has taken everything out.
+        let kind = match spent.soonest {
+            Some(_) => FailureKind::RateLimit,
+            None => FailureKind::Overloaded,
+        };
         let mut failure = Failure::new(
-            FailureKind::RateLimit,
+            kind,
             format!(
                 "nothing that serves this model can be asked now: {}",
                 list.join(", ")
@@ -326,7 +336,13 @@ impl Policy for Failover {
     }
 }
 
-fn query(config: &Config, table: &Table, asked: &Asked, candidates: &[Candidate]) -> Query {
+/// The board is asked this for an exchange that these candidates may serve.
+pub(crate) fn query(
+    config: &Config,
+    table: &Table,
+    asked: &Asked,
+    candidates: &[Candidate],
+) -> Query {
     let model = candidates
         .first()
         .and_then(|first| table.model(first.target.as_ref()?));
@@ -404,6 +420,7 @@ fn worth(failed: &Failed) -> u8 {
         // The last word, whatever came before.
         Fault::Request | Fault::Ours => 3,
         Fault::Unreachable
+        | Fault::Unanswered
         | Fault::Server
         | Fault::Overloaded
         | Fault::Timeout
@@ -446,7 +463,12 @@ fn fault_of(failure: &Failure) -> Fault {
         FailureKind::RateLimit => Fault::RateLimit,
         FailureKind::Overloaded => Fault::Overloaded,
         FailureKind::Timeout => Fault::Timeout,
-        FailureKind::Server if failure.message.contains(UNREACHABLE) => Fault::Unreachable,
+        FailureKind::Server if failure.message.contains(UNREACHABLE) => {
+            match failure.message.ends_with(NOT_IN_TIME) {
+                true => Fault::Unanswered,
+                false => Fault::Unreachable,
+            }
+        }
         FailureKind::Server => Fault::Server,
         FailureKind::Truncated => Fault::Cut,
         FailureKind::Malformed => Fault::Malformed,
@@ -456,7 +478,7 @@ fn fault_of(failure: &Failure) -> Fault {
 }
 
 fn why(skip: &Skip) -> &'static str {
-    skip.fault.map_or("breaker open", Fault::name)
+    skip.reason()
 }
 
 #[cfg(test)]

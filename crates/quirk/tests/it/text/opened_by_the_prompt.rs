@@ -73,6 +73,27 @@ fn calls_behind_and_in_such_thoughts() {
 }
 
 #[test]
+fn kimi_k3_closes_what_the_prompt_opened() {
+    check_all(
+        Family(GROUPS, "moonshotai/Kimi-K3"),
+        &[
+            (
+                "I think.<|close|>think<|sep|><|open|>response<|sep|>Hi.<|close|>response<|sep|><|close|>message<|sep|>",
+                "think I think. | text Hi. > end_turn",
+            ),
+            (
+                "I think.<|close|>think<|sep|><|open|>tools<|sep|><|open|>call tool=\"ls\" index=\"1\"<|sep|><|close|>call<|sep|><|close|>tools<|sep|>",
+                "think I think. | call ls {} > tool_use",
+            ),
+            (
+                "<|open|>think<|sep|>I think.<|close|>think<|sep|>Hi.",
+                "think I think. | text Hi. > end_turn",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_host_that_takes_the_thoughts_out_is_believed() {
     let stages = QWEN.stages();
     let pieces = [Piece::Reasoning("I think."), Piece::Content("Hi.")];

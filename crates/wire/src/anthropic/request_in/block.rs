@@ -2,9 +2,9 @@
 
 use super::Extra;
 use crate::Wire;
-use crate::anthropic::place::Place;
 use crate::anthropic::reply_block::foreign;
 use crate::json::{Kind, Text, Value};
+use crate::turn::Place;
 use crate::turn::{
     Block, CacheHint, Document, Foreign, Image, MediaSource, Node, SearchResult, ServerToolUse,
     Thinking, ToolInput, ToolResult, ToolUse,
@@ -35,13 +35,16 @@ impl Blocks<'_> {
                     .collect(),
                 )
             }
-            Kind::Array => value
-                .items()
-                .enumerate()
-                .map(|(nth, item)| {
-                    (item.kind() == Kind::Object).then(|| self.block(item, &place(Some(nth))))
-                })
-                .collect(),
+            Kind::Array => {
+                let mut blocks = Vec::with_capacity(value.items().count());
+                for (nth, item) in value.items().enumerate() {
+                    if item.kind() != Kind::Object {
+                        return None;
+                    }
+                    blocks.push(self.block(item, &place(Some(nth))));
+                }
+                Some(blocks)
+            }
             Kind::Null | Kind::Bool | Kind::Number | Kind::Object => None,
         }
     }

@@ -11,11 +11,10 @@ mod tool;
 use bytestring::ByteString;
 
 use self::block::Blocks;
-use super::place::Place;
 use crate::Wire;
 use crate::codec::Decoded;
 use crate::json::{Doc, Kind, Text, Value};
-use crate::turn::{Block, Failure, FailureKind, Message, Node, Params, Role, Turn};
+use crate::turn::{Block, Failure, FailureKind, Message, Node, Params, Place, Role, Turn};
 
 /// Members without a place of their own: name or path, and the value as received.
 type Extra = Vec<(ByteString, ByteString)>;
@@ -59,11 +58,12 @@ fn messages(value: Value<'_>) -> Result<Vec<Node<Message>>, Failure> {
     if value.kind() != Kind::Array {
         return Err(invalid("messages: expected an array of messages"));
     }
-    value
-        .items()
-        .enumerate()
-        .map(|(nth, value)| message(nth, value))
-        .collect()
+    // Counted first: a message is large, and moving all of them whenever there is no room for one more costs.
+    let mut messages = Vec::with_capacity(value.items().count());
+    for (nth, value) in value.items().enumerate() {
+        messages.push(message(nth, value)?);
+    }
+    Ok(messages)
 }
 
 fn message(nth: usize, value: Value<'_>) -> Result<Node<Message>, Failure> {

@@ -4,8 +4,8 @@ use super::Encoder;
 use super::conversation::is_bare_string;
 use super::fit::{Fit, Part};
 use crate::Wire;
-use crate::anthropic::place::Place;
 use crate::json::{Kind, Text, scan_reply};
+use crate::turn::Place;
 use crate::turn::{
     Block, CacheHint, Document, Foreign, MediaSource, Node, SearchResult, ToolInput, ToolResult,
     ToolUse,
@@ -297,7 +297,7 @@ impl Encoder<'_> {
         if self.is_own {
             self.json.members(extra);
         } else {
-            self.losses.add_members(&place.to_string(), extra);
+            self.losses.add_members(place, extra);
         }
     }
 

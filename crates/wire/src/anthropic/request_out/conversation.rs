@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use super::Encoder;
 use super::fit::{Fit, Part, holds_seal};
 use crate::Wire;
-use crate::anthropic::place::Place;
+use crate::turn::Place;
 use crate::turn::{Block, Message, Node, OutputFormat, Params, Role};
 
 /// What a request for "any JSON object" becomes: this wire knows schemas only.

@@ -4,8 +4,8 @@ use bytestring::ByteString;
 
 use super::Encoder;
 use crate::Wire;
-use crate::anthropic::place::Place;
 use crate::json::Text;
+use crate::turn::Place;
 use crate::turn::{
     Block, Document, Foreign, Image, MediaKind, MediaSource, Node, Seal, Thinking, opened,
 };

@@ -3,8 +3,8 @@
 use super::Encoder;
 use super::conversation::{lost_thinking, role_name};
 use super::fit::{Fit, Part};
-use crate::anthropic::place::Place;
 use crate::json::Text;
+use crate::turn::Place;
 use crate::turn::{Block, Message, Node, Role, Unanswered};
 
 /// Messages of one role that go out as one.
@@ -21,7 +21,7 @@ impl Encoder<'_> {
         let mut has_lost_thinking = false;
         for (nth, message) in messages.iter().enumerate() {
             let place = Place::root("messages", Some(nth));
-            self.losses.add_members(&place.to_string(), &message.extra);
+            self.losses.add_members(place, &message.extra);
             let mut parts = self.fit_all(message, nth);
             let role = match message.role {
                 Role::Assistant => {

@@ -14,14 +14,14 @@ mod tool;
 use crate::Wire;
 use crate::codec::{Decoded, Encoded, UpstreamContext};
 use crate::json::Writer;
-use crate::turn::Losses;
+use crate::turn::{Losses, room};
 
 /// Encodes a request. Total: what the wire cannot say is left out and noted.
 #[must_use]
 pub fn encode_request(decoded: &Decoded, upstream: &UpstreamContext<'_>) -> Encoded {
     let Decoded { turn, params } = decoded;
     let mut encoder = Encoder {
-        json: Writer::with_capacity(4096),
+        json: Writer::with_capacity(room(turn)),
         losses: Losses::default(),
         upstream,
         is_own: turn.origin == Wire::Anthropic,

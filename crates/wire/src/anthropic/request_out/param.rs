@@ -4,6 +4,7 @@ use bytestring::ByteString;
 
 use super::Encoder;
 use crate::Wire;
+use crate::codec::is_told;
 use crate::turn::{Effort, OutputFormat, Params, ThinkingMode, Tool, ToolChoice, Turn};
 
 /// The output limit where the client sets none: this API asks for one, and agents need room for whole files.
@@ -225,9 +226,14 @@ impl Encoder<'_> {
 
     /// The body's other members: copied on this wire, lost from another.
     fn others(&mut self, turn: &Turn, params: &Params) {
+        if params.seed.is_some() {
+            self.losses.add("seed");
+        }
         for (key, value) in &params.extra {
             if !self.is_own {
-                self.losses.add(key.to_string());
+                if !is_told(turn.origin, key, value) {
+                    self.losses.add(key.to_string());
+                }
             } else if key.starts_with("system[") {
                 let nth = key
                     .strip_prefix("system[")

@@ -2,8 +2,8 @@
 
 use super::Encoder;
 use crate::Wire;
-use crate::anthropic::place::Place;
 use crate::json::Text;
+use crate::turn::Place;
 use crate::turn::{Node, Tool};
 
 /// The schema of a tool whose client gave none: this API asks for one.
@@ -57,7 +57,7 @@ impl Encoder<'_> {
                 if self.is_own {
                     self.json.members(extra);
                 } else {
-                    self.losses.add_members(&place.to_string(), extra);
+                    self.losses.add_members(place, extra);
                 }
                 self.cache_control(*cache);
                 self.json.end_object();

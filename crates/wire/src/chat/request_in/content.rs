@@ -6,6 +6,7 @@ use crate::Wire;
 use crate::json::{Kind, Text, Value};
 use crate::turn::{
     Block, CacheHint, Document, Foreign, Image, Media, MediaKind, MediaSource, Node, Thinking,
+    media_at,
 };
 
 /// The blocks of a `content` member.
@@ -86,7 +87,7 @@ fn image(part: Value<'_>) -> Option<Block> {
     let holder = part.get("image_url")?;
     let url = holder.text().or_else(|| holder.get("url")?.text())?;
     Some(Block::Image(Image {
-        source: source(&url),
+        source: media_at(&url),
         detail: holder
             .get("detail")
             .or_else(|| part.get("detail"))
@@ -114,7 +115,7 @@ fn video(part: Value<'_>) -> Option<Block> {
     let url = holder.text().or_else(|| holder.get("url")?.text())?;
     Some(Block::Media(Media {
         kind: MediaKind::Video,
-        source: source(&url),
+        source: media_at(&url),
         extra: Vec::new(),
     }))
 }
@@ -125,7 +126,7 @@ fn document(part: Value<'_>) -> Option<Block> {
         file.get("file_data").and_then(Value::text),
         file.get("file_id").and_then(Value::text),
     ) {
-        (Some(data), _) => source(&data),
+        (Some(data), _) => media_at(&data),
         (None, Some(id)) => MediaSource::File(id),
         (None, None) => MediaSource::Url(file.get("file_url")?.text()?),
     };
@@ -136,22 +137,6 @@ fn document(part: Value<'_>) -> Option<Block> {
         cache: cache_hint(part),
         extra: Vec::new(),
     }))
-}
-
-/// Takes a data URI apart; any other address stays one.
-fn source(url: &Text) -> MediaSource {
-    let plain = url.to_plain();
-    let in_body = |text: &str| Text::plain(plain.slice_ref(text));
-    let parts = plain
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(','));
-    match parts.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data))) {
-        Some((head, data)) => MediaSource::Base64 {
-            media_type: in_body(head.split(';').next().unwrap_or_default()),
-            data: in_body(data),
-        },
-        None => MediaSource::Url(url.clone()),
-    }
 }
 
 /// Makes a node of what was decoded from `raw`: without its bytes if they hold a seal of ours.

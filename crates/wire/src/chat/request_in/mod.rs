@@ -13,6 +13,7 @@ use crate::turn::{Failure, Turn};
 use crate::{Decoded, Wire};
 
 use super::peek::{invalid, messages as messages_of, model};
+pub(crate) use params::is_told;
 pub(super) use params::thinking_of;
 
 /// Members that have a place of their own in the hub.

@@ -9,13 +9,14 @@ use super::content::cache_hint;
 use super::others;
 
 /// Members that have a place in [`Params`], or only say what is the default.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "max_tokens",
     "max_completion_tokens",
     "stream",
     "temperature",
     "top_p",
     "top_k",
+    "seed",
     "stop",
     "response_format",
     "parallel_tool_calls",
@@ -57,6 +58,7 @@ pub(super) fn decode(root: Value<'_>, elsewhere: &[&str]) -> (Params, Option<Cac
         temperature: number("temperature"),
         top_p: number("top_p"),
         top_k: number("top_k"),
+        seed: number("seed"),
         stop: root.get("stop").map(stop).unwrap_or_default(),
         thinking,
         thoughts: None,
@@ -127,6 +129,22 @@ fn among(allowed: Value<'_>) -> Option<ToolChoice> {
             .get("mode")
             .is_some_and(|mode| mode.is_str("required")),
     })
+}
+
+/// Whether a member that stays among the others, to be copied on this wire, is wholly told by the parameters.
+pub(crate) fn is_told(key: &str, raw: &ByteString) -> bool {
+    let has_only = |value: Value<'_>, keys: &[&str]| {
+        value.kind() != Kind::Object || value.members().all(|(key, _)| keys.contains(&&*key))
+    };
+    let keys: &[&str] = match key {
+        "reasoning_effort" | "enable_thinking" => &[],
+        "thinking" => &["type", "budget_tokens"],
+        "reasoning" => &["effort", "max_tokens", "enabled"],
+        "chat_template_kwargs" => &["thinking", "enable_thinking"],
+        _ => return false,
+    };
+    let told = thinking_of(&[(key.into(), raw.clone())]) != (None, None);
+    told && scan(raw).is_ok_and(|doc| has_only(doc.root(), keys))
 }
 
 /// What the members by which clients ask for thinking amount to. They stay among the others, to be copied where the

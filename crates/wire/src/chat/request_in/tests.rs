@@ -240,7 +240,7 @@ fn parameters() {
         (vec!["x".into()], Some("u".into()), Some("k".into()))
     );
     assert_eq!((all.parallel_tool_calls, all.stream), (Some(false), true));
-    assert_eq!(all.extra, [("seed".into(), "3".into())]);
+    assert_eq!((all.seed.as_deref(), all.extra.len()), (Some("3"), 0));
     assert_eq!(params(r#""stop":["a","b"]"#).stop.len(), 2);
     assert_eq!(params(r#""reasoning_effort":null"#).effort, None);
 
@@ -348,4 +348,23 @@ fn what_is_wrong_is_named() {
         assert_eq!(decoded(body).unwrap_err(), message);
     }
     assert!(decoded(r#"{"model":"m","messages":[],"n":1,"tools":null}"#).is_ok());
+}
+
+/// What another wire loses nothing by, because the parameters tell all of it.
+#[test]
+fn members_that_are_told_by_the_parameters() {
+    for (key, raw, is_told) in [
+        ("reasoning_effort", r#""high""#, true),
+        ("reasoning_effort", r#""someday""#, false),
+        ("thinking", r#"{"type":"enabled","budget_tokens":5}"#, true),
+        ("thinking", r#"{"type":"enabled","keep":"all"}"#, false),
+        ("enable_thinking", "true", true),
+        ("reasoning", r#"{"effort":"low"}"#, true),
+        ("reasoning", r#"{"effort":"low","exclude":true}"#, false),
+        ("chat_template_kwargs", r#"{"thinking":false}"#, true),
+        ("chat_template_kwargs", r#"{"thinking":false,"x":1}"#, false),
+        ("logprobs", "true", false),
+    ] {
+        assert_eq!(params::is_told(key, &raw.into()), is_told, "{key}: {raw}");
+    }
 }

@@ -2,7 +2,9 @@
 
 use crate::Wire;
 use crate::json::{Text, scan_reply};
-use crate::turn::{Block, Message, Node, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, opened};
+use crate::turn::{
+    Block, Message, Node, Place, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, opened,
+};
 
 use super::super::dialect::ReasoningField;
 use super::super::reasoning;
@@ -29,14 +31,15 @@ impl Out<'_> {
             blocks.map(move |(at, block)| (nth, at, block))
         });
         for (nth, at, block) in blocks {
-            let path = format!("messages[{nth}].content[{at}]");
+            let message = Place::root("messages", Some(nth));
+            let path = message.below("content", Some(at));
             let continues = std::mem::take(&mut follows_text);
             match &**block {
                 Block::Text { .. } | Block::Refusal(_) => {
                     follows_text = true;
                     self.text(block, &path, continues, &mut spoken.texts);
                 }
-                Block::Thinking(thinking) => spoken.thoughts.push((thinking, path)),
+                Block::Thinking(thinking) => spoken.thoughts.push((thinking, path.to_string())),
                 Block::ToolUse(call) => {
                     self.call_losses(call, &path);
                     spoken.calls.push(call);
@@ -47,14 +50,14 @@ impl Out<'_> {
                 }
                 Block::ServerTool(step) => {
                     spoken.texts.extend(server_tool::told(step));
-                    self.losses.add(path);
+                    self.losses.add(&path);
                 }
                 Block::Foreign(_)
                 | Block::Document(_)
                 | Block::Image(_)
                 | Block::ToolResult(_)
                 | Block::ToolReference { .. }
-                | Block::SearchResult(_) => self.losses.add(path),
+                | Block::SearchResult(_) => self.losses.add(&path),
             }
         }
         if spoken.texts.is_empty() && spoken.calls.is_empty() {
@@ -88,7 +91,13 @@ impl Out<'_> {
 
     /// Adjacent texts are one answer that citations or a continuation cut: they are put together again. Texts that
     /// something stood between are kept apart.
-    fn text(&mut self, block: &Node<Block>, path: &str, continues: bool, texts: &mut Vec<Part>) {
+    fn text(
+        &mut self,
+        block: &Node<Block>,
+        path: &Place<'_>,
+        continues: bool,
+        texts: &mut Vec<Part>,
+    ) {
         let mut parts = Vec::new();
         self.part(block, path, &mut parts);
         for part in parts {
@@ -105,7 +114,7 @@ impl Out<'_> {
         }
     }
 
-    fn call_losses(&mut self, call: &ToolUse, path: &str) {
+    fn call_losses(&mut self, call: &ToolUse, path: &Place<'_>) {
         if call.cache.is_some() {
             self.losses.add(format!("{path}.cache_control"));
         }

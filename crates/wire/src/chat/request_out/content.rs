@@ -4,7 +4,7 @@ use bytestring::ByteString;
 
 use crate::Wire;
 use crate::json::Text;
-use crate::turn::{Block, CacheHint, Node};
+use crate::turn::{Block, CacheHint, Node, Place};
 
 use super::super::dialect::CacheSpelling;
 use super::Out;
@@ -225,7 +225,7 @@ impl Out<'_> {
     pub(super) fn carried_hint(
         &mut self,
         hint: Option<CacheHint>,
-        path: &str,
+        path: &Place<'_>,
     ) -> Option<CacheHint> {
         if hint.is_some() && self.dialect.cache == CacheSpelling::None {
             self.losses.add(format!("{path}.cache_control"));
@@ -235,7 +235,7 @@ impl Out<'_> {
     }
 
     /// Turns a block into parts of a message that is not the model's.
-    pub(super) fn part(&mut self, block: &Node<Block>, path: &str, parts: &mut Vec<Part>) {
+    pub(super) fn part(&mut self, block: &Node<Block>, path: &Place<'_>, parts: &mut Vec<Part>) {
         match &**block {
             Block::Text {
                 text,

@@ -8,14 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use crate::Wire;
 use crate::json::Text;
 use crate::turn::{
-    Block, CacheHint, Document, Image, Media, MediaKind, MediaSource, Node, SearchResult,
+    Block, CacheHint, Document, Image, Media, MediaKind, MediaSource, Node, Place, SearchResult,
+    data_uri,
 };
 
 use super::Out;
 use super::content::{Part, PartKind};
 
 impl Out<'_> {
-    pub(super) fn image(&mut self, image: &Image, path: &str, parts: &mut Vec<Part>) {
+    pub(super) fn image(&mut self, image: &Image, path: &Place<'_>, parts: &mut Vec<Part>) {
         let cache = self.carried_hint(image.cache, path);
         let url = match &image.source {
             MediaSource::Base64 { media_type, data } => data_uri(media_type, data),
@@ -50,7 +51,7 @@ impl Out<'_> {
         &mut self,
         block: &Node<Block>,
         media: &Media,
-        path: &str,
+        path: &Place<'_>,
         parts: &mut Vec<Part>,
     ) {
         let kind = match (block.raw(Wire::Chat), media.kind, &media.source) {
@@ -78,7 +79,12 @@ impl Out<'_> {
     }
 
     /// Text goes in as text, everything else as a file.
-    pub(super) fn document(&mut self, document: &Document, path: &str, parts: &mut Vec<Part>) {
+    pub(super) fn document(
+        &mut self,
+        document: &Document,
+        path: &Place<'_>,
+        parts: &mut Vec<Part>,
+    ) {
         let cache = self.carried_hint(document.cache, path);
         self.losses.add_members(path, &document.extra);
         let name = document
@@ -137,7 +143,8 @@ impl Out<'_> {
                     parts.push(Part::text(head));
                 }
                 for (at, block) in blocks.iter().enumerate() {
-                    self.part(block, &format!("{path}.source.content[{at}]"), parts);
+                    let source = path.below("source", None);
+                    self.part(block, &source.below("content", Some(at)), parts);
                 }
                 if let Some(last) = parts.last_mut() {
                     last.cache = last.cache.or(cache);
@@ -149,7 +156,7 @@ impl Out<'_> {
     pub(super) fn search_result(
         &mut self,
         result: &SearchResult,
-        path: &str,
+        path: &Place<'_>,
         parts: &mut Vec<Part>,
     ) {
         let newline = || Text::from_static("\n");
@@ -159,19 +166,10 @@ impl Out<'_> {
             result.source.clone(),
         ]));
         for (at, block) in result.content.iter().enumerate() {
-            self.part(block, &format!("{path}.content[{at}]"), parts);
+            self.part(block, &path.below("content", Some(at)), parts);
         }
         self.losses.add_members(path, &result.extra);
     }
-}
-
-fn data_uri(media_type: &Text, data: &Text) -> Vec<Text> {
-    vec![
-        Text::from_static("data:"),
-        media_type.clone(),
-        Text::from_static(";base64,"),
-        data.clone(),
-    ]
 }
 
 /// The short name that `input_audio.format` has for a media type.

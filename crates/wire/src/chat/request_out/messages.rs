@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use crate::Wire;
 use crate::json::Text;
-use crate::turn::{Block, Message, Node, OutputFormat, Role, ToolResult, Unanswered};
+use crate::turn::{Block, Message, Node, OutputFormat, Place, Role, ToolResult, Unanswered};
 
 use super::Out;
 use super::content::Part;
@@ -52,9 +52,9 @@ impl Out<'_> {
         }
         let mut parts = Vec::new();
         for (at, block) in turn.system.iter().enumerate() {
-            let path = format!("system[{at}]");
+            let path = Place::root("system", Some(at));
             if is_attribution(block) {
-                self.losses.add(path);
+                self.losses.add(&path);
             } else {
                 self.part(block, &path, &mut parts);
             }
@@ -79,7 +79,7 @@ impl Out<'_> {
         let mut rest = self.decoded.turn.messages.as_slice();
         let mut at = 0;
         while let Some((message, later)) = rest.split_first() {
-            let path = format!("messages[{at}]");
+            let path = Place::root("messages", Some(at));
             let mut n = 1;
             match (message.raw(Wire::Chat), message.role) {
                 (Some(raw), _) => {
@@ -102,7 +102,7 @@ impl Out<'_> {
             let (written, later) = rest.split_at_checked(n).unwrap_or_default();
             for (message, at) in written.iter().zip(at..).filter(|_| is_written) {
                 self.losses
-                    .add_members(&format!("messages[{at}]"), &message.extra);
+                    .add_members(&Place::root("messages", Some(at)), &message.extra);
             }
             rest = later;
             at += n;
@@ -133,12 +133,12 @@ impl Out<'_> {
 
     /// Instructions in the middle of a conversation stay where they are: at the top they would change the whole prefix.
     /// Hosts take no system message there, so that they become a user's message, marked as what they are.
-    fn reminder(&mut self, message: &Message, path: &str, walk: &mut Walk) {
+    fn reminder(&mut self, message: &Message, path: &Place<'_>, walk: &mut Walk) {
         let mut parts = Vec::new();
         for (at, block) in message.blocks.iter().enumerate() {
-            let path = format!("{path}.content[{at}]");
+            let path = path.below("content", Some(at));
             if is_attribution(block) {
-                self.losses.add(path);
+                self.losses.add(&path);
             } else {
                 self.part(block, &path, &mut parts);
             }
@@ -159,11 +159,11 @@ impl Out<'_> {
         }
     }
 
-    fn user(&mut self, message: &Message, path: &str, walk: &mut Walk) {
+    fn user(&mut self, message: &Message, path: &Place<'_>, walk: &mut Walk) {
         let mut attached = Vec::new();
         let mut said = Vec::new();
         for (at, block) in message.blocks.iter().enumerate() {
-            let path = format!("{path}.content[{at}]");
+            let path = path.below("content", Some(at));
             let Block::ToolResult(result) = &**block else {
                 self.part(block, &path, &mut said);
                 continue;
@@ -190,7 +190,7 @@ impl Out<'_> {
         &mut self,
         block: &Node<Block>,
         result: &ToolResult,
-        path: &str,
+        path: &Place<'_>,
         attached: &mut Vec<Part>,
     ) {
         match block.raw(Wire::Chat) {

@@ -16,7 +16,7 @@ mod thinking;
 mod tools;
 
 use crate::json::Writer;
-use crate::turn::{Block, Losses, Message, Node, Turn};
+use crate::turn::{Losses, room};
 use crate::{Decoded, Encoded, UpstreamContext, Wire};
 
 use super::dialect::{CacheSpelling, Dialect};
@@ -30,7 +30,7 @@ pub fn encode_request(
     dialect: &Dialect,
 ) -> Encoded {
     let mut out = Out {
-        w: Writer::with_capacity(capacity(&decoded.turn)),
+        w: Writer::with_capacity(room(&decoded.turn)),
         losses: Losses::default(),
         decoded,
         upstream,
@@ -70,34 +70,6 @@ impl Out<'_> {
     /// is a list in one request and a string in the next is not the same prompt.
     fn keeps_parts(&self) -> bool {
         self.dialect.cache != CacheSpelling::None
-    }
-}
-
-/// Room for the body: what came in plus the wire's own words.
-fn capacity(turn: &Turn) -> usize {
-    let of_message = |message: &Node<Message>| -> usize {
-        message.blocks.iter().map(of_block).sum::<usize>() + 64
-    };
-    turn.messages.iter().map(of_message).sum::<usize>()
-        + turn.system.iter().map(of_block).sum::<usize>()
-        + (turn.tools.len() << 11)
-        + 1024
-}
-
-fn of_block(block: &Node<Block>) -> usize {
-    64 + match &**block {
-        Block::Text { text, .. } => text.wire_len(),
-        Block::Thinking(thinking) => thinking.text.wire_len(),
-        Block::ToolResult(result) => result.content.iter().map(of_block).sum(),
-        Block::ToolUse(_)
-        | Block::Image(_)
-        | Block::Media(_)
-        | Block::Document(_)
-        | Block::ToolReference { .. }
-        | Block::SearchResult(_)
-        | Block::ServerTool(_)
-        | Block::Refusal(_)
-        | Block::Foreign(_) => 256,
     }
 }
 

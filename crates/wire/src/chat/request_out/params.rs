@@ -66,6 +66,9 @@ impl Out<'_> {
             Some(_) => self.losses.add("top_k"),
             None => {}
         }
+        if let Some(seed) = &params.seed {
+            self.w.key("seed").raw(seed);
+        }
     }
 
     fn stop(&mut self) {

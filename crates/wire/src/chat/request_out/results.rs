@@ -1,7 +1,7 @@
 //! Results of tool calls.
 
 use crate::json::Text;
-use crate::turn::{CacheHint, ToolResult};
+use crate::turn::{CacheHint, Place, ToolResult};
 
 use super::Out;
 use super::content::Part;
@@ -12,7 +12,12 @@ pub(super) struct Orphan<'a>(pub(super) &'a ToolResult);
 impl Out<'_> {
     /// Writes a `tool` message. It can hold nothing but text, so that pictures and files go into `attached`, for the user
     /// message behind the batch, and a line says so.
-    pub(super) fn result(&mut self, result: &ToolResult, path: &str, attached: &mut Vec<Part>) {
+    pub(super) fn result(
+        &mut self,
+        result: &ToolResult,
+        path: &Place<'_>,
+        attached: &mut Vec<Part>,
+    ) {
         let (mut lines, cache) = self.lines(result, path, attached);
         if result.is_error {
             lines.insert(0, vec![Text::from_static("Error: ")]);
@@ -51,13 +56,13 @@ impl Out<'_> {
     fn lines(
         &mut self,
         result: &ToolResult,
-        path: &str,
+        path: &Place<'_>,
         attached: &mut Vec<Part>,
     ) -> (Vec<Vec<Text>>, Option<CacheHint>) {
         let mut cache = self.carried_hint(result.cache, path);
         let mut parts = Vec::new();
         for (at, block) in result.content.iter().enumerate() {
-            self.part(block, &format!("{path}.content[{at}]"), &mut parts);
+            self.part(block, &path.below("content", Some(at)), &mut parts);
         }
         let mut lines = Vec::new();
         let (mut n_images, mut n_documents) = (0, 0);
@@ -87,7 +92,7 @@ impl Out<'_> {
     }
 
     /// Says in a user message what a result without its call says.
-    pub(super) fn orphan(&mut self, orphan: &Orphan<'_>, path: &str, said: &mut Vec<Part>) {
+    pub(super) fn orphan(&mut self, orphan: &Orphan<'_>, path: &Place<'_>, said: &mut Vec<Part>) {
         let mut attached = Vec::new();
         let mut pieces = vec![Text::from_static(if orphan.0.is_error {
             "[Result of an earlier tool call] Error:"

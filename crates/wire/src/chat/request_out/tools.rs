@@ -9,7 +9,7 @@
 
 use crate::Wire;
 use crate::json::Text;
-use crate::turn::{Block, Node, Tool, ToolChoice, Turn};
+use crate::turn::{Block, Node, Place, Tool, ToolChoice, Turn};
 
 use super::Out;
 
@@ -202,7 +202,7 @@ impl Out<'_> {
             self.w.raw(raw);
             return;
         }
-        let path = format!("tools[{at}]");
+        let path = Place::root("tools", Some(at));
         match &**tool {
             Tool::Function {
                 name,

@@ -50,6 +50,7 @@ fn known(key: &str, value: Value<'_>, params: &mut Params) -> Option<()> {
         "temperature" => params.temperature = Some(number()?),
         "topP" => params.top_p = Some(number()?),
         "topK" => params.top_k = Some(number()?),
+        "seed" => params.seed = Some(number()?),
         "stopSequences" if value.kind() == Kind::Array => {
             params.stop = value.items().map(Value::text).collect::<Option<_>>()?;
         }

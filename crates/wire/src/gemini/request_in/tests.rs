@@ -157,6 +157,22 @@ fn results_in_every_habit() {
     gives(r#","response":{}"#, "c gives []");
     gives(r#","response":{"output":"ok"}"#, "c gives [text ok]");
     gives(r#","response":{"result":[1]}"#, "c gives [text [1]]");
+    gives(
+        r#","response":{"name":"f","content":"fine"}"#,
+        "c gives [text fine]",
+    );
+    gives(
+        r#","response":{"name":"g","content":"fine"}"#,
+        r#"c gives [text {"name":"g","content":"fine"}]"#,
+    );
+    gives(
+        r#","response":{"name":"f","output":"fine"}"#,
+        r#"c gives [text {"name":"f","output":"fine"}]"#,
+    );
+    gives(
+        r#","response":{"content":"fine"}"#,
+        r#"c gives [text {"content":"fine"}]"#,
+    );
     gives(r#","response":{"output":""}"#, "c gives []");
     gives(r#","response":{"error":"no"}"#, "c fails [text no]");
     gives(
@@ -286,6 +302,7 @@ fn parameters() {
             "thinkingConfig":{"includeThoughts":true,"thinkingBudget":-1,"thinkingLevel":"LOW","new":1}}}"#;
     let params = decoded(config).unwrap().params;
     assert_eq!(params.temperature.as_deref(), Some("1.50"));
+    assert_eq!(params.seed.as_deref(), Some("7"));
     assert_eq!(params.max_tokens, Some(9));
     assert_eq!(params.stop, ["a"]);
     assert_eq!(params.thinking, Some(ThinkingMode::Adaptive));
@@ -298,7 +315,6 @@ fn parameters() {
             "safetySettings",
             "labels",
             "cachedContent",
-            "generationConfig.seed",
             "generationConfig.thinkingConfig.new",
         ]
     );

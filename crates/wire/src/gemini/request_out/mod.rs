@@ -16,7 +16,7 @@ mod schema;
 mod tools;
 
 use crate::json::Writer;
-use crate::turn::{Block, Losses, Message, Node, Turn};
+use crate::turn::{Losses, room};
 use crate::{Decoded, Encoded, UpstreamContext, Wire};
 
 use model::Generation;
@@ -27,7 +27,7 @@ pub use tools::unservable_tools;
 #[must_use]
 pub fn encode_request(decoded: &Decoded, upstream: &UpstreamContext<'_>) -> Encoded {
     let mut out = Out {
-        w: Writer::with_capacity(capacity(&decoded.turn)),
+        w: Writer::with_capacity(room(&decoded.turn)),
         losses: Losses::default(),
         decoded,
         upstream,
@@ -58,25 +58,6 @@ impl Out<'_> {
     /// Whether the client speaks this wire too: then what it said is not repaired, and its own members go out again.
     fn is_own(&self) -> bool {
         self.decoded.turn.origin == Wire::Gemini
-    }
-}
-
-/// Room for the body: what came in plus the wire's own words.
-fn capacity(turn: &Turn) -> usize {
-    let of_message = |message: &Node<Message>| -> usize {
-        message.blocks.iter().map(of_block).sum::<usize>() + 64
-    };
-    turn.messages.iter().map(of_message).sum::<usize>()
-        + turn.system.iter().map(of_block).sum::<usize>()
-        + (turn.tools.len() << 11)
-        + 1024
-}
-
-fn of_block(block: &Node<Block>) -> usize {
-    64 + match &**block {
-        Block::Text { text, .. } => text.wire_len(),
-        Block::ToolResult(result) => result.content.iter().map(of_block).sum(),
-        _ => 256,
     }
 }
 

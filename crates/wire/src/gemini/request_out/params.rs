@@ -19,7 +19,9 @@ impl Out<'_> {
         let decoded = self.decoded;
         for (key, value) in &decoded.params.extra {
             if !self.is_own() || key.starts_with("systemInstruction.") {
-                self.losses.add(key.to_string());
+                if !decoded.tells(key, value) {
+                    self.losses.add(key.to_string());
+                }
             } else if !key.contains('.') {
                 self.w.key(key).raw(value);
             }
@@ -39,6 +41,9 @@ impl Out<'_> {
         self.w.begin_object();
         self.sampling();
         self.limits();
+        if let Some(seed) = &self.decoded.params.seed {
+            self.w.key("seed").raw(seed);
+        }
         self.below("generationConfig.", &["thinkingConfig."]);
         self.format();
         self.thinking();

@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use crate::Wire;
 use crate::json::{Kind, Text, Value};
 use crate::turn::{
-    Block, CacheHint, Document, Foreign, Image, Media, MediaKind, MediaSource, Node,
+    Block, CacheHint, Document, Foreign, Image, Media, MediaKind, MediaSource, Node, media_at,
 };
 
 /// The blocks of a `content` or `output` member.
@@ -99,7 +99,7 @@ fn image(part: Value<'_>) -> Option<Block> {
         .get("image_url")
         .and_then(|holder| holder.text().or_else(|| holder.get("url")?.text()));
     let source = match url {
-        Some(url) => source(&url),
+        Some(url) => media_at(&url),
         None => MediaSource::File(part.get("file_id")?.text()?),
     };
     Some(Block::Image(Image {
@@ -113,7 +113,7 @@ fn document(part: Value<'_>) -> Option<Block> {
     let file = part.get("file").unwrap_or(part);
     let text = |key: &str| file.get(key).and_then(Value::text);
     let source = match (text("file_data"), text("file_id"), text("file_url")) {
-        (Some(data), ..) => match source(&data) {
+        (Some(data), ..) => match media_at(&data) {
             // Base64 without the head that says what it is: documents are PDFs, unless their name says otherwise.
             MediaSource::Url(data) => MediaSource::Base64 {
                 media_type: media_type(text("filename")),
@@ -162,20 +162,4 @@ fn audio(part: Value<'_>) -> Option<Block> {
         },
         extra: Vec::new(),
     }))
-}
-
-/// Takes a data URI apart; any other address stays one.
-fn source(url: &Text) -> MediaSource {
-    let plain = url.to_plain();
-    let in_body = |text: &str| Text::plain(plain.slice_ref(text));
-    let parts = plain
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(','));
-    match parts.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data))) {
-        Some((head, data)) => MediaSource::Base64 {
-            media_type: in_body(head.split(';').next().unwrap_or_default()),
-            data: in_body(data),
-        },
-        None => MediaSource::Url(url.clone()),
-    }
 }

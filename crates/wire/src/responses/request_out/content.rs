@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use crate::Wire;
 use crate::json::Text;
 use crate::turn::{
-    Block, CacheHint, Document, Image, Media, MediaKind, MediaSource, Node, SearchResult,
+    Block, CacheHint, Document, Image, Media, MediaKind, MediaSource, Node, SearchResult, data_uri,
 };
 
 use super::Out;
@@ -319,15 +319,6 @@ impl Out<'_> {
         }
         self.losses.add_members(path, &result.extra);
     }
-}
-
-fn data_uri(media_type: &Text, data: &Text) -> Vec<Text> {
-    vec![
-        Text::from_static("data:"),
-        media_type.clone(),
-        Text::from_static(";base64,"),
-        data.clone(),
-    ]
 }
 
 /// The text of a document that is text, though it came as base64.

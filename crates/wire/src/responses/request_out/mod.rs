@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::json::Writer;
-use crate::turn::{Block, Losses, Message, Node, ToolInput, ToolUse, Turn};
+use crate::turn::{Block, Losses, ToolInput, ToolUse, Turn, room};
 use crate::{Decoded, Encoded, UpstreamContext, Wire};
 
 /// Encodes a request. `has_breakpoints`: the host takes cache hints on parts (`prompt_cache_breakpoint`).
@@ -29,7 +29,7 @@ pub fn encode_request(
     has_breakpoints: bool,
 ) -> Encoded {
     let mut out = Out {
-        w: Writer::with_capacity(capacity(&decoded.turn)),
+        w: Writer::with_capacity(room(&decoded.turn)),
         losses: Losses::default(),
         decoded,
         upstream,
@@ -85,34 +85,6 @@ fn freeform_calls(turn: &Turn) -> HashSet<Cow<'_, str>> {
             _ => None,
         })
         .collect()
-}
-
-/// Room for the body: what came in plus the wire's own words.
-fn capacity(turn: &Turn) -> usize {
-    let of_message = |message: &Node<Message>| -> usize {
-        message.blocks.iter().map(of_block).sum::<usize>() + 64
-    };
-    turn.messages.iter().map(of_message).sum::<usize>()
-        + turn.system.iter().map(of_block).sum::<usize>()
-        + (turn.tools.len() << 11)
-        + 1024
-}
-
-fn of_block(block: &Node<Block>) -> usize {
-    96 + match &**block {
-        Block::Text { text, .. } => text.wire_len(),
-        Block::Thinking(thinking) => thinking.text.wire_len(),
-        Block::ToolResult(result) => result.content.iter().map(of_block).sum(),
-        Block::ToolUse(_)
-        | Block::Image(_)
-        | Block::Media(_)
-        | Block::Document(_)
-        | Block::ToolReference { .. }
-        | Block::SearchResult(_)
-        | Block::ServerTool(_)
-        | Block::Refusal(_)
-        | Block::Foreign(_) => 256,
-    }
 }
 
 #[cfg(test)]

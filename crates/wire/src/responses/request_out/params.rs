@@ -30,8 +30,10 @@ impl Out<'_> {
         if self.is_same_wire() {
             self.own(|key| !EARLY.contains(&key));
         } else {
-            for (key, _) in &self.decoded.params.extra {
-                self.losses.add(key.to_string());
+            for (key, raw) in &self.decoded.params.extra {
+                if !self.decoded.tells(key, raw) {
+                    self.losses.add(key.to_string());
+                }
             }
         }
     }
@@ -66,6 +68,9 @@ impl Out<'_> {
         }
         if params.top_k.is_some() {
             self.losses.add("top_k");
+        }
+        if params.seed.is_some() {
+            self.losses.add("seed");
         }
         for at in 0..params.stop.len() {
             self.losses.add(format!("stop_sequences[{at}]"));

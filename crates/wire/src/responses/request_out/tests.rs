@@ -1,8 +1,8 @@
 use super::*;
 use crate::json::Text;
 use crate::turn::{
-    Effort, Image, MediaSource, Params, Role, SealKey, Thinking, ThinkingMode, ThoughtDisplay,
-    ToolInput, ToolResult,
+    Effort, Image, MediaSource, Message, Node, Params, Role, SealKey, Thinking, ThinkingMode,
+    ThoughtDisplay, ToolInput, ToolResult,
 };
 
 fn key() -> SealKey {

@@ -4,7 +4,7 @@
 use super::Slots;
 use crate::Wire;
 use crate::json::{Text, Value};
-use crate::stage::Sink;
+use crate::stage::{Note, Sink};
 use crate::turn::{Delta, Event, Foreign, Opening, Slot};
 
 /// A part of a message.
@@ -13,7 +13,7 @@ pub(super) struct Part {
     pub(super) index: u64,
     pub(super) slot: Option<Slot>,
     pub(super) is_refusal: bool,
-    pub(super) said: String,
+    pub(super) said: Said,
     pub(super) n_annotations: usize,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Reasoning {
     pub(super) slot: Option<Slot>,
     /// Which of the two is told, and the last part of it.
     pub(super) source: Option<(Source, u64)>,
-    pub(super) said: String,
+    pub(super) said: Said,
     pub(super) has_token: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Call {
     pub(super) is_whole: bool,
     /// What came before the call could be opened, and all that came.
     pub(super) held: Vec<Text>,
-    pub(super) said: String,
+    pub(super) said: Said,
 }
 
 impl Part {
@@ -65,7 +65,7 @@ impl Part {
         if piece.is_empty() {
             return;
         }
-        self.said.push_str(&piece.decode());
+        self.said.push(&piece);
         let slot = self.open(slots, sink);
         sink.event(Event::Delta {
             slot,
@@ -74,7 +74,7 @@ impl Part {
     }
 
     pub(super) fn complete(&mut self, whole: &Text, slots: &mut Slots, sink: &mut Sink<Event>) {
-        if let Some(rest) = missing(&self.said, whole) {
+        if let Some(rest) = self.said.missing(whole, sink) {
             self.say(rest, slots, sink);
         }
     }
@@ -122,7 +122,7 @@ impl Reasoning {
         self.source = Some((source, index));
         let gap = is_next.then(|| Text::from_static("\n\n"));
         for text in gap.into_iter().chain([piece.clone()]) {
-            self.said.push_str(&text.decode());
+            self.said.push(&text);
             sink.event(Event::Delta {
                 slot,
                 delta: Delta::Thinking(text),
@@ -146,7 +146,7 @@ impl Reasoning {
                 .collect::<Vec<_>>()
                 .join("\n\n");
             let last = self.source.map_or(0, |(_, last)| last);
-            if let Some(rest) = missing(&self.said, &whole.into()) {
+            if let Some(rest) = self.said.missing(&whole.into(), sink) {
                 self.say(source, last, &rest, slots, sink);
             }
         }
@@ -205,7 +205,7 @@ impl Call {
         if piece.is_empty() {
             return;
         }
-        self.said.push_str(&piece.decode());
+        self.said.push(&piece);
         self.open(slots, sink);
         match self.slot {
             Some(slot) => sink.event(Event::Delta {
@@ -218,18 +218,42 @@ impl Call {
 
     pub(super) fn complete(&mut self, whole: &Text, slots: &mut Slots, sink: &mut Sink<Event>) {
         self.is_whole = true;
-        if let Some(rest) = missing(&self.said, whole) {
+        if let Some(rest) = self.said.missing(whole, sink) {
             self.say(rest, slots, sink);
         }
     }
 }
 
-/// What a later telling adds to what was said; nothing if it says something else.
-fn missing(said: &str, whole: &Text) -> Option<Text> {
-    if said.is_empty() {
-        return (!whole.is_empty()).then(|| whole.clone());
+/// What has been passed on of a text that is told more than once.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    text: String,
+    /// A later telling was another. That is noted once.
+    differs: bool,
+}
+
+impl Said {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
-    let plain = whole.to_plain();
-    let rest = plain.strip_prefix(said)?;
-    (!rest.is_empty()).then(|| Text::plain(plain.slice_ref(rest)))
+
+    fn push(&mut self, piece: &Text) {
+        self.text.push_str(&piece.decode());
+    }
+
+    /// What a later telling adds to what was said. Nothing if it says something else: what was passed on cannot be taken
+    /// back, and nobody knows which of the two was meant.
+    fn missing(&mut self, whole: &Text, sink: &mut Sink<Event>) -> Option<Text> {
+        if self.text.is_empty() {
+            return (!whole.is_empty()).then(|| whole.clone());
+        }
+        let plain = whole.to_plain();
+        let Some(rest) = plain.strip_prefix(self.text.as_str()) else {
+            if !std::mem::replace(&mut self.differs, true) {
+                sink.note(Note::Diag("told_differently"));
+            }
+            return None;
+        };
+        (!rest.is_empty()).then(|| Text::plain(plain.slice_ref(rest)))
+    }
 }

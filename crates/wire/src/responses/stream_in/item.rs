@@ -2,7 +2,7 @@
 
 use super::super::request_in::{as_foreign, generated_image};
 use super::Slots;
-use super::grow::{Call, Part, Reasoning, Source};
+use super::grow::{Call, Part, Reasoning, Said, Source};
 use crate::json::{Kind, Text, Value};
 use crate::stage::Sink;
 use crate::turn::{Event, Opening, Slot};
@@ -176,7 +176,7 @@ impl Item {
                     index,
                     slot: None,
                     is_refusal,
-                    said: String::new(),
+                    said: Said::default(),
                     n_annotations: 0,
                 });
                 parts.len() - 1

@@ -6,6 +6,7 @@
 
 mod grow;
 mod item;
+mod items;
 
 use bytestring::ByteString;
 
@@ -15,6 +16,7 @@ use crate::sse::Frame;
 use crate::stage::{End, Note, Sink, Stage};
 use crate::turn::{Event, Failure, FailureKind, Slot, Start, Stop, StopReason};
 use item::Item;
+use items::Items;
 
 /// The decoder of one stream.
 #[derive(Debug, Default)]
@@ -25,7 +27,7 @@ pub struct StreamIn {
     /// An event was broken: a fault, unless it was the last and cut off with the stream.
     has_broken_event: bool,
     is_over: bool,
-    items: Vec<Item>,
+    items: Items,
     slots: Slots,
     stop: Option<Stop>,
 }
@@ -158,29 +160,8 @@ impl StreamIn {
             .and_then(Value::text)
             .filter(|id| !id.is_empty());
         let index = event.get("output_index").and_then(Value::u64);
-        let at = self.find(id.as_ref(), index);
-        if let Some(item) = self.items.get_mut(at) {
-            act(item, &mut self.slots, sink);
-        }
-    }
-
-    /// The place of an item: by its index, else by its id, else it is the last one. One that is not known is begun.
-    fn find(&mut self, id: Option<&crate::json::Text>, index: Option<u64>) -> usize {
-        let known = match (index, id) {
-            (Some(index), _) => self
-                .items
-                .iter()
-                .rposition(|item| item.index == Some(index)),
-            (None, Some(id)) => self
-                .items
-                .iter()
-                .rposition(|item| item.id.as_ref() == Some(id)),
-            (None, None) => self.items.iter().rposition(|item| !item.is_done()),
-        };
-        known.unwrap_or_else(|| {
-            self.items.push(Item::new(id.cloned(), index));
-            self.items.len() - 1
-        })
+        let at = self.items.find(id.as_ref(), index);
+        self.items.with(at, |item| act(item, &mut self.slots, sink));
     }
 
     fn start(&mut self, response: Option<Value<'_>>, sink: &mut Sink<Event>) {
@@ -221,12 +202,17 @@ impl StreamIn {
         }
         self.start(Some(response), sink);
         let output = response.get("output").into_iter().flat_map(Value::items);
+        // Ids are surer than places, which hosts count differently.
+        let mut by_id = self.items.oldest_by_id();
         for (index, item) in (0..).zip(output) {
             let id = item.get("id").and_then(Value::text);
-            let at = self.find_finished(id.as_ref(), index);
-            if let Some(own) = self.items.get_mut(at) {
-                own.done(item, &mut self.slots, sink);
+            let known = id.as_ref().and_then(|id| by_id.get(&*id.decode()).copied());
+            let at = known.unwrap_or_else(|| self.items.find(id.as_ref(), Some(index)));
+            if let Some(id) = &id {
+                by_id.entry(id.decode().into_owned()).or_insert(at);
             }
+            self.items
+                .with(at, |own| own.done(item, &mut self.slots, sink));
         }
         let is_cut = status.as_deref() == Some("incomplete");
         if !is_cut && self.items.iter().any(Item::is_half_a_text) {
@@ -236,7 +222,7 @@ impl StreamIn {
             );
             return self.fail(failure, sink);
         }
-        for item in &mut self.items {
+        for item in self.items.iter_mut() {
             item.close(sink);
         }
         let usage = response.get("usage").map(usage::decode).unwrap_or_default();
@@ -255,16 +241,6 @@ impl StreamIn {
         self.is_over = true;
         sink.event(Event::Stop(stop));
         sink.event(Event::Done);
-    }
-
-    /// The place of an item of the finished response: ids are surer than places, which hosts count differently.
-    fn find_finished(&mut self, id: Option<&crate::json::Text>, index: u64) -> usize {
-        let by_id = id.and_then(|id| {
-            self.items
-                .iter()
-                .position(|item| item.id.as_ref() == Some(id))
-        });
-        by_id.unwrap_or_else(|| self.find(id, Some(index)))
     }
 }
 

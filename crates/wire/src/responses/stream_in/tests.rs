@@ -278,3 +278,72 @@ fn usage_and_names_are_told() {
     assert_eq!((usage.input, usage.output), (Some(3), Some(2)));
     assert!(decoder.stopped().is_some());
 }
+
+/// What was passed on stays; that a later telling was another is noted, once for each text.
+#[test]
+fn a_later_telling_that_is_another_is_noted() {
+    let check = |events: &[&str], expected: &[&str], n_notes: usize| {
+        let mut decoder = StreamIn::default();
+        let mut sink = Sink::new();
+        for event in events {
+            let frame = Frame {
+                event: None,
+                data: (*event).into(),
+            };
+            decoder.on(frame, &mut sink);
+        }
+        let noted = |note: &&Note| matches!(note, Note::Diag("told_differently"));
+        assert_eq!(
+            sink.notes.iter().filter(noted).count(),
+            n_notes,
+            "{events:?}"
+        );
+        let due: Vec<String> = expected.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(read(events).unwrap(), due, "{events:?}");
+    };
+    let text = |whole: &str| {
+        let done = format!(
+            r#"{{"type":"response.output_text.done","output_index":0,"content_index":0,"text":"{whole}"}}"#
+        );
+        let item = format!(
+            r#"{{"type":"response.output_item.done","output_index":0,"item":{{"type":"message","content":[{{"type":"output_text","text":"{whole}"}}]}}}}"#
+        );
+        [r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"Hello"}"#.to_owned(), done, item,
+         r#"{"type":"response.completed","response":{}}"#.to_owned()]
+    };
+    let call = |arguments: &str| {
+        [r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f"}}"#.to_owned(),
+         r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{\"a\":1}"}"#.to_owned(),
+         format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{{"type":"function_call","call_id":"c","name":"f","arguments":"{arguments}"}}}}"#),
+         r#"{"type":"response.completed","response":{}}"#.to_owned()]
+    };
+    for (events, expected, n_notes) in [
+        (text("Hello"), ["text Hello", "EndTurn"], 0),
+        (text("Hello, you"), ["text Hello, you", "EndTurn"], 0),
+        (text("Goodbye"), ["text Hello", "EndTurn"], 1),
+        (call(r#"{\"a\":1}"#), [r#"call c f {"a":1}"#, "ToolUse"], 0),
+        (call(r#"{\"a\":2}"#), [r#"call c f {"a":1}"#, "ToolUse"], 1),
+    ] {
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        check(&events, &expected, n_notes);
+    }
+}
+
+/// Items are found by place, by id and as the newest that is open, also where a host counts from another number at the end.
+#[test]
+fn items_are_found_however_they_are_named() {
+    let events = [
+        r#"{"type":"response.output_item.added","output_index":3,"item":{"id":"a","type":"message"}}"#,
+        r#"{"type":"response.output_text.delta","item_id":"a","delta":"one"}"#,
+        r#"{"type":"response.output_item.added","output_index":4,"item":{"id":"b","type":"message"}}"#,
+        r#"{"type":"response.output_text.delta","delta":" two"}"#,
+        r#"{"type":"response.output_item.done","output_index":4,"item":{"id":"b","type":"message"}}"#,
+        r#"{"type":"response.output_text.delta","delta":" three"}"#,
+        r#"{"type":"response.completed","response":{"output":[
+            {"id":"a","type":"message","content":[{"type":"output_text","text":"one three"}]},
+            {"id":"b","type":"message","content":[{"type":"output_text","text":" two"}]},
+            {"id":"c","type":"message","content":[{"type":"output_text","text":"four"}]}]}}"#,
+    ];
+    let expected = ["text one three", "text  two", "text four", "EndTurn"];
+    assert_eq!(read(&events).unwrap(), expected);
+}

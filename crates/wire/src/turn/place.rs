@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A path such as `messages[3].content[1].source`, as a chain on the stack.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'p> {
+pub(crate) struct Place<'p> {
     parent: Option<&'p Self>,
     name: &'static str,
     index: Option<usize>,
@@ -12,7 +12,7 @@ pub(super) struct Place<'p> {
 
 impl<'p> Place<'p> {
     /// A member of the document, or an item of it.
-    pub(super) const fn root(name: &'static str, index: Option<usize>) -> Self {
+    pub(crate) const fn root(name: &'static str, index: Option<usize>) -> Self {
         Self {
             parent: None,
             name,
@@ -21,7 +21,7 @@ impl<'p> Place<'p> {
     }
 
     /// A member of this place, or an item of it.
-    pub(super) const fn below(&'p self, name: &'static str, index: Option<usize>) -> Self {
+    pub(crate) const fn below(&'p self, name: &'static str, index: Option<usize>) -> Self {
         Self {
             parent: Some(self),
             name,
@@ -30,8 +30,14 @@ impl<'p> Place<'p> {
     }
 
     /// The path of a member whose name came with the document.
-    pub(super) fn member(&self, key: &str) -> String {
+    pub(crate) fn member(&self, key: &str) -> String {
         format!("{self}.{key}")
+    }
+}
+
+impl From<&Place<'_>> for String {
+    fn from(place: &Place<'_>) -> Self {
+        place.to_string()
     }
 }
 

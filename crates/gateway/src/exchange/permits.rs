@@ -1,4 +1,4 @@
-//! The places that an exchange holds where only so many requests may be at a time: one for its client key, one at the
+//! The permits that an exchange holds where only so many requests may be at a time: one for its client key, one at the
 //! provider that is asked. Dropped with the exchange, they go to who is next.
 
 use std::time::Duration;
@@ -10,26 +10,26 @@ use lingate_wire::turn::Failure;
 
 use super::asked::Asked;
 use crate::front::keys::Caller;
-use crate::front::queue::{Gate, Place};
+use crate::front::queue::{Gate, Permit};
 use crate::record::Draft;
 use crate::shared::Shared;
 
-/// Longest wait for a place. Clients that stream are kept alive meanwhile; others wait ten minutes for a reply.
+/// Longest wait for a permit. Clients that stream are kept alive meanwhile; others wait ten minutes for a reply.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait where another target may have room: about what a large prompt costs to be read anew there.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(10);
 
 /// What one exchange holds.
 #[derive(Default)]
-pub(super) struct Places {
-    of_client: Option<Place>,
-    at_provider: Option<Place>,
+pub(super) struct Permits {
+    of_client: Option<Permit>,
+    at_provider: Option<Permit>,
     /// It waits for one: whoever it waits for is not at fault.
     pub is_waiting: bool,
 }
 
-impl Places {
-    /// Waits for the client key's place; once for an exchange.
+impl Permits {
+    /// Waits for the client key's permit; once for an exchange.
     ///
     /// # Errors
     /// A rate limit of ours if there is none in time.
@@ -46,12 +46,12 @@ impl Places {
             return Ok(());
         };
         let gate = Gate::Key(key.name.clone());
-        let place = self.wait(shared, asked, draft, gate, capacity, PATIENCE);
-        self.of_client = Some(place.await?);
+        let permit = self.wait(shared, asked, draft, gate, capacity, PATIENCE);
+        self.of_client = Some(permit.await?);
         Ok(())
     }
 
-    /// Waits for a place at the provider that is asked next; that of the one before is given back.
+    /// Waits for a permit at the provider that is asked next; that of the one before is given back.
     ///
     /// # Errors
     /// A rate limit of ours if there is none in time.
@@ -81,8 +81,8 @@ impl Places {
         } else {
             PATIENCE
         };
-        let place = self.wait(shared, asked, draft, gate, capacity, patience);
-        self.at_provider = Some(place.await?);
+        let permit = self.wait(shared, asked, draft, gate, capacity, patience);
+        self.at_provider = Some(permit.await?);
         Ok(())
     }
 
@@ -94,15 +94,15 @@ impl Places {
         gate: Gate,
         capacity: u32,
         patience: Duration,
-    ) -> Result<Place, Failure> {
+    ) -> Result<Permit, Failure> {
         self.is_waiting = true;
         let queues = &shared.queues;
         let entered = queues.enter(&shared.metrics, gate, capacity, party(asked), patience);
         let entered = entered.await;
         self.is_waiting = false;
-        let (place, wait) = entered?;
+        let (permit, wait) = entered?;
         draft.queued(wait);
-        Ok(place)
+        Ok(permit)
     }
 }
 

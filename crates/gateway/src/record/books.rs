@@ -1,0 +1,76 @@
+//! Where exchanges are recorded, and what they cost.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use lingate_config::Config;
+use lingate_price::{Price, Table, bundled};
+use lingate_route::Candidate;
+use lingate_store::Recorder;
+use lingate_wire::turn::{Failure, FailureKind};
+
+use crate::exchange::upstream::Upstream;
+
+/// What the drafts of a process share.
+#[derive(Default)]
+pub(crate) struct Books {
+    /// None where nothing is recorded.
+    pub recorder: Option<Recorder>,
+    /// In place of the bundled table.
+    table: RwLock<Option<Arc<Table>>>,
+}
+
+/// A model's price, and where it is from.
+#[derive(Debug, Clone)]
+pub(crate) struct Priced {
+    pub price: Price,
+    /// The table's version, or `configuration`.
+    pub table: String,
+}
+
+impl Books {
+    pub(crate) fn new(recorder: Option<Recorder>) -> Self {
+        Self {
+            recorder,
+            table: RwLock::default(),
+        }
+    }
+
+    /// Why requests are refused, if they are: nothing can be recorded, and the configuration wants a record of everything.
+    pub(crate) fn refuses(&self) -> Option<Failure> {
+        let why = self.recorder.as_ref()?.refuses()?;
+        Some(Failure::new(
+            FailureKind::Overloaded,
+            format!("{why}, and `record.fail_closed` asks that nothing goes unrecorded"),
+        ))
+    }
+
+    /// Prices are asked from this table from here on.
+    pub(crate) fn set_table(&self, table: Table) {
+        let mut held = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Some(Arc::new(table));
+    }
+
+    /// What an upstream asks: what the configuration says of the model, else the table. `None` is "unpriced".
+    pub(crate) fn price(
+        &self,
+        config: &Config,
+        candidate: &Candidate,
+        upstream: &Upstream<'_>,
+    ) -> Option<Priced> {
+        let settings = config.model_settings(candidate);
+        if let Some(rates) = settings.and_then(|settings| settings.price) {
+            return Some(Priced {
+                price: Price::of(rates),
+                table: "configuration".to_owned(),
+            });
+        }
+        let preset = upstream.provider.preset?;
+        let held = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = held.as_deref().unwrap_or_else(|| bundled());
+        let price = table.price(&preset.name, &upstream.model)?;
+        Some(Priced {
+            price: price.clone(),
+            table: table.version.clone(),
+        })
+    }
+}

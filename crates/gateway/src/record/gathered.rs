@@ -1,0 +1,270 @@
+//! What only the record wants to know of an exchange.
+//!
+//! The draft has what the log line and the metrics want; this is the rest, and none of it is gathered where nothing is
+//! recorded. All of it is copied or shared, never waited for.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Method, Response};
+use http_body_util::{BodyExt as _, Either};
+use lingate_store::{
+    Attempt, Bodies, Body, BodyKind, Bytes, Details, Exchange, Hit, Mark, Recorder, headers,
+};
+use lingate_wire::Wire;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::tape::{Taken, Tape};
+use crate::clock;
+use crate::exchange::asked::Asked;
+use crate::front::respond;
+use crate::upstream::payload::Payload;
+
+/// An exchange as the record will show it, so far.
+pub(crate) struct Gathered {
+    recorder: Recorder,
+    accepted: Instant,
+    /// The row as it was opened, with what only the client's request tells.
+    asked: Exchange,
+    is_open: bool,
+    details: Details,
+    bodies: Vec<Body>,
+    /// Replies of upstreams, by attempt.
+    replies: Vec<(u16, Arc<Tape>)>,
+    answer: Option<Arc<Tape>>,
+}
+
+impl Gathered {
+    /// Of a request that was just accepted at `path`.
+    pub(crate) fn new(
+        recorder: &Recorder,
+        id: Uuid,
+        accepted: Instant,
+        wire: Wire,
+        path: &str,
+    ) -> Self {
+        let time = clock::wall();
+        Self {
+            recorder: recorder.clone(),
+            accepted,
+            asked: Exchange {
+                id,
+                time,
+                client_wire: Some(wire),
+                path: path.to_owned(),
+                ..Exchange::default()
+            },
+            is_open: false,
+            details: Details::default(),
+            bodies: Vec::new(),
+            replies: Vec::new(),
+            answer: None,
+        }
+    }
+
+    /// The request is here whole: its row is opened, so that it is there even if the process dies.
+    pub(crate) fn received(&mut self, asked: &Asked, model: &str, session: Option<&str>) {
+        let (row, caller) = (&mut self.asked, asked.caller.name());
+        model.clone_into(&mut row.model);
+        row.session = session.map(str::to_owned);
+        row.agent = asked.agent().map(str::to_owned);
+        row.class = Some(asked.class().name().to_owned());
+        row.profile.clone_from(&asked.profile);
+        row.key = (!caller.is_empty()).then(|| caller.to_owned());
+        row.stream = asked.peek.stream;
+        self.details.client_request_headers = allowed(&asked.headers);
+        self.mark("body_read");
+        self.open(asked.doc.body().as_bytes().clone());
+    }
+
+    /// A request that could not be read: all there is of it.
+    pub(crate) fn open(&mut self, body: Bytes) {
+        self.is_open = true;
+        let body = Body::whole(BodyKind::ClientRequest, 0, body);
+        let (now, later) = match self.recorder.bodies() {
+            Bodies::Full => (vec![body], None),
+            Bodies::Errors => (Vec::new(), Some(body)),
+            Bodies::Metadata => (Vec::new(), None),
+        };
+        self.bodies.extend(later);
+        self.recorder.open(self.asked.clone(), now);
+    }
+
+    /// Another attempt begins.
+    pub(crate) fn attempt(&mut self, attempt: Attempt) {
+        let started_us = self.since_us();
+        self.details.attempts.push(Attempt {
+            started_us,
+            ..attempt
+        });
+    }
+
+    /// Its request goes out.
+    pub(crate) fn sends(&mut self, payload: &Payload) {
+        let attempt = self.number();
+        if self.keeps_bodies() {
+            self.bodies.push(Body {
+                kind: BodyKind::ProviderRequest,
+                attempt,
+                pieces: payload.pieces().cloned().collect(),
+                arrivals: Vec::new(),
+            });
+        }
+        self.mark("sent");
+    }
+
+    /// How its request went out.
+    pub(crate) fn sent(
+        &mut self,
+        method: &Method,
+        url: &http::Uri,
+        headers: &HeaderMap,
+        key: Option<String>,
+    ) {
+        let Some(attempt) = self.details.attempts.last_mut() else {
+            return;
+        };
+        let (scheme, authority) = (url.scheme_str(), url.authority());
+        attempt.url = format!(
+            "{method} {}://{}{}",
+            scheme.unwrap_or("http"),
+            // Without what may stand before the host.
+            authority.map_or("", |authority| authority
+                .as_str()
+                .rsplit('@')
+                .next()
+                .unwrap_or_default()),
+            url.path(),
+        );
+        attempt.request_headers = allowed(headers);
+        attempt.key = key;
+    }
+
+    /// Its answer's head is here; gives what is to hear its body.
+    pub(crate) fn answered(&mut self, status: u16, headers: &HeaderMap) -> Option<Arc<Tape>> {
+        self.mark("headers");
+        let attempt = self.details.attempts.last_mut()?;
+        attempt.status = Some(status);
+        attempt.response_headers = allowed(headers);
+        let number = attempt.number;
+        self.keeps_bodies().then(|| {
+            let tape = Arc::new(Tape::new(self.accepted));
+            self.replies.push((number, Arc::clone(&tape)));
+            tape
+        })
+    }
+
+    /// It ended; only the first end counts.
+    pub(crate) fn attempt_ended(&mut self, outcome: &str, error: Option<&str>) {
+        let ended = self.since_us();
+        if let Some(attempt) = self.details.attempts.last_mut()
+            && attempt.ended_us.is_none()
+        {
+            attempt.ended_us = Some(ended);
+            outcome.clone_into(&mut attempt.outcome);
+            attempt.error = error.map(str::to_owned);
+        }
+    }
+
+    /// A moment.
+    pub(crate) fn mark(&mut self, what: &str) {
+        let at_us = self.since_us();
+        self.details.timings.push(Mark {
+            what: what.to_owned(),
+            at_us,
+        });
+    }
+
+    /// The answer goes out. A stream tells the record of its body itself, by [`Self::answer`].
+    pub(crate) fn hear(&mut self, response: &Response<respond::Body>) {
+        self.details.client_response_headers = allowed(response.headers());
+        self.mark("answered");
+        if let (Some(tape), Either::Left(whole)) = (self.answer(), response.body())
+            && let Some(Some(Ok(frame))) = whole.clone().frame().now_or_never()
+            && let Some(bytes) = frame.data_ref()
+        {
+            tape.note(bytes);
+        }
+    }
+
+    /// What is to hear the answer's body.
+    pub(crate) fn answer(&mut self) -> Option<Arc<Tape>> {
+        self.keeps_bodies().then(|| {
+            let tape = self
+                .answer
+                .get_or_insert_with(|| Arc::new(Tape::new(self.accepted)));
+            Arc::clone(tape)
+        })
+    }
+
+    /// It is over: the row is closed. `finish` fills in what the draft knows.
+    pub(crate) fn close(mut self, finish: impl FnOnce(&mut Exchange, &mut Details)) {
+        if !self.is_open {
+            self.open(Bytes::new());
+        }
+        self.mark("last_byte");
+        let replies = std::mem::take(&mut self.replies);
+        for (attempt, tape) in replies {
+            self.keep(BodyKind::ProviderResponse, attempt, tape.take());
+        }
+        if let Some(tape) = self.answer.take() {
+            self.keep(BodyKind::ClientResponse, 0, tape.take());
+        }
+        let mut row = self.asked;
+        finish(&mut row, &mut self.details);
+        row.ended = Some(clock::wall());
+        self.recorder.close(row, self.details, self.bodies);
+    }
+
+    fn keep(&mut self, kind: BodyKind, attempt: u16, taken: Taken) {
+        if taken.missing > 0 {
+            self.mark(&format!("{}_cut {} bytes", kind.name(), taken.missing));
+        }
+        self.bodies.push(Body {
+            kind,
+            attempt,
+            pieces: vec![taken.bytes],
+            arrivals: taken.arrivals,
+        });
+    }
+
+    fn keeps_bodies(&self) -> bool {
+        self.recorder.bodies() != Bodies::Metadata
+    }
+
+    fn number(&self) -> u16 {
+        self.details
+            .attempts
+            .last()
+            .map_or(0, |attempt| attempt.number)
+    }
+
+    fn since_us(&self) -> u64 {
+        u64::try_from((clock::now() - self.accepted).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A quirk that changed something in an attempt.
+pub(crate) fn hit(quirk: &str, attempt: u32) -> Hit {
+    Hit {
+        quirk: quirk.to_owned(),
+        attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
+        ..Hit::default()
+    }
+}
+
+/// Headers by the store's allow-list; it masks what they hold when it writes.
+fn allowed(given: &HeaderMap) -> Vec<lingate_store::Header> {
+    let kept = given
+        .iter()
+        .filter(|(name, _)| headers::kept(name.as_str()));
+    let kept = kept.filter_map(|(name, value)| {
+        let value = value.to_str().ok()?;
+        Some(lingate_store::Header(
+            name.as_str().to_owned(),
+            value.to_owned(),
+        ))
+    });
+    kept.collect()
+}

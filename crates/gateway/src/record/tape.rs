@@ -1,0 +1,95 @@
+//! The bytes of a body as they pass, for the record.
+
+use std::sync::{Mutex, PoisonError};
+
+use lingate_store::{Arrival, Bytes};
+use tokio::time::Instant;
+
+use crate::clock;
+
+/// Most bytes that are kept of one body; what follows is counted.
+const MOST: usize = 32 * 1024 * 1024;
+
+/// Takes copies: what passes are slices of buffers many times as large, which a record that waits must not hold.
+pub(crate) struct Tape {
+    accepted: Instant,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    arrivals: Vec<Arrival>,
+    missing: u64,
+}
+
+/// What a tape held.
+pub(crate) struct Taken {
+    pub bytes: Bytes,
+    pub arrivals: Vec<Arrival>,
+    /// Bytes that came after it was full.
+    pub missing: u64,
+}
+
+impl Tape {
+    /// An empty one; arrivals are told since `accepted`.
+    pub(crate) fn new(accepted: Instant) -> Self {
+        Self {
+            accepted,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// A piece passed.
+    pub(crate) fn note(&self, piece: &[u8]) {
+        let at_us = u64::try_from((clock::now() - self.accepted).as_micros()).unwrap_or(u64::MAX);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.missing > 0 || kept.bytes.len() + piece.len() > MOST {
+            kept.missing += piece.len() as u64;
+            return;
+        }
+        kept.bytes.extend_from_slice(piece);
+        let end = kept.bytes.len() as u64;
+        kept.arrivals.push(Arrival { end, at_us });
+    }
+
+    /// What it holds; it is empty afterwards.
+    pub(crate) fn take(&self) -> Taken {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = std::mem::take(&mut *kept);
+        Taken {
+            bytes: kept.bytes.into(),
+            arrivals: kept.arrivals,
+            missing: kept.missing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passed_is_kept_with_its_times() {
+        let tape = Tape::new(clock::now());
+        for piece in ["one", "", "three"] {
+            tape.note(piece.as_bytes());
+        }
+        let taken = tape.take();
+        assert_eq!(taken.bytes, "onethree");
+        let ends: Vec<u64> = taken.arrivals.iter().map(|arrival| arrival.end).collect();
+        assert_eq!(ends, [3, 3, 8]);
+        assert!(taken.arrivals.is_sorted_by_key(|arrival| arrival.at_us));
+        assert_eq!(tape.take().bytes, "");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_leaves_no_gap() {
+        let tape = Tape::new(clock::now());
+        tape.note(&vec![b'x'; MOST - 1]);
+        tape.note(b"ab");
+        tape.note(b"c");
+        let taken = tape.take();
+        assert_eq!((taken.bytes.len(), taken.missing), (MOST - 1, 3));
+    }
+}

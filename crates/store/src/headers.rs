@@ -1,0 +1,106 @@
+//! Which headers are kept: an allow-list, because nobody can list every header that may hold a secret.
+
+use crate::Mask;
+use crate::record::Header;
+
+/// Names that are kept as they are.
+const NAMES: [&str; 24] = [
+    "accept",
+    "accept-encoding",
+    "anthropic-beta",
+    "anthropic-version",
+    "cache-control",
+    "cf-ray",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "openai-beta",
+    "openai-processing-ms",
+    "openai-version",
+    "originator",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "server",
+    "traceparent",
+    "transfer-encoding",
+    "user-agent",
+    "x-app",
+    "x-request-id",
+    "x-should-retry",
+];
+
+/// Beginnings of names that are kept, unless the rest speaks of a secret.
+const PREFIXES: [&str; 7] = [
+    "anthropic-ratelimit-",
+    "ratelimit-",
+    "x-claude-code-",
+    "x-lingate-",
+    "x-ratelimit-",
+    "x-stainless-",
+    "x-goog-api-client",
+];
+
+/// What no kept name may contain.
+const SECRET: [&str; 5] = ["key", "token-value", "secret", "auth", "cookie"];
+
+/// Whether a header of this name (in lower case) is kept.
+#[must_use]
+pub fn kept(name: &str) -> bool {
+    NAMES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            && !SECRET.iter().any(|word| name.contains(word))
+}
+
+/// The headers that are kept, with secrets in their values masked.
+pub fn allowed<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    mask: &Mask,
+) -> Vec<Header> {
+    headers
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| kept(name))
+        .map(|(name, value)| Header(name, mask.text(value).into_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, expected: bool) {
+        assert_eq!(kept(name), expected, "{name}");
+    }
+
+    #[test]
+    fn only_what_is_listed() {
+        check("content-type", true);
+        check("x-stainless-os", true);
+        check("anthropic-ratelimit-tokens-remaining", true);
+        check("x-lingate-id", true);
+        check("x-claude-code-session-id", true);
+        check("authorization", false);
+        check("x-api-key", false);
+        check("x-lingate-key", false);
+        check("x-goog-api-key", false);
+        check("cookie", false);
+        check("set-cookie", false);
+        check("proxy-authorization", false);
+        check("x-claude-code-auth", false);
+        check("x-vendor-token", false);
+        check("", false);
+    }
+
+    #[test]
+    fn names_are_lowered_and_values_masked() {
+        let headers = [
+            ("User-Agent", "agent sk-proj-0123456789abcdefghij"),
+            ("Authorization", "Bearer abc"),
+        ];
+        let kept = allowed(headers, &Mask::default());
+        let agent = format!("agent sk-{}", "*".repeat(25));
+        assert_eq!(kept, [Header("user-agent".into(), agent)]);
+    }
+}

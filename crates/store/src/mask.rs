@@ -1,0 +1,190 @@
+//! Secrets made unreadable: keys we know, and what looks like a key.
+//!
+//! Every masked byte becomes `*`, so lengths, offsets and the JSON around it stay as they were. A key that a model
+//! spells out over several events of a stream is not recognised; the keys we know never reach a model.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+
+/// Shorter values are not worth masking: they would hit ordinary text.
+const MIN_KNOWN: usize = 8;
+
+/// How keys begin, and how many characters of a key follow at least.
+const SHAPES: [(&str, usize); 13] = [
+    ("sk-", 20),
+    ("sk_", 20),
+    ("AIza", 30),
+    ("Bearer ", 16),
+    ("bearer ", 16),
+    ("gsk_", 20),
+    ("xai-", 20),
+    ("ghp_", 30),
+    ("github_pat_", 30),
+    ("AKIA", 16),
+    ("ya29.", 20),
+    ("hf_", 20),
+    ("nvapi-", 20),
+];
+
+/// Finds secrets. Cheap to clone.
+#[derive(Clone)]
+pub struct Mask {
+    finder: Arc<Finder>,
+}
+
+struct Finder {
+    /// The shapes first, then the values that are known. `None` if they are too many for any automaton.
+    automaton: Option<AhoCorasick>,
+}
+
+impl Mask {
+    /// Masks these values wherever they stand, besides everything that looks like a key.
+    pub fn new<'a>(known: impl IntoIterator<Item = &'a str>) -> Self {
+        let shapes = SHAPES.iter().map(|(prefix, _)| *prefix);
+        let known = known.into_iter().filter(|value| value.len() >= MIN_KNOWN);
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(shapes.chain(known))
+            .ok();
+        Self {
+            finder: Arc::new(Finder { automaton }),
+        }
+    }
+
+    /// `bytes` without secrets; borrowed if there are none.
+    #[must_use]
+    pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(automaton) = &self.finder.automaton else {
+            return Cow::Borrowed(bytes);
+        };
+        let mut masked: Option<Vec<u8>> = None;
+        let mut from = 0;
+        while let Some(found) = automaton.find(Input::new(bytes).range(from..)) {
+            let secret = match SHAPES.get(found.pattern().as_usize()) {
+                Some((_, least)) => shaped(bytes, found.range(), *least),
+                None => Some(found.range()),
+            };
+            // A beginning without a key behind it may still overlap a value that is known.
+            from = secret.as_ref().map_or(found.start() + 1, |range| range.end);
+            if let Some(range) = secret {
+                let copy = masked.get_or_insert_with(|| bytes.to_vec());
+                if let Some(secret) = copy.get_mut(range) {
+                    secret.fill(b'*');
+                }
+            }
+        }
+        masked.map_or(Cow::Borrowed(bytes), Cow::Owned)
+    }
+
+    /// `text` without secrets; borrowed if there are none.
+    #[must_use]
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.bytes(text.as_bytes()) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            // Whole characters became stars: known values and keys are ASCII or complete.
+            Cow::Owned(bytes) => {
+                Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|_| "***".to_owned()))
+            }
+        }
+    }
+}
+
+impl Default for Mask {
+    /// Only what looks like a key.
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+/// Says nothing of what it knows.
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mask")
+    }
+}
+
+/// The key behind a beginning that was found, if it is one.
+fn shaped(bytes: &[u8], prefix: Range<usize>, least: usize) -> Option<Range<usize>> {
+    if !is_word_start(bytes, prefix.start) {
+        return None;
+    }
+    let key = bytes.get(prefix.end..)?;
+    let length = key.iter().take_while(|byte| is_key_byte(**byte)).count();
+    let key = key.get(..length)?;
+    let has_digit = key.iter().any(u8::is_ascii_digit);
+    (length >= least && has_digit).then(|| prefix.end..prefix.end + length)
+}
+
+/// Characters of keys.
+pub(crate) const fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~' | b'+')
+}
+
+/// Whether no word goes on at `at`. The `n` of an escaped line end in JSON is no letter of a word.
+fn is_word_start(bytes: &[u8], at: usize) -> bool {
+    let before = |distance: usize| at.checked_sub(distance).and_then(|at| bytes.get(at));
+    match (before(1), before(2)) {
+        (Some(b'n' | b'r' | b't'), Some(b'\\')) => true,
+        (Some(byte), _) => !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'),
+        (None, _) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let mask = Mask::new(["corp-secret-1", "short", "sk-known"]);
+        assert_eq!(mask.text(text), expected);
+    }
+
+    #[test]
+    fn what_looks_like_a_key() {
+        let key = "a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e7f8";
+        let stars = "*".repeat(key.len());
+        for (prefix, _) in SHAPES {
+            check(
+                &format!("x {prefix}{key} y"),
+                &format!("x {prefix}{stars} y"),
+            );
+            check(
+                &format!("\"{prefix}{key}\""),
+                &format!("\"{prefix}{stars}\""),
+            );
+            check(
+                &format!(r"a\n{prefix}{key}\n"),
+                &format!(r"a\n{prefix}{stars}\n"),
+            );
+            check(&format!("word{prefix}{key}"), &format!("word{prefix}{key}"));
+            check(&format!("{prefix}short1"), &format!("{prefix}short1"));
+        }
+        check("task-0123456789-0123456789", "task-0123456789-0123456789");
+        check(
+            "sk-loading-indicator-container",
+            "sk-loading-indicator-container",
+        );
+        check(&format!("Bearer sk-{key}"), &format!("Bearer {stars}***"));
+    }
+
+    #[test]
+    fn what_is_known() {
+        check("a corp-secret-1b", "a *************b");
+        check("corp-secret-1corp-secret-1", &"*".repeat(26));
+        check("Bearer corp-secret-1 sk-", "Bearer ************* sk-");
+        check("short", "short");
+        check("xsk-known", "x********");
+        check("ünï corp-secret-1 ü", "ünï ************* ü");
+    }
+
+    #[test]
+    fn nothing_is_copied_without_need() {
+        let mask = Mask::default();
+        assert!(matches!(mask.bytes(b"plain sk- text"), Cow::Borrowed(_)));
+        assert_eq!(format!("{mask:?}"), "Mask");
+    }
+}

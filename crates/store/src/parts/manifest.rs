@@ -1,0 +1,231 @@
+//! What an exchange's bodies are made of: a small blob beside its row.
+//!
+//! Numbers are LEB128, so a manifest of many turns takes a few bytes a turn.
+
+use crate::record::{Arrival, BodyKind};
+
+use super::key::Key;
+
+/// Bytes of a frame, uncompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Where in the segment file the frame begins.
+    pub frame: u32,
+    /// Where in the frame the bytes begin.
+    pub start: u32,
+    /// How many.
+    pub length: u32,
+}
+
+/// One body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub kind: BodyKind,
+    pub attempt: u16,
+    /// Of the parts; equal bodies have equal digests.
+    pub digest: Key,
+    pub spans: Vec<Span>,
+    /// Where the encoded arrivals are.
+    pub arrivals: Vec<Span>,
+}
+
+impl Entry {
+    /// Length of the body in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.spans.iter().map(|span| u64::from(span.length)).sum()
+    }
+}
+
+/// The bodies of an exchange that one segment holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Manifest {
+    pub entries: Vec<Entry>,
+}
+
+impl Manifest {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put(&mut out, self.entries.len() as u64);
+        for entry in &self.entries {
+            out.push(code(entry.kind));
+            put(&mut out, u64::from(entry.attempt));
+            out.extend_from_slice(&entry.digest);
+            put_spans(&mut out, &entry.spans);
+            put_spans(&mut out, &entry.arrivals);
+        }
+        out
+    }
+
+    /// `None` if the bytes are no manifest.
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let from = &mut bytes;
+        let mut entries = Vec::new();
+        for _ in 0..take(from)? {
+            let (kind, rest) = from.split_first()?;
+            *from = rest;
+            let attempt = u16::try_from(take(from)?).ok()?;
+            let (digest, rest) = from.split_first_chunk::<16>()?;
+            *from = rest;
+            entries.push(Entry {
+                kind: BodyKind::ALL
+                    .into_iter()
+                    .find(|known| code(*known) == *kind)?,
+                attempt,
+                digest: *digest,
+                spans: take_spans(from)?,
+                arrivals: take_spans(from)?,
+            });
+        }
+        from.is_empty().then_some(Self { entries })
+    }
+}
+
+/// Appends a span, as part of the last one where it goes on from there.
+pub(crate) fn join(spans: &mut Vec<Span>, span: Span) {
+    match spans.last_mut() {
+        Some(last) if last.frame == span.frame && last.start + last.length == span.start => {
+            last.length += span.length;
+        }
+        _ => spans.push(span),
+    }
+}
+
+/// The arrivals of a stream as bytes: each as its distance from the one before.
+pub(crate) fn encode_arrivals(arrivals: &[Arrival]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(arrivals.len() * 4);
+    let (mut end, mut at) = (0, 0);
+    for arrival in arrivals {
+        put(&mut out, arrival.end.saturating_sub(end));
+        put(&mut out, arrival.at_us.saturating_sub(at));
+        (end, at) = (end.max(arrival.end), at.max(arrival.at_us));
+    }
+    out
+}
+
+/// As many as the bytes hold.
+pub(crate) fn decode_arrivals(mut bytes: &[u8]) -> Vec<Arrival> {
+    let mut arrivals = Vec::new();
+    let (mut end, mut at_us) = (0_u64, 0_u64);
+    while let (Some(length), Some(wait)) = (take(&mut bytes), take(&mut bytes)) {
+        end = end.saturating_add(length);
+        at_us = at_us.saturating_add(wait);
+        arrivals.push(Arrival { end, at_us });
+    }
+    arrivals
+}
+
+const fn code(kind: BodyKind) -> u8 {
+    match kind {
+        BodyKind::ClientRequest => 1,
+        BodyKind::ProviderRequest => 2,
+        BodyKind::ProviderResponse => 3,
+        BodyKind::ClientResponse => 4,
+    }
+}
+
+fn put_spans(out: &mut Vec<u8>, spans: &[Span]) {
+    put(out, spans.len() as u64);
+    for span in spans {
+        put(out, u64::from(span.frame));
+        put(out, u64::from(span.start));
+        put(out, u64::from(span.length));
+    }
+}
+
+fn take_spans(from: &mut &[u8]) -> Option<Vec<Span>> {
+    let mut spans = Vec::new();
+    for _ in 0..take(from)? {
+        let mut number = || u32::try_from(take(from)?).ok();
+        spans.push(Span {
+            frame: number()?,
+            start: number()?,
+            length: number()?,
+        });
+    }
+    Some(spans)
+}
+
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn take(from: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = from.split_first()?;
+        *from = rest;
+        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spans() -> impl Strategy<Value = Vec<Span>> {
+        let span = (any::<u32>(), any::<u32>(), any::<u32>());
+        let span = span.prop_map(|(frame, start, length)| Span {
+            frame,
+            start,
+            length,
+        });
+        proptest::collection::vec(span, 0..9)
+    }
+
+    proptest! {
+        #[test]
+        fn manifests_come_back(
+            entries in proptest::collection::vec((0..4_usize, any::<u16>(), any::<[u8; 16]>(), spans(), spans()), 0..5),
+        ) {
+            let entries = entries.into_iter().map(|(kind, attempt, digest, spans, arrivals)| Entry {
+                kind: BodyKind::ALL[kind], attempt, digest, spans, arrivals,
+            });
+            let manifest = Manifest { entries: entries.collect() };
+            let bytes = manifest.encode();
+            prop_assert_eq!(Manifest::decode(&bytes), Some(manifest));
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(Manifest::decode(&bytes[..cut]), None);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Manifest::decode(&bytes);
+            let _ = decode_arrivals(&bytes);
+        }
+
+        #[test]
+        fn arrivals_come_back(steps in proptest::collection::vec((0..1_u64 << 40, 0..1_u64 << 40), 0..50)) {
+            let (mut end, mut at_us) = (0, 0);
+            let arrivals: Vec<Arrival> = steps.into_iter().map(|(length, wait)| {
+                (end, at_us) = (end + length, at_us + wait);
+                Arrival { end, at_us }
+            }).collect();
+            prop_assert_eq!(decode_arrivals(&encode_arrivals(&arrivals)), arrivals);
+        }
+    }
+
+    #[test]
+    fn neighbours_merge() {
+        let span = |frame, start, length| Span {
+            frame,
+            start,
+            length,
+        };
+        let mut all = Vec::new();
+        for next in [span(0, 0, 5), span(0, 5, 2), span(0, 8, 1), span(9, 9, 1)] {
+            join(&mut all, next);
+        }
+        assert_eq!(all, [span(0, 0, 7), span(0, 8, 1), span(9, 9, 1)]);
+    }
+}

@@ -1,0 +1,292 @@
+//! Sums: what was asked, what it took, what it cost.
+
+use lingate_wire::turn::Usage;
+use rusqlite::types::Value;
+use rusqlite::{Row, params_from_iter};
+use serde::Serialize;
+
+use crate::Error;
+use crate::filter::Filter;
+
+use super::clauses;
+use super::list::MAX_PAGE;
+use super::plan::plan;
+use super::{Inner, Reader};
+
+/// By what sums are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupBy {
+    /// The hour, as `2026-11-21T14`.
+    Hour,
+    /// The day, as `2026-11-21`.
+    Day,
+    /// The week, by its Monday.
+    Week,
+    /// The month, as `2026-11`.
+    Month,
+    /// The model as asked.
+    Model,
+    /// The model that served.
+    UpstreamModel,
+    /// The provider that served.
+    Provider,
+    /// The conversation.
+    Session,
+    /// The client's key.
+    Key,
+    /// The request class.
+    Class,
+    /// The status.
+    Status,
+    /// How it ended.
+    End,
+    /// The tools called: an exchange counts for each.
+    Tool,
+    /// The quirks that changed something: an exchange counts for each.
+    Quirk,
+}
+
+impl GroupBy {
+    /// The expression whose values are the groups. Times are moved by the parameter first.
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Hour => "strftime('%Y-%m-%dT%H', time_ms / 1000 + ?, 'unixepoch')",
+            Self::Day => "strftime('%Y-%m-%d', time_ms / 1000 + ?, 'unixepoch')",
+            Self::Week => {
+                "strftime('%Y-%m-%d', time_ms / 1000 + ?, 'unixepoch', 'weekday 0', '-6 days')"
+            }
+            Self::Month => "strftime('%Y-%m', time_ms / 1000 + ?, 'unixepoch')",
+            Self::Model => "model",
+            Self::UpstreamModel => "upstream_model",
+            Self::Provider => "provider",
+            Self::Session => "session",
+            Self::Key => "key",
+            Self::Class => "class",
+            Self::Status => "status",
+            Self::End => "end",
+            Self::Tool => "tag.value",
+            Self::Quirk => "tag.value",
+        }
+    }
+
+    const fn is_time(self) -> bool {
+        matches!(self, Self::Hour | Self::Day | Self::Week | Self::Month)
+    }
+
+    const fn tag(self) -> Option<&'static str> {
+        match self {
+            Self::Tool => Some("tool"),
+            Self::Quirk => Some("quirk"),
+            Self::Hour
+            | Self::Day
+            | Self::Week
+            | Self::Month
+            | Self::Model
+            | Self::UpstreamModel
+            | Self::Provider
+            | Self::Session
+            | Self::Key
+            | Self::Class
+            | Self::Status
+            | Self::End => None,
+        }
+    }
+}
+
+/// Sums over the exchanges of a group.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Group {
+    /// The group's value; `None` where the field is empty, and for the total.
+    pub group: Option<String>,
+    /// How many exchanges.
+    pub exchanges: u64,
+    /// How many of them did not go well.
+    pub errors: u64,
+    /// Tokens of all of them.
+    #[serde(serialize_with = "crate::record::usage")]
+    pub usage: Usage,
+    /// What was priced, in millionths of a dollar.
+    pub cost_micro_usd: i64,
+    /// How many exchanges nobody knows the price of.
+    pub unpriced: u64,
+    /// Times to the last byte.
+    pub duration: Times,
+    /// Times to the first content.
+    pub ttft: Times,
+}
+
+/// Times of the exchanges that have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Times {
+    /// Their sum, in milliseconds.
+    pub sum_ms: u64,
+    /// How many.
+    pub count: u64,
+}
+
+impl Times {
+    /// The average, in milliseconds.
+    #[must_use]
+    pub fn average_ms(&self) -> Option<u64> {
+        self.sum_ms.checked_div(self.count)
+    }
+
+    fn add(&mut self, more: Self) {
+        self.sum_ms += more.sum_ms;
+        self.count += more.count;
+    }
+}
+
+impl Group {
+    fn add(&mut self, more: &Self) {
+        self.exchanges += more.exchanges;
+        self.errors += more.errors;
+        self.usage.add(&more.usage);
+        self.cost_micro_usd += more.cost_micro_usd;
+        self.unpriced += more.unpriced;
+        self.duration.add(more.duration);
+        self.ttft.add(more.ttft);
+    }
+}
+
+/// Sums by group, and over everything.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stats {
+    /// Over all that fits.
+    pub total: Group,
+    /// Times newest first; else what costs most first, then what is most.
+    pub groups: Vec<Group>,
+    /// Whether there are more groups than were asked for.
+    pub truncated: bool,
+}
+
+const SUMS: &str = "
+  count(*), sum(end IS NOT NULL AND NOT coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0)),
+  sum(input), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h), sum(output), sum(reasoning),
+  coalesce(sum(cost), 0), sum(cost IS NULL AND end IS NOT NULL), sum(duration_ms), count(duration_ms), sum(ttft_ms),
+  count(ttft_ms)";
+
+impl Reader {
+    /// Sums over the exchanges that fit, at most `limit` groups of them. `utc_offset_s` says where days begin: seconds to
+    /// add to UTC. Texts of the filter are not looked at.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn stats(
+        &self,
+        filter: &Filter,
+        by: GroupBy,
+        utc_offset_s: i64,
+        limit: usize,
+    ) -> Result<Stats, Error> {
+        let inner = self.inner();
+        let limit = limit.clamp(1, MAX_PAGE);
+        let mut groups = inner.groups(filter, by, utc_offset_s, limit + 1)?;
+        let truncated = groups.len() > limit;
+        groups.truncate(limit);
+        let total = if truncated || by.tag().is_some() {
+            inner.total(filter)?
+        } else {
+            let mut total = Group::default();
+            groups.iter().for_each(|group| total.add(group));
+            total
+        };
+        Ok(Stats {
+            total,
+            groups,
+            truncated,
+        })
+    }
+}
+
+impl Inner {
+    fn groups(
+        &self,
+        filter: &Filter,
+        by: GroupBy,
+        utc_offset_s: i64,
+        limit: usize,
+    ) -> Result<Vec<Group>, Error> {
+        let plan = plan(&self.connection, clauses::of(filter, &self.connection)?)?;
+        let mut values = Vec::new();
+        if by.is_time() {
+            values.push(Value::Integer(utc_offset_s));
+        }
+        let rows = match by.tag() {
+            None => plan.sql,
+            Some(kind) => {
+                values.push(Value::Text(kind.to_owned()));
+                format!(
+                    ", tags AS tag WHERE tag.kind = ? AND tag.id = e.id AND e.n IN (SELECT n {})",
+                    plan.sql
+                )
+            }
+        };
+        values.extend(plan.values);
+        values.push(Value::Integer(limit as i64));
+        let from = if by.tag().is_some() {
+            "FROM exchanges AS e"
+        } else {
+            ""
+        };
+        let order = if by.is_time() {
+            "1 DESC"
+        } else {
+            "10 DESC, 2 DESC, 1"
+        };
+        let sql = format!(
+            "SELECT {}, {SUMS} {from} {rows} GROUP BY 1 ORDER BY {order} LIMIT ?",
+            by.sql()
+        );
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let groups = query.query_map(params_from_iter(values), |row| group(row, 1))?;
+        Ok(groups.collect::<Result<_, _>>()?)
+    }
+
+    fn total(&self, filter: &Filter) -> Result<Group, Error> {
+        let plan = plan(&self.connection, clauses::of(filter, &self.connection)?)?;
+        let mut query = self
+            .connection
+            .prepare_cached(&format!("SELECT {SUMS} {}", plan.sql))?;
+        Ok(query.query_row(params_from_iter(plan.values), |row| group(row, 0))?)
+    }
+}
+
+/// Reads sums that begin at column `first`; the group's value is before them.
+fn group(row: &Row<'_>, first: usize) -> rusqlite::Result<Group> {
+    let count = |at: usize| {
+        row.get::<_, Option<i64>>(first + at)
+            .map(|sum| sum.map(|sum| sum as u64))
+    };
+    let times = |at: usize| -> rusqlite::Result<Times> {
+        Ok(Times {
+            sum_ms: count(at)?.unwrap_or(0),
+            count: count(at + 1)?.unwrap_or(0),
+        })
+    };
+    let value = match first {
+        0 => Value::Null,
+        _ => row.get(0)?,
+    };
+    Ok(Group {
+        group: match value {
+            Value::Text(text) => Some(text),
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Null | Value::Real(_) | Value::Blob(_) => None,
+        },
+        exchanges: count(0)?.unwrap_or(0),
+        errors: count(1)?.unwrap_or(0),
+        usage: Usage {
+            input: count(2)?,
+            cache_read: count(3)?,
+            cache_write_5m: count(4)?,
+            cache_write_1h: count(5)?,
+            output: count(6)?,
+            reasoning: count(7)?,
+        },
+        cost_micro_usd: row.get(first + 8)?,
+        unpriced: count(9)?.unwrap_or(0),
+        duration: times(10)?,
+        ttft: times(12)?,
+    })
+}

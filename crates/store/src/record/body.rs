@@ -1,0 +1,101 @@
+//! The bodies of an exchange.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Whose body it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BodyKind {
+    /// What the client sent.
+    ClientRequest,
+    /// What went to the provider.
+    ProviderRequest,
+    /// What the provider sent, byte for byte, behind transfer and content encoding.
+    ProviderResponse,
+    /// What the client got.
+    ClientResponse,
+}
+
+impl BodyKind {
+    /// All of them, in the order of an exchange.
+    pub const ALL: [Self; 4] = [
+        Self::ClientRequest,
+        Self::ProviderRequest,
+        Self::ProviderResponse,
+        Self::ClientResponse,
+    ];
+
+    /// The name used in paths and output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClientRequest => "client-request",
+            Self::ProviderRequest => "provider-request",
+            Self::ProviderResponse => "provider-response",
+            Self::ClientResponse => "client-response",
+        }
+    }
+
+    /// The kind of a name; `request` and `response` are the client's.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "request" => Some(Self::ClientRequest),
+            "response" => Some(Self::ClientResponse),
+            _ => Self::ALL.into_iter().find(|kind| kind.name() == name),
+        }
+    }
+}
+
+/// A body to be kept.
+///
+/// The pieces are shared, not copied; what they are slices of stays in memory until they are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// Whose it is.
+    pub kind: BodyKind,
+    /// The attempt it belongs to, from 1; 0 for the client's.
+    pub attempt: u16,
+    /// The bytes, in as many pieces as they came.
+    pub pieces: Vec<Bytes>,
+    /// When the parts of a stream came, in order.
+    pub arrivals: Vec<Arrival>,
+}
+
+impl Body {
+    /// A body in one piece.
+    #[must_use]
+    pub fn whole(kind: BodyKind, attempt: u16, bytes: impl Into<Bytes>) -> Self {
+        Self {
+            kind,
+            attempt,
+            pieces: vec![bytes.into()],
+            arrivals: Vec::new(),
+        }
+    }
+
+    /// What it weighs in memory.
+    pub(crate) fn weight(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum::<usize>()
+            + self.arrivals.len() * size_of::<Arrival>()
+    }
+
+    /// The bytes in one piece.
+    pub(crate) fn joined(&self) -> Bytes {
+        match self.pieces.as_slice() {
+            [] => Bytes::new(),
+            [only] => only.clone(),
+            many => many.concat().into(),
+        }
+    }
+}
+
+/// When a part of a stream had come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Arrival {
+    /// Where it ends: a byte offset into the body.
+    pub end: u64,
+    /// Microseconds since the exchange was accepted.
+    pub at_us: u64,
+}

@@ -1,0 +1,83 @@
+//! The record as the gateway opens it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+
+use crate::options::Options;
+use crate::place::Place;
+use crate::recorder::{Queue, Recorder};
+use crate::retention::{self, Deleted};
+use crate::writer::Writer;
+use crate::{Error, database};
+
+/// A record that is being written. Dropping it writes what waits and ends in order.
+pub struct Store {
+    recorder: Recorder,
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the record in `dir`, or makes one. Exchanges that a dead process left open end as killed.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written, or a later version wrote the record.
+    pub fn open(dir: &Path, options: Options, now: Timestamp) -> Result<Self, Error> {
+        let queue = Arc::new(Queue::new(options.queue, now));
+        let recorder = Recorder::new(Arc::clone(&queue), options.bodies, options.fail_closed);
+        let writer = Writer::open(Place::new(dir), options, Arc::clone(&queue))?;
+        let thread = std::thread::Builder::new()
+            .name("record".to_owned())
+            .spawn(move || writer.work())
+            .map_err(Error::io(dir))?;
+        Ok(Self {
+            recorder,
+            queue,
+            writer: Some(thread),
+        })
+    }
+
+    /// The handle to record with.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.queue.stop();
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the record's writer panicked");
+        }
+    }
+}
+
+/// Deletes what was accepted before a time, and what is over a size, from a record that a gateway may be writing.
+///
+/// # Errors
+/// There is no record in `dir`, or it cannot be written.
+pub fn prune(dir: &Path, before: Timestamp, keep_bytes: u64) -> Result<Deleted, Error> {
+    let place = Place::new(dir);
+    if !place.database().exists() {
+        return Err(Error::Missing(place.root().to_owned()));
+    }
+    let mut connection = database::writer(&place)?;
+    let limits = retention::Limits {
+        before_ms: before.as_millisecond(),
+        bytes: keep_bytes,
+    };
+    let mut deleted = Deleted::default();
+    loop {
+        let more = retention::step(&mut connection, &place, &limits)?;
+        if more.is_nothing() {
+            return Ok(deleted);
+        }
+        deleted.add(more);
+    }
+}

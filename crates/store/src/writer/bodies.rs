@@ -1,0 +1,239 @@
+//! The bodies of a group on their way into segments, and when a segment is followed by another.
+
+use rusqlite::{Connection, params};
+
+use crate::Error;
+use crate::options::Options;
+use crate::place::Place;
+use crate::record::{Body, Kept};
+use crate::recorder::{Batch, Message, Queue, Stored};
+use crate::segment::Appender;
+
+/// A segment lasts a day at most.
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// The segments of a run: the one being written, and what the database has yet to be told.
+pub(crate) struct Segments {
+    run: i64,
+    limit: u64,
+    current: Option<Current>,
+    /// Segments that are complete; told to the database with the group at hand.
+    sealed: Vec<Told>,
+    /// Bytes written since somebody looked whether it is too much.
+    grown: u64,
+}
+
+struct Current {
+    appender: Appender,
+    first_ms: i64,
+    last_ms: i64,
+}
+
+/// What the database is to know of a segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    pub segment: i64,
+    pub last_ms: i64,
+    pub bytes: u64,
+    pub is_sealed: bool,
+}
+
+impl Segments {
+    pub(crate) fn new(run: i64, limit: u64) -> Self {
+        Self {
+            run,
+            limit,
+            current: None,
+            sealed: Vec::new(),
+            grown: 0,
+        }
+    }
+
+    /// Puts the bodies of a group on disk and notes with each message where. If that fails, all that is not yet there is
+    /// dropped and counted: rows matter more.
+    pub(crate) fn add(
+        &mut self,
+        batch: &mut Batch,
+        place: &Place,
+        connection: &Connection,
+        options: &Options,
+        queue: &Queue,
+    ) -> Result<(), Error> {
+        let added = self.try_add(batch, place, connection, options, queue.now_ms());
+        if added.is_err() {
+            queue.counters.failures.add(1);
+            queue.counters.bodies_failed.add(self.drop_bodies(batch));
+        }
+        added
+    }
+
+    fn try_add(
+        &mut self,
+        batch: &mut Batch,
+        place: &Place,
+        connection: &Connection,
+        options: &Options,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        for message in &mut batch.messages {
+            let (bodies, stored) = parts_of(message);
+            if bodies.is_empty() || stored.is_some() {
+                continue;
+            }
+            let current = self.current(place, connection, now_ms)?;
+            let number = current.appender.number();
+            let mut draft = current.appender.draft();
+            let put = bodies
+                .iter()
+                .try_for_each(|body| draft.add(body, &options.mask));
+            let manifest = put
+                .and_then(|()| draft.finish())
+                .map_err(Error::io(place.segment(number)))?;
+            *stored = Some(Stored {
+                segment: number,
+                manifest,
+            });
+        }
+        if let Some(current) = &mut self.current {
+            let path = place.segment(current.appender.number());
+            self.grown += current.appender.sync().map_err(Error::io(path))?;
+        }
+        for message in &mut batch.messages {
+            parts_of(message).0.clear();
+        }
+        Ok(())
+    }
+
+    /// The segment to write to: a new one if there is none, or the last is full or of another day.
+    fn current(
+        &mut self,
+        place: &Place,
+        connection: &Connection,
+        now_ms: i64,
+    ) -> Result<&mut Current, Error> {
+        let is_over = |current: &Current| {
+            current.appender.length() >= self.limit
+                || current.first_ms.div_euclid(DAY_MS) != now_ms.div_euclid(DAY_MS)
+        };
+        if self.current.as_ref().is_some_and(is_over) {
+            self.seal(place)?;
+        }
+        let current = match self.current.take() {
+            Some(current) => current,
+            None => {
+                connection
+                    .prepare_cached("INSERT INTO segments (run, first_ms, last_ms, bytes) VALUES (?1, ?2, ?2, 0)")?
+                    .execute(params![self.run, now_ms])?;
+                Current {
+                    appender: Appender::create(place, connection.last_insert_rowid())?,
+                    first_ms: now_ms,
+                    last_ms: now_ms,
+                }
+            }
+        };
+        let current = self.current.insert(current);
+        current.last_ms = current.last_ms.max(now_ms);
+        Ok(current)
+    }
+
+    fn seal(&mut self, place: &Place) -> Result<(), Error> {
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
+        let path = place.segment(current.appender.number());
+        self.grown += current.appender.sync().map_err(Error::io(path))?;
+        self.sealed.push(told(current, true));
+        self.current = None;
+        Ok(())
+    }
+
+    /// Gives up the segment at hand and every body of the group that is not safely in another. How many exchanges lost
+    /// theirs.
+    fn drop_bodies(&mut self, batch: &mut Batch) -> u64 {
+        let broken = self.current.take();
+        let number = broken.as_ref().map(|current| current.appender.number());
+        if let Some(current) = &broken {
+            current.appender.cut();
+            self.sealed.push(told(current, true));
+        }
+        let mut dropped = 0;
+        for message in &mut batch.messages {
+            let (bodies, stored) = parts_of(message);
+            let is_elsewhere = stored
+                .as_ref()
+                .is_some_and(|stored| Some(stored.segment) != number);
+            if bodies.is_empty() || is_elsewhere {
+                continue;
+            }
+            bodies.clear();
+            *stored = None;
+            if let Message::Close(closed, _) = message {
+                closed.exchange.kept = Kept::Row;
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
+    /// Finds out whether bodies can be written, by a few bytes that belong to nobody.
+    pub(crate) fn probe(
+        &mut self,
+        place: &Place,
+        connection: &Connection,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let current = self.current(place, connection, now_ms)?;
+        let path = place.segment(current.appender.number());
+        let probed = current.appender.probe().map_err(Error::io(path));
+        if probed.is_err() {
+            self.drop_bodies(&mut Batch::default());
+        }
+        probed
+    }
+
+    /// What the database is to be told with this group.
+    pub(crate) fn told(&self) -> impl Iterator<Item = Told> {
+        self.sealed
+            .iter()
+            .copied()
+            .chain(self.current.as_ref().map(|current| told(current, false)))
+    }
+
+    /// Bytes written since [`Self::looked_at`].
+    pub(crate) fn grown(&self) -> u64 {
+        self.grown
+    }
+
+    /// Somebody looked whether it is too much.
+    pub(crate) fn looked_at(&mut self) {
+        self.grown = 0;
+    }
+
+    /// It has been told.
+    pub(crate) fn was_told(&mut self) {
+        self.sealed.clear();
+    }
+
+    /// No more will be written.
+    pub(crate) fn finish(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.sealed.push(told(&current, true));
+        }
+    }
+}
+
+fn told(current: &Current, is_sealed: bool) -> Told {
+    Told {
+        segment: current.appender.number(),
+        last_ms: current.last_ms,
+        bytes: current.appender.committed(),
+        is_sealed,
+    }
+}
+
+fn parts_of(message: &mut Message) -> (&mut Vec<Body>, &mut Option<Stored>) {
+    match message {
+        Message::Open(_, bodies, stored) => (bodies, stored),
+        Message::Close(closed, stored) => (&mut closed.bodies, stored),
+    }
+}

@@ -1,0 +1,67 @@
+//! A group's rows: one transaction.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use crate::Error;
+use crate::options::Options;
+use crate::recorder::{Batch, Message};
+
+use super::bodies::Segments;
+use super::rows::Rows;
+use super::run::Run;
+
+/// Writes the rows of a group and what the database is to know of segments. All of it or nothing.
+pub(crate) fn commit(
+    connection: &mut Connection,
+    batch: &Batch,
+    segments: &mut Segments,
+    run: &mut Run,
+    options: &Options,
+) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut rows = Rows::new(&transaction, &mut run.packer, run.number, &options.mask)?;
+    let ending = ending(batch);
+    for message in &batch.messages {
+        match message {
+            // Its end is in the same group and says all of it.
+            Message::Open(exchange, _, None) if ending.contains(&exchange.id) => {}
+            Message::Open(exchange, _, stored) => rows.open(exchange, stored.as_ref())?,
+            Message::Close(closed, stored) => {
+                rows.close(&closed.exchange, &closed.details, stored.as_ref())?;
+            }
+        }
+    }
+    for numbers in &batch.numbers {
+        rows.numbers(numbers)?;
+    }
+    tell(&transaction, segments)?;
+    transaction.commit()?;
+    segments.was_told();
+    Ok(())
+}
+
+/// How long segments are, and which are complete.
+pub(crate) fn tell(connection: &Connection, segments: &Segments) -> Result<(), Error> {
+    let mut update = connection.prepare_cached(
+        "UPDATE segments SET last_ms = ?2, bytes = ?3, sealed = ?4 WHERE segment = ?1",
+    )?;
+    for told in segments.told() {
+        update.execute(params![
+            told.segment,
+            told.last_ms,
+            told.bytes as i64,
+            told.is_sealed
+        ])?;
+    }
+    Ok(())
+}
+
+fn ending(batch: &Batch) -> HashSet<uuid::Uuid> {
+    let closed = |message: &Message| match message {
+        Message::Close(closed, _) => Some(closed.exchange.id),
+        Message::Open(..) => None,
+    };
+    batch.messages.iter().filter_map(closed).collect()
+}

@@ -1,0 +1,190 @@
+//! The one thread that writes: takes a group from the queue, puts its bodies into the segment, then its rows into the
+//! database, and starts over. When either fails it says so, keeps the rows and tries again.
+
+mod bodies;
+mod group;
+mod rows;
+mod run;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::options::Options;
+use crate::place::Place;
+use crate::recorder::{Batch, Queue};
+use crate::{Error, database, retention};
+
+use bodies::Segments;
+use run::Run;
+
+/// Between two tries.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// So many groups are written between two looks at what may be deleted.
+const GROUPS_BETWEEN: u32 = 16;
+
+/// What the thread owns.
+pub(crate) struct Writer {
+    place: Place,
+    options: Options,
+    queue: Arc<Queue>,
+    connection: Connection,
+    run: Run,
+    segments: Segments,
+    groups: u32,
+    /// The last look found something to delete.
+    tidying: bool,
+    /// The end came while nothing could be written: what still waits is lost.
+    gave_up: bool,
+}
+
+impl Writer {
+    /// Opens the record, closes what dead processes left open and begins a run.
+    pub(crate) fn open(place: Place, options: Options, queue: Arc<Queue>) -> Result<Self, Error> {
+        place.create()?;
+        let mut connection = database::writer(&place)?;
+        let now_ms = queue.now_ms();
+        run::bury(&mut connection, &place, now_ms)?;
+        let run = Run::begin(&mut connection, &place, now_ms, options.version)?;
+        Ok(Self {
+            segments: Segments::new(run.number, options.segment_limit()),
+            place,
+            options,
+            queue,
+            connection,
+            run,
+            groups: 0,
+            tidying: true,
+            gave_up: false,
+        })
+    }
+
+    /// Writes until the queue is stopped and empty.
+    pub(crate) fn work(mut self) {
+        while let Some(mut batch) = self.queue.take() {
+            if batch.is_empty() {
+                self.idle();
+                continue;
+            }
+            if self.gave_up {
+                self.queue.counters.lost.add(batch.closes() as u64);
+            } else {
+                self.write(&mut batch);
+            }
+            self.queue.done(&batch);
+            self.groups = self.groups.wrapping_add(1);
+            let much = self.segments.grown() > self.options.keep_bytes / 50;
+            if self.tidying || much || self.groups.is_multiple_of(GROUPS_BETWEEN) {
+                self.tidy();
+            }
+        }
+        let end = self.run.end(
+            &mut self.connection,
+            &mut self.segments,
+            self.queue.now_ms(),
+        );
+        if let Err(error) = end {
+            tracing::warn!("the record was not closed in order: {error}");
+        }
+    }
+
+    /// Tries until it is done, or the end comes.
+    fn write(&mut self, batch: &mut Batch) {
+        loop {
+            let bodies = self.segments.add(
+                batch,
+                &self.place,
+                &self.connection,
+                &self.options,
+                &self.queue,
+            );
+            let rows = group::commit(
+                &mut self.connection,
+                batch,
+                &mut self.segments,
+                &mut self.run,
+                &self.options,
+            );
+            match rows {
+                Ok(()) => {
+                    self.queue.counters.groups.add(1);
+                    self.queue.counters.written.add(batch.closes() as u64);
+                    self.queue
+                        .set_problem(bodies.err().map(|error| error.to_string()));
+                    return;
+                }
+                Err(error) => {
+                    self.queue.counters.failures.add(1);
+                    self.queue.set_problem(Some(error.to_string()));
+                    if self.queue.pause(RETRY) {
+                        self.give_up(batch, &error);
+                        return;
+                    }
+                    self.reconnect();
+                }
+            }
+        }
+    }
+
+    /// The process ends and the group cannot be written: one more try, then it is lost.
+    fn give_up(&mut self, batch: &mut Batch, error: &Error) {
+        self.reconnect();
+        let last = group::commit(
+            &mut self.connection,
+            batch,
+            &mut self.segments,
+            &mut self.run,
+            &self.options,
+        );
+        if last.is_ok() {
+            self.queue.counters.written.add(batch.closes() as u64);
+        } else {
+            self.gave_up = true;
+            self.queue.counters.lost.add(batch.closes() as u64);
+            tracing::error!("{} exchanges are not recorded: {error}", batch.closes());
+        }
+    }
+
+    /// An I/O error may have left the connection useless.
+    fn reconnect(&mut self) {
+        if let Ok(connection) = database::writer(&self.place) {
+            self.connection = connection;
+        }
+    }
+
+    /// Nothing is to be written: tidies up, and finds out whether what failed works again.
+    fn idle(&mut self) {
+        if self.queue.is_degraded() {
+            self.reconnect();
+            let probe = self
+                .segments
+                .probe(&self.place, &self.connection, self.queue.now_ms())
+                .and_then(|()| {
+                    group::commit(
+                        &mut self.connection,
+                        &Batch::default(),
+                        &mut self.segments,
+                        &mut self.run,
+                        &self.options,
+                    )
+                });
+            self.queue
+                .set_problem(probe.err().map(|error| error.to_string()));
+        }
+        self.tidy();
+    }
+
+    fn tidy(&mut self) {
+        self.segments.looked_at();
+        let limits = retention::Limits {
+            before_ms: self.queue.now_ms() - self.options.keep.as_millis() as i64,
+            bytes: self.options.keep_bytes,
+        };
+        match retention::step(&mut self.connection, &self.place, &limits) {
+            Ok(deleted) => self.tidying = !deleted.is_nothing(),
+            Err(error) => tracing::debug!("nothing could be deleted: {error}"),
+        }
+    }
+}
