@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use crate::cut;
 use crate::stream::{self, Reply};
 
+/// Reads words, not markers.
+const BARE_HEADERS: &str = "harmony-bare-headers";
 /// Switches between content and reasoning.
 const SWITCH: char = '\u{1}';
 
@@ -121,7 +123,8 @@ fn prepared(format: u8, without_calls: bool) -> Prepared {
     static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
     let names = NAMES.get_or_init(|| {
         let all = lingate_quirk::all().map(|quirk| quirk.name);
-        all.filter(|name| name.ends_with("-text")).collect()
+        all.filter(|name| name.ends_with("-text") || *name == BARE_HEADERS)
+            .collect()
     });
     let quirk = names[usize::from(format) % names.len()];
     let target = Target {
@@ -155,7 +158,7 @@ fn prepared(format: u8, without_calls: bool) -> Prepared {
     selection.apply(&mut decoded.turn, &mut decoded.params, &mut state);
     Prepared {
         quirk,
-        starts_in_text: quirk != "kimi-k2-implicit-text",
+        starts_in_text: !quirk.contains("implicit") && quirk != BARE_HEADERS,
         selection,
         state,
     }

@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod failure;
 mod log_fields;
+mod logs;
 mod output;
 mod port_owner;
 mod recording;

@@ -7,9 +7,7 @@ use crate::report::Report;
 /// A key by its path, `*` for any name; and the value with which it asks for nothing.
 const INERT: &[(&[&str], Option<&str>)] = &[
     (&["keys", "*", "budget"], None),
-    (&["record"], None),
     (&["providers", "*", "proxy"], Some("")),
-    (&["models", "*", "price"], None),
 ];
 
 /// The keys of the document that have no effect yet, with their lines.

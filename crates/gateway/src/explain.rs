@@ -18,7 +18,7 @@ use lingate_wire::turn::{Failure, FailureKind};
 
 use crate::exchange::asked::Asked;
 use crate::exchange::attempt::{self, Attempt};
-use crate::exchange::destination::{self, destination};
+use crate::exchange::destination::destination;
 use crate::exchange::policy;
 use crate::exchange::upstream::Upstream;
 use crate::lane::calibration::Factors;
@@ -140,7 +140,7 @@ pub fn explain(
         concurrency: config
             .provider(&candidate.provider)
             .and_then(|provider| provider.concurrency),
-        context: destination::context(config, &candidate),
+        context: config.routes.context(&candidate),
         overflow: config
             .model_settings(&candidate)
             .and_then(|own| own.overflow.clone()),

@@ -20,7 +20,7 @@ use crate::front::limits::Limits;
 use crate::front::listener;
 use crate::generations::{Generations, InForce, Source, Trigger};
 use crate::metrics::Metrics;
-use crate::record::Books;
+use crate::record::{Books, prices};
 use crate::shared::{Process, Shared};
 use crate::tokens::Counter;
 use crate::upstream::client::TlsError;
@@ -175,6 +175,7 @@ impl Gateway {
             let keeping = saved::keep(Arc::clone(&generations), state.clone());
             process.tasks.spawn(keeping);
         }
+        process.tasks.spawn(prices::keep(Arc::clone(&generations)));
         tokio::select! {
             () = listener::accept(&listener, &generations) => {}
             () = shutdown.cancelled() => {}

@@ -132,6 +132,7 @@ pub(crate) struct RouteLabels {
 
 /// Every metric of the gateway.
 pub(crate) struct Metrics {
+    pub price_models: Gauge,
     pub cost: Family<ProviderLabels, Counter>,
     registry: Registry,
     pub requests: Family<RequestLabels, Counter>,
@@ -166,6 +167,7 @@ pub fn metrics_reference() -> String {
     // Every field by name, so that a new family cannot be left out: without a sample it has no line in the text.
     let Metrics {
         registry: _,
+        price_models: _,
         cost,
         requests,
         attempts,
@@ -220,6 +222,7 @@ impl Metrics {
         let seconds = || Histogram::new(SECONDS);
         let mut metrics = Self {
             registry: Registry::with_prefix("lingate"),
+            price_models: Gauge::default(),
             cost: Family::default(),
             requests: Family::default(),
             attempts: Family::default(),
@@ -270,6 +273,11 @@ impl Metrics {
             "cost_micro_usd",
             "What the tokens of exchanges cost, in millionths of a US dollar, where the price is known",
             self.cost.clone(),
+        );
+        registry.register(
+            "price_models",
+            "Models in the price table of the configuration; 0 while the bundled one is used",
+            self.price_models.clone(),
         );
         registry.register(
             "requests",

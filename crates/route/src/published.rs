@@ -107,7 +107,7 @@ impl List<'_> {
             id: id.to_owned(),
             display_name,
             context: context
-                .or_else(|| self.smallest(&resolution, |candidate| self.context(candidate))),
+                .or_else(|| self.smallest(&resolution, |candidate| self.table.context(candidate))),
             max_output: max_output.or_else(|| {
                 self.smallest(&resolution, |candidate| self.fact(candidate)?.max_output)
             }),
@@ -144,15 +144,6 @@ impl List<'_> {
     fn all(&self, resolution: &Resolution, holds: impl Fn(&KnownModel) -> bool) -> bool {
         let mut candidates = resolution.candidates.iter();
         candidates.all(|candidate| self.fact(candidate).is_some_and(&holds))
-    }
-
-    fn context(&self, candidate: &Candidate) -> Option<u64> {
-        let configured = candidate.target.as_ref().and_then(|target| {
-            let models = &self.scope(target.profile.as_deref())?.models;
-            let model = models.iter().find(|model| model.name == target.model)?;
-            model.targets.get(target.index)?.context
-        });
-        configured.or_else(|| self.fact(candidate)?.context)
     }
 
     fn fact(&self, candidate: &Candidate) -> Option<&KnownModel> {

@@ -4,7 +4,7 @@ use crate::Mask;
 use crate::record::Header;
 
 /// Names that are kept as they are.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 21] = [
     "accept",
     "accept-encoding",
     "anthropic-beta",
@@ -15,9 +15,6 @@ const NAMES: [&str; 24] = [
     "content-length",
     "content-type",
     "date",
-    "openai-beta",
-    "openai-processing-ms",
-    "openai-version",
     "originator",
     "request-id",
     "retry-after",
@@ -42,15 +39,19 @@ const PREFIXES: [&str; 7] = [
     "x-goog-api-client",
 ];
 
+/// Ends of names that are kept likewise: providers put their own name before them.
+const SUFFIXES: [&str; 3] = ["-beta", "-processing-ms", "-version"];
+
 /// What no kept name may contain.
-const SECRET: [&str; 5] = ["key", "token-value", "secret", "auth", "cookie"];
+const SECRET: [&str; 5] = ["auth", "cookie", "key", "password", "secret"];
 
 /// Whether a header of this name (in lower case) is kept.
 #[must_use]
 pub fn kept(name: &str) -> bool {
-    NAMES.contains(&name)
-        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            && !SECRET.iter().any(|word| name.contains(word))
+    let begins = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let ends = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+    let secret = SECRET.iter().any(|word| name.contains(word));
+    NAMES.contains(&name) || (begins || ends) && !secret
 }
 
 /// The headers that are kept, with secrets in their values masked.
@@ -79,6 +80,9 @@ mod tests {
         check("content-type", true);
         check("x-stainless-os", true);
         check("anthropic-ratelimit-tokens-remaining", true);
+        check("openai-processing-ms", true);
+        check("openai-version", true);
+        check("x-key-version", false);
         check("x-lingate-id", true);
         check("x-claude-code-session-id", true);
         check("authorization", false);

@@ -13,15 +13,14 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 /// Shorter values are not worth masking: they would hit ordinary text.
 const MIN_KNOWN: usize = 8;
 
-/// How keys begin, and how many characters of a key follow at least.
-const SHAPES: [(&str, usize); 13] = [
+/// How keys begin anywhere, and how many characters of a key follow at least.
+const SHAPES: [(&str, usize); 12] = [
     ("sk-", 20),
     ("sk_", 20),
     ("AIza", 30),
     ("Bearer ", 16),
     ("bearer ", 16),
     ("gsk_", 20),
-    ("xai-", 20),
     ("ghp_", 30),
     ("github_pat_", 30),
     ("AKIA", 16),
@@ -36,22 +35,39 @@ pub struct Mask {
     finder: Arc<Finder>,
 }
 
+/// Behind a beginning that a provider is known for.
+const LEAST: usize = 20;
+
 struct Finder {
-    /// The shapes first, then the values that are known. `None` if they are too many for any automaton.
+    /// For each beginning that is searched for, how many characters follow at least.
+    least: Vec<usize>,
+    /// The beginnings, then the values that are known. `None` if they are too many for any automaton.
     automaton: Option<AhoCorasick>,
 }
 
 impl Mask {
     /// Masks these values wherever they stand, besides everything that looks like a key.
     pub fn new<'a>(known: impl IntoIterator<Item = &'a str>) -> Self {
-        let shapes = SHAPES.iter().map(|(prefix, _)| *prefix);
-        let known = known.into_iter().filter(|value| value.len() >= MIN_KNOWN);
+        Self::with_prefixes(known, [])
+    }
+
+    /// Like [`Self::new`]; `prefixes` are further beginnings of keys, as presets know them.
+    pub fn with_prefixes<'a>(
+        known: impl IntoIterator<Item = &'a str>,
+        prefixes: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let prefixes = prefixes.into_iter().filter(|prefix| prefix.len() > 2);
+        let shapes = SHAPES
+            .into_iter()
+            .chain(prefixes.map(|prefix| (prefix, LEAST)));
+        let (mut patterns, least): (Vec<&str>, Vec<usize>) = shapes.unzip();
+        patterns.extend(known.into_iter().filter(|value| value.len() >= MIN_KNOWN));
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .build(shapes.chain(known))
+            .build(patterns)
             .ok();
         Self {
-            finder: Arc::new(Finder { automaton }),
+            finder: Arc::new(Finder { least, automaton }),
         }
     }
 
@@ -64,8 +80,8 @@ impl Mask {
         let mut masked: Option<Vec<u8>> = None;
         let mut from = 0;
         while let Some(found) = automaton.find(Input::new(bytes).range(from..)) {
-            let secret = match SHAPES.get(found.pattern().as_usize()) {
-                Some((_, least)) => shaped(bytes, found.range(), *least),
+            let secret = match self.finder.least.get(found.pattern().as_usize()) {
+                Some(least) => shaped(bytes, found.range(), *least),
                 None => Some(found.range()),
             };
             // A beginning without a key behind it may still overlap a value that is known.
@@ -179,6 +195,20 @@ mod tests {
         check("short", "short");
         check("xsk-known", "x********");
         check("ünï corp-secret-1 ü", "ünï ************* ü");
+    }
+
+    #[test]
+    fn what_presets_know() {
+        let mask = Mask::with_prefixes([], ["zz-"]);
+        let key = "a1b2c3d4e5f6a7b8c9d0";
+        assert_eq!(
+            mask.text(&format!("zz-{key}")),
+            format!("zz-{}", "*".repeat(20))
+        );
+        assert_eq!(
+            Mask::default().text(&format!("zz-{key}")),
+            format!("zz-{key}")
+        );
     }
 
     #[test]

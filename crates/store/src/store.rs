@@ -29,9 +29,13 @@ impl Store {
         let queue = Arc::new(Queue::new(options.queue, now));
         let recorder = Recorder::new(Arc::clone(&queue), options.bodies, options.fail_closed);
         let writer = Writer::open(Place::new(dir), options, Arc::clone(&queue))?;
+        let watched = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("record".to_owned())
-            .spawn(move || writer.work())
+            .spawn(move || {
+                let _alarm = Alarm(watched);
+                writer.work();
+            })
             .map_err(Error::io(dir))?;
         Ok(Self {
             recorder,
@@ -58,6 +62,18 @@ impl Drop for Store {
     }
 }
 
+/// Says that the record is degraded if the writer panics: nobody else would notice before the queue is full.
+struct Alarm(Arc<Queue>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let problem = "the writer ended by a fault of its own; a restart helps";
+            self.0.set_problem(Some(problem.to_owned()));
+        }
+    }
+}
+
 /// Deletes what was accepted before a time, and what is over a size, from a record that a gateway may be writing.
 ///
 /// # Errors
@@ -79,5 +95,26 @@ pub fn prune(dir: &Path, before: Timestamp, keep_bytes: u64) -> Result<Deleted, 
             return Ok(deleted);
         }
         deleted.add(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::QueueLimits;
+
+    #[test]
+    fn a_panic_of_the_writer_shows() {
+        let queue = Arc::new(Queue::new(QueueLimits::default(), Timestamp::UNIX_EPOCH));
+        let watched = Arc::clone(&queue);
+        let thread = std::thread::spawn(move || {
+            let _alarm = Alarm(watched);
+            panic!("on purpose");
+        });
+        thread.join().unwrap_err();
+        assert!(queue.is_degraded());
+        queue.set_problem(None);
+        drop(Alarm(Arc::clone(&queue)));
+        assert!(!queue.is_degraded(), "an ordinary end is none");
     }
 }

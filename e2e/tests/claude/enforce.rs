@@ -1,13 +1,9 @@
 //! Models that stop without a call, end by saying so, or call with arguments that do not fit: with the settings that
 //! insist, Claude Code finishes its work and sees none of it.
 
-use std::sync::Arc;
-
 use lingate_e2e::{Claude, Gateway, Home, Provider};
 use lingate_testkit::{Agent, Answer, Part, Received, Reply, Script, Step, Upstream};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::expect;
 
@@ -268,18 +264,5 @@ async fn session(case: &'static Case) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_finished_where_the_gateway_insists() {
-    let seats = Arc::new(Semaphore::new(2));
-    let mut sessions = JoinSet::new();
-    for case in &CASES {
-        let seats = Arc::clone(&seats);
-        sessions.spawn(async move {
-            let _seat = seats.acquire_owned().await;
-            session(case).await;
-        });
-    }
-    let mut failed = Vec::new();
-    while let Some(ended) = sessions.join_next().await {
-        failed.extend(ended.err().map(|error| error.to_string()));
-    }
-    assert!(failed.is_empty(), "see above: {failed:?}");
+    expect::all(CASES.iter().map(session)).await;
 }

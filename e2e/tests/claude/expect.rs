@@ -1,9 +1,13 @@
 //! What holds for every request that a foreign provider gets on behalf of Claude Code.
 
+use std::sync::Arc;
+
 use lingate_e2e::Provider;
 use lingate_testkit::{Agent, Received, Upstream, complaints};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Asserts that a strict provider of the Chat wire would have taken every request, and that the scripted model was
 /// never asked for the impossible. Returns the requests.
@@ -28,6 +32,28 @@ pub(crate) fn sound(upstream: &Upstream, agent: &Agent) -> Vec<Received> {
     }
     assert_eq!(agent.faults(), [""; 0]);
     requests
+}
+
+/// Runs sessions, two at a time, all of them to their end; fails if one did.
+pub(crate) async fn all<S>(sessions: impl IntoIterator<Item = S>)
+where
+    S: Future + Send + 'static,
+    S::Output: Send + 'static,
+{
+    let seats = Arc::new(Semaphore::new(2));
+    let mut running = JoinSet::new();
+    for session in sessions {
+        let seats = Arc::clone(&seats);
+        running.spawn(async move {
+            let _seat = seats.acquire_owned().await;
+            session.await
+        });
+    }
+    let mut failed = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        failed.extend(ended.err().map(|error| error.to_string()));
+    }
+    assert!(failed.is_empty(), "see above: {failed:?}");
 }
 
 /// The requests of the conversation that contains `marker`.

@@ -1,12 +1,8 @@
 //! Hosts that leave every other family's calls in the text, as the model writes them: Claude Code finishes its work all the same.
 
-use std::sync::Arc;
-
 use lingate_e2e::{Claude, Gateway, Home, Provider};
 use lingate_testkit::{Agent, Answer, Part, Received, Reply, Script, Step, Upstream};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::expect;
 
@@ -457,7 +453,7 @@ fn scenario(home: &Home, content: &str) -> Agent {
     Agent::new().on("MARKUP", steps)
 }
 
-async fn session(format: &'static Format, groups: &[&str]) {
+async fn session(format: &'static Format, groups: &'static [&'static str]) {
     let name = format.name;
     let home = Home::new();
     let agent = scenario(&home, format.content);
@@ -523,23 +519,21 @@ async fn session(format: &'static Format, groups: &[&str]) {
     home.is_quiet().await;
 }
 
+// In parts, so that none takes long.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_finished_whatever_the_family_writes() {
-    let seats = Arc::new(Semaphore::new(2));
-    let mut sessions = JoinSet::new();
-    let plain = FORMATS.iter().map(|format| (format, &["open-models"][..]));
-    let opened = OPENED.iter();
-    let opened = opened.map(|format| (format, &["open-models", "implicit-thinking"][..]));
-    for (format, groups) in plain.chain(opened) {
-        let seats = Arc::clone(&seats);
-        sessions.spawn(async move {
-            let _seat = seats.acquire_owned().await;
-            session(format, groups).await;
-        });
-    }
-    let mut failed = Vec::new();
-    while let Some(ended) = sessions.join_next().await {
-        failed.extend(ended.err().map(|error| error.to_string()));
-    }
-    assert!(failed.is_empty(), "see above: {failed:?}");
+    let formats = FORMATS.iter().step_by(2);
+    expect::all(formats.map(|format| session(format, &["open-models"]))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_finished_whatever_the_other_families_write() {
+    let formats = FORMATS.iter().skip(1).step_by(2);
+    expect::all(formats.map(|format| session(format, &["open-models"]))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_finished_where_the_prompt_has_opened_the_thoughts() {
+    let groups = &["open-models", "implicit-thinking"];
+    expect::all(OPENED.iter().map(|format| session(format, groups))).await;
 }

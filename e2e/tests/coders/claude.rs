@@ -43,7 +43,11 @@ async fn check(wire: Wire, seal: &str) {
         .count();
     assert_eq!(failed, 1, "only the command fails: {label}");
 
-    let requests = sound(&upstream, wire, &label);
+    let requests = match wire {
+        // The client's own words, which its own provider takes, instructions between the messages among them.
+        Wire::Anthropic => upstream.requests(),
+        Wire::Chat | Wire::Responses | Wire::Gemini => sound(&upstream, wire, &label),
+    };
     let lane = match wire {
         Wire::Anthropic => "passthrough",
         Wire::Chat | Wire::Responses | Wire::Gemini => "translated",

@@ -168,8 +168,8 @@ fn passed_through(run: &Run) {
     let settings = run.body("KNOBS");
     let generation = &settings["generationConfig"];
     assert_eq!(
-        (&generation["topK"], &generation["seed"]),
-        (&json!(3), &json!(7))
+        (generation["topK"].as_f64(), &generation["seed"]),
+        (Some(3.0), &json!(7))
     );
     let choice = json!({"mode": "ANY", "allowedFunctionNames": ["get_weather"]});
     assert_eq!(settings["toolConfig"]["functionCallingConfig"], choice);

@@ -202,7 +202,7 @@ fn told<T: DeserializeOwned>((status, body): (u16, Vec<u8>)) -> io::Result<T> {
     if status == 200 {
         return Ok(serde_json::from_slice(&body)?);
     }
-    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let words = body
         .pointer("/error/message")
         .and_then(|words| words.as_str());

@@ -31,10 +31,11 @@ use tokio::runtime;
 use crate::args::{self, Cli, Command, ConfigCommand};
 use crate::background::StateDirectory;
 use crate::failure::Failure;
+use crate::logs;
 use crate::verify;
 
 /// The version this program was built as.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Does what the command line says.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -51,6 +52,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain(args) => wait(explain::run(args, &environment), Threads::One)?,
         Command::Doctor(args) => wait(doctor::run(args, environment), Threads::Many)?,
         Command::Verify(args) => wait(verify::run(args, environment), Threads::Many)?,
+        Command::Logs(command) => logs::run(command, &environment),
+        Command::Cost(args) => logs::cost(&args, &environment).map(done),
         Command::Keys(command) => keys::run(command, &environment).map(done),
         Command::Import(args) => import::run(args, &environment),
         Command::Init(args) => init::run(args, &environment).map(done),

@@ -128,7 +128,7 @@ fn what_cannot_be_imported_is_said() {
         (
             ["import", "claude-code-router", references.to_str().unwrap()],
             1,
-            "still wrong: lingate.toml:8",
+            "still wrong: lingate.toml:6: `providers.x.api_key`",
         ),
     ] {
         let done = user.run(&arguments);

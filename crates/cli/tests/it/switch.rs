@@ -57,6 +57,18 @@ async fn how_the_providers_do_is_told() {
         assert_eq!(done.code, 0, "{done:?}");
         assert!(done.stdout.contains(state), "{action}: {done:?}");
     }
+    let request = user.file("request.json", &body.to_string());
+    let request = request.to_str().unwrap();
+    let explained = user.run(&["explain", request]);
+    assert!(!explained.stdout.contains("left alone"), "{explained:?}");
+    assert_eq!(user.run(&["providers", "drain", "x"]).code, 0);
+    let explained = user.run(&["explain", request]);
+    let line = "left alone now: x/first (drained by an operator)\n";
+    assert!(explained.stdout.ends_with(line), "{explained:?}");
+    let explained = user.run(&["explain", "--json", request]);
+    let object: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
+    let why = &object["left_alone_now"]["x/first"];
+    assert_eq!(why, "drained by an operator");
     let nobody = user.run(&["providers", "drain", "nobody"]);
     assert!(
         nobody.code == 1 && nobody.stderr.contains("no provider `nobody`"),

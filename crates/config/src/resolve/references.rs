@@ -1,8 +1,6 @@
 //! Names that stand for other names, checked once the table is whole.
 
-use lingate_route::{
-    Cause, Resolution, Scope, Table, Unresolved, check_destination, resolve_name,
-};
+use lingate_route::{Cause, Resolution, Scope, Table, Unresolved, check_destination, resolve_name};
 
 use crate::document::dotted;
 use crate::file::{File, ModelEntry, Ordered};
@@ -111,7 +109,10 @@ pub(super) fn check_overflows(file: &File, table: &Table, report: &mut Report) {
     let of_profiles = file.profiles.iter();
     let of_profiles = of_profiles.map(|(name, profile)| (Some(name), &profile.models));
     for (profile, models) in std::iter::once((None, &file.models)).chain(of_profiles) {
-        for (name, entry) in models.iter().filter(|(_, entry)| !entry.overflow.is_empty()) {
+        for (name, entry) in models
+            .iter()
+            .filter(|(_, entry)| !entry.overflow.is_empty())
+        {
             let own = resolve_name(table, profile, name);
             let to = resolve_name(table, profile, &entry.overflow);
             let (Ok(own), Ok(to)) = (own, to) else {

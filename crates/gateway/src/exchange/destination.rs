@@ -5,7 +5,7 @@
 
 use std::cell::OnceCell;
 
-use lingate_config::{Config, Context, Images, Modality};
+use lingate_config::{Config, Images, Modality};
 use lingate_route::{
     Candidate, Facts, Fitting, Resolution, Step, Table, Unfit, fitted, resolve_name,
 };
@@ -53,11 +53,11 @@ pub(crate) fn roomier(
     };
     let failed = refused.last()?;
     let known = Known::of(config, learnt, asked);
-    let context = maximum.or_else(|| context(config, failed));
+    let context = maximum.or_else(|| table.context(failed));
     let least = tokens.max(context);
     let mut steps = Vec::new();
     let larger = |candidate: &&Candidate| {
-        let context = self::context(config, candidate);
+        let context = table.context(candidate);
         least.is_some() && context > least && !refused.contains(candidate)
     };
     let mut found: Vec<Candidate> = candidates.iter().filter(larger).cloned().collect();
@@ -81,22 +81,6 @@ pub(crate) fn roomier(
     let candidates = &mut fitting.resolution.candidates;
     candidates.retain(|candidate| !refused.contains(candidate));
     (!candidates.is_empty()).then_some(fitting)
-}
-
-/// A target's context window in tokens, as far as file and facts know it.
-pub(crate) fn context(config: &Config, candidate: &Candidate) -> Option<u64> {
-    let of_target = config
-        .target_settings(candidate)
-        .and_then(|own| own.context);
-    let of_model = || match config.model_settings(candidate)?.context {
-        Context::Tokens(tokens) => Some(tokens),
-        Context::Facts | Context::Auto => None,
-    };
-    let of_facts = || {
-        let provider = config.provider(&candidate.provider)?;
-        provider.model_facts(&candidate.model)?.context
-    };
-    of_target.or_else(of_model).or_else(of_facts)
 }
 
 /// What the configuration knows of targets, for one request.
@@ -145,7 +129,7 @@ impl<'a> Known<'a> {
     }
 
     fn overlong(&self, candidate: &Candidate) -> Option<Unfit> {
-        let context = context(self.config, candidate)?;
+        let context = self.config.routes.context(candidate)?;
         let bytes = self.asked.doc.body().len() as u64;
         if bytes <= context.saturating_mul(LEAST_BYTES_PER_TOKEN) {
             return None;

@@ -44,10 +44,10 @@ impl Books {
         ))
     }
 
-    /// Prices are asked from this table from here on.
-    pub(crate) fn set_table(&self, table: Table) {
+    /// Prices are asked from this table from here on, or again from the bundled one.
+    pub(crate) fn set_table(&self, table: Option<Table>) {
         let mut held = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        *held = Some(Arc::new(table));
+        *held = table.map(Arc::new);
     }
 
     /// What an upstream asks: what the configuration says of the model, else the table. `None` is "unpriced".

@@ -3,6 +3,7 @@
 mod books;
 mod draft;
 mod gathered;
+pub(crate) mod prices;
 mod tape;
 
 pub(crate) use books::Books;

@@ -166,7 +166,11 @@ impl Echo {
 
     /// A whole reply as it came, if it may go out so.
     pub(crate) fn unchanged(&mut self, reply: &Bytes) -> Option<Bytes> {
-        (self.verdict(false) == Verdict::Same).then(|| self.named_json(reply))?
+        if self.verdict(false) != Verdict::Same {
+            return None;
+        }
+        let named = self.named_json(reply)?;
+        (!self.differs).then_some(named)
     }
 
     fn grew(&mut self, slot: Slot, delta: &Delta) {
@@ -203,7 +207,7 @@ impl Echo {
     }
 
     /// An event of the stream under the name that the client asked for; `None` if that cannot be done.
-    pub(crate) fn named(&self, event: Bytes) -> Option<Bytes> {
+    pub(crate) fn named(&mut self, event: Bytes) -> Option<Bytes> {
         let has_model = match self.wire {
             Wire::Anthropic => memchr::memmem::find(&event, b"message_start").is_some(),
             Wire::Chat | Wire::Responses | Wire::Gemini => true,
@@ -229,13 +233,13 @@ impl Echo {
         Some(out.freeze())
     }
 
-    /// The same for a document: a whole reply, or the data of an event.
-    pub(crate) fn named_json(&self, json: &Bytes) -> Option<Bytes> {
+    /// The same for a document: a whole reply, or the data of an event. What a client could not read is not the same.
+    pub(crate) fn named_json(&mut self, json: &Bytes) -> Option<Bytes> {
         let text = ByteString::try_from(json.clone()).ok()?;
         let doc = scan_reply(&text, &[]).ok()?;
         let root = doc.root();
         if self.wire == Wire::Chat && has_odd_call(root) {
-            return None;
+            self.differs = true;
         }
         let model = match self.wire {
             Wire::Anthropic => root.get("message").unwrap_or(root).get("model"),
@@ -655,10 +659,10 @@ mod tests {
             ),
             (Chat, ": ping\n\n".to_owned(), ": ping\n\n".to_owned()),
         ] {
-            let echo = Echo::new(wire, "as\"ked".into());
+            let mut echo = Echo::new(wire, "as\"ked".into());
             assert_eq!(echo.named(came.into()), Some(Bytes::from(due)));
         }
-        let echo = Echo::new(Chat, "m".into());
+        let mut echo = Echo::new(Chat, "m".into());
         assert_eq!(echo.named(Bytes::from_static(b"data: {\"model\n\n")), None);
     }
 }

@@ -46,6 +46,15 @@ pub(crate) struct Way {
 }
 
 impl Way {
+    /// How hosts are connected to that are no providers.
+    pub(crate) fn plain() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            is_http1_only: false,
+            ca_file: None,
+        }
+    }
+
     /// How this provider is connected to.
     pub(crate) fn of(provider: &Provider) -> Self {
         Self {
@@ -158,7 +167,8 @@ impl Clients {
 fn ways(config: &Config) -> impl Iterator<Item = Way> {
     let providers = config.providers.iter();
     let used = providers.filter(|provider| provider.enabled && provider.kind == Kind::Upstream);
-    used.map(Way::of)
+    let prices = config.record.prices.iter().map(|_| Way::plain());
+    used.map(Way::of).chain(prices)
 }
 
 fn read_authorities(path: &Path) -> Result<Arc<[u8]>, TlsError> {

@@ -153,9 +153,9 @@ async fn a_black_hole_is_waited_for_once() {
     }
     println!("behind a black hole: {times:?}");
     assert!(times[0] >= Duration::from_millis(390), "{times:?}");
-    let rest: Duration = times[1..].iter().sum();
+    let is_quick = |took: &Duration| *took < Duration::from_millis(350);
     assert!(
-        rest < Duration::from_millis(390),
+        times[1..].iter().all(is_quick),
         "nobody waits again: {times:?}"
     );
 }

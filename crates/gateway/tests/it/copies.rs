@@ -154,24 +154,32 @@ async fn what_is_idle_changes_nothing() {
 async fn a_seal_changes_what_it_seals_alone() {
     let seal = SealKey::new("other", "account", "model").seal("token");
     for wire in [Wire::Anthropic, Wire::Responses, Wire::Gemini] {
-        let token = match wire {
-            Wire::Anthropic => anthropic::SEAL,
-            Wire::Responses => responses::SEAL,
-            _ => gemini::SEAL,
+        // The Gemini wire's tokens are base64.
+        let (token, mark) = match wire {
+            Wire::Anthropic => (anthropic::SEAL, "\"lg1."),
+            Wire::Responses => (responses::SEAL, "\"lg1."),
+            _ => (gemini::SEAL, "\"bGcxL"),
         };
         let mut n_sealed = 0;
         for is_stream in [true, false] {
             for (name, got, sent) in ask(wire, is_stream, "", Some(&seal)).await {
                 let label = format!("{wire}, {name}, stream: {is_stream}:\n{got}\n{sent}");
-                if !sent.contains(token) {
+                // A thought without a token is sealed, too: it came from this upstream.
+                if !sent.contains(token) && !name.contains("thought") {
                     assert_eq!(got, sent, "{label}");
                     continue;
                 }
                 n_sealed += 1;
                 let bare = format!("\"{token}\"");
-                assert!(got.contains("\"lg1.") && !got.contains(&bare), "{label}");
+                // The beginning of an item tells a token that counts for nothing yet.
+                let counts = |line: &&str| !line.contains("response.output_item.added");
+                let told: String = got.lines().filter(counts).collect();
+                assert!(told.contains(mark) && !told.contains(&bare), "{label}");
                 if is_stream {
-                    accept(wire, &got);
+                    // Google counts in every chunk, the gateway in the last: a mixture is no chunk's fault.
+                    if wire != Wire::Gemini {
+                        accept(wire, &got);
+                    }
                     let same = got.bytes().zip(sent.bytes()).take_while(|(a, b)| a == b);
                     let first = sent.find("\n\n").unwrap_or_default();
                     assert!(same.count() > first, "the beginning is copied: {label}");

@@ -485,3 +485,28 @@ async fn f8_an_error_body_is_unpacked_and_cut_short() {
         message.len()
     );
 }
+
+/// F9: a stream that takes nine minutes more is not cut by the end of the gateway. (In paused time, which runs ahead
+/// whenever everybody waits.)
+#[tokio::test(start_paused = true)]
+async fn f9_what_runs_goes_on_for_ten_minutes_after_a_stop() {
+    let slow = |request: &Received| {
+        let pause = Duration::from_secs(55);
+        Reply::text("one two three four five six seven eight")
+            .answer(request)
+            .paced(pause)
+    };
+    let upstream = Upstream::start(slow).await;
+    let lingate = Lingate::start(
+        &two(&upstream.url(), NOBODY, "chat", "")
+            .replace("headers = \"300ms\", first_content = \"300ms\"", ""),
+    )
+    .await;
+    let began = tokio::time::Instant::now();
+    let response = ask(&lingate, Wire::Anthropic, true).await;
+    lingate.stop();
+    let said = said(Wire::Anthropic, true, response).await;
+    assert_eq!(said, "one two three four five six seven eight");
+    let took = began.elapsed();
+    assert!((500..600).contains(&took.as_secs()), "{took:?}");
+}

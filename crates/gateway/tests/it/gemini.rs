@@ -1,7 +1,7 @@
 //! What is the Gemini wire's own: the model and the stream in the path, a stream as a list, counts, models, errors, keys.
 
 use lingate_testkit::client::Request;
-use lingate_testkit::{Answer, Received, Reply, Upstream};
+use lingate_testkit::{Answer, Misbehaviour, Received, Reply, Upstream};
 use lingate_wire::Wire;
 use serde_json::{Value, json};
 
@@ -158,8 +158,13 @@ async fn errors_have_a_code_and_a_status() {
         ),
         (
             post("/v1beta/models/m:embedContent", &hello()),
-            405,
-            "UNIMPLEMENTED",
+            404,
+            "NOT_FOUND",
+        ),
+        (
+            post("/v1/models/m:embedContent", &hello()),
+            404,
+            "NOT_FOUND",
         ),
         (lingate.get("/v1beta/models/nobody"), 404, "NOT_FOUND"),
         (lingate.get(generate), 405, "UNIMPLEMENTED"),
@@ -261,4 +266,22 @@ async fn probes_for_other_servers_are_answered_in_json() {
         (&one["id"], &one["context_length"]),
         (&"m".into(), &100_000.into())
     );
+}
+
+/// Google's SDK for TypeScript asks under `/v1`, where the other wires' list of models stands, too.
+#[tokio::test]
+async fn the_stable_version_of_the_api_is_served_as_well() {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let lingate = Lingate::start(&config(&upstream.url(), "chat")).await;
+    for version in ["v1", "v1alpha", "v1beta"] {
+        let asked = lingate.post(&format!("/{version}/models/m:generateContent"), &hello());
+        let answer = asked.send().await.json().await;
+        let text = &answer["candidates"][0]["content"]["parts"][0]["text"];
+        assert_eq!(text, "Hello from the upstream.", "{version}: {answer}");
+    }
+    let list = |name: &str| lingate.get("/v1/models").header(name, "anything").send();
+    let google = list("x-goog-api-client").await.json().await;
+    assert_eq!(google["models"][0]["name"], "models/m", "{google}");
+    let other = list("authorization").await.json().await;
+    assert_eq!(other["data"][0]["id"], "m", "{other}");
 }

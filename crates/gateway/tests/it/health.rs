@@ -281,7 +281,12 @@ async fn only_who_is_idle_is_probed_and_a_list_is_no_completion() {
     let all = first.wait_for(before + 2, Duration::from_secs(20)).await;
     assert_eq!(all[before].target, "/status");
     // Both keys are welcome there; the one that a request was refused with is out all the same.
-    let own = told(&lingate, "first").await;
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut own = told(&lingate, "first").await;
+    while own["probes"] == json!([]) && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        own = told(&lingate, "first").await;
+    }
     assert_eq!(own["probes"][0]["verdict"], "well", "{own}");
     assert_eq!(own["keys"][0]["reason"], "credential", "{own}");
     // On demand, also who is not idle.
@@ -292,4 +297,28 @@ async fn only_who_is_idle_is_probed_and_a_list_is_no_completion() {
         json!([]),
         "nobody asked for that"
     );
+}
+
+#[tokio::test]
+async fn who_is_left_alone_is_not_asked_to_count() {
+    let counting =
+        |tokens: u32| move |_: &Received| Answer::json(200, &json!({ "input_tokens": tokens }));
+    let (one, other) = (
+        Upstream::start(counting(7)).await,
+        Upstream::start(counting(9)).await,
+    );
+    let config = two(&one, &other, "")
+        .replace("\"chat\"", "\"anthropic\"")
+        .replace("sk-bad-key", "sk-other-key");
+    let lingate = Lingate::start(&config).await;
+    let count = async || {
+        let path = "/v1/messages/count_tokens";
+        let answer = lingate.post(path, &messages(false)).send().await;
+        answer.json().await["input_tokens"].as_u64()
+    };
+    assert_eq!(count().await, Some(7));
+    act(&lingate, "first/drain").await;
+    assert_eq!(count().await, Some(9));
+    act(&lingate, "second/drain").await;
+    assert_eq!(count().await, Some(7), "a count has no reason to fail");
 }

@@ -42,6 +42,12 @@ fn answer(message: &Value, finish: &Value, is_stream: bool) -> Answer {
         let body = json!({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage});
         return Answer::json(200, &body);
     }
+    // A stream without any reason is another matter: how it ends is not told at all.
+    let finish = if finish.is_null() {
+        &json!("stop")
+    } else {
+        finish
+    };
     if message["content"].is_null() {
         message.as_object_mut().unwrap().remove("content");
     }
@@ -103,12 +109,12 @@ fn asking(wire: Wire, is_stream: bool, tools: &Value) -> Value {
     body
 }
 
-async fn check_with(group: &str, row: Row) {
+async fn check_with(group: &str, clients: &[(Wire, &str)], row: Row) {
     let (message, finish) = (row.message.clone(), row.finish.clone());
     let script = move |request: &Received| answer(&message, &finish, request.streams());
     let upstream = Upstream::start(script).await;
     let lingate = lingate(&upstream, group).await;
-    for (wire, path) in CLIENTS {
+    for &(wire, path) in clients {
         for is_stream in [false, true] {
             let body = asking(wire, is_stream, &row.tools);
             let response = lingate.post(path, &body).send().await;
@@ -120,11 +126,11 @@ async fn check_with(group: &str, row: Row) {
                 ..
             } = said(wire, is_stream, response).await;
             let what = format!("{wire}, streamed: {is_stream}: {}", row.message);
-            assert_eq!(text, row.text, "{what}");
-            // A Chat client of a host that is right otherwise gets the host's own member.
-            if wire == Wire::Anthropic {
-                assert_eq!(thinking, row.thinking, "{what}");
-            }
+            assert_eq!(
+                (thinking.as_str(), text.as_str()),
+                (row.thinking, row.text),
+                "{what}"
+            );
             let calls: Value = calls
                 .iter()
                 .map(|(name, input)| json!([name, input]))
@@ -141,7 +147,7 @@ async fn check_with(group: &str, row: Row) {
 }
 
 async fn check(row: Row) {
-    check_with("kimi-k2", row).await;
+    check_with("kimi-k2", &CLIENTS, row).await;
 }
 
 /// A message with one structured call.
@@ -193,7 +199,7 @@ async fn k4_thoughts_that_end_in_content() {
         text: "The answer is 42.",
         ..Row::default()
     };
-    check_with("kimi-k2-implicit", row).await;
+    check_with("kimi-k2-implicit", &CLIENTS, row).await;
 }
 
 #[tokio::test]
@@ -215,13 +221,14 @@ async fn k5_k6_k9_k10_reasoning_under_every_name_and_with_stray_tags() {
     ] {
         let mut message = reasoning;
         message["content"] = json!("Yes.");
-        check(Row {
+        // A Chat client gets the members of a host that is right otherwise as they came.
+        let row = Row {
             message,
             thinking,
             text: "Yes.",
             ..Row::default()
-        })
-        .await;
+        };
+        check_with("kimi-k2", &CLIENTS[..1], row).await;
     }
 }
 

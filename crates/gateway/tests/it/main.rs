@@ -9,6 +9,7 @@
 )]
 
 mod agents;
+mod amplification;
 mod capabilities;
 mod cells;
 mod commit;
@@ -22,6 +23,7 @@ mod failed_generation;
 mod failover;
 mod failures;
 mod failures2;
+mod fault_matrix;
 mod front;
 mod gemini;
 mod harness;

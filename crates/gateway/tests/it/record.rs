@@ -15,6 +15,10 @@ use crate::harness::{Lingate, completions, messages};
 /// A key that stands in the configuration and must stand nowhere in the record.
 const KEY: &str = "corp-secret-0123456789";
 
+/// In place of the bundled table.
+const PRICES: &str = r#"{"format":"lingate-prices/1","as_of":"today","providers":{
+    "moonshot":{"dear-model":{"input":"1000","output":"2000"}}}}"#;
+
 /// A gateway that records, in front of one upstream.
 struct Scene {
     lingate: Lingate,
@@ -48,9 +52,18 @@ impl Scene {
             [models.priced]
             targets = ["up/served-model"]
             price = {{ input = "3", output = "15", cache_read = "0.30" }}
+            [providers.moonshot]
+            base_url = "{}"
+            speaks = ["{wire}"]
+            api_key = "{KEY}"
+            [record]
+            prices = "{}"
             "#,
-            upstream.url()
+            upstream.url(),
+            upstream.url(),
+            dir.path().join("prices.json").display(),
         );
+        std::fs::write(dir.path().join("prices.json"), PRICES).unwrap();
         let options = Options {
             recorder: Some(recorder.clone()),
             ..Options::default()
@@ -328,4 +341,30 @@ async fn how_the_record_does_is_in_the_metrics() {
     ] {
         assert!(metrics.contains(line), "{line} {metrics}");
     }
+}
+
+/// What a model costs that the table names, and one that it does not.
+#[tokio::test]
+async fn the_users_table_prices_what_the_configuration_does_not() {
+    let scene = Scene::start("chat", answer).await;
+    // The table is read beside everything else.
+    for _ in 0..500 {
+        let metrics = scene.lingate.get("/metrics").send().await.text().await;
+        if metrics.contains("lingate_price_models 1\n") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for model in ["moonshot/dear-model", "moonshot/other-model"] {
+        let mut asked = messages(false);
+        asked["model"] = model.into();
+        drop(scene.lingate.post("/v1/messages", &asked).send().await.text().await);
+    }
+    let rows = scene.rows(2).await;
+    // 3,000 x 1,000 + 100 x 2,000 dollars a million.
+    assert_eq!(rows[0].cost_micro_usd, Some(3_200_000));
+    assert_eq!(rows[1].cost_micro_usd, None);
+    let metrics = scene.lingate.get("/metrics").send().await.text().await;
+    let line = "lingate_cost_micro_usd_total{provider=\"moonshot\"} 3200000\n";
+    assert!(metrics.contains(line), "{metrics}");
 }

@@ -277,7 +277,7 @@ async fn a_bad_key_stays_bad_until_it_is_another() {
         // The same key shown in another way is tried again.
         (
             r#""sk-bad", "sk-good""#,
-            "auth = \"both\"",
+            "auth = \"x-api-key\"",
             "sk-bad sk-good",
         ),
     ] {

@@ -285,7 +285,7 @@ async fn the_assertion_is_what_google_checks() {
 /// Twenty requests at once wait for one exchange; a token is renewed before it ends.
 #[tokio::test]
 async fn one_exchange_serves_all_until_its_time_comes() {
-    let google = google(2).await;
+    let google = google(6).await;
     let lingate = gateway("vertex", KIMI, &google).await;
     let body = messages(true);
     let all = (0..20).map(|_| lingate.post("/v1/messages", &body).send());
@@ -293,7 +293,7 @@ async fn one_exchange_serves_all_until_its_time_comes() {
         assert_eq!(response.status, 200);
     }
     assert_eq!(asked(&google).0.len(), 1);
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    tokio::time::sleep(Duration::from_millis(3100)).await;
     lingate.post("/v1/messages", &body).send().await;
     let (tokens, requests) = asked(&google);
     assert_eq!(tokens.len(), 2);
@@ -305,13 +305,13 @@ async fn one_exchange_serves_all_until_its_time_comes() {
 #[tokio::test]
 async fn the_old_token_serves_while_there_is_no_new_one() {
     let google = Upstream::start(|request: &Received| match request.n {
-        0 => serve(request, 4),
+        0 => serve(request, 6),
         _ if request.path().ends_with("/token") => Answer::json(503, &json!({})),
-        _ => serve(request, 4),
+        _ => serve(request, 6),
     })
     .await;
     let lingate = gateway("vertex", KIMI, &google).await;
-    for wait in [0, 2100, 0] {
+    for wait in [0, 3100, 0] {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let response = lingate.post("/v1/messages", &messages(false)).send().await;
         assert_eq!(response.status, 200);

@@ -33,8 +33,8 @@ pub(crate) const KIMI_CALL_NAMES: Quirk = Quirk {
             date: "2026-02",
         },
         Evidence {
-            source: "forge issue 1141: calls with empty and numeric names",
-            date: "2025-09",
+            source: "tailcallhq/forgecode issue 1141: calls with empty names",
+            date: "2025-07-19",
         },
     ],
     applies: kimi::is_kimi,

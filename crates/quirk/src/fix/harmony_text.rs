@@ -19,8 +19,8 @@ pub(crate) const HARMONY_TEXT: Quirk = Quirk {
             date: "2025-08",
         },
         Evidence {
-            source: "lablup/mlxcel issue 654: channels and calls in content",
-            date: "2026-07-04",
+            source: "kekzl/imp pull request 768, scouzi1966/maclocal-api issue 121: channels in content",
+            date: "2026-06-23",
         },
         Evidence {
             source: "NVIDIA/TensorRT-LLM issue 9256: headers in the content of a final answer",

@@ -23,6 +23,10 @@ pub(crate) const LLAMA_TEXT: Quirk = Quirk {
                      `failed_generation` of Llama 3.1",
             date: "2025-05-30",
         },
+        Evidence {
+            source: "tashfeenahmed/freellmapi pull request 291: `<function=read={..}</function>` of Llama 3.3",
+            date: "2026-06-11",
+        },
     ],
     applies: is_llama,
     stage: Some(|state| text::stage(NAME, Box::new(Llama::default()), Starts::InText, state)),

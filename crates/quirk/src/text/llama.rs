@@ -4,7 +4,7 @@
 //! <function=NAME>{..}</function>
 //! ```
 //!
-//! In the field the `>` and the end are missing at times. Anything may look like this, so the tool must be declared.
+//! In the field the `>` and the end are missing at times, and a `=` follows the name. Anything may look like this, so the tool must be declared.
 
 use super::arguments::{JsonArguments, Read};
 use super::calls::Calls;
@@ -66,7 +66,9 @@ impl Format for Llama {
                     match letter {
                         '>' => return (at + 1, self.open(calls)),
                         '{' => return (at, self.open(calls)),
-                        _ if names::is_letter(letter) && self.name.len() < MOST_NAME => {
+                        _ if (names::is_letter(letter) || letter == '=')
+                            && self.name.len() < MOST_NAME =>
+                        {
                             self.name.push(letter);
                         }
                         _ => return (at, Step::Restore),
@@ -119,7 +121,8 @@ impl Format for Llama {
 
 impl Llama {
     fn open(&mut self, calls: &mut Calls) -> Step {
-        let meant = names::spoken(&self.name, calls.asked());
+        let name = self.name.strip_suffix('=').unwrap_or(&self.name);
+        let meant = names::spoken(name, calls.asked());
         let is_declared =
             |name: &Name| matches!(name, Name::Known(known) if calls.asked().declares(known));
         let Some(meant) = meant.filter(is_declared) else {

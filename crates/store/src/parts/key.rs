@@ -7,6 +7,11 @@ pub(crate) type Key = [u8; 16];
 /// where its neighbours are keeps spans long.
 const SHORT: usize = 64;
 
+/// Whether a part of this length is known by what stands before it, too.
+pub(crate) fn is_short(length: usize) -> bool {
+    length < SHORT
+}
+
 /// The keys of a body's parts, in order, and of the whole.
 pub(crate) struct KeyChain {
     previous: Key,
@@ -23,7 +28,7 @@ impl KeyChain {
 
     /// The key of the next part.
     pub(crate) fn next(&mut self, part: &[u8]) -> Key {
-        let key = if part.len() < SHORT {
+        let key = if is_short(part.len()) {
             let mut joined = [0; 16 + SHORT];
             let (before, rest) = joined.split_at_mut(16);
             before.copy_from_slice(&self.previous);
@@ -35,9 +40,19 @@ impl KeyChain {
         } else {
             short(&blake3::hash(part))
         };
+        self.take(key);
+        key
+    }
+
+    /// The next part has this key: somebody else found it.
+    pub(crate) fn take(&mut self, key: Key) {
         self.whole.update(&key);
         self.previous = key;
-        key
+    }
+
+    /// The key of the last part; zeros before the first.
+    pub(crate) fn previous(&self) -> Key {
+        self.previous
     }
 
     /// The key of all parts together.

@@ -1,15 +1,18 @@
 //! Bodies as parts, so that what was sent before is not stored again.
 //!
 //! An agent sends its whole conversation with every turn. A body is cut where turns differ ([`split`]), each part is
-//! looked up by its key ([`Known`]), and the body becomes a list of [`Span`]s: places of a segment's frames, most of
+//! looked up by its key ([`Keyed`], [`Known`]), and the body becomes a list of [`Span`]s: places of a segment's frames, most of
 //! them written by earlier turns. Neighbours merge, so an unchanged beginning is one span a turn.
 
 mod key;
+mod keyed;
 mod known;
 mod manifest;
+mod recent;
 mod split;
 
-pub(crate) use key::KeyChain;
+pub(crate) use keyed::Keyed;
 pub(crate) use known::Known;
 pub(crate) use manifest::{Entry, Manifest, Span, decode_arrivals, encode_arrivals, join};
-pub(crate) use split::split;
+pub(crate) use recent::Recent;
+use split::split;

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
+use crate::Error;
 use crate::Mask;
-use crate::parts::{Entry, KeyChain, Known, Manifest, Span, encode_arrivals, join, split};
+use crate::parts::{Entry, Keyed, Known, Manifest, Recent, Span, encode_arrivals, join};
 use crate::place::{Place, private_file, sync_dir};
 use crate::record::Body;
-use crate::{Bytes, Error};
 
 use super::frame;
 
@@ -27,6 +28,7 @@ pub(crate) struct Appender {
     pending: Vec<u8>,
     /// Parts this segment holds.
     known: Known,
+    recent: Recent,
     compressor: zstd::bulk::Compressor<'static>,
 }
 
@@ -44,6 +46,7 @@ impl Appender {
             committed: 0,
             pending: TITLE.to_vec(),
             known: Known::default(),
+            recent: Recent::default(),
             compressor,
         })
     }
@@ -108,14 +111,18 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Adds a body.
-    pub(crate) fn add(&mut self, body: &Body, mask: &Mask) -> std::io::Result<()> {
-        let bytes: Bytes = body.joined();
-        let mut keys = KeyChain::new();
+    /// Adds a body of a conversation.
+    pub(crate) fn add(
+        &mut self,
+        body: &Body,
+        session: Option<&str>,
+        mask: &Mask,
+    ) -> std::io::Result<()> {
+        let like = self.segment.recent.like(session, body.kind);
+        let like: Vec<&Keyed> = like.iter().map(AsRef::as_ref).collect();
+        let keyed = Arc::new(Keyed::new(body.joined(), &like));
         let mut spans = Vec::new();
-        for range in split(&bytes) {
-            let part = bytes.get(range).unwrap_or_default();
-            let key = keys.next(part);
+        for (part, key) in keyed.parts() {
             let span = match self.segment.known.find(&key) {
                 Some(span) => span,
                 None => {
@@ -133,10 +140,11 @@ impl Draft<'_> {
         self.manifest.entries.push(Entry {
             kind: body.kind,
             attempt: body.attempt,
-            digest: keys.whole(),
+            digest: keyed.whole,
             spans,
             arrivals,
         });
+        self.segment.recent.add(session, body.kind, keyed);
         Ok(())
     }
 

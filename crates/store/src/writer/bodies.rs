@@ -76,6 +76,7 @@ impl Segments {
         now_ms: i64,
     ) -> Result<(), Error> {
         for message in &mut batch.messages {
+            let session = session_of(message).cloned();
             let (bodies, stored) = parts_of(message);
             if bodies.is_empty() || stored.is_some() {
                 continue;
@@ -85,7 +86,7 @@ impl Segments {
             let mut draft = current.appender.draft();
             let put = bodies
                 .iter()
-                .try_for_each(|body| draft.add(body, &options.mask));
+                .try_for_each(|body| draft.add(body, session.as_deref(), &options.mask));
             let manifest = put
                 .and_then(|()| draft.finish())
                 .map_err(Error::io(place.segment(number)))?;
@@ -235,5 +236,12 @@ fn parts_of(message: &mut Message) -> (&mut Vec<Body>, &mut Option<Stored>) {
     match message {
         Message::Open(_, bodies, stored) => (bodies, stored),
         Message::Close(closed, stored) => (&mut closed.bodies, stored),
+    }
+}
+
+fn session_of(message: &Message) -> Option<&String> {
+    match message {
+        Message::Open(exchange, ..) => exchange.session.as_ref(),
+        Message::Close(closed, _) => closed.exchange.session.as_ref(),
     }
 }

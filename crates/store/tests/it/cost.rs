@@ -1,27 +1,17 @@
 //! What recording costs, measured: `cargo test --release -p lingate-store cost -- --ignored --nocapture`.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use lingate_store::{Arrival, Body, BodyKind, Bytes, Details, Options};
-use rustix::process::getpid;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::support::{Kept, accepted, exchange};
 
 /// Processor time of this process, in microseconds.
 fn processor_us() -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", getpid().as_raw_nonzero()))
-        .unwrap_or_default();
-    let own: u64 = stat.split(' ').next().unwrap().parse().unwrap();
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let all = tasks.map(|task| {
-        let stat =
-            std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
-        stat.split(' ')
-            .next()
-            .and_then(|ns| ns.parse::<u64>().ok())
-            .unwrap_or(0)
-    });
-    all.sum::<u64>().max(own) / 1000
+    let time: Duration = clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap();
+    time.as_micros() as u64
 }
 
 #[test]

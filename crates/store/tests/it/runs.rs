@@ -117,3 +117,31 @@ fn other_versions_are_refused_or_brought_up_to_date() {
     let missing = Reader::open(none.path()).map(drop).unwrap_err();
     assert!(matches!(missing, Error::Missing(_)), "{missing}");
 }
+
+#[test]
+fn the_library_is_one_that_does_not_damage_logs() {
+    // Before 3.51.3 a write during a checkpoint could.
+    assert!(
+        rusqlite::version_number() >= 3_051_003,
+        "{}",
+        rusqlite::version()
+    );
+}
+
+#[test]
+fn the_database_is_set_up_for_its_life() {
+    let kept = Kept::new(Options::default());
+    kept.put([exchange(0)]);
+    let database = rusqlite::Connection::open(kept.dir.path().join("record/record.db")).unwrap();
+    let mode: String = database
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    let vacuum: i64 = database
+        .query_row("PRAGMA auto_vacuum", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(
+        (mode.as_str(), vacuum),
+        ("wal", 2),
+        "a log, and room that is given back"
+    );
+}

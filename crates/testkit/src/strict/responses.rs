@@ -41,7 +41,8 @@ const ITEMS: &[(&str, &str)] = &[
     ("function_call", "fc"),
     ("function_call_output", "fco"),
     ("custom_tool_call", "ctc"),
-    ("custom_tool_call_output", "cto"),
+    // Codex numbers its own `ctco_`.
+    ("custom_tool_call_output", "ct"),
 ];
 
 const TOOLS: &[&str] = &["function", "custom", "namespace", "web_search"];

@@ -1,8 +1,7 @@
 //! Work that grows with what comes in and not with its square: long histories and long replies, in the order that is
 //! worst for whoever searches.
 
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytestring::ByteString;
 use lingate_wire::sse::Frame;
@@ -12,14 +11,12 @@ use lingate_wire::{UpstreamContext, Wire, bridge, chat, responses};
 
 use crate::chat_chain::seal_key;
 
-/// Time that this thread has had a processor: other work on the machine does not count. Where no file tells it, all time.
+/// Time that this thread has had a processor: other work on the machine does not count. Nothing where no file tells it.
 fn used() -> Duration {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let first = told.and_then(|told| told.split(' ').next()?.parse().ok());
-    first.map_or_else(|| STARTED.elapsed(), Duration::from_nanos)
+    Duration::from_nanos(first.unwrap_or_default())
 }
-
-static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Asserts that work takes far less than a search through all for each would, of which even a quick machine has for
 /// seconds at these numbers.

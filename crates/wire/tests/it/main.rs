@@ -34,6 +34,7 @@ mod gemini_streams;
 mod gemini_tokens;
 #[cfg(test)]
 mod linear;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod responses_matrix;

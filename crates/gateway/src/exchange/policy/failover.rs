@@ -41,6 +41,8 @@ pub(crate) struct Failover {
     lease: Option<Lease>,
     /// Targets that may still be asked.
     targets_left: u32,
+    /// Why the target that was tried last is left.
+    left_for: &'static str,
     /// Keys that were asked again after a rate limit without an end.
     asked_again: Vec<Choice>,
     /// How long the next attempt waits.
@@ -76,6 +78,7 @@ impl Failover {
             draw: Draw::new(draft.id.as_u64_pair().1),
             lease: None,
             targets_left: config.failover.attempts.max(1),
+            left_for: "failed",
             asked_again: Vec::new(),
             pause: None,
             kept: None,
@@ -199,8 +202,10 @@ impl Failover {
                 let was_tried = moved
                     .from
                     .is_some_and(|from| self.tried.targets.contains(&from));
-                was_tried.then_some("failed")
+                was_tried.then_some(self.left_for)
             });
+            // Its place is none of those who can take this request.
+            let why = why.or_else(|| moved.from.is_none().then_some("left out"));
             let to = self.name(lease.target());
             self.draft
                 .moved(&from, &to, why.unwrap_or("preferred"), moved.tokens);
@@ -246,11 +251,12 @@ impl Failover {
         if self.is_committed || self.targets_left == 0 {
             return None;
         }
+        let reason = "busy";
+        self.left_for = reason;
         self.tried.targets.push(target);
         let picked = self.health.pick(&self.query, &self.tried, &mut self.draw);
         self.take(picked.ok()?);
         let choice = self.asking()?;
-        let reason = "busy";
         self.draft.failed_over(reason, &self.name(choice.candidate));
         Some(Patch::Ask { reason, choice })
     }
@@ -273,6 +279,7 @@ impl Failover {
         if remedy == Remedy::None || self.targets_left == 0 {
             return None;
         }
+        self.left_for = "failed";
         self.tried.targets.push(target);
         let picked = self.health.pick(&self.query, &self.tried, &mut self.draw);
         self.take(picked.ok()?);

@@ -203,6 +203,7 @@ fn llama() {
             (r#"<function=get_weather>{"city": "SF"}</function>"#, sf),
             (r#"<function=get_weather{"city": "SF"}></function>"#, sf),
             (r#"<function=get_weather>{"city": "SF"}"#, sf),
+            (r#"<function=get_weather={"city": "SF"}</function>"#, sf),
             (
                 r#"Ok <function=get_weather>{"city": "a</function>"}</function>"#,
                 r#"text Ok | call get_weather {"city": "a</function>"} > tool_use"#,
@@ -221,6 +222,7 @@ fn llama() {
         LLAMA,
         &[
             "<function=nope>{}</function>",
+            "<function=ls=a>{}</function>",
             "<function=a b>",
             "<function=",
         ],

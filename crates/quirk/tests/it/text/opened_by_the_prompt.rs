@@ -1,10 +1,12 @@
 //! Replies whose first marker was part of the prompt, or whose tokens a host has dropped.
 
 use lingate_wire::turn::Event;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::families::{Family, HARMONY, check_all, stays};
 use super::kimi_k2::line;
-use super::{Piece, every_cut};
+use super::{Piece, Stages, every_cut, in_pieces};
 
 const GROUPS: &[&str] = &["implicit-thinking", "open-models"];
 const QWEN: Family = Family(GROUPS, "Qwen/Qwen3-235B-A22B-Thinking-2507");
@@ -235,4 +237,61 @@ fn what_goes_on_is_not_held_back() {
     }
     let is_text = |event: &Event| matches!(event, Event::Delta { .. });
     assert!(sink.items.iter().any(is_text) && !stage.holding());
+}
+
+/// What replies are made of whose tokens were dropped, in part or all of them.
+const BARE: &[&str] = &[
+    "analysis",
+    "assistant",
+    "commentary",
+    "final",
+    "assistantfinal",
+    "assistantcommentary",
+    "assistantanalysis",
+    " to=functions.",
+    "to=functions.",
+    "get_weather",
+    "ls",
+    " json",
+    "json",
+    "{",
+    "}",
+    "{}",
+    "{\"city\": \"SF\"}",
+    "\"",
+    "\\",
+    "A",
+    "a",
+    " ",
+    "\n",
+    "<",
+    "<|channel|>",
+    "<|message|>",
+    "<|call|>",
+    "é",
+    "analysisA.",
+];
+
+thread_local! {
+    static STAGES: [Stages; 2] = [HARMONY.stages(), QWEN.stages()];
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn no_cut_changes_a_reply_without_tokens(
+        words in prop::collection::vec(select(BARE), 1..10),
+        tags in prop::collection::vec(select(&["<think>", "</think>", "a", " ", "\n", "<tool_call>", "{\"name\": \"ls\"", "}", "<"][..]), 1..10),
+        size in 1..8_usize,
+    ) {
+        for (at, text) in [words.concat(), tags.concat()].iter().enumerate() {
+            let whole = [Piece::Content(text)];
+            STAGES.with(|stages| {
+                let expected = line(&stages[at].run(&whole, "stop"));
+                let cut = line(&stages[at].run(&in_pieces(&whole, size), "stop"));
+                prop_assert_eq!(cut, expected, "{:?}", text);
+                Ok(())
+            })?;
+        }
+    }
 }

@@ -102,7 +102,7 @@ impl Out<'_> {
             let (written, later) = rest.split_at_checked(n).unwrap_or_default();
             for (message, at) in written.iter().zip(at..).filter(|_| is_written) {
                 self.losses
-                    .add_members(&Place::root("messages", Some(at)), &message.extra);
+                    .add_members(Place::root("messages", Some(at)), &message.extra);
             }
             rest = later;
             at += n;

@@ -229,7 +229,7 @@ impl Out<'_> {
                 if self.is_same_wire() {
                     self.w.members(extra);
                 } else {
-                    self.losses.add_members(&path, extra);
+                    self.losses.add_members(path, extra);
                 }
                 if cache.is_some() {
                     // Hosts that take hints take them on content only.

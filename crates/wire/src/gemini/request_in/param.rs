@@ -1,5 +1,7 @@
 //! Parameters: everything of the body that is not conversation.
 
+use bytestring::ByteString;
+
 use super::schema::json_schema;
 use crate::gemini::member::{self, Extra};
 use crate::gemini::peek::invalid;
@@ -49,7 +51,7 @@ fn known(key: &str, value: Value<'_>, params: &mut Params) -> Option<()> {
         "maxOutputTokens" => params.max_tokens = Some(value.u64()?),
         "temperature" => params.temperature = Some(number()?),
         "topP" => params.top_p = Some(number()?),
-        "topK" => params.top_k = Some(number()?),
+        "topK" => params.top_k = Some(whole(number()?)),
         "seed" => params.seed = Some(number()?),
         "stopSequences" if value.kind() == Kind::Array => {
             params.stop = value.items().map(Value::text).collect::<Option<_>>()?;
@@ -63,6 +65,14 @@ fn known(key: &str, value: Value<'_>, params: &mut Params) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// Google's SDK for Python writes this whole number as `3.0`, which hosts of other wires refuse.
+fn whole(number: ByteString) -> ByteString {
+    match number.strip_suffix(".0") {
+        Some(whole) => number.slice_ref(whole),
+        None => number,
+    }
 }
 
 fn is_json(value: Value<'_>) -> bool {

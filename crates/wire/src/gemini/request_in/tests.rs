@@ -298,11 +298,12 @@ fn tools_of_every_kind() {
 #[test]
 fn parameters() {
     let config = r#"{"contents":[],"safetySettings":[],"labels":{"a":"b"},"cachedContent":"c/1",
-        "generationConfig":{"temperature":1.50,"topP":0.9,"topK":64,"maxOutputTokens":9,"stopSequences":["a"],"candidateCount":1,"seed":7,
+        "generationConfig":{"temperature":1.50,"topP":0.9,"topK":64.0,"maxOutputTokens":9,"stopSequences":["a"],"candidateCount":1,"seed":7,
             "thinkingConfig":{"includeThoughts":true,"thinkingBudget":-1,"thinkingLevel":"LOW","new":1}}}"#;
     let params = decoded(config).unwrap().params;
     assert_eq!(params.temperature.as_deref(), Some("1.50"));
     assert_eq!(params.seed.as_deref(), Some("7"));
+    assert_eq!(params.top_k.as_deref(), Some("64"));
     assert_eq!(params.max_tokens, Some(9));
     assert_eq!(params.stop, ["a"]);
     assert_eq!(params.thinking, Some(ThinkingMode::Adaptive));

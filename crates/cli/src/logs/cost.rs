@@ -1,0 +1,20 @@
+//! `lingate cost`: what was spent.
+
+use lingate_config::Environment;
+
+use super::{failed, filter, open, stats};
+use crate::args::Cost;
+use crate::failure::Failure;
+
+/// Sums by day, or by what was asked for.
+pub(crate) fn run(args: &Cost, environment: &dyn Environment) -> Result<(), Failure> {
+    let mut words = args.filter.clone();
+    words.extend(args.since.iter().map(|since| format!("since:{since}")));
+    let filter = filter(&words)?;
+    let reader = open(&args.file, environment)?;
+    let by = args.by.by();
+    let sums = reader
+        .stats(&filter, stats::by(by), 0, args.limit)
+        .map_err(|error| failed(&error))?;
+    stats::show(&sums, by.name(), args.format.json)
+}

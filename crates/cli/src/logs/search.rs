@@ -1,0 +1,63 @@
+//! `lingate logs search`: texts in bodies.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use lingate_config::Environment;
+use lingate_store::{BodyKind, Page, Search};
+
+use super::{failed, filter, named, open, rows};
+use crate::args::LogsSearch;
+use crate::failure::Failure;
+use crate::output;
+
+/// Ends with 1 if nothing was found, as `grep` does.
+pub(super) fn run(args: &LogsSearch, environment: &dyn Environment) -> Result<ExitCode, Failure> {
+    let filter = filter(&args.filter)?;
+    let reader = open(&args.file, environment)?;
+    let kinds = args.kinds.iter().filter_map(|name| BodyKind::named(name));
+    let before = args.before.as_deref();
+    let search = Search {
+        filter,
+        kinds: kinds.collect(),
+        page: Page {
+            before: before.map(|id| named(&reader, id)).transpose()?,
+            limit: args.limit,
+            skip: 0,
+        },
+    };
+    let began = Instant::now();
+    let patience = Duration::from_secs(args.timeout);
+    let mut expired = || began.elapsed() > patience;
+    let hits = reader
+        .search(&search, &mut expired)
+        .map_err(|error| failed(&error))?;
+    if args.format.json {
+        output::json_lines(&hits.items)?;
+    } else {
+        for found in &hits.items {
+            output::line(&rows::line(&found.exchange))?;
+            if let Some(kind) = found.kind {
+                output::line(&format!("    {}: {}", kind.name(), plain(&found.excerpt)))?;
+            }
+        }
+    }
+    if let Some(next) = hits.next {
+        let why = match hits.truncated {
+            true => format!("time is up after {} exchanges", hits.searched),
+            false => "there may be more".to_owned(),
+        };
+        output::say(&format!("{why}: go on with `--before {next}`"));
+    }
+    Ok(match hits.items.is_empty() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+/// Without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
+}
