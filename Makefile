@@ -74,6 +74,7 @@ fuzz: ## every fuzz target for an hour (SECONDS_EACH=3600), as many at a time as
 soak: clients ## a million generated replies, then the sessions again and again (ROUNDS=20): flaky tests, leaks and left-over processes show
 	PROPTEST_CASES=1000000 $(CARGO) test --profile $(PROFILE) --package lingate-quirk --test it -- text::properties
 	$(CARGO) test --profile $(PROFILE) --package lingate-route --test it -- --ignored
+	$(CARGO) test --profile $(PROFILE) --package lingate-store --test it -- --ignored a_million_rows a_thousand_kills
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 	  $(RUN_TESTS) --package lingate-e2e || exit; done

@@ -154,9 +154,9 @@ mod tests {
         let write = || {
             tracing::warn!(
                 text = "a \"b\"\n",
-                number = 7,
                 path = "c:\\é\u{7f}'",
                 simple = "x-y z~'",
+                number = 7,
                 shown = %"x y",
                 debug = ?Some(1),
                 none = None::<u64>,

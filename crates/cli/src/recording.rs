@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lingate_config::{Bodies, Config};
+use lingate_config::{Bodies, Config, presets};
 use lingate_store::{Mask, Options, Recorder, Store};
 
 use crate::failure::Failure;
@@ -56,8 +56,12 @@ pub(crate) fn open(config: &Config) -> Result<Option<Store>, Failure> {
 
 /// Finds every secret of the configuration in what is kept.
 fn mask(config: &Config) -> Mask {
-    let providers = config.providers.iter();
-    Mask::new(providers.flat_map(|provider| provider.keys.iter().map(|key| key.secret.expose())))
+    let keys = config.providers.iter().flat_map(|provider| &provider.keys);
+    let prefixes = presets().iter().flat_map(|preset| preset.redirect_keys.keys());
+    Mask::with_prefixes(
+        keys.map(|key| key.secret.expose()),
+        prefixes.map(String::as_str),
+    )
 }
 
 /// Tells the record the time while nobody calls, so that what is too old goes.

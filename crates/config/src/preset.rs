@@ -93,6 +93,9 @@ pub(crate) struct Variable {
     /// Variables of the environment that may hold it, in order of preference.
     #[serde(default)]
     pub(crate) env: Vec<String>,
+    /// What other systems call it, for imports.
+    #[serde(default)]
+    pub(crate) also: Vec<String>,
     /// What it is if nobody says.
     #[serde(default)]
     pub(crate) default: Option<String>,

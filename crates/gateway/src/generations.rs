@@ -233,6 +233,16 @@ impl Generations {
         Ok(next)
     }
 
+    /// Whether the last reload was refused for the same.
+    fn is_known(&self, reload: &Reload) -> bool {
+        let told = self.told.borrow();
+        let last = told.last.as_ref();
+        reload.trigger == Trigger::File
+            && last.is_some_and(|last| {
+                last.outcome == reload.outcome && last.problems == reload.problems
+            })
+    }
+
     fn tell(&self, reload: Reload) -> InForce {
         let current = self.current();
         let labels = ReloadLabels {
@@ -249,6 +259,10 @@ impl Generations {
                 for warning in &current.config.warnings {
                     tracing::warn!("{warning}");
                 }
+            }
+            // A file may be saved again with the same mistake in it.
+            Outcome::Refused if self.is_known(&reload) => {
+                tracing::debug!("the configuration is as wrong as before");
             }
             Outcome::Unchanged => tracing::debug!("the configuration says the same as before"),
             Outcome::Refused => tracing::error!(

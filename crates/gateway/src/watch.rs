@@ -1,9 +1,11 @@
 //! Watches the files of the configuration, and asks for a reload when they change.
 //!
 //! Not the files are watched but the directories they are in: editors write a new file and rename it over the old one,
-//! and Kubernetes exchanges a link beside it. What happens within a short time is one change.
+//! and Kubernetes exchanges a link beside it (`..data`). Other files there do not count: the log may be one of them. What
+//! happens within a short time is one change.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,11 +61,19 @@ async fn settled(changes: &mut mpsc::Receiver<()>) {
     while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
 }
 
-/// Says when something happens in a directory of one of these files.
+/// Says when one of these files may have changed.
 fn watcher(files: &[PathBuf], changed: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+    let names: BTreeSet<OsString> = files
+        .iter()
+        .flat_map(|file| [file.canonicalize().ok(), Some(file.clone())])
+        .filter_map(|path| Some(path?.file_name()?.to_owned()))
+        .collect();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         // An error means that events were lost: there may have been a change.
-        if event.map_or(true, |event| is_change(event.kind)) {
+        let is_change = event.map_or(true, |event| {
+            is_change(event.kind) && event.paths.iter().any(|path| is_meant(path, &names))
+        });
+        if is_change {
             let _taken_is_enough = changed.try_send(());
         }
     })?;
@@ -71,6 +81,12 @@ fn watcher(files: &[PathBuf], changed: mpsc::Sender<()>) -> notify::Result<Recom
         watcher.watch(&directory, RecursiveMode::NonRecursive)?;
     }
     Ok(watcher)
+}
+
+/// Whether it is one of the names, or a link of the kind that stands for a whole directory of them.
+fn is_meant(path: &Path, names: &BTreeSet<OsString>) -> bool {
+    let name = path.file_name();
+    name.is_some_and(|name| names.contains(name) || name.as_encoded_bytes().starts_with(b".."))
 }
 
 /// The directories that the files are in, by name and, behind links, in truth; those that are there.
@@ -99,5 +115,24 @@ fn is_change(kind: EventKind) -> bool {
         | EventKind::Modify(_)
         | EventKind::Remove(_)
         | EventKind::Other => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_files_themselves_and_their_links_count() {
+        let names = BTreeSet::from([OsString::from("lingate.toml"), OsString::from("key")]);
+        let check = |path: &str, expected| {
+            assert_eq!(is_meant(Path::new(path), &names), expected, "{path}");
+        };
+        check("/etc/lingate/lingate.toml", true);
+        check("/run/secrets/key", true);
+        check("/etc/lingate/..data", true);
+        check("/etc/lingate/.lingate.toml.swp", false);
+        check("/etc/lingate/lingate.toml~", false);
+        check("/etc/lingate/lingate.log", false);
     }
 }

@@ -140,7 +140,7 @@ pub(crate) fn opens_in_thoughts(model: &str) -> bool {
         || is_thinking_qwen
         || is_late_qwen
         || glm(model) >= Some((4, 7))
-        || minimax(model).is_some_and(|version| version >= (2, 0) && version < (3, 0))
+        || minimax(model).is_some_and(|version| ((2, 0)..(3, 0)).contains(&version))
 }
 
 /// `5.6-sol` is version 5.6 and variant `-sol`; `4o` is 4.0 and `o`.

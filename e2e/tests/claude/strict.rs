@@ -244,9 +244,8 @@ impl Strict {
                 let names = tools
                     .iter()
                     .filter_map(|tool| tool["function"]["name"].as_str());
-                let long = names
-                    .filter(|name| name.starts_with("mcp__s__a_tool"))
-                    .last();
+                let mut names = names.filter(|name| name.starts_with("mcp__s__a_tool"));
+                let long = names.next();
                 call(long.unwrap_or("the tool is missing"), &arguments())
             }
             _ => Reply::text(ANSWER),

@@ -175,11 +175,9 @@ fn passed_through(run: &Run) {
     assert_eq!(settings["toolConfig"]["functionCallingConfig"], choice);
     let history = run.body("THINK");
     assert!(history.to_string().contains(gemini::SEAL), "{history}");
-    let media = &run.body("SAY what this is")["contents"][0]["parts"];
-    assert_eq!(
-        media[2]["inlineData"]["mimeType"], "application/pdf",
-        "{media}"
-    );
+    // In Python a member of it is in snake case.
+    let document = run.body("SAY what this is")["contents"][0]["parts"][2].to_string();
+    assert!(document.contains("\"application/pdf\""), "{document}");
 }
 
 /// What an Anthropic provider got: its own signature back out of the client's thought signature.

@@ -1,49 +1,71 @@
 //! A real model: llama.cpp with SmolLM2 behind the gateway, over each wire that it speaks.
 
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lingate_e2e::{Gateway, Home, Provider, install};
-use lingate_testkit::Process;
-use lingate_testkit::client::get;
-use serde_json::json;
+use lingate_e2e::{Gateway, Home, LlamaCpp, Provider};
+use lingate_testkit::{Process, Wire};
+use serde_json::{Map, Value, json};
 
 use crate::installed::Set;
 use crate::run::{compare, results};
 use crate::table::object;
 
+/// The SDKs of the Anthropic and the Chat wire.
+const OLDER: &str = "real_model.py";
+/// The SDKs of the Responses and the Gemini wire.
+const NEWER: &str = "real_model_wires.py";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sdks_talk_to_a_real_model_over_chat() {
-    talk("chat").await;
+    talk(OLDER, Wire::Chat, &older(Wire::Chat)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sdks_talk_to_a_real_model_over_anthropic() {
-    talk("anthropic").await;
+    talk(OLDER, Wire::Anthropic, &older(Wire::Anthropic)).await;
 }
 
-async fn talk(speaks: &str) {
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_sdks_talk_to_a_real_model_over_chat() {
+    talk(NEWER, Wire::Chat, &newer(Wire::Chat)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_sdks_talk_to_a_real_model_over_anthropic() {
+    talk(NEWER, Wire::Anthropic, &newer(Wire::Anthropic)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_sdks_talk_to_a_real_model_over_responses() {
+    talk(NEWER, Wire::Responses, &newer(Wire::Responses)).await;
+}
+
+/// Runs a script before llama.cpp's endpoint for a wire.
+async fn talk(script: &str, wire: Wire, expected: &Map<String, Value>) {
     let home = Home::new();
-    let (Some(mut command), Some((backend, url))) = (
-        Set::Python.command(&home, "real_model.py"),
-        llama_cpp(&home).await,
+    let (Some(mut command), Some(llama)) = (
+        Set::Python.command(&home, script),
+        LlamaCpp::start(&home, &["-c", "4096"]).await,
     ) else {
         return;
     };
-    let provider = Provider {
-        base_url: &url,
-        speaks,
-        more: "",
-    };
-    let gateway = Gateway::serve(&home, &provider.config()).await;
+    let gateway = Gateway::serve(&home, &Provider::of(wire, &llama.url()).config()).await;
     command
         .env("LINGATE_URL", &gateway.url)
         .env("LINGATE_MODEL", "mock")
-        .env("LINGATE_SPEAKS", speaks);
+        .env("LINGATE_SPEAKS", wire.name());
     let finished = Process::spawn(&mut command)
         .finish(Duration::from_secs(100))
         .await;
     assert_eq!(finished.code, Some(0), "{finished}");
+    let label = format!("{script} before llama.cpp over {wire:?}");
+    compare(&label, &results(&finished.stdout), expected);
+    assert_eq!(gateway.stop().await.code, Some(0));
+    drop(llama);
+    home.is_quiet().await;
+}
+
+fn older(wire: Wire) -> Map<String, Value> {
     let said = |stop| json!({"words": true, "counted": true, "stop": stop});
     let mut expected = object(json!({
         "anthropic_create": said(json!(true)),
@@ -52,8 +74,8 @@ async fn talk(speaks: &str) {
         "chat_create": said(json!("length")),
         "chat_stream": {"words": true, "counted": [true], "stop": ["length"], "streamed": true},
     }));
-    expected.extend(object(match speaks {
-        "chat" => json!({
+    expected.extend(object(match wire {
+        Wire::Chat => json!({
             "anthropic_overflow": {"raised": "BadRequestError", "message": "prompt is too long: "},
             "chat_parse": {"city": "str", "degrees": "int"},
         }),
@@ -61,53 +83,27 @@ async fn talk(speaks: &str) {
             "chat_overflow": {"raised": "BadRequestError", "code": "context_length_exceeded"},
         }),
     }));
-    compare(
-        &format!("llama.cpp over {speaks}"),
-        &results(&finished.stdout),
-        &expected,
-    );
-    assert_eq!(gateway.stop().await.code, Some(0));
-    drop(backend);
-    home.is_quiet().await;
+    expected
 }
 
-/// A ready server and its URL; none where it or its model is not installed.
-async fn llama_cpp(home: &Home) -> Option<(Process, String)> {
-    let (server, model) = (install::llama_server()?, install::smollm2()?);
-    // The server has no way to say which port it took: one that was free a moment ago must do.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|free| free.local_addr())
-        .expect("a free port")
-        .port();
-    let url = format!("http://127.0.0.1:{port}");
-    let mut command = home.command(&server);
-    command
-        .env(
-            "LD_LIBRARY_PATH",
-            server.parent().expect("libraries lie beside it"),
-        )
-        .arg("-m")
-        .arg(model)
-        .args([
-            "--host",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--jinja",
-        ])
-        .args(["-c", "4096", "-t", "2", "-np", "1", "--temp", "0"]);
-    let mut backend = Process::spawn(&mut command);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let answer = get(&format!("{url}/health")).try_send().await;
-        if answer.is_ok_and(|answer| answer.status == 200) {
-            return Some((backend, url));
-        }
-        assert!(
-            backend.runs() && Instant::now() < deadline,
-            "llama.cpp's server did not get ready: {}",
-            backend.stderr()
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+fn newer(wire: Wire) -> Map<String, Value> {
+    let call = json!({"name": "get_weather", "members": ["city"], "city": "str"});
+    let with = |more: Value| crate::table::merged(&call, more);
+    object(json!({
+        "responses_create": {"words": true, "counted": true},
+        "responses_stream": {"words": true, "counted": true, "streamed": true, "same": true},
+        "responses_call": with(json!({"identified": true})),
+        "responses_call_streamed": with(json!({"same": true, "last": "response.completed"})),
+        "responses_overflow": match wire {
+            // What the server says itself goes through as it is.
+            Wire::Responses => json!({"raised": "BadRequestError", "message": "exceeds the available context size"}),
+            _ => json!({"raised": "BadRequestError", "code": "context_length_exceeded"}),
+        },
+        "content_create": {"words": true, "counted": true, "stop": "MAX_TOKENS"},
+        "content_stream": {"words": true, "counted": true, "stop": "MAX_TOKENS", "streamed": true},
+        "content_call": call,
+        "content_call_streamed": with(json!({"calls": 1})),
+        "content_count": {"near": true},
+        "content_overflow": {"raised": "ClientError", "code": 400, "status": "INVALID_ARGUMENT"},
+    }))
 }

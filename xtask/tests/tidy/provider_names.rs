@@ -8,7 +8,7 @@ use crate::source::{each, files, none, place};
 const WIRES: [&str; 2] = ["anthropic", "gemini"];
 
 /// Where production code may name a provider, and why.
-const ALLOWED: [(&str, &str, &str); 4] = [
+const ALLOWED: [(&str, &str, &str); 9] = [
     (
         "crates/cli/src/client/",
         "openai",
@@ -18,6 +18,31 @@ const ALLOWED: [(&str, &str, &str); 4] = [
         "crates/cli/src/args.rs",
         "openai",
         "`--client openai`: whatever reads those variables",
+    ),
+    (
+        "crates/cli/src/client/",
+        "bedrock",
+        "Claude Code's variable CLAUDE_CODE_USE_BEDROCK",
+    ),
+    (
+        "crates/cli/src/client/",
+        "vertex",
+        "Claude Code's variable CLAUDE_CODE_USE_VERTEX",
+    ),
+    (
+        "crates/cli/src/commands/doctor/claude.rs",
+        "bedrock",
+        "Claude Code's variable CLAUDE_CODE_USE_BEDROCK",
+    ),
+    (
+        "crates/cli/src/commands/doctor/claude.rs",
+        "vertex",
+        "Claude Code's variable CLAUDE_CODE_USE_VERTEX",
+    ),
+    (
+        "crates/config/src/import/",
+        "openai",
+        "other systems' files call the dialect so, and Codex its key",
     ),
     (
         "crates/gateway/src/exchange/class.rs",

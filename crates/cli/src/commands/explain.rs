@@ -228,13 +228,16 @@ fn target_name(candidate: &Candidate) -> String {
 
 fn limits_text(explained: &Explained, text: &mut String) {
     if let Some(context) = explained.context {
-        let overflow = explained.overflow.as_ref();
-        let overflow = overflow.map_or_else(String::new, |to| format!(", else {to} (`overflow`)"));
-        text.push_str(&format!("  context: {context} tokens{overflow}\n"));
+        text.push_str(&format!("  context: {context} tokens\n"));
+    }
+    if let Some(to) = &explained.overflow {
+        text.push_str(&format!(
+            "  what does not fit its context: {to} (`overflow`)\n"
+        ));
     }
     if let Some(concurrency) = explained.concurrency {
         text.push_str(&format!(
-            "  at most {concurrency} requests at a time (`concurrency`); others wait their turn\n"
+            "  requests at a time: {concurrency} (`concurrency`), others wait their turn\n"
         ));
     }
 }

@@ -60,7 +60,7 @@ fn people_read_the_way_from_name_to_bytes() {
     let ran = explain(&[], &request().to_string());
     assert_eq!(ran.code, 0, "{ran:?}");
     let expected = [
-        "asked for: claude-opus-x (anthropic client)",
+        "asked for: claude-opus-x (anthropic client, class main)",
         "alias `claude-*` -> kimi",
         "candidate 1: first/k-large, target 2 of model `kimi`",
         "lane: translated (the provider speaks another wire)",
@@ -81,6 +81,26 @@ fn people_read_the_way_from_name_to_bytes() {
             .1;
     }
     assert!(!ran.stdout.contains("canary"), "{}", ran.stdout);
+}
+
+/// Who cannot take the request is named with the reason, and so is the class that the client gives it.
+#[test]
+fn who_is_left_out_is_told() {
+    let mut search = request();
+    search["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    let class = ["--header", "x-claude-code-request-class=subagent"];
+    let ran = explain(&[&["--json"], &class[..]].concat(), &search.to_string());
+    let object: Json = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(object["class"], "subagent");
+    assert_eq!(object["candidates"][0]["provider"], "second");
+    let why = "the request is for the tool `web_search`, which it does not have";
+    assert_eq!(
+        object["left_out"],
+        json!([{"target": "first/k-large", "reason": "tool", "why": why}])
+    );
+    let ran = explain(&[], &search.to_string());
+    let line = format!("left out: first/k-large, {why}");
+    assert!(ran.stdout.contains(&line), "{}", ran.stdout);
 }
 
 #[test]

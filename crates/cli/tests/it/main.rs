@@ -1,10 +1,11 @@
 //! The built binary, as a user meets it: own HOME, empty environment, free ports, no network.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "helpers of tests fail the test"
+    reason = "helpers of tests fail the test, and measure real time"
 )]
 
 mod commands;
@@ -16,6 +17,7 @@ mod harness;
 mod import;
 mod keys;
 mod launch;
+mod logs;
 mod reload;
 mod serve;
 mod switch;

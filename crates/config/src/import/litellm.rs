@@ -78,13 +78,11 @@ fn deployment(params: &mut Section, draft: &mut Draft) -> Option<(String, String
         draft.note(place, text);
         return None;
     };
-    let variables = ["vertex_project", "vertex_location", "aws_region_name"];
-    let ours = ["project", "location", "region"];
     let id = draft.provider_of(preset, key);
     let mut written = Vec::new();
-    for (theirs, ours) in variables.iter().zip(ours) {
-        let known = preset.variables.iter().any(|(name, _)| name == ours);
-        if known && let Some(value) = params.text(theirs) {
+    for (ours, variable) in preset.variables.iter() {
+        let value = variable.also.iter().find_map(|theirs| params.text(theirs));
+        if let Some(value) = value {
             written.push(format!("{ours} = {}", quoted(&value)));
         }
     }
@@ -234,9 +232,8 @@ fn fallbacks(section: &mut Section, draft: &mut Draft) {
 
 fn general(mut general: Section, draft: &mut Draft) {
     let place = general.place("master_key");
-    match general.take("master_key") {
-        Some(Value::String(key)) => draft.client_key("master", &key, place),
-        Some(_) | None => {}
+    if let Some(Value::String(key)) = general.take("master_key") {
+        draft.client_key("master", &key, place);
     }
     let why = "keys and the record need no database here";
     general.without_meaning(&["database_url", "store_model_in_db"], why, draft);

@@ -112,11 +112,9 @@ fn backend(section: &mut Section, name: String, draft: &mut Draft) -> Option<Bac
     if section.text("tool_format").as_deref() == Some("xml") {
         settings.push(("tool_format", quoted("xml")));
     }
-    match section.text("max_tokens_field").as_deref() {
-        Some(field @ ("max_tokens" | "max_completion_tokens" | "both")) => {
-            settings.push(("max_tokens_field", quoted(field)));
-        }
-        Some(_) | None => {}
+    let field = section.text("max_tokens_field");
+    if let Some(field @ ("max_tokens" | "max_completion_tokens" | "both")) = field.as_deref() {
+        settings.push(("max_tokens_field", quoted(field)));
     }
     if let Some(text) = section.text("custom_instruction") {
         settings.push(("instruction", quoted(&text)));

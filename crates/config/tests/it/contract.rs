@@ -97,21 +97,18 @@ fn example_loads() {
 /// What has no effect yet is said, with its line, and what asks for the ordinary is not.
 #[test]
 fn inert_keys_are_listed() {
+    let secret = format!("sha256:{}", "0".repeat(64));
     let config = load(
-        "[models.a]\ntargets = [\"demo/demo\"]\nimages = \"route:demo\"\nensure_tool_call = false\nprice = { input = \"1\", output = \"2\" }\ntool_format = \"xml\"\n\
-         instruction = \"Be brief.\"\ntools_allowed = [\"a*\"]\nmax_turns = 2\n\
-         [profiles.p.models.b]\ntargets = [\"demo/demo\"]\noverflow = \"a\"\nprice = { input = \"1\", output = \"2\" }\n",
+        &format!(
+            "[providers.p]\nbase_url = \"https://p.test\"\nauth = \"none\"\nproxy = \"\"\n\
+             [keys.k]\nsecret = \"{secret}\"\nconcurrency = 2\nbudget = {{ day = \"1 USD\" }}\n\
+             [models.a]\ntargets = [\"p/m\"]\nimages = \"route:demo\"\noverflow = \"demo\"\n"
+        ),
         &[],
     )
     .unwrap_or_else(|problems| panic!("{problems}"));
     let inert: Vec<String> = config.inert.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        inert,
-        [
-            "lingate.toml:5: `models.a.price` has no effect yet",
-            "lingate.toml:13: `profiles.p.models.b.price` has no effect yet",
-        ]
-    );
+    assert_eq!(inert, ["lingate.toml:8: `keys.k.budget` has no effect yet"]);
 }
 
 /// How often a call is asked for: the file, else the environment, else 3; never more than 5.

@@ -444,7 +444,7 @@ context = 1000
     lingate.toml:6: provider `alike` sends requests to api.kimi.com.evil.test, which is not api.kimi.com
     lingate.toml:13: model `spread`: this strategy changes targets within a session and loses prompt caches
       hint: `ordered` and `spread` keep a session where it is
-    lingate.toml:19: `large` has a context of 1000 tokens, no more than `small` with 1000
+    lingate.toml:17: `large` has a context of 1000 tokens, no more than `small` with 1000
       hint: name a model with a larger context
     "##);
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, StreamBody};
 use hyper::body::Frame;
+use lingate_store::Recorder;
 use lingate_wire::turn::{Failure, FailureKind};
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
@@ -103,6 +104,7 @@ pub(crate) fn health(generations: &Generations) -> Response<Body> {
         "sessions": *control.leases.borrow(),
         "active": process.metrics.in_flight.get(),
         "waiting": process.queues.n_waiting(),
+        "record": process.books.recorder.as_ref().map(Recorder::state),
         "exchanges": control.exchanges.load(Ordering::Relaxed),
     });
     respond::json(StatusCode::OK, body.to_string())

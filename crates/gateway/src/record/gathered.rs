@@ -87,8 +87,12 @@ impl Gathered {
             Bodies::Errors => (Vec::new(), Some(body)),
             Bodies::Metadata => (Vec::new(), None),
         };
+        let given = now.clone();
+        if !self.recorder.open(self.asked.clone(), now) {
+            // There was no room: once more at the end.
+            self.bodies.extend(given);
+        }
         self.bodies.extend(later);
-        self.recorder.open(self.asked.clone(), now);
     }
 
     /// Another attempt begins.

@@ -131,6 +131,7 @@ pub(crate) async fn probe(shared: &Shared, id: &str, mut draw: Draw) -> Vec<Prob
         return Vec::new();
     };
     let prober = Prober::over(shared.clients.clone());
+    let before = shared.probes.of(id);
     let mut probed = Vec::new();
     let keys: Vec<Option<&KeyRef>> = match provider.keys.as_slice() {
         [] => vec![None],
@@ -166,10 +167,14 @@ pub(crate) async fn probe(shared: &Shared, id: &str, mut draw: Draw) -> Vec<Prob
                 Err(error) => error.to_string(),
             },
         };
-        if !matches!(
+        let is_known = before
+            .iter()
+            .any(|last| last.key == own.key && last.verdict == verdict);
+        let is_fine = matches!(
             verdict,
             Verdict::Well | Verdict::Unsupported | Verdict::Refused
-        ) {
+        );
+        if !is_fine && !is_known {
             tracing::warn!(
                 provider.id = id,
                 provider.key = own.key,

@@ -6,7 +6,7 @@
 //! with one provider a fault and place.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::{StreamExt, iter};
 use lingate_testkit::client::{Response, post};
@@ -307,14 +307,9 @@ fn verdict(case: Case, got: &Got) -> Result<(), &'static str> {
 }
 
 async fn check(upstream_wire: Wire) {
-    let began = Instant::now();
     let wrong = run(upstream_wire).await;
     let n = Case::all().count();
-    println!(
-        "{n} exchanges before {upstream_wire} in {:?}",
-        began.elapsed()
-    );
-    assert_eq!(n, 672);
+    assert_eq!(n, 14 * 6 * 4 * 2);
     assert!(
         wrong.is_empty(),
         "{} of {n}:\n{}",

@@ -444,6 +444,11 @@ async fn changed_files_are_noticed() {
     check(Outcome::Refused, 4).await;
     std::fs::write(&path, format!("{config}\n# 3")).unwrap();
     check(Outcome::Unchanged, 4).await;
+    // What else is in the directory, such as the log, does not count.
+    std::fs::write(path.with_file_name("lingate.log"), "a line").unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let is_noticed = in_force.has_changed();
+    assert!(!is_noticed.unwrap());
     stop.cancel();
     running.await.unwrap();
 }

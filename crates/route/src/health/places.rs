@@ -65,15 +65,13 @@ impl Places {
         now: Duration,
     ) -> impl Iterator<Item = (u64, Place, Duration)> {
         let skipped = self.order.len().saturating_sub(most);
-        let latest = self
-            .order
+        self.order
             .values()
             .skip(skipped)
             .filter_map(move |session| {
                 let place = self.get(*session, now)?;
                 Some((*session, place, now.saturating_sub(place.seen)))
-            });
-        latest
+            })
     }
 
     /// What its last request amounted to.

@@ -57,7 +57,7 @@ fn models() -> Table {
 
 #[track_caller]
 fn check(known: &Known, expected: &str) {
-    let found = resolve_fitting(&models(), &Ask::plain("two"), known).unwrap();
+    let found = resolve_fitting(&models(), &Ask::plain("two"), known).expect("it is served");
     assert_eq!(shown(&found), expected);
 }
 

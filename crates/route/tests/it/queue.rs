@@ -28,10 +28,15 @@ fn check(comers: &str, expected: &str) {
     let mut names = BTreeMap::new();
     let mut inside = None;
     for name in comers.split(' ') {
-        match queue.enter(party(name)) {
-            Entry::Admitted(ticket) => inside = Some(ticket),
-            Entry::Waiting(ticket) => drop(names.insert(ticket, name)),
-            Entry::Full => panic!("{name}"),
+        let (ticket, is_inside) = match queue.enter(party(name)) {
+            Entry::Admitted(ticket) => (Some(ticket), true),
+            Entry::Waiting(ticket) => (Some(ticket), false),
+            Entry::Full => (None, false),
+        };
+        let ticket = ticket.expect("room in the queue");
+        names.insert(ticket, name);
+        if is_inside {
+            inside = Some(ticket);
         }
     }
     let mut order = Vec::new();

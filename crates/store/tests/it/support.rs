@@ -181,7 +181,10 @@ pub(crate) fn size(dir: &Path, ending: &str) -> u64 {
     let files = files(dir)
         .into_iter()
         .filter(|path| path.to_str().unwrap().ends_with(ending));
-    files.map(|path| path.metadata().unwrap().len()).sum()
+    // One that was just deleted is none.
+    files
+        .map(|path| path.metadata().map_or(0, |file| file.len()))
+        .sum()
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {

@@ -117,7 +117,7 @@ pub(super) fn objects_at_the_top(body: &Value) -> Option<String> {
     let is_bare = |schema: &&Value| schema["type"] == "array" && schema.get("items").is_none();
     schemas(body)
         .iter()
-        .any(|schema| is_bare(&schema))
+        .any(is_bare)
         .then(|| "array schema missing items".to_owned())
 }
 
@@ -211,7 +211,7 @@ pub(super) fn grammars(body: &Value) -> Option<String> {
     let is_not = |schema: &&Value| schema.get("not").is_some();
     (schemas
         .iter()
-        .any(|schema| is_long(&schema) || is_not(&schema)))
+        .any(|schema| is_long(schema) || is_not(schema)))
     .then(|| "failed to parse grammar: number of repetitions exceeds sane defaults".to_owned())
 }
 

@@ -1,0 +1,144 @@
+//! `lingate logs` and `lingate cost`: the record is there with the gateway running, ended and killed.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Ran, User};
+
+/// Longest wait for something to be recorded.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks for a reply; gives its id.
+fn ask(address: &str, model: &str, text: &str) -> String {
+    let body = json!({
+        "model": model,
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": text}],
+    });
+    let body = body.to_string();
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        connection,
+        "POST /v1/messages HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let id = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("x-lingate-id: "));
+    id.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// The lines of a list once there are as many as expected.
+fn listed(user: &User, args: &[&str], expected: usize) -> Vec<Value> {
+    let args = [&["logs", "list", "--json"], args].concat();
+    let began = Instant::now();
+    loop {
+        let ran = user.run(&args);
+        let lines: Vec<Value> = ran
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let is_complete = lines.iter().all(|line| !line["end"].is_null());
+        if lines.len() == expected && is_complete {
+            return lines;
+        }
+        assert!(began.elapsed() < PATIENCE, "{ran:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn fine(ran: Ran) -> String {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.stdout
+}
+
+#[test]
+fn the_record_is_there_whatever_became_of_the_gateway() {
+    let user = User::new();
+    let gateway = user.serve(&[]);
+    let first = ask(gateway.address(), "demo", "a needle in the hay");
+    let second = ask(gateway.address(), "demo", "nothing but hay");
+    let rows = listed(&user, &[], 2);
+    assert_eq!(rows[0]["id"], *second, "newest first");
+    let row = &rows[1];
+    assert_eq!(row["id"], *first);
+    for (member, expected) in [
+        ("client_wire", json!("anthropic")),
+        ("upstream_wire", json!("chat")),
+        ("lane", json!("translated")),
+        ("model", json!("demo")),
+        ("provider", json!("demo")),
+        ("status", json!(200)),
+        ("attempts", json!(1)),
+        ("session", Value::Null),
+        ("cost_micro_usd", Value::Null),
+    ] {
+        assert_eq!(row[member], expected, "{member}: {row}");
+    }
+    for member in ["time", "usage", "duration_ms", "ttft_ms"] {
+        assert!(!row[member].is_null(), "{member}: {row}");
+    }
+    assert_eq!(listed(&user, &["--limit", "1"], 1)[0]["id"], *second);
+
+    // A gateway that is killed closes nothing.
+    gateway.end("KILL");
+    assert_eq!(listed(&user, &[], 2).len(), 2);
+    let shown = fine(user.run(&["logs", "show", &first]));
+    assert!(shown.contains("served by       demo/demo"), "{shown}");
+    let body = fine(user.run(&["logs", "show", &first, "--body", "client-request"]));
+    assert_eq!(
+        serde_json::from_str::<Value>(&body).unwrap()["messages"][0]["content"],
+        "a needle in the hay"
+    );
+    let found = fine(user.run(&["logs", "search", "needle in"]));
+    assert!(found.contains(&first) && !found.contains(&second), "{found}");
+    let nothing = user.run(&["logs", "search", "no such words"]);
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (1, ""));
+    let sums = fine(user.run(&["cost", "model", "--json"]));
+    let sums: Value = serde_json::from_str(sums.trim()).unwrap();
+    assert_eq!((&sums["group"], &sums["exchanges"]), (&json!("demo"), &json!(2)));
+    let pruned = fine(user.run(&["logs", "prune", "--days", "0", "--json"]));
+    assert!(pruned.starts_with("{\"rows\":2,"), "{pruned}");
+    assert_eq!(listed(&user, &[], 0).len(), 0);
+}
+
+#[test]
+fn what_is_wrong_says_so() {
+    let user = User::new();
+    let none = user.run(&["logs", "list"]);
+    assert_eq!(none.code, 1, "{none:?}");
+    assert!(none.stderr.contains("nothing has been recorded in"), "{none:?}");
+    let gateway = user.serve(&[]);
+    ask(gateway.address(), "demo", "hello");
+    listed(&user, &[], 1);
+    for (args, expected) in [
+        (["logs", "list", "staus:200"], "status"),
+        (["logs", "list", "status:often"], "status"),
+        (["logs", "show", "0000"], "no exchange, or more than one"),
+    ] {
+        let ran = user.run(&args);
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert!(ran.stderr.contains(expected), "{ran:?}");
+    }
+}
+
+#[test]
+fn nothing_is_recorded_where_that_is_configured() {
+    let user = User::new();
+    let file = user.file("l.toml", "[record]\nbodies = \"off\"\n");
+    let gateway = user.serve(&["--config", file.to_str().unwrap()]);
+    ask(gateway.address(), "demo", "hello");
+    gateway.end("TERM");
+    let none = user.run(&["logs", "list", "--config", file.to_str().unwrap()]);
+    assert!(none.stderr.contains("nothing has been recorded in"), "{none:?}");
+}
