@@ -19,6 +19,7 @@ const PURE: [(&str, &[&str]); 4] = [
             "serde",
             "serde_json",
             "thiserror",
+            "wide",
         ],
     ),
     (

@@ -1,0 +1,214 @@
+//! What `lingate logs` and `lingate cost` can be told.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{ConfigFile, Format};
+
+#[derive(Subcommand)]
+pub(crate) enum LogsCommand {
+    /// List the newest exchanges
+    List(LogsList),
+    /// Show one exchange, or a body of it
+    Show(LogsShow),
+    /// Find texts in bodies
+    Search(LogsSearch),
+    /// Print exchanges as they end
+    Tail(LogsTail),
+    /// Add up exchanges
+    Stats(LogsStats),
+    /// Delete what is too old or too much
+    Prune(LogsPrune),
+}
+
+#[derive(Args)]
+#[command(after_help = FILTER_HELP)]
+pub(crate) struct LogsList {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// At most so many, up to 500
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// Only what came before this exchange
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<String>,
+    /// What they are like: `status:5xx model:kimi since:2h`
+    pub(crate) filter: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct LogsShow {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Print this body instead, byte for byte
+    #[arg(long, value_parser = PossibleValuesParser::new(BODIES))]
+    pub(crate) body: Option<String>,
+    /// The body of this attempt, from 1; else of the last
+    #[arg(long, value_name = "N", requires = "body")]
+    pub(crate) attempt: Option<u16>,
+    /// The exchange's id, or its beginning
+    pub(crate) id: String,
+}
+
+#[derive(Args)]
+#[command(after_help = FILTER_HELP)]
+pub(crate) struct LogsSearch {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Look only at these bodies
+    #[arg(long = "in", value_name = "BODY", value_parser = PossibleValuesParser::new(BODIES))]
+    pub(crate) kinds: Vec<String>,
+    /// At most so many, up to 500
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Only what came before this exchange
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<String>,
+    /// Seconds after which the search stops and says where
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub(crate) timeout: u64,
+    /// Texts, all of which some body holds, and what the exchange is like
+    #[arg(required = true)]
+    pub(crate) filter: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = FILTER_HELP)]
+pub(crate) struct LogsTail {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// What they are like
+    pub(crate) filter: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = FILTER_HELP)]
+pub(crate) struct LogsStats {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// By what they are added up
+    #[arg(long, value_enum, default_value_t = StatsBy::Model)]
+    pub(crate) by: StatsBy,
+    /// At most so many groups
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// What they are like
+    pub(crate) filter: Vec<String>,
+}
+
+/// By what exchanges are added up.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StatsBy {
+    Hour,
+    Day,
+    Week,
+    Month,
+    Model,
+    Provider,
+    Session,
+    Key,
+    Class,
+    Status,
+    Tool,
+    Quirk,
+}
+
+impl StatsBy {
+    /// As it is written on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Session => "session",
+            Self::Key => "key",
+            Self::Class => "class",
+            Self::Status => "status",
+            Self::Tool => "tool",
+            Self::Quirk => "quirk",
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct LogsPrune {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Keep this many days, instead of `record.keep_days`
+    #[arg(long, value_name = "N")]
+    pub(crate) days: Option<u32>,
+    /// Keep this many bytes, instead of `record.keep_bytes`
+    #[arg(long, value_name = "N")]
+    pub(crate) bytes: Option<u64>,
+}
+
+#[derive(Args)]
+#[command(after_help = FILTER_HELP)]
+pub(crate) struct Cost {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Only from here on: `2h`, `7d`, `2026-11-01`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// At most so many groups
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// By what it is added up
+    #[arg(value_enum, default_value_t = CostBy::Day)]
+    pub(crate) by: CostBy,
+    /// Of which exchanges
+    pub(crate) filter: Vec<String>,
+}
+
+/// By what costs are added up.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CostBy {
+    Day,
+    Week,
+    Month,
+    Session,
+    Model,
+    Provider,
+}
+
+impl CostBy {
+    /// The same among all sums.
+    pub(crate) const fn by(self) -> StatsBy {
+        match self {
+            Self::Day => StatsBy::Day,
+            Self::Week => StatsBy::Week,
+            Self::Month => StatsBy::Month,
+            Self::Session => StatsBy::Session,
+            Self::Model => StatsBy::Model,
+            Self::Provider => StatsBy::Provider,
+        }
+    }
+}
+
+/// The bodies of an exchange.
+const BODIES: [&str; 4] = [
+    "client-request",
+    "provider-request",
+    "provider-response",
+    "client-response",
+];
+
+const FILTER_HELP: &str = "A filter is words that must all hold: `status:5xx model:kimi tool:Bash session:1f0c since:2h cost:>0.1 \
+    -is:stream \"said this\"`. A `-` in front turns a word round; texts without a colon are looked for in bodies.";
