@@ -67,6 +67,8 @@ impl PathFacts {
 pub struct ReplyOptions {
     /// A Chat client asked for usage on its stream.
     pub sends_usage: bool,
+    /// Where a Chat client looks for calls.
+    pub calls: chat::CallStyle,
     /// How a Gemini client's stream is framed.
     pub framing: gemini::Framing,
     /// A Gemini client asked for thoughts.
@@ -186,7 +188,7 @@ pub fn encode_response_with(
     match wire {
         Wire::Anthropic => anthropic::encode_response(reply, context),
         Wire::Gemini => gemini::encode_response(reply, context, options.shows_thoughts),
-        Wire::Chat => chat::encode_response(reply, context),
+        Wire::Chat => chat::encode_response(reply, context, options.calls),
         Wire::Responses => responses::encode_response(reply, context),
     }
 }
@@ -230,7 +232,11 @@ pub fn stream_encoder_with(
             options.framing,
             options.shows_thoughts,
         )),
-        Wire::Chat => Box::new(chat::StreamOut::new(context, options.sends_usage)),
+        Wire::Chat => Box::new(chat::StreamOut::new(
+            context,
+            options.sends_usage,
+            options.calls,
+        )),
         Wire::Responses => Box::new(responses::StreamOut::new(context)),
     }
 }

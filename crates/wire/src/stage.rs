@@ -23,6 +23,12 @@ pub trait Stage: Send {
         None
     }
 
+    /// Whether the last item could not be read: what it said is lost, unless it was cut off with the stream. Either way no
+    /// complete reply follows.
+    fn doubts(&self) -> bool {
+        false
+    }
+
     /// Whether something is kept back that could still become output.
     fn holding(&self) -> bool {
         false

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::installed::Set;
 use crate::run::{compare, results};
-use crate::table::object;
+use crate::table::{merged, object};
 
 /// The SDKs of the Anthropic and the Chat wire.
 const OLDER: &str = "real_model.py";
@@ -40,12 +40,35 @@ async fn newer_sdks_talk_to_a_real_model_over_responses() {
     talk(NEWER, Wire::Responses, &newer(Wire::Responses)).await;
 }
 
+/// A template that tells the model of tools, and the server how it calls them; its own knows none.
+const TEMPLATE: &str = r#"{%- if tools %}<|im_start|>system
+# Tools
+<tools>{% for tool in tools %}
+{{ tool | tojson }}{% endfor %}
+</tools><|im_end|>
+{% endif %}
+{%- for message in messages %}<|im_start|>{{ message.role }}
+{{ message.content or '' }}{% if message.tool_calls %}{% for call in message.tool_calls %}
+<tool_call>
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>{% endfor %}{% endif %}<|im_end|>
+{% endfor %}
+{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"#;
+
 /// Runs a script before llama.cpp's endpoint for a wire.
 async fn talk(script: &str, wire: Wire, expected: &Map<String, Value>) {
     let home = Home::new();
+    let template = home.project("template.jinja");
+    std::fs::write(&template, TEMPLATE).unwrap();
+    let template = template.to_str().unwrap();
+    let mut args = vec!["-c", "4096"];
+    if script == NEWER {
+        args.extend(["--chat-template-file", template]);
+    }
     let (Some(mut command), Some(llama)) = (
         Set::Python.command(&home, script),
-        LlamaCpp::start(&home, &["-c", "4096"]).await,
+        LlamaCpp::start(&home, &args).await,
     ) else {
         return;
     };
@@ -87,8 +110,8 @@ fn older(wire: Wire) -> Map<String, Value> {
 }
 
 fn newer(wire: Wire) -> Map<String, Value> {
-    let call = json!({"name": "get_weather", "members": ["city"], "city": "str"});
-    let with = |more: Value| crate::table::merged(&call, more);
+    let call = json!({"name": "get_weather", "arguments": {"city": "Paris"}});
+    let with = |more: Value| merged(&call, more);
     object(json!({
         "responses_create": {"words": true, "counted": true},
         "responses_stream": {"words": true, "counted": true, "streamed": true, "same": true},

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::request::Parts;
 use lingate_route::Class;
 use lingate_wire::bridge::{self, PathFacts};
+use lingate_wire::chat::CallStyle;
 use lingate_wire::json::{Doc, Text, Value};
 use lingate_wire::turn::{Block, Failure, MediaSource, Node};
 use sha2::{Digest as _, Sha256};
@@ -193,6 +194,10 @@ impl Asked {
         });
         ReplyOptions {
             sends_usage: self.wants_stream_usage(),
+            calls: match self.wire {
+                Wire::Chat => CallStyle::of(&self.doc),
+                Wire::Anthropic | Wire::Gemini | Wire::Responses => CallStyle::Tools,
+            },
             framing: if of_gemini && self.peek.stream && !is_sse {
                 Framing::Array
             } else {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use lingate_quirk::{State, Target, shape_prompt};
 use lingate_wire::bridge;
+use lingate_wire::chat::CallStyle;
 use lingate_wire::gemini::{self, Framing};
 use lingate_wire::json::Text;
 use lingate_wire::turn::{
@@ -113,8 +114,9 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     stages.push(Box::new(Sequencer::new(policed.empty_reply)));
     let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
     // A reply with other names of tools is written anew from the start.
-    let is_framed_alike = asked.reply_options().framing == Framing::Sse;
-    let is_copied = is_same_wire && is_framed_alike;
+    let options = asked.reply_options();
+    let is_written_alike = options.framing == Framing::Sse && options.calls == CallStyle::Tools;
+    let is_copied = is_same_wire && is_written_alike;
     if is_copied && policed.stages.is_empty() && !state.has_renamed_tools() {
         chain = chain.echoing(echo(asked, is_untouched));
     }

@@ -196,7 +196,12 @@ impl Chain {
 
     /// Whether bytes were read that no event tells of yet.
     pub(crate) fn is_behind(&self) -> bool {
-        self.is_complete() || self.decoder.holding()
+        self.is_complete() || self.decoder.holding() || self.decoder.doubts()
+    }
+
+    /// Whether the last event could not be read, so that the reply breaks off at it.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.decoder.doubts()
     }
 
     /// What compares them.

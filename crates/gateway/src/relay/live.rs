@@ -362,6 +362,10 @@ impl Live {
             if !self.chain.is_done() {
                 self.chain.push(event.clone(), &mut self.events);
             }
+            if self.chain.is_in_doubt() {
+                // No client could read it either.
+                continue;
+            }
             if self.chain.fault().is_some() {
                 self.raw
                     .extend_from_slice(&self.blame.masked(event.clone()));

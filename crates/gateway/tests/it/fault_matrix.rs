@@ -208,17 +208,15 @@ async fn ask(lingate: &Lingate, case: Case) -> Got {
             what,
         };
     }
-    // What is copied of a host's own stream keeps its looks: the Gemini API's are not our own, nobody sees that a bit of a
-    // word was turned over, and behind an event that came damaged nobody knows its number.
-    let (readable, is_damaged) = readable(&body, is_copied);
+    // What is copied of a host's own stream keeps its looks: the Gemini API's are not our own, and nobody sees that a bit of
+    // a word was turned over.
     let is_own = !is_copied
         || match case.client {
-            Wire::Anthropic | Wire::Chat => FAULTS[case.fault] != Fault::Flip,
-            Wire::Responses => FAULTS[case.fault] != Fault::Flip && !is_damaged,
+            Wire::Anthropic | Wire::Chat | Wire::Responses => FAULTS[case.fault] != Fault::Flip,
             Wire::Gemini => false,
         };
     if is_own {
-        accept(case.client, &readable);
+        accept(case.client, &without_comments(&body));
     }
     let events: Vec<Value> = (body.lines())
         .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
@@ -242,7 +240,7 @@ async fn ask(lingate: &Lingate, case: Case) -> Got {
     };
     Got {
         text: pieces.collect(),
-        is_whole: is_whole && !(is_copied && is_damaged),
+        is_whole,
         what,
     }
 }
@@ -264,19 +262,10 @@ async fn read(mut response: Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-/// The stream without comments, and, where it is copied, without an event that came damaged, and whether there was one:
-/// the error follows it.
-fn readable(stream: &str, is_copied: bool) -> (String, bool) {
-    let is_sound = |event: &&str| {
-        let data = event.lines().find_map(|line| line.strip_prefix("data: "));
-        let is_json = |data: &str| data == "[DONE]" || serde_json::from_str::<Value>(data).is_ok();
-        !is_copied || data.is_none_or(is_json)
-    };
+/// The stream without comments.
+fn without_comments(stream: &str) -> String {
     let events = stream.split_inclusive("\n\n");
-    let (sound, damaged): (Vec<&str>, Vec<&str>) = events
-        .filter(|event| !event.starts_with(':'))
-        .partition(is_sound);
-    (sound.concat(), !damaged.is_empty())
+    events.filter(|event| !event.starts_with(':')).collect()
 }
 
 /// Nothing twice, nothing lost, nothing mixed; and failover wherever it was possible.

@@ -157,7 +157,7 @@ impl StreamIn {
     }
 
     fn read(&mut self, frame: &Frame, sink: &mut Sink<Event>) {
-        if self.has_broken_event && !self.has_stop {
+        if self.doubts() {
             self.is_done = true;
             return sink.fault(Failure::new(
                 FailureKind::Malformed,
@@ -242,6 +242,10 @@ impl Stage for StreamIn {
         let before = sink.items.len();
         self.read(&frame, sink);
         self.repeat.learn(&frame, before, sink);
+    }
+
+    fn doubts(&self) -> bool {
+        self.has_broken_event && !self.has_stop
     }
 
     fn end(&mut self, end: End, sink: &mut Sink<Event>) {

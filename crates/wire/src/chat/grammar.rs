@@ -22,6 +22,8 @@ pub struct Acceptor {
     /// `id`, `object`, `created` and `model` of the first chunk, as received.
     head: Option<[String; 4]>,
     calls: Vec<Call>,
+    /// The call is a `function_call`.
+    is_function: bool,
     tail: Vec<u8>,
 }
 
@@ -192,6 +194,7 @@ impl Acceptor {
                 "reasoning_details" | "images" => {
                     require(value.kind() == Kind::Array, || format!("{key} is no list"))?
                 }
+                "function_call" => self.function(value)?,
                 "tool_calls" => {
                     for call in value.items() {
                         self.call(call)?;
@@ -263,6 +266,33 @@ impl Acceptor {
         Ok(())
     }
 
+    /// The call of a client that knows no `tool_calls`: without an index and an id, and the only one.
+    fn function(&mut self, call: Value<'_>) -> Checked {
+        let is_first = self.calls.is_empty();
+        require(is_first || self.is_function, || {
+            "a function call stands beside tool calls".to_owned()
+        })?;
+        require(call.get("name").is_some() == is_first, || {
+            "a function call does not have its name in its first piece only".to_owned()
+        })?;
+        let piece = require_some(
+            call.get("arguments").and_then(Value::str),
+            "a piece of a function call has no arguments",
+        )?;
+        if is_first {
+            self.is_function = true;
+            self.calls.push(Call {
+                id: "function_call".to_owned(),
+                is_freeform: false,
+                input: String::new(),
+            });
+        }
+        if let Some(open) = self.calls.last_mut() {
+            open.input.push_str(&piece);
+        }
+        Ok(())
+    }
+
     /// Every call's arguments are complete.
     fn whole_arguments(&self) -> Checked {
         self.calls
@@ -284,7 +314,8 @@ impl Acceptor {
         self.place = Place::BehindFinish;
         let fits = match word {
             "stop" => self.calls.is_empty(),
-            "tool_calls" => !self.calls.is_empty(),
+            "tool_calls" => !self.calls.is_empty() && !self.is_function,
+            "function_call" => self.is_function,
             "length" => return Ok(()),
             "content_filter" => true,
             _ => false,
@@ -374,6 +405,13 @@ mod tests {
         check(&[ROLE, begin, grow, "tool_calls", "[DONE]"], None);
         check(&[ROLE, begin, "length", "[DONE]"], None);
         check(&[ROLE, r#"{"error":{"message":"m","type":"t"}}"#], None);
+        let old = r#"{"function_call":{"name":"f","arguments":"{"}}"#;
+        let more = r#"{"function_call":{"arguments":"}"}}"#;
+        check(&[ROLE, old, more, "function_call", "[DONE]"], None);
+        check(&[ROLE, old, more, "tool_calls"], Some("does not fit"));
+        check(&[ROLE, begin, "function_call"], Some("does not fit"));
+        check(&[ROLE, old, old], Some("its first piece only"));
+        check(&[ROLE, begin, more], Some("beside tool calls"));
     }
 
     #[test]

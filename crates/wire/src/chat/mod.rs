@@ -4,6 +4,7 @@
 //! [`Dialect`] says. Replies: [`StreamIn`] and [`decode_response`] from upstreams, [`StreamOut`] and
 //! [`encode_response`] to clients. Failures: [`decode_error`], [`encode_error`]. [`grammar`] judges what is emitted.
 
+mod call_style;
 mod dialect;
 mod error;
 mod finish;
@@ -19,6 +20,7 @@ mod stream_in;
 mod stream_out;
 mod usage;
 
+pub use call_style::CallStyle;
 pub use dialect::{CacheSpelling, Dialect, HostMember, MaxTokens, ReasoningField, ThinkingStyle};
 pub use error::{decode_error, encode_error};
 pub use peek::{asks_for_usage, peek, scan_request};

@@ -2,21 +2,21 @@
 
 use super::finish::{self, Holds};
 use super::stream_out::{write_detail, write_head};
-use super::{image, reasoning, usage};
+use super::{CallStyle, image, reasoning, usage};
 use crate::ReplyContext;
 use crate::json::{Text, Writer};
 use crate::turn::{Block, Image, Reply, StopReason, Thinking, ToolInput, ToolUse};
 
 /// Encodes a reply for a client that did not ask for a stream.
 #[must_use]
-pub fn encode_response(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
+pub fn encode_response(reply: &Reply, context: &ReplyContext, style: CallStyle) -> Vec<u8> {
     let mut w = Writer::default();
     w.begin_object();
     write_head(context, "chat.completion", &mut w);
     w.key("choices").begin_array().begin_object();
     w.key("index").u64(0);
     w.key("message").begin_object();
-    message(reply, &mut w);
+    message(reply, style, &mut w);
     w.end_object();
     let reason = reply
         .stop
@@ -27,7 +27,7 @@ pub fn encode_response(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
         refusal: holds(|block| matches!(block, Block::Refusal(_))),
         calls: holds(|block| matches!(block, Block::ToolUse(_))),
     };
-    w.key("finish_reason").str(finish::encode(reason, holds));
+    w.key("finish_reason").str(style.finish(finish::encode(reason, holds)));
     w.key("logprobs").null();
     w.end_object().end_array();
     w.key("usage");
@@ -37,7 +37,7 @@ pub fn encode_response(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
 }
 
 /// Writes the members of the message. Blocks of one kind become one member: what a stream's deltas add up to.
-fn message(reply: &Reply, w: &mut Writer) {
+fn message(reply: &Reply, style: CallStyle, w: &mut Writer) {
     let mut texts: Vec<&Text> = Vec::new();
     let mut refusals: Vec<&Text> = Vec::new();
     let mut thoughts: Vec<&Thinking> = Vec::new();
@@ -77,12 +77,19 @@ fn message(reply: &Reply, w: &mut Writer) {
     if !images.is_empty() {
         image::write(0, &images, w);
     }
-    if !calls.is_empty() {
-        w.key("tool_calls").begin_array();
-        for call in calls {
-            self::call(call, w);
+    match (style, calls.first()) {
+        (_, None) => {}
+        (CallStyle::Function, Some(first)) => {
+            w.key("function_call");
+            called(first, w);
         }
-        w.end_array();
+        (CallStyle::Tools, Some(_)) => {
+            w.key("tool_calls").begin_array();
+            for call in calls {
+                self::call(call, w);
+            }
+            w.end_array();
+        }
     }
 }
 
@@ -118,18 +125,24 @@ fn thoughts(thoughts: &[&Thinking], w: &mut Writer) {
 fn call(call: &ToolUse, w: &mut Writer) {
     w.begin_object();
     w.key("id").text(&call.id);
-    let (kind, member) = match &call.input {
-        ToolInput::Json(_) => ("function", "arguments"),
-        ToolInput::Freeform(_) => ("custom", "input"),
+    let kind = match &call.input {
+        ToolInput::Json(_) => "function",
+        ToolInput::Freeform(_) => "custom",
     };
     w.key("type").str(kind);
-    w.key(kind).begin_object();
+    w.key(kind);
+    called(call, w);
+    w.end_object();
+}
+
+/// Writes what is called, and with what.
+fn called(call: &ToolUse, w: &mut Writer) {
+    w.begin_object();
     w.key("name").text(&call.name);
-    w.key(member);
     match &call.input {
-        ToolInput::Json(input) if input.is_empty() => w.str("{}"),
-        ToolInput::Json(input) => w.str(input),
-        ToolInput::Freeform(input) => w.text(input),
+        ToolInput::Json(input) if input.is_empty() => w.key("arguments").str("{}"),
+        ToolInput::Json(input) => w.key("arguments").str(input),
+        ToolInput::Freeform(input) => w.key("input").text(input),
     };
-    w.end_object().end_object();
+    w.end_object();
 }

@@ -4,7 +4,7 @@
 //! `reasoning_details` so that a client that keeps those can hand it back. Calls are counted by themselves.
 
 use super::finish::{self, Holds};
-use super::{error, image, usage};
+use super::{CallStyle, error, image, usage};
 use crate::json::{Text, Value, Writer, scan_reply};
 use crate::sse::{write_comment, write_data, write_json};
 use crate::turn::{Delta, Event, Failure, Opening, Slot, Usage};
@@ -16,6 +16,7 @@ pub struct StreamOut {
     context: ReplyContext,
     /// The client asked for usage (`stream_options.include_usage`).
     sends_usage: bool,
+    style: CallStyle,
     has_role: bool,
     /// The upstream's id of the reply and its time, where its own chunks went out before.
     follows: Option<(Text, u64)>,
@@ -36,17 +37,21 @@ enum Kind {
     Call {
         is_freeform: bool,
     },
+    /// The one call of a client that knows no `tool_calls`.
+    Function,
     /// Nothing the Chat wire has a place for.
     Other,
 }
 
 impl StreamOut {
-    /// An encoder for one exchange. `sends_usage`: the client asked for a usage chunk at the end.
+    /// An encoder for one exchange. `sends_usage`: the client asked for a usage chunk at the end. `style`: where it looks
+    /// for calls.
     #[must_use]
-    pub fn new(context: ReplyContext, sends_usage: bool) -> Self {
+    pub fn new(context: ReplyContext, sends_usage: bool, style: CallStyle) -> Self {
         Self {
             context,
             sends_usage,
+            style,
             has_role: false,
             follows: None,
             open: None,
@@ -72,8 +77,12 @@ impl StreamOut {
             Opening::Text => Kind::Text,
             Opening::Refusal => Kind::Refusal,
             Opening::Thinking => Kind::Thinking,
-            Opening::ToolUse { is_freeform, .. } => Kind::Call {
-                is_freeform: *is_freeform,
+            Opening::ToolUse { is_freeform, .. } => match (self.style, self.n_calls) {
+                (CallStyle::Tools, _) => Kind::Call {
+                    is_freeform: *is_freeform,
+                },
+                (CallStyle::Function, 0) => Kind::Function,
+                (CallStyle::Function, _) => Kind::Other,
             },
             Opening::RedactedThinking { .. } | Opening::Image(_) | Opening::Foreign(_) => {
                 Kind::Other
@@ -90,9 +99,15 @@ impl StreamOut {
             } => {
                 let index = self.n_calls;
                 self.n_calls += 1;
-                self.delta(out, |w| {
-                    write_call(index, Some((id, name)), &Text::default(), *is_freeform, w)
-                });
+                match kind {
+                    Kind::Function => {
+                        self.delta(out, |w| write_function(Some(name), &Text::default(), w));
+                    }
+                    Kind::Call { .. } => self.delta(out, |w| {
+                        write_call(index, Some((id, name)), &Text::default(), *is_freeform, w)
+                    }),
+                    Kind::Text | Kind::Refusal | Kind::Thinking | Kind::Other => {}
+                }
             }
             Opening::RedactedThinking { data } => {
                 let index = self.n_thoughts;
@@ -138,6 +153,9 @@ impl StreamOut {
             (Kind::Call { is_freeform }, Delta::Input(piece)) if !piece.is_empty() => {
                 let index = self.n_calls.saturating_sub(1);
                 self.delta(out, |w| write_call(index, None, piece, is_freeform, w));
+            }
+            (Kind::Function, Delta::Input(piece)) if !piece.is_empty() => {
+                self.delta(out, |w| write_function(None, piece, w));
             }
             // Citations, and deltas and blocks of other wires, have no place here.
             _ => {}
@@ -228,6 +246,15 @@ fn write_call(
     w.end_object().end_array();
 }
 
+/// Writes a `function_call` member with one piece of the call; the name is on the first.
+fn write_function(name: Option<&Text>, input: &Text, w: &mut Writer) {
+    w.key("function_call").begin_object();
+    if let Some(name) = name {
+        w.key("name").text(name);
+    }
+    w.key("arguments").text(input).end_object();
+}
+
 impl StreamEncoder for StreamOut {
     /// The wire has nothing to say before the role, so that a comment opens the stream.
     fn open(&mut self, out: &mut Vec<u8>) {
@@ -257,7 +284,7 @@ impl StreamEncoder for StreamOut {
                     refusal: self.has_refusal,
                     calls: self.n_calls > 0,
                 };
-                let word = finish::encode(stop.reason, holds);
+                let word = self.style.finish(finish::encode(stop.reason, holds));
                 self.chunk(out, |w| {
                     w.begin_object().key("index").u64(0);
                     w.key("delta").begin_object().end_object();

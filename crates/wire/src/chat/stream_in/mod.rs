@@ -67,7 +67,7 @@ impl Stage for StreamIn {
         if self.is_over {
             return;
         }
-        if self.has_broken_chunk && self.stop.is_none() {
+        if self.doubts() {
             self.is_over = true;
             return sink.fault(Failure::new(
                 FailureKind::Malformed,
@@ -88,6 +88,10 @@ impl Stage for StreamIn {
 
     fn stopped(&self) -> Option<&Stop> {
         self.stop.as_ref()
+    }
+
+    fn doubts(&self) -> bool {
+        self.has_broken_chunk && self.stop.is_none()
     }
 
     fn holding(&self) -> bool {

@@ -46,7 +46,7 @@ impl Stage for StreamIn {
         if self.is_over || data.is_empty() || data == "[DONE]" {
             return;
         }
-        if self.has_broken_chunk && self.stop.is_none() {
+        if self.doubts() {
             self.is_over = true;
             return sink.fault(Failure::new(
                 FailureKind::Malformed,
@@ -67,6 +67,10 @@ impl Stage for StreamIn {
 
     fn stopped(&self) -> Option<&Stop> {
         self.stop.as_ref()
+    }
+
+    fn doubts(&self) -> bool {
+        self.has_broken_chunk && self.stop.is_none()
     }
 
     /// A `finishReason` makes the reply complete even if the connection broke behind it.

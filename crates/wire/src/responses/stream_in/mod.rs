@@ -52,7 +52,7 @@ impl Stage for StreamIn {
         if self.is_over || data.is_empty() || data == "[DONE]" {
             return;
         }
-        if self.has_broken_event && self.stop.is_none() {
+        if self.doubts() {
             self.is_over = true;
             return sink.fault(Failure::new(
                 FailureKind::Malformed,
@@ -73,6 +73,10 @@ impl Stage for StreamIn {
 
     fn stopped(&self) -> Option<&Stop> {
         self.stop.as_ref()
+    }
+
+    fn doubts(&self) -> bool {
+        self.has_broken_event && self.stop.is_none()
     }
 
     fn end(&mut self, end: End, sink: &mut Sink<Event>) {
