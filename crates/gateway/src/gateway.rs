@@ -29,6 +29,9 @@ use crate::upstream::probing::{self, Probes};
 use crate::upstream::saved;
 use crate::watch::watch;
 
+/// Longest wait for what is ended by force.
+const FORCED_END: Duration = Duration::from_secs(2);
+
 /// What a gateway is told beside its configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -195,9 +198,16 @@ impl Gateway {
         let drained = tokio::time::timeout(drain, process.tasks.wait()).await;
         if drained.is_err() {
             tracing::warn!("ending with exchanges under way: `server.drain` is over");
+            end_by_force(&process).await;
         }
         leave();
     }
+}
+
+/// Ends what still runs. Each exchange lets go of its draft, so that it is recorded as far as it came.
+async fn end_by_force(process: &Process) {
+    process.books.ending.cancel();
+    let _ = tokio::time::timeout(FORCED_END, process.tasks.wait()).await;
 }
 
 /// Resolves when no lease has been held for the time agreed.
@@ -232,6 +242,11 @@ impl Handle {
     /// Reads the configuration again and puts it in force, if nothing is wrong with it.
     pub async fn reload(&self, trigger: Trigger) -> InForce {
         self.0.reload(trigger).await
+    }
+
+    /// Ends what runs, without waiting for it to be done.
+    pub async fn end_now(&self) {
+        end_by_force(&self.0.process).await;
     }
 
     /// Follows what is in force.

@@ -18,8 +18,8 @@ CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</
 WEATHER = f"Repeat this and nothing else:\n{CALL}"
 TOO_LONG = "hello " * 6000
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOL = {"type": "function", "name": "get_weather", "description": "The weather of a city.", "parameters": PARAMETERS}
-FUNCTION = types.FunctionDeclaration(name="get_weather", description="The weather of a city.", parameters_json_schema=PARAMETERS)
+TOOL = {"type": "function", "name": "get_weather", "description": "d", "parameters": PARAMETERS}
+FUNCTION = types.FunctionDeclaration(name="get_weather", description="d", parameters_json_schema=PARAMETERS)
 
 
 def ask(text, **more):
@@ -57,18 +57,12 @@ def responses_create():
 @case
 def responses_stream():
     pieces = []
-    with responses.stream(**ask(QUESTION, max_output_tokens=16)) as events:
-        for event in events:
-            last = event
-            if event.type == "response.output_text.delta":
-                pieces.append(event.delta)
-    final = last.response
-    return {
-        **response_summary(final),
-        "streamed": len(pieces) > 1,
-        "same": "".join(pieces) == final.output_text,
-        "last": last.type,
-    }
+    # Not with the SDK's helper: it wants numbers of the items, which this server leaves out.
+    for event in responses.create(**ask(QUESTION, max_output_tokens=16), stream=True):
+        if event.type == "response.output_text.delta":
+            pieces.append(event.delta)
+    final = event.response
+    return {**response_summary(final), "streamed": len(pieces) > 1, "same": "".join(pieces) == final.output_text}
 
 
 @case

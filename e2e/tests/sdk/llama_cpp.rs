@@ -112,6 +112,11 @@ fn older(wire: Wire) -> Map<String, Value> {
 fn newer(wire: Wire) -> Map<String, Value> {
     let call = json!({"name": "get_weather", "arguments": {"city": "Paris"}});
     let with = |more: Value| merged(&call, more);
+    // On this wire the server calls every answer complete.
+    let stop = match wire {
+        Wire::Responses => "STOP",
+        _ => "MAX_TOKENS",
+    };
     object(json!({
         "responses_create": {"words": true, "counted": true},
         "responses_stream": {"words": true, "counted": true, "streamed": true, "same": true},
@@ -122,8 +127,8 @@ fn newer(wire: Wire) -> Map<String, Value> {
             Wire::Responses => json!({"raised": "BadRequestError", "message": "exceeds the available context size"}),
             _ => json!({"raised": "BadRequestError", "code": "context_length_exceeded"}),
         },
-        "content_create": {"words": true, "counted": true, "stop": "MAX_TOKENS"},
-        "content_stream": {"words": true, "counted": true, "stop": "MAX_TOKENS", "streamed": true},
+        "content_create": {"words": true, "counted": true, "stop": stop},
+        "content_stream": {"words": true, "counted": true, "stop": stop, "streamed": true},
         "content_call": call,
         "content_call_streamed": with(json!({"calls": 1})),
         "content_count": {"near": true},

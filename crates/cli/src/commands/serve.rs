@@ -98,7 +98,10 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     output::say("ending once running requests are done; again to end at once");
     tokio::select! {
         () = &mut serving => Ok(ExitCode::SUCCESS),
-        signal = signals.next_end() => Ok(ExitCode::from(128 + signal)),
+        signal = signals.next_end() => {
+            handle.end_now().await;
+            Ok(ExitCode::from(128 + signal))
+        }
     }
 }
 

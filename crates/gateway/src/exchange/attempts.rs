@@ -378,6 +378,7 @@ impl Attempts {
         );
         if !self.permits.is_waiting {
             self.policies.failover.failed(&failure);
+            self.draft.attempt_ended(AttemptEnd::Failed, Some(&failure));
         }
         failure
     }

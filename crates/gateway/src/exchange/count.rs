@@ -49,18 +49,11 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     let wire = call.wire;
     let exchange = crate::ids::exchange();
     let id = exchange.to_string();
-    let recorder = shared.books.recorder.as_ref();
+    let (books, accepted) = (&shared.books, call.accepted);
+    let gathered = Gathered::new(books, exchange, accepted, wire, call.path());
     let mut counting = Counting {
-        accepted: call.accepted,
-        gathered: recorder.map(|recorder| {
-            Box::new(Gathered::new(
-                recorder,
-                exchange,
-                call.accepted,
-                wire,
-                call.path(),
-            ))
-        }),
+        accepted,
+        gathered: gathered.map(Box::new),
     };
     let (mut response, failure) = match answer(&shared, call, &id, &mut counting).await {
         Ok(response) => (response, None),
@@ -82,6 +75,12 @@ impl Counting {
         if let Some(gathered) = &mut self.gathered {
             let (model, session) = (asked.peek.model.decode(), asked.session());
             gathered.received(asked, &model, session.as_deref());
+        }
+    }
+
+    fn unreadable(&mut self, body: &ByteString) {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.open(body.as_bytes().clone());
         }
     }
 
@@ -121,7 +120,8 @@ async fn answer(
     counting: &mut Counting,
 ) -> Result<Response<Body>, Failure> {
     let body = body::received(shared, &mut call.parts.headers, call.body).await?;
-    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?;
+    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)
+        .inspect_err(|_| counting.unreadable(&body))?;
     counting.received(&asked);
     call.caller.may_ask(&asked.peek.model.decode())?;
     // A name that nothing serves is as wrong here as in a request for a reply.

@@ -60,7 +60,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         Arc::clone(&shared.metrics),
         Arc::clone(&shared.calibration),
     );
-    let draft = draft.recorded(shared.books.recorder.as_ref(), call.path());
+    let draft = draft.recorded(&shared.books, call.path());
     let draft = Arc::new(draft);
     let wire = call.wire;
     let answered = AssertUnwindSafe(answer(&shared, call, &draft))
@@ -109,7 +109,10 @@ async fn answer(
         return Err(why);
     }
     let body = body::received(shared, &mut call.parts.headers, call.body).await?;
-    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)?
+    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)
+        .inspect_err(|_| {
+            draft.gather(|gathered| gathered.open(body.as_bytes().clone()));
+        })?
         .remembering(&shared.learnt.kept, &call.caller);
     draft.asked(&asked);
     call.caller.may_ask(&asked.peek.model.decode())?;

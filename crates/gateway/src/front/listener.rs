@@ -46,14 +46,17 @@ pub(crate) async fn accept(listener: &TcpListener, generations: &Arc<Generations
             Ok((stream, peer)) => {
                 let admitted = place.seated(&process.admission);
                 let generations = Arc::clone(generations);
-                process.tasks.spawn(async move {
-                    if !admitted.is_full {
-                        return connection(generations, stream, peer, &admitted).await;
-                    }
-                    tracing::warn!(%peer, "no room for another connection");
-                    let told = connection(generations, stream, peer, &admitted);
-                    let _ = timeout(LOBBY_STAY, told).await;
-                });
+                let ending = process.books.ending.clone();
+                process
+                    .tasks
+                    .spawn(ending.run_until_cancelled_owned(async move {
+                        if !admitted.is_full {
+                            return connection(generations, stream, peer, &admitted).await;
+                        }
+                        tracing::warn!(%peer, "no room for another connection");
+                        let told = connection(generations, stream, peer, &admitted);
+                        let _ = timeout(LOBBY_STAY, told).await;
+                    }));
             }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");

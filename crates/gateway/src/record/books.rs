@@ -7,6 +7,7 @@ use lingate_price::{Price, Table, bundled};
 use lingate_route::Candidate;
 use lingate_store::Recorder;
 use lingate_wire::turn::{Failure, FailureKind};
+use tokio_util::sync::CancellationToken;
 
 use crate::exchange::upstream::Upstream;
 
@@ -15,6 +16,8 @@ use crate::exchange::upstream::Upstream;
 pub(crate) struct Books {
     /// None where nothing is recorded.
     pub recorder: Option<Recorder>,
+    /// Cancelled when what still runs is ended by force, not by its client.
+    pub ending: CancellationToken,
     /// In place of the bundled table.
     table: RwLock<Option<Arc<Table>>>,
 }
@@ -31,6 +34,7 @@ impl Books {
     pub(crate) fn new(recorder: Option<Recorder>) -> Self {
         Self {
             recorder,
+            ending: CancellationToken::new(),
             table: RwLock::default(),
         }
     }

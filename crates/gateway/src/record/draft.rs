@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lingate_price::MicroUsd;
 use lingate_route::{Fitting, LeftOut};
-use lingate_store::{self as record, Attempt, End, Exchange, Recorder};
+use lingate_store::{self as record, Attempt, End, Exchange};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
 use lingate_wire::stage::Note;
@@ -16,7 +16,7 @@ use lingate_wire::turn::{Failure, StopReason, Usage};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::books::Priced;
+use super::books::{Books, Priced};
 use super::gathered::{Gathered, hit};
 use crate::clock;
 use crate::exchange::asked::Asked;
@@ -60,6 +60,8 @@ struct Details {
     upstream_wire: Option<Wire>,
     lane: Option<Lane>,
     attempts: u32,
+    /// The last attempt has not ended.
+    is_attempting: bool,
     quirks: Vec<String>,
     /// Cases that were noticed in the reply, each once.
     noticed: Vec<&'static str>,
@@ -133,12 +135,9 @@ impl Draft {
     }
 
     /// Has it recorded; `path` is what was asked, without the profile.
-    pub(crate) fn recorded(self, recorder: Option<&Recorder>, path: &str) -> Self {
-        if let Some(recorder) = recorder {
-            let (id, accepted) = (self.id, self.accepted);
-            let gathered = Gathered::new(recorder, id, accepted, self.client_wire, path);
-            self.details().gathered = Some(Box::new(gathered));
-        }
+    pub(crate) fn recorded(self, books: &Books, path: &str) -> Self {
+        let gathered = Gathered::new(books, self.id, self.accepted, self.client_wire, path);
+        self.details().gathered = gathered.map(Box::new);
         self
     }
 
@@ -212,6 +211,7 @@ impl Draft {
         details.upstream_wire = Some(wire);
         details.lane = Some(lane);
         details.attempts += 1;
+        details.is_attempting = true;
         details.pieces = Arc::default();
         let number = details.attempts;
         if let Some(gathered) = &mut details.gathered {
@@ -263,6 +263,7 @@ impl Draft {
                 failure.message,
             );
         }
+        details.is_attempting = false;
         let labels = AttemptLabels {
             provider: details.provider.clone(),
             outcome: match end {
@@ -309,6 +310,7 @@ impl Draft {
             details.provider,
         );
         self.spend(&mut details);
+        details.is_attempting = false;
         if let Some(gathered) = &mut details.gathered {
             gathered.attempt_ended("continued", Some(reason));
         }
@@ -617,6 +619,10 @@ fn outcome(details: &Details) -> &'static str {
 impl Drop for Draft {
     fn drop(&mut self) {
         let total = clock::now() - self.accepted;
+        if self.details().is_attempting {
+            // Nobody waited for its end.
+            self.attempt_ended(AttemptEnd::Aborted, None);
+        }
         let mut details = self.details();
         self.count(&details, total);
         if let Some(told) = details.usage.total_input() {

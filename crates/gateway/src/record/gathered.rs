@@ -9,12 +9,14 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, Response};
 use http_body_util::{BodyExt as _, Either};
 use lingate_store::{
-    Attempt, Bodies, Body, BodyKind, Bytes, Details, Exchange, Hit, Mark, Recorder, headers,
+    Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Hit, Mark, Recorder, headers,
 };
 use lingate_wire::Wire;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::books::Books;
 use super::tape::{Taken, Tape};
 use crate::clock;
 use crate::exchange::asked::Asked;
@@ -24,6 +26,8 @@ use crate::upstream::payload::Payload;
 /// An exchange as the record will show it, so far.
 pub(crate) struct Gathered {
     recorder: Recorder,
+    /// Cancelled when what runs is ended by force.
+    ending: CancellationToken,
     accepted: Instant,
     /// The row as it was opened, with what only the client's request tells.
     asked: Exchange,
@@ -36,17 +40,19 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Of a request that was just accepted at `path`.
+    /// Of a request that was just accepted at `path`; none where nothing is recorded.
     pub(crate) fn new(
-        recorder: &Recorder,
+        books: &Books,
         id: Uuid,
         accepted: Instant,
         wire: Wire,
         path: &str,
-    ) -> Self {
+    ) -> Option<Self> {
+        let recorder = books.recorder.clone()?;
         let time = clock::wall();
-        Self {
-            recorder: recorder.clone(),
+        Some(Self {
+            recorder,
+            ending: books.ending.clone(),
             accepted,
             asked: Exchange {
                 id,
@@ -60,7 +66,7 @@ impl Gathered {
             bodies: Vec::new(),
             replies: Vec::new(),
             answer: None,
-        }
+        })
     }
 
     /// The request is here whole: its row is opened, so that it is there even if the process dies.
@@ -217,6 +223,9 @@ impl Gathered {
         }
         let mut row = self.asked;
         finish(&mut row, &mut self.details);
+        if row.end == Some(End::ClientGone) && self.ending.is_cancelled() {
+            row.end = Some(End::Shutdown);
+        }
         row.ended = Some(clock::wall());
         self.recorder.close(row, self.details, self.bodies);
     }

@@ -45,7 +45,9 @@ pub(crate) async fn keep(generations: Arc<Generations>) {
                     used = Some(source.clone());
                 }
                 Err(why) => {
-                    tracing::warn!("`record.prices` {source}: {why}; the prices known before stay in use");
+                    tracing::warn!(
+                        "`record.prices` {source}: {why}; the prices known before stay in use"
+                    );
                     pause = AGAIN;
                 }
             }
@@ -86,7 +88,9 @@ async fn fetch(shared: &Shared, uri: Uri) -> Result<String, String> {
     let mut request = Request::new(Payload::default());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = uri;
-    request.headers_mut().insert(http::header::USER_AGENT, OWN_AGENT);
+    request
+        .headers_mut()
+        .insert(http::header::USER_AGENT, OWN_AGENT);
     let response = client.request(request).await;
     let (head, body) = response.map_err(|error| chain_of(&error))?.into_parts();
     if !head.status.is_success() {

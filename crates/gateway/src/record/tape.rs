@@ -9,6 +9,8 @@ use crate::clock;
 
 /// Most bytes that are kept of one body; what follows is counted.
 const MOST: usize = 32 * 1024 * 1024;
+/// Most arrivals that are told apart.
+const MOST_ARRIVALS: usize = 32 * 1024;
 
 /// Takes copies: what passes are slices of buffers many times as large, which a record that waits must not hold.
 pub(crate) struct Tape {
@@ -44,13 +46,21 @@ impl Tape {
     pub(crate) fn note(&self, piece: &[u8]) {
         let at_us = u64::try_from((clock::now() - self.accepted).as_micros()).unwrap_or(u64::MAX);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if piece.is_empty() {
+            return;
+        }
+        let is_full = kept.arrivals.len() >= MOST_ARRIVALS;
         if kept.missing > 0 || kept.bytes.len() + piece.len() > MOST {
             kept.missing += piece.len() as u64;
             return;
         }
         kept.bytes.extend_from_slice(piece);
         let end = kept.bytes.len() as u64;
-        kept.arrivals.push(Arrival { end, at_us });
+        match kept.arrivals.last_mut() {
+            // From there on the last one stands for all that follow.
+            Some(last) if is_full => *last = Arrival { end, at_us },
+            _ => kept.arrivals.push(Arrival { end, at_us }),
+        }
     }
 
     /// What it holds; it is empty afterwards.
@@ -78,9 +88,23 @@ mod tests {
         let taken = tape.take();
         assert_eq!(taken.bytes, "onethree");
         let ends: Vec<u64> = taken.arrivals.iter().map(|arrival| arrival.end).collect();
-        assert_eq!(ends, [3, 3, 8]);
+        assert_eq!(ends, [3, 8]);
         assert!(taken.arrivals.is_sorted_by_key(|arrival| arrival.at_us));
         assert_eq!(tape.take().bytes, "");
+    }
+
+    #[test]
+    fn crumbs_are_not_told_apart_for_ever() {
+        let tape = Tape::new(clock::now());
+        for _ in 0..MOST_ARRIVALS + 7 {
+            tape.note(b"x");
+        }
+        let taken = tape.take();
+        assert_eq!(taken.arrivals.len(), MOST_ARRIVALS);
+        assert_eq!(
+            taken.arrivals.last().map(|last| last.end),
+            Some(taken.bytes.len() as u64)
+        );
     }
 
     #[test]

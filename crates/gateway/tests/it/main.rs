@@ -25,6 +25,7 @@ mod failures;
 mod failures2;
 mod fault_matrix;
 mod front;
+mod functions;
 mod gemini;
 mod harness;
 mod health;

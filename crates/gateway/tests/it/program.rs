@@ -531,6 +531,13 @@ fn add_chat(whole: &mut Value, chunk: &Value) {
                     message[key] = format!("{}{piece}", word(&message[key])).into();
                 }
             }
+            "function_call" => {
+                let call = value.as_object().unwrap();
+                for (key, piece) in call {
+                    let own = &mut message["function_call"][key];
+                    *own = format!("{}{}", word(own), word(piece)).into();
+                }
+            }
             "reasoning_details" => {
                 if message[key].is_null() {
                     message[key] = json!([]);

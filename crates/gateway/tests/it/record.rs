@@ -255,6 +255,11 @@ async fn every_end_has_one_row() {
     );
     assert_eq!(rows[2].path, "/v1/messages/count_tokens");
     assert!(scene.details(&rows[0]).attempts[0].error.is_some());
+    // What could not be read is what one wants to see.
+    assert_eq!(
+        scene.body(&rows[1], BodyKind::ClientRequest),
+        r#"{"model":1}"#
+    );
 }
 
 #[tokio::test]
@@ -358,7 +363,15 @@ async fn the_users_table_prices_what_the_configuration_does_not() {
     for model in ["moonshot/dear-model", "moonshot/other-model"] {
         let mut asked = messages(false);
         asked["model"] = model.into();
-        drop(scene.lingate.post("/v1/messages", &asked).send().await.text().await);
+        drop(
+            scene
+                .lingate
+                .post("/v1/messages", &asked)
+                .send()
+                .await
+                .text()
+                .await,
+        );
     }
     let rows = scene.rows(2).await;
     // 3,000 x 1,000 + 100 x 2,000 dollars a million.
@@ -367,4 +380,39 @@ async fn the_users_table_prices_what_the_configuration_does_not() {
     let metrics = scene.lingate.get("/metrics").send().await.text().await;
     let line = "lingate_cost_micro_usd_total{provider=\"moonshot\"} 3200000\n";
     assert!(metrics.contains(line), "{metrics}");
+}
+
+/// Who leaves before anything came back leaves an attempt that ended.
+#[tokio::test]
+async fn an_attempt_that_nobody_waited_for_has_an_end() {
+    for is_stream in [true, false] {
+        let scene = Scene::start("chat", M::NeverAnswers).await;
+        let request = scene.lingate.post("/v1/messages", &messages(is_stream));
+        let left = tokio::time::timeout(Duration::from_millis(300), request.send()).await;
+        assert!(left.is_err(), "it never answers");
+        let rows = scene.rows(1).await;
+        assert_eq!(rows[0].end, Some(End::ClientGone));
+        let attempt = &scene.details(&rows[0]).attempts[0];
+        assert_eq!(attempt.outcome, "aborted");
+        assert!(attempt.ended_us.is_some());
+    }
+}
+
+/// What runs when the gateway is ended by force is recorded as far as it came.
+#[tokio::test]
+async fn a_forced_end_is_recorded() {
+    let scene = Scene::start("chat", M::StallsAfterText).await;
+    let response = scene
+        .lingate
+        .post("/v1/messages", &messages(true))
+        .send()
+        .await;
+    let mut events = response.events();
+    assert_eq!(events.next().await.unwrap().name, "message_start");
+    scene.lingate.handle.end_now().await;
+    let rows = scene.rows(1).await;
+    assert_eq!(rows[0].end, Some(End::Shutdown));
+    assert_eq!(rows[0].provider.as_deref(), Some("up"));
+    let got = scene.body(&rows[0], BodyKind::ClientResponse);
+    assert!(got.starts_with("event: message_start\n"), "{got}");
 }

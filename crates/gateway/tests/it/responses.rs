@@ -1,6 +1,6 @@
 //! What is the Responses wire's own: what is kept by a provider, Codex's list of models, and failures told in the stream.
 
-use lingate_testkit::{Answer, Misbehaviour, Received, Reply, Upstream};
+use lingate_testkit::{Answer, Misbehaviour, Received, Reply, Upstream, complaints};
 use lingate_wire::Wire;
 use serde_json::{Value, json};
 
@@ -189,5 +189,144 @@ trait Scripted {
 impl Scripted for Misbehaviour {
     fn script(self, request: &Received) -> Answer {
         lingate_testkit::Script::answer(&self, request)
+    }
+}
+
+/// A tool that runs at its own provider is left out beside others, and named in an error where it is all that was asked for.
+#[tokio::test]
+async fn hosted_tools_stay_with_their_provider() {
+    let search = json!({"type": "web_search"});
+    let read = json!({"type": "function", "name": "Read", "parameters": {"type": "object"}});
+    for wire in ["anthropic", "chat", "gemini", "responses"] {
+        let upstream = Upstream::start(Misbehaviour::Healthy).await;
+        let lingate = Lingate::start(&config(&upstream.url(), wire)).await;
+        let ask = async |tools: Value| {
+            let body = json!({"model": "m", "input": "hi", "store": false, "tools": tools});
+            let response = lingate.post("/v1/responses", &body).send().await;
+            (response.status, response.json().await)
+        };
+        let (status, answer) = ask(json!([search])).await;
+        if wire == "responses" {
+            assert_eq!(status, 200, "{answer}");
+            assert_eq!(upstream.requests()[0].json()["tools"], json!([search]));
+            continue;
+        }
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(status, 400, "{wire}: {answer}");
+        assert!(message.contains("`web_search`"), "{wire}: {message}");
+        assert!(upstream.requests().is_empty(), "{wire}");
+
+        let (status, answer) = ask(json!([search, read])).await;
+        assert_eq!(status, 200, "{wire}: {answer}");
+        let sent = upstream.requests()[0].text();
+        assert!(
+            sent.contains("Read") && !sent.contains("web_search"),
+            "{wire}: {sent}"
+        );
+    }
+}
+
+/// The names of a request's tools, on whichever wire.
+fn offered(request: &Received) -> Vec<String> {
+    let body = request.json();
+    let declared = body["tools"][0]["functionDeclarations"].as_array();
+    let tools = declared.or(body["tools"].as_array()).unwrap();
+    let name = |tool: &Value| {
+        let own = tool["name"].as_str().or(tool["function"]["name"].as_str());
+        own.unwrap_or_default().to_owned()
+    };
+    tools.iter().map(name).collect()
+}
+
+/// What Codex asks for has no counterpart elsewhere: tools in a namespace, tools that take any text, words of the
+/// developer. Foreign providers see plain tools, and Codex its own again, whole and as `output_item.done`.
+#[tokio::test]
+async fn what_only_this_wire_has_survives_foreign_ones() {
+    const PATCH: &str = "*** Begin Patch\n+\"quoted\"\n*** End Patch\n";
+    let agent = |request: &Received| {
+        let names = offered(request);
+        match request.n {
+            0 => Reply::default()
+                .call("call_a", &names[0], &json!({"path": "a.rs"}))
+                .call("call_b", &names[1], &json!({"input": PATCH})),
+            _ => Reply::text("Done."),
+        }
+        .answer(request)
+    };
+    for upstream in [Wire::Anthropic, Wire::Chat, Wire::Gemini] {
+        for is_stream in [false, true] {
+            let what = format!("before {upstream}, streamed: {is_stream}");
+            let provider = Upstream::start(agent).await;
+            let lingate = Lingate::start(&config(&provider.url(), &upstream.to_string())).await;
+            let mut program = Program::new(&lingate.url, Wire::Responses, is_stream);
+            let developer = |text: &str| json!({"type": "message", "role": "developer", "content": [{"type": "input_text", "text": text}]});
+            program.history.push(developer("FIRST-OF-ALL"));
+            let mut program = program.user("Look.");
+            program.history.push(developer("A-REMINDER"));
+            program.body["instructions"] = "THE-INSTRUCTIONS".into();
+            program.body["tools"] = json!([
+                {"type": "namespace", "name": "files", "description": "n", "tools": [
+                    {"type": "function", "name": "Read", "description": "d", "strict": false,
+                     "parameters": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}}]},
+                {"type": "custom", "name": "apply_patch", "description": "Edits files.",
+                 "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}},
+            ]);
+            let said = program.ask().await;
+            assert_eq!(
+                (said.status, said.failure.as_deref()),
+                (200, None),
+                "{what}: {}",
+                said.raw
+            );
+            let call = |kind: &str| {
+                let mut items = program.history.iter();
+                let found = items.find(|item| item["type"] == kind);
+                found
+                    .unwrap_or_else(|| panic!("{what}: no {kind}: {}", said.raw))
+                    .clone()
+            };
+            let (read, patch) = (call("function_call"), call("custom_tool_call"));
+            assert_eq!(
+                (&read["name"], &read["namespace"]),
+                (&"Read".into(), &"files".into()),
+                "{what}"
+            );
+            assert_eq!(
+                (&patch["name"], &patch["input"]),
+                (&"apply_patch".into(), &PATCH.into()),
+                "{what}"
+            );
+            if is_stream {
+                let n_done = said.raw.matches("event: response.output_item.done").count();
+                assert_eq!(n_done, 2, "{what}: {}", said.raw);
+                assert!(said.raw.contains("event: response.completed"), "{what}");
+            }
+            for (kind, call) in [
+                ("function_call_output", &read),
+                ("custom_tool_call_output", &patch),
+            ] {
+                let output = json!({"type": kind, "call_id": call["call_id"], "output": format!("{kind} it is")});
+                program.history.push(output);
+            }
+            assert_eq!(program.ask().await.text, "Done.", "{what}");
+
+            for request in provider.requests() {
+                let (found, text) = (complaints(&request), request.text());
+                assert!(found.is_empty(), "{what}: {found:?} in {text}");
+                for word in ["THE-INSTRUCTIONS", "FIRST-OF-ALL", "A-REMINDER"] {
+                    assert_eq!(text.matches(word).count(), 1, "{what}: {word} in {text}");
+                }
+                // The reminder stays behind what it reminds of.
+                let at = |word: &str| text.find(word);
+                assert!(at("Look.") < at("A-REMINDER"), "{what}: {text}");
+                for word in ["encrypted_content", "\"store\"", "lg1."] {
+                    assert!(!text.contains(word), "{what}: {word} in {text}");
+                }
+            }
+            let last = provider.requests()[1].text();
+            for word in ["custom_tool_call_output it is", "Begin Patch"] {
+                assert!(last.contains(word), "{what}: {word} in {last}");
+            }
+        }
     }
 }

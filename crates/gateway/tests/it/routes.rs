@@ -4,8 +4,11 @@
 
 use lingate_testkit::client::Request;
 use lingate_testkit::{Misbehaviour, Upstream};
+use lingate_wire::Wire;
+use serde_json::json;
 
 use crate::harness::{Lingate, messages};
+use crate::program::Program;
 
 /// Who is served.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +36,28 @@ const ROUTES: &[(&str, &str, Asks, u16)] = &[
     ),
     ("POST", "/v1/chat/completions", Asks::KeyHolders, 200),
     ("POST", "/chat/completions", Asks::KeyHolders, 200),
+    ("POST", "/v1/responses", Asks::KeyHolders, 200),
+    ("POST", "/responses", Asks::KeyHolders, 200),
+    (
+        "POST",
+        "/v1beta/models/m:generateContent",
+        Asks::KeyHolders,
+        200,
+    ),
+    (
+        "POST",
+        "/v1beta/models/m:streamGenerateContent",
+        Asks::KeyHolders,
+        200,
+    ),
+    (
+        "POST",
+        "/v1beta/models/m:countTokens",
+        Asks::KeyHolders,
+        200,
+    ),
+    ("GET", "/v1beta/models", Asks::KeyHolders, 200),
+    ("GET", "/v1beta/models/hidden-model", Asks::KeyHolders, 200),
     ("GET", "/v1/models", Asks::KeyHolders, 200),
     ("HEAD", "/v1/models", Asks::KeyHolders, 200),
     ("GET", "/v1/v1/models", Asks::KeyHolders, 200),
@@ -189,9 +214,22 @@ async fn start() -> (Upstream, Lingate) {
 fn ask(lingate: &Lingate, method: &str, path: &str) -> Request {
     let request = Request::new(method.parse().unwrap(), &format!("{}{path}", lingate.url));
     match method {
-        "POST" => request
-            .header("content-type", "application/json")
-            .body(messages(false).to_string()),
+        "POST" => {
+            let mut body = messages(false);
+            let member = match path {
+                _ if path.ends_with("/responses") => Some("input"),
+                _ if path.contains("/v1beta/") => Some("contents"),
+                _ => None,
+            };
+            if let Some(member) = member {
+                body = json!({"model": "m"});
+                body[member] =
+                    json!([{"role": "user", "content": "hello", "parts": [{"text": "hello"}]}]);
+            }
+            request
+                .header("content-type", "application/json")
+                .body(body.to_string())
+        }
         _ => request,
     }
 }
@@ -229,4 +267,61 @@ async fn since_when_it_runs_is_told_to_the_second() {
     let health = lingate.get("/health").send().await.json().await;
     let since = health["since"].as_str().unwrap_or_default();
     assert_eq!((since.len(), since.ends_with('Z')), (20, true), "{since}");
+}
+
+/// Under a profile's path its own models come first, then everybody's; another profile's are nobody else's.
+#[tokio::test]
+async fn profiles_on_every_wire() {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let url = upstream.url();
+    let config = format!(
+        r#"
+        [providers.up]
+        base_url = "{url}"
+        speaks = ["chat"]
+        api_key = "sk-upstream"
+        [models.shared]
+        targets = ["up/everybodys"]
+        [models.common]
+        targets = ["up/common"]
+        [profiles.team.models.shared]
+        targets = ["up/teams"]
+        [profiles.team.models.own]
+        targets = ["up/own"]
+        [profiles.other]
+        "#
+    );
+    let lingate = Lingate::start(&config).await;
+    for wire in Wire::ALL {
+        for (profile, model, served) in [
+            ("/team", "shared", Some("teams")),
+            ("/team", "common", Some("common")),
+            ("/team", "own", Some("own")),
+            ("/other", "shared", Some("everybodys")),
+            ("/other", "own", None),
+            ("", "shared", Some("everybodys")),
+            ("", "own", None),
+        ] {
+            let what = format!("{wire} {profile}/{model}");
+            let before = upstream.requests().len();
+            let mut program =
+                Program::new(&format!("{}{profile}", lingate.url), wire, false).user("hi");
+            program.model = model.to_owned();
+            let said = program.ask().await;
+            let asked: Vec<String> = upstream.requests()[before..]
+                .iter()
+                .map(|request| request.model())
+                .collect();
+            assert_eq!(asked, Vec::from_iter(served), "{what}");
+            let refused = said.failure.unwrap_or_default();
+            match served {
+                Some(_) => assert_eq!((said.status, refused.as_str()), (200, ""), "{what}"),
+                None => assert!(
+                    matches!(said.status, 400 | 404) && refused.contains("own"),
+                    "{what}: {} {refused}",
+                    said.status
+                ),
+            }
+        }
+    }
 }
