@@ -43,7 +43,7 @@ const PREFIXES: [&str; 7] = [
 const SUFFIXES: [&str; 3] = ["-beta", "-processing-ms", "-version"];
 
 /// What no kept name may contain.
-const SECRET: [&str; 5] = ["auth", "cookie", "key", "password", "secret"];
+const SECRET: [&str; 6] = ["auth", "cookie", "instance", "key", "password", "secret"];
 
 /// Whether a header of this name (in lower case) is kept.
 #[must_use]
@@ -88,6 +88,7 @@ mod tests {
         check("authorization", false);
         check("x-api-key", false);
         check("x-lingate-key", false);
+        check("x-lingate-instance", false);
         check("x-goog-api-key", false);
         check("cookie", false);
         check("set-cookie", false);

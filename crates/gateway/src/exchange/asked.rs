@@ -9,7 +9,7 @@ use lingate_route::Class;
 use lingate_wire::bridge::{self, PathFacts};
 use lingate_wire::chat::CallStyle;
 use lingate_wire::json::{Doc, Text, Value};
-use lingate_wire::turn::{Block, Failure, MediaSource, Node};
+use lingate_wire::turn::{Block, Failure, FailureKind, MediaSource, Node};
 use sha2::{Digest as _, Sha256};
 
 use super::class;
@@ -21,6 +21,11 @@ use lingate_wire::{Decoded, Peek, Wire, anthropic};
 
 /// Claude Code's session, one id over all requests of a conversation.
 const SESSION_HEADER: &str = "x-claude-code-session-id";
+
+/// Longest name of a model, in bytes as sent: names go into logs, rows and messages.
+const LONGEST_MODEL: usize = 512;
+/// Longest id of a session or agent that is taken as it is; nobody's is as long.
+const LONGEST_ID: usize = 256;
 
 /// One client request.
 pub(crate) struct Asked {
@@ -54,6 +59,12 @@ impl Asked {
         let mut peek = bridge::peek(wire, &doc)?;
         if wire == Wire::Gemini {
             facts.complete_peek(&mut peek);
+        }
+        if peek.model.wire_len() > LONGEST_MODEL {
+            return Err(Failure::new(
+                FailureKind::InvalidRequest,
+                format!("the model's name is longer than {LONGEST_MODEL} bytes"),
+            ));
         }
         let holds = |mark: &&str| memchr::memmem::find(body.as_bytes(), mark.as_bytes()).is_some();
         Ok(Self {
@@ -102,9 +113,14 @@ impl Asked {
         let header = self
             .header(SESSION_HEADER)
             .or_else(|| self.header("x-session-id"));
-        header
+        let told = header
             .map(str::to_owned)
-            .or_else(|| self.peek.session.as_ref().map(ToString::to_string))
+            .or_else(|| self.peek.session.as_ref().map(ToString::to_string))?;
+        if told.len() <= LONGEST_ID {
+            return Some(told);
+        }
+        let digest = Sha256::digest(&told);
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Names the conversation to a provider's prompt cache: the same for every request of one session's agent, and
@@ -119,7 +135,8 @@ impl Asked {
 
     /// The agent within its session that asks; none for the main one.
     pub(crate) fn agent(&self) -> Option<&str> {
-        Some(class::agent(&self.headers)).filter(|agent| !agent.is_empty())
+        let agent = class::agent(&self.headers);
+        Some(agent).filter(|agent| !agent.is_empty() && agent.len() <= LONGEST_ID)
     }
 
     /// What the client says the request is for.

@@ -51,8 +51,11 @@ impl Said {
                 ..
             } if self.tools.len() < MOST_TOOLS => {
                 let name = name.decode();
-                if !self.tools.iter().any(|known| **known == *name) {
-                    self.tools.push(name.into_owned());
+                let name = name
+                    .get(..name.floor_char_boundary(LONGEST_TOOL))
+                    .unwrap_or(&name);
+                if !self.tools.iter().any(|known| known == name) {
+                    self.tools.push(name.to_owned());
                 }
             }
             Event::Delta {
@@ -71,6 +74,8 @@ impl Said {
 
 /// Bytes of a reply's text that lists show.
 const PREVIEW: usize = 200;
+/// Bytes of a tool's name that are kept.
+const LONGEST_TOOL: usize = 128;
 /// Most tools of a reply that are named.
 const MOST_TOOLS: usize = 32;
 

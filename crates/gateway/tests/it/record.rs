@@ -416,3 +416,20 @@ async fn a_forced_end_is_recorded() {
     let got = scene.body(&rows[0], BodyKind::ClientResponse);
     assert!(got.starts_with("event: message_start\n"), "{got}");
 }
+
+/// Names and ids are a client's to choose, and go into rows, logs and messages.
+#[tokio::test]
+async fn what_a_client_calls_things_has_a_measure() {
+    let scene = Scene::start("chat", answer).await;
+    let mut asked = messages(false);
+    asked["model"] = "m".repeat(600).into();
+    let refused = scene.lingate.post("/v1/messages", &asked).send().await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().await.contains("longer than 512 bytes"));
+    let request = scene.lingate.post("/v1/messages", &messages(false));
+    let request = request.header("x-session-id", &"s".repeat(5_000));
+    assert_eq!(request.send().await.status, 200);
+    let rows = scene.rows(2).await;
+    assert_eq!(rows[0].model, "");
+    assert_eq!(rows[1].session.as_ref().map(String::len), Some(64));
+}
