@@ -13,13 +13,11 @@ responses = openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY, timeout=60, max_ret
 google = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=URL, timeout=60_000))
 models = google.models
 QUESTION = "Say hello in one short sentence."
-# A small model calls nothing of itself, but it repeats what it is told.
-CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
-WEATHER = f"Repeat this and nothing else:\n{CALL}"
+WEATHER = "What is the weather in Paris?"
 TOO_LONG = "hello " * 6000
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOL = {"type": "function", "name": "get_weather", "description": "d", "parameters": PARAMETERS}
-FUNCTION = types.FunctionDeclaration(name="get_weather", description="d", parameters_json_schema=PARAMETERS)
+TOOL = {"type": "function", "name": "get_weather", "description": "The weather of a city.", "parameters": PARAMETERS}
+FUNCTION = types.FunctionDeclaration(name="get_weather", description="The weather of a city.", parameters_json_schema=PARAMETERS)
 
 
 def ask(text, **more):

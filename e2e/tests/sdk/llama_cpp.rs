@@ -40,13 +40,20 @@ async fn newer_sdks_talk_to_a_real_model_over_responses() {
     talk(NEWER, Wire::Responses, &newer(Wire::Responses)).await;
 }
 
-/// A template that tells the model of tools, and the server how it calls them; its own knows none.
+/// A template that tells the model of tools, and the server how it calls them; the model's own knows none. The examples
+/// are for the model, which would not call anything of itself.
 const TEMPLATE: &str = r#"{%- if tools %}<|im_start|>system
 # Tools
 <tools>{% for tool in tools %}
 {{ tool | tojson }}{% endfor %}
 </tools><|im_end|>
-{% endif %}
+{% for n in range(3) %}<|im_start|>user
+What is the weather in Paris?<|im_end|>
+<|im_start|>assistant
+<tool_call>
+{"name": "get_weather", "arguments": {"city": "Paris"}}
+</tool_call><|im_end|>
+{% endfor %}{% endif %}
 {%- for message in messages %}<|im_start|>{{ message.role }}
 {{ message.content or '' }}{% if message.tool_calls %}{% for call in message.tool_calls %}
 <tool_call>
