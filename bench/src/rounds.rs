@@ -167,7 +167,7 @@ async fn window(subject: &Subject, case: &Case, length: Duration) -> anyhow::Res
 
 /// A case measures its lane and no other.
 async fn check_lane(subject: &Subject, case: &Case) -> anyhow::Result<()> {
-    if subject.kind != Kind::Lingate {
+    if !matches!(subject.kind, Kind::Lingate | Kind::Recording) {
         return Ok(());
     }
     let head = load::head_of_one(subject.address, &case.question()?).await?;

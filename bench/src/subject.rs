@@ -21,8 +21,10 @@ pub(crate) struct Subject {
 /// The kinds of subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The gateway.
+    /// The gateway, recording nothing: what any proxy does.
     Lingate,
+    /// The gateway as it comes, with every body kept.
+    Recording,
     /// The bare forwarder, the measure of all.
     Forwarder,
     /// nginx as a reverse proxy.
@@ -46,7 +48,13 @@ pub(crate) struct Stage<'a> {
 impl Kind {
     /// All kinds that this machine has.
     pub(crate) fn available() -> Vec<Self> {
-        let all = [Self::Lingate, Self::Forwarder, Self::Nginx, Self::Direct];
+        let all = [
+            Self::Lingate,
+            Self::Recording,
+            Self::Forwarder,
+            Self::Nginx,
+            Self::Direct,
+        ];
         all.into_iter()
             .filter(|kind| *kind != Self::Nginx || nginx().is_some())
             .collect()
@@ -56,6 +64,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Lingate => "lingate",
+            Self::Recording => "lingate, recording",
             Self::Forwarder => "bare forwarder",
             Self::Nginx => "nginx",
             Self::Direct => "direct",
@@ -65,8 +74,14 @@ impl Kind {
     /// Starts it.
     pub(crate) fn start(self, stage: &Stage<'_>) -> anyhow::Result<Subject> {
         let (process, address) = match self {
-            Self::Lingate => {
-                Process::start(&mut lingate(stage)?).map(|(process, at)| (Some(process), at))?
+            Self::Lingate | Self::Recording => {
+                let bodies = if self == Self::Recording {
+                    "full"
+                } else {
+                    "off"
+                };
+                let mut command = lingate(stage, bodies)?;
+                Process::start(&mut command).map(|(process, at)| (Some(process), at))?
             }
             Self::Forwarder => {
                 Process::start(&mut forwarder(stage)?).map(|(process, at)| (Some(process), at))?
@@ -106,12 +121,14 @@ impl Stage<'_> {
     }
 }
 
-/// The gateway as it comes, log line of each exchange included. A provider for what passes, one for each wire, and one
+/// The gateway, log line of each exchange included. A provider for what passes, one for each wire, and one
 /// whose text is read for calls.
-fn lingate(stage: &Stage<'_>) -> anyhow::Result<Command> {
-    let file = stage.directory.join("lingate.toml");
+fn lingate(stage: &Stage<'_>, bodies: &str) -> anyhow::Result<Command> {
+    let file = stage.directory.join(format!("record-{bodies}.toml"));
     let upstream = stage.upstream;
-    let mut text = "default = \"bench-same/bench-model\"\n".to_owned();
+    let mut text = format!(
+        "default = \"bench-same/bench-model\"\n[record]\nbodies = \"{bodies}\"\nkeep_bytes = \"1GiB\"\n"
+    );
     let by_wire = Wire::ALL.map(|wire| (wire.name(), wire.name(), ""));
     let others = [
         ("same", "anthropic", ""),

@@ -1,25 +1,25 @@
-//! How the fields of a log line are written: as `name=value` with a space between, without styles.
+//! How the fields of a log line are written: as `name=value` with a space between, names styled where the writer wants
+//! styles.
 //!
-//! The library's own way looks the same where nothing is styled, and spends most of its time on styles that write nothing.
-//! Every exchange writes a line.
+//! It looks as the library's own does, but for two things. What a value says may come from a peer: no control character of
+//! it reaches a terminal, and no line end begins a line that looks like another entry. And where nothing is styled no time
+//! is spent on styles that write nothing: every exchange writes a line.
 
 use std::fmt::{self, Debug, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::{DefaultFields, Writer};
+use tracing_subscriber::fmt::format::Writer;
 
-/// Writes plain fields; styled ones where the writer wants styles.
+/// Writes fields.
 #[derive(Debug, Default)]
-pub(crate) struct LogFields(DefaultFields);
+pub(crate) struct LogFields;
 
 impl<'w> FormatFields<'w> for LogFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
-        if writer.has_ansi_escapes() {
-            return self.0.format_fields(writer, fields);
-        }
         let mut plain = Plain {
+            is_styled: writer.has_ansi_escapes(),
             out: &mut writer,
             has_field: false,
             result: Ok(()),
@@ -31,6 +31,7 @@ impl<'w> FormatFields<'w> for LogFields {
 
 struct Plain<W> {
     out: W,
+    is_styled: bool,
     has_field: bool,
     result: fmt::Result,
 }
@@ -38,20 +39,26 @@ struct Plain<W> {
 impl<W: fmt::Write> Plain<W> {
     fn field(&mut self, field: &Field, value: fmt::Arguments<'_>) -> fmt::Result {
         self.separate()?;
-        // The message has no name. What it says may come from a peer, whose control characters no terminal should see.
-        if field.name() == "message" {
-            return Escaping(&mut self.out).write_fmt(value);
+        self.name(field)?;
+        Escaping(&mut self.out).write_fmt(value)
+    }
+
+    /// The message has no name.
+    fn name(&mut self, field: &Field) -> fmt::Result {
+        match field.name() {
+            "message" => Ok(()),
+            name if self.is_styled => {
+                write!(self.out, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m")
+            }
+            name => write!(self.out, "{name}="),
         }
-        self.out.write_str(field.name())?;
-        self.out.write_char('=')?;
-        self.out.write_fmt(value)
     }
 
     /// A text in quotes that needs no escapes between them.
     fn quoted(&mut self, field: &Field, text: &str) -> fmt::Result {
         self.separate()?;
-        self.out.write_str(field.name())?;
-        self.out.write_str("=\"")?;
+        self.name(field)?;
+        self.out.write_char('"')?;
         self.out.write_str(text)?;
         self.out.write_char('"')
     }
@@ -87,7 +94,7 @@ const fn is_simple(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
 
-/// Escapes what a terminal would obey.
+/// Escapes what a terminal would obey, and what begins a line.
 struct Escaping<'w, W>(&'w mut W);
 
 impl<W: fmt::Write> fmt::Write for Escaping<'_, W> {
@@ -95,7 +102,7 @@ impl<W: fmt::Write> fmt::Write for Escaping<'_, W> {
         if text.bytes().all(|byte| is_simple(byte) || byte == b'"') {
             return self.0.write_str(text);
         }
-        let is_harmful = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r');
+        let is_harmful = |char: char| char.is_control() && char != '\t';
         let mut rest = text;
         while let Some((at, harmful)) = rest.char_indices().find(|(_, char)| is_harmful(*char)) {
             let (clean, tail) = rest.split_at(at);
@@ -121,7 +128,8 @@ mod tests {
     fn what_a_terminal_would_obey_is_escaped() {
         for (text, expected) in [
             ("", ""),
-            ("plain é\tb\n", "plain é\tb\n"),
+            ("plain é\tb", "plain é\tb"),
+            ("a\r\nfake row", "a\\r\\nfake row"),
             ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
             ("\u{7}\u{9b}", "\\u{7}\\u{9b}"),
         ] {
@@ -167,13 +175,38 @@ mod tests {
             tracing::info!("nothing else");
         };
         if is_ours {
-            let log = log.fmt_fields(LogFields::default()).finish();
+            let log = log.fmt_fields(LogFields).finish();
             tracing::subscriber::with_default(log, write);
         } else {
             tracing::subscriber::with_default(log.finish(), write);
         }
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_peer_forges_no_line() {
+        for is_styled in [false, true] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let log = tracing_subscriber::fmt()
+                .with_ansi(is_styled)
+                .with_writer(move || writer.clone())
+                .fmt_fields(LogFields)
+                .finish();
+            let model = "x\u{1b}]0;pwn\u{7}\nfake row";
+            tracing::subscriber::with_default(log, || {
+                tracing::info!(model = %model, text = model, some = ?Some(model), "asked {model}");
+            });
+            let bytes = lines.0.lock().unwrap().clone();
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(text.lines().count(), 1, "{text:?}");
+            assert!(
+                !text.contains("\u{1b}]") && !text.contains('\u{7}'),
+                "{text:?}"
+            );
+            assert_eq!(text.matches("\\nfake row").count(), 4, "{text:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Nothing here is coloured, so that output reads the same on a terminal, in a pipe and in a log. A reader that
 //! went away (`lingate models | head -1`) is no failure.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -14,6 +15,18 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     write(&format!("{text}\n"))
 }
 
+/// A text of somebody else without what a terminal would obey, or what turns the order of letters round.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let is_harmful = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    match text.contains(is_harmful) {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(text.replace(is_harmful, " ")),
+    }
+}
+
 /// Writes `text` to standard output as it is.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
     write_bytes(text.as_bytes())
@@ -22,9 +35,7 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
 /// Writes bytes to standard output as they are.
 pub(crate) fn write_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(bytes)
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::problem(format!(
             "cannot write to standard output: {error}"
@@ -57,15 +68,18 @@ fn to_json(item: &impl Serialize) -> Result<String, Failure> {
 }
 
 fn render<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
-    let head = head.map(str::to_owned);
+    let head = head.map(Cow::Borrowed);
+    let rows: Vec<_> = (rows.iter())
+        .map(|row| row.each_ref().map(|cell| plain(cell)))
+        .collect();
     let mut widths = [0; N];
-    for row in [&head].into_iter().chain(rows) {
+    for row in [&head].into_iter().chain(&rows) {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
-    for row in [&head].into_iter().chain(rows) {
+    for row in [&head].into_iter().chain(&rows) {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(row) {
             line.push_str(&format!("{cell:width$}  "));
@@ -86,10 +100,11 @@ mod tests {
             ["a".to_owned(), "1".to_owned()],
             ["longer".to_owned(), String::new()],
             ["ümläut".to_owned(), "3".to_owned()],
+            ["\u{1b}]0;x\u{7}\ny\u{202e}".to_owned(), "4".to_owned()],
         ];
         assert_eq!(
             render(["name", "n"], &rows),
-            "name    n\na       1\nlonger\nümläut  3\n"
+            "name       n\na          1\nlonger\nümläut     3\n ]0;x  y   4\n"
         );
     }
 }

@@ -1,67 +1,152 @@
-//! The record as `serve` opens it.
+//! The record as `serve` opens it, and as a reload changes it.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use lingate_config::{Bodies, Config, presets};
-use lingate_store::{Mask, Options, Recorder, Store};
+use lingate_config::{Bodies, Config, Provider, presets};
+use lingate_store::{Mask, Options, Recorder, Settings, Store, headers};
 
 use crate::failure::Failure;
 
 /// How often the record is told the time.
 const TICK: Duration = Duration::from_secs(60);
 
-/// Opens the record that the configuration asks for.
-///
-/// One that cannot be opened keeps nobody from working: the gateway says so and goes on without, unless the configuration
-/// wants nothing to go unrecorded.
-///
-/// # Errors
-/// With `record.fail_closed`, if it cannot be opened.
-pub(crate) fn open(config: &Config) -> Result<Option<Store>, Failure> {
-    let record = &config.record;
-    let bodies = match record.bodies {
-        Bodies::Off => return Ok(None),
-        Bodies::Full => lingate_store::Bodies::Full,
-        Bodies::Errors => lingate_store::Bodies::Errors,
-        Bodies::Metadata => lingate_store::Bodies::Metadata,
-    };
-    let opened = match &record.dir {
-        None => Err("there is no home directory to keep it in".to_owned()),
-        Some(dir) => {
-            let options = Options {
-                bodies,
-                keep: Duration::from_secs(u64::from(record.keep_days) * 24 * 3600),
-                keep_bytes: record.keep_bytes,
-                fail_closed: record.fail_closed,
-                mask: mask(config),
-                version: crate::commands::VERSION,
-                ..Options::default()
-            };
-            Store::open(dir, options, jiff::Timestamp::now()).map_err(|error| error.to_string())
+/// The record of this process. Dropping it writes what waits.
+pub(crate) struct Recording {
+    /// `None` if nothing is recorded.
+    store: Option<Store>,
+    dir: Option<PathBuf>,
+    /// Every secret of every configuration so far: what is recorded may still hold one of an earlier.
+    known: BTreeSet<String>,
+}
+
+impl Recording {
+    /// Opens the record that the configuration asks for.
+    ///
+    /// One that cannot be opened keeps nobody from working: the gateway says so and goes on without, unless the
+    /// configuration wants nothing to go unrecorded.
+    ///
+    /// # Errors
+    /// With `record.fail_closed`, if it cannot be opened.
+    pub(crate) fn open(config: &Config) -> Result<Self, Failure> {
+        let record = &config.record;
+        let mut recording = Self {
+            store: None,
+            dir: record.dir.clone(),
+            known: BTreeSet::new(),
+        };
+        let settings = recording.settings(config);
+        let Some(bodies) = settings.bodies else {
+            return Ok(recording);
+        };
+        let opened = match &record.dir {
+            None => Err("there is no home directory to keep it in".to_owned()),
+            Some(dir) => {
+                let options = Options {
+                    bodies,
+                    keep: settings.keep,
+                    keep_bytes: settings.keep_bytes,
+                    fail_closed: settings.fail_closed,
+                    mask: settings.mask,
+                    version: crate::commands::VERSION,
+                    ..Options::default()
+                };
+                Store::open(dir, options, jiff::Timestamp::now()).map_err(|error| error.to_string())
+            }
+        };
+        match opened {
+            Ok(store) => recording.store = Some(store),
+            Err(why) if record.fail_closed => {
+                return Err(
+                    Failure::problem(format!("the record cannot be opened: {why}"))
+                        .hint("`record.dir` says where it is kept")
+                        .hint("with `record.fail_closed = false` the gateway serves without it"),
+                );
+            }
+            Err(why) => tracing::warn!("nothing is recorded: {why} (`record.dir`)"),
         }
-    };
-    match opened {
-        Ok(store) => Ok(Some(store)),
-        Err(why) if record.fail_closed => Err(Failure::problem(format!(
-            "the record cannot be opened: {why}"
-        ))
-        .hint("`record.dir` says where it is kept")
-        .hint("with `record.fail_closed = false` the gateway serves without it")),
-        Err(why) => {
-            tracing::warn!("nothing is recorded: {why} (`record.dir`)");
-            Ok(None)
+        Ok(recording)
+    }
+
+    /// The handle to record with; `None` if nothing is recorded.
+    pub(crate) fn recorder(&self) -> Option<Recorder> {
+        self.store.as_ref().map(Store::recorder)
+    }
+
+    /// Another configuration is in force. What needs a restart is said.
+    pub(crate) fn follow(&mut self, config: &Config) {
+        let settings = self.settings(config);
+        let Some(recorder) = self.recorder() else {
+            if settings.bodies.is_some() {
+                tracing::warn!("nothing is recorded: to turn the record on needs a restart");
+            }
+            return;
+        };
+        if config.record.dir != self.dir {
+            tracing::warn!("`record.dir` is another: that needs a restart");
+        }
+        recorder.change(settings, jiff::Timestamp::now());
+    }
+
+    /// What the configuration says, its secrets added to those that are known.
+    fn settings(&mut self, config: &Config) -> Settings {
+        let record = &config.record;
+        self.known.extend(config.providers.iter().flat_map(secrets));
+        let prefixes = presets()
+            .iter()
+            .flat_map(|preset| preset.redirect_keys.keys());
+        Settings {
+            bodies: match record.bodies {
+                Bodies::Off => None,
+                Bodies::Full => Some(lingate_store::Bodies::Full),
+                Bodies::Errors => Some(lingate_store::Bodies::Errors),
+                Bodies::Metadata => Some(lingate_store::Bodies::Metadata),
+            },
+            keep: Duration::from_secs(u64::from(record.keep_days) * 24 * 3600),
+            keep_bytes: record.keep_bytes,
+            fail_closed: record.fail_closed,
+            mask: Mask::with_prefixes(
+                self.known.iter().map(String::as_str),
+                prefixes.map(String::as_str),
+            ),
         }
     }
 }
 
-/// Finds every secret of the configuration in what is kept.
-fn mask(config: &Config) -> Mask {
-    let keys = config.providers.iter().flat_map(|provider| &provider.keys);
-    let prefixes = presets().iter().flat_map(|preset| preset.redirect_keys.keys());
-    Mask::with_prefixes(
-        keys.map(|key| key.secret.expose()),
-        prefixes.map(String::as_str),
-    )
+/// Every secret of a provider, in all the forms it may be met in: as it is and inside JSON.
+fn secrets(provider: &Provider) -> BTreeSet<String> {
+    let mut secrets = BTreeSet::new();
+    for key in &provider.keys {
+        let key = key.secret.expose();
+        secrets.insert(key.to_owned());
+        // A credential that is a document is never met as a whole.
+        if let Ok(serde_json::Value::Object(members)) = serde_json::from_str(key) {
+            let named = ["private_key", "refresh_token", "client_secret"];
+            let values = named.iter().filter_map(|name| members.get(*name)?.as_str());
+            secrets.extend(values.map(str::to_owned));
+        }
+    }
+    for (name, value) in &provider.headers {
+        if let Ok(value) = value.to_str()
+            && !headers::kept(name.as_str())
+        {
+            secrets.insert(value.to_owned());
+            // Behind the word that says of what kind it is.
+            secrets.extend(value.split_once(' ').map(|(_, secret)| secret.to_owned()));
+        }
+    }
+    let escaped: Vec<String> = (secrets.iter())
+        .filter_map(|secret| serde_json::to_string(secret).ok())
+        .filter_map(|json| Some(json.strip_prefix('"')?.strip_suffix('"')?.to_owned()))
+        .collect();
+    secrets.extend(escaped);
+    // Local servers take any key, often their own name: that is no secret, and would be masked everywhere.
+    let is_name = |secret: &String| {
+        *secret == provider.id || (provider.preset).is_some_and(|preset| *secret == preset.name)
+    };
+    secrets.retain(|secret| !is_name(secret));
+    secrets
 }
 
 /// Tells the record the time while nobody calls, so that what is too old goes.
@@ -73,5 +158,80 @@ pub(crate) async fn tick(recorder: Option<Recorder>) {
     loop {
         ticks.tick().await;
         recorder.tick(jiff::Timestamp::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lingate_config::{FixedEnvironment, LoadOptions};
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::from_text(
+            None,
+            text,
+            &LoadOptions::default(),
+            &FixedEnvironment::new([]),
+        )
+        .map_err(|problems| problems.to_string())
+        .unwrap()
+    }
+
+    fn provider(members: &str) -> String {
+        format!(
+            "[record]\nbodies = \"off\"\n[providers.lm]\nbase_url = \"http://127.0.0.1:9/v1\"\n\
+             {members}\n"
+        )
+    }
+
+    /// Whether each text is masked once these configurations were in force, one after the other.
+    fn check(configurations: &[&str], expected: &[(&str, bool)]) {
+        let mut recording = Recording::open(&config(&provider(configurations[0]))).unwrap();
+        let mut mask = Mask::default();
+        for members in configurations {
+            mask = recording.settings(&config(&provider(members))).mask;
+        }
+        for (text, is_masked) in expected {
+            let shown = mask.text(text);
+            assert_eq!(&*shown != *text, *is_masked, "{text}: {shown}");
+        }
+    }
+
+    #[test]
+    fn every_secret_is_known_in_every_form() {
+        check(
+            &[
+                "api_key = \"first-corp-key\"",
+                "api_key = \"next-corp-key\"",
+            ],
+            &[
+                ("first-corp-key", true),
+                ("next-corp-key", true),
+                ("other-corp-key", false),
+            ],
+        );
+        check(
+            &[
+                "headers = { \"x-gateway-pass\" = \"Basic open-sesame\", \"anthropic-version\" = \"2023-06-01\" }",
+            ],
+            &[("open-sesame", true), ("2023-06-01", false)],
+        );
+        check(
+            &[
+                "api_key = '{\"private_key\":\"-----BEGIN\\nabc-----\",\"refresh_token\":\"1//refresh\"}'",
+            ],
+            &[
+                ("1//refresh", true),
+                ("-----BEGIN\nabc-----", true),
+                ("\"-----BEGIN\\nabc-----\"", true),
+                ("private_key", false),
+            ],
+        );
+        // What a local server is given for a key.
+        check(
+            &["api_key = \"12345678\""],
+            &[("\"at_us\":12345678", false)],
+        );
     }
 }

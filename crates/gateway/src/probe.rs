@@ -57,7 +57,7 @@ pub struct ProbeAnswer {
     pub is_page: bool,
     /// Models it lists; `None` if it lists none, or not all of them.
     pub models: Option<Vec<String>>,
-    /// Its own words, if it answered with an error.
+    /// Its own words, if it answered with an error; no key that it was shown is in them.
     pub words: String,
 }
 
@@ -131,7 +131,10 @@ impl Prober {
         key: Option<&KeyRef>,
     ) -> Result<ProbeAnswer, ProbeError> {
         let asked = async {
-            let request = self.list_request(provider, url, key).await?;
+            let shown = self.clients.shown_key(provider, key).await;
+            let shown = shown.map_err(|failure| ProbeError::Request(failure.message))?;
+            let key = shown.as_ref().or(key);
+            let request = list_request(provider, url, key)?;
             let response = self.send(provider, url, request).await?;
             let (head, body) = response.into_parts();
             let decoding = Decoding::of(&head.headers).map_err(broken)?;
@@ -143,7 +146,12 @@ impl Prober {
                 ahead: ahead(&head.headers),
                 is_page: is_page(&head.headers),
                 models: listed(&bytes),
-                words: words(first_wire(provider), status, &bytes),
+                words: words(
+                    first_wire(provider),
+                    status,
+                    &bytes,
+                    &Blame::new(provider, key, &HeaderMap::new()),
+                ),
             })
         };
         timeout(LIST_LIMIT, asked)
@@ -186,20 +194,20 @@ impl Prober {
             let decoding = Decoding::of(&head.headers).map_err(broken)?;
             let mut body = UpstreamBody::http(body, decoding);
             let status = head.status.as_u16();
+            let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
             let words = if head.status.is_success() {
                 let limits = Limits {
                     idle: None,
                     progress: None,
                 };
                 let headers = HeaderMap::new();
-                let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
                 let wire = upstream.wire;
                 let mut live = Live::new(headers, lane, wire, body, prepared.chain, limits, blame);
                 live.until_content().await.map_err(broken)?;
                 String::new()
             } else {
                 let bytes = body.whole(CAP).await.map_err(broken)?;
-                words(upstream.wire, status, &bytes)
+                words(upstream.wire, status, &bytes, &blame)
             };
             Ok(ProbeAnswer {
                 status,
@@ -212,37 +220,6 @@ impl Prober {
         timeout(REPLY_LIMIT, sent)
             .await
             .unwrap_or(Err(ProbeError::Silent(REPLY_LIMIT)))
-    }
-
-    async fn list_request(
-        &self,
-        provider: &Provider,
-        url: &Uri,
-        key: Option<&KeyRef>,
-    ) -> Result<Request<Payload>, ProbeError> {
-        let wire = first_wire(provider);
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, OWN_AGENT);
-        if wire == Wire::Anthropic {
-            headers.insert("anthropic-version", ANTHROPIC_VERSION);
-        }
-        for (name, value) in &provider.headers {
-            headers.insert(name, value.clone());
-        }
-        let shown = self.clients.shown_key(provider, key).await;
-        let shown = shown.map_err(|failure| ProbeError::Request(failure.message))?;
-        let secret = shown.as_ref().or(key).map(|key| &key.secret);
-        auth::apply(&mut headers, provider.auth, secret, &HeaderMap::new(), wire).map_err(
-            |error| {
-                let origin = key.map_or("", |key| &key.origin);
-                ProbeError::Request(format!("the key from {origin} cannot be used: {error}"))
-            },
-        )?;
-        let mut request = Request::new(Payload::default());
-        *request.uri_mut() = url.clone();
-        *request.headers_mut() = headers;
-        Ok(request)
     }
 
     async fn send(
@@ -260,6 +237,33 @@ impl Prober {
             Err(error) => Err(cause(url, &error).await),
         }
     }
+}
+
+/// Asks for a document with a key as it is shown.
+fn list_request(
+    provider: &Provider,
+    url: &Uri,
+    key: Option<&KeyRef>,
+) -> Result<Request<Payload>, ProbeError> {
+    let wire = first_wire(provider);
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, OWN_AGENT);
+    if wire == Wire::Anthropic {
+        headers.insert("anthropic-version", ANTHROPIC_VERSION);
+    }
+    for (name, value) in &provider.headers {
+        headers.insert(name, value.clone());
+    }
+    let secret = key.map(|key| &key.secret);
+    auth::apply(&mut headers, provider.auth, secret, &HeaderMap::new(), wire).map_err(|error| {
+        let origin = key.map_or("", |key| &key.origin);
+        ProbeError::Request(format!("the key from {origin} cannot be used: {error}"))
+    })?;
+    let mut request = Request::new(Payload::default());
+    *request.uri_mut() = url.clone();
+    *request.headers_mut() = headers;
+    Ok(request)
 }
 
 /// The wire whose base its list of models stands under.
@@ -291,12 +295,13 @@ fn smallest(model: &str) -> Result<Asked, Failure> {
     )
 }
 
-/// What an error answer says, in one line of bounded length.
-fn words(wire: Wire, status: u16, body: &[u8]) -> String {
+/// What an error answer says, in one line of bounded length and without a key.
+fn words(wire: Wire, status: u16, body: &[u8], blame: &Blame) -> String {
     if (200..300).contains(&status) {
         return String::new();
     }
-    let message = bridge::decode_error(wire, status, body).message;
+    // Before it is cut: half a key is one too.
+    let message = blame.without_secrets(bridge::decode_error(wire, status, body).message);
     message
         .split_whitespace()
         .collect::<Vec<_>>()

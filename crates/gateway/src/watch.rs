@@ -23,11 +23,11 @@ const QUIET: Duration = Duration::from_millis(300);
 pub(crate) async fn watch(generations: Arc<Generations>) {
     let mut files = generations.files();
     let stopping = generations.process.stopping.clone();
+    // One place is enough: whoever finds it taken has nothing to add.
+    let (changed, mut changes) = mpsc::channel(1);
     loop {
         let now: Vec<PathBuf> = files.borrow_and_update().clone();
-        // One place is enough: whoever finds it taken has nothing to add.
-        let (changed, mut changes) = mpsc::channel(1);
-        let _watcher = match watcher(&now, changed) {
+        let _watcher = match watcher(&now, changed.clone()) {
             Ok(watcher) => watcher,
             Err(error) => {
                 tracing::warn!(
@@ -36,6 +36,8 @@ pub(crate) async fn watch(generations: Arc<Generations>) {
                 return;
             }
         };
+        // From being read until it is watched, a file could change unseen.
+        let _taken_is_enough = changed.try_send(());
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return,
@@ -48,8 +50,14 @@ pub(crate) async fn watch(generations: Arc<Generations>) {
                     }
                 }
                 Some(()) = changes.recv() => {
-                    settled(&mut changes).await;
-                    generations.reload(Trigger::File).await;
+                    let reloaded = async {
+                        settled(&mut changes).await;
+                        generations.reload(Trigger::File).await
+                    };
+                    tokio::select! {
+                        () = stopping.cancelled() => return,
+                        _told = reloaded => {}
+                    }
                 }
             }
         }

@@ -25,8 +25,8 @@
 //!
 //! Neither call waits or fails. What the caller promises: `close` exactly once for each `open`, with the same id; an id
 //! that sorts by the time of acceptance. What it gets: exactly one row for each request, on disk within about 30 ms,
-//! unless [`State`] counts it as lost. Times are arguments; nothing here reads the wall clock. Dropping the [`Store`]
-//! writes what waits.
+//! unless [`State`] counts it as lost. Times are arguments; nothing here reads the wall clock, and one that jumped is
+//! believed only once that lasts. Dropping the [`Store`] writes what waits.
 //!
 //! # Reading
 //!
@@ -42,6 +42,7 @@ mod database;
 mod error;
 pub mod filter;
 pub mod headers;
+mod in_force;
 mod mask;
 mod options;
 mod parts;
@@ -59,7 +60,7 @@ pub use bytes::Bytes;
 pub use error::Error;
 pub use filter::Filter;
 pub use mask::Mask;
-pub use options::{Bodies, Options, QueueLimits};
+pub use options::{Bodies, Options, QueueLimits, Settings};
 pub use query::{
     BodyInfo, Found, Group, GroupBy, Hits, KeptBody, Listing, MAX_PAGE, Page, Reader, Record,
     Search, Session, Sessions, Stats, Times,

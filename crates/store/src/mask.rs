@@ -13,6 +13,9 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 /// Shorter values are not worth masking: they would hit ordinary text.
 const MIN_KNOWN: usize = 8;
 
+/// No number in JSON of ours has more digits.
+const MOST_DIGITS: usize = 20;
+
 /// How keys begin anywhere, and how many characters of a key follow at least.
 const SHAPES: [(&str, usize); 12] = [
     ("sk-", 20),
@@ -61,7 +64,7 @@ impl Mask {
             .into_iter()
             .chain(prefixes.map(|prefix| (prefix, LEAST)));
         let (mut patterns, least): (Vec<&str>, Vec<usize>) = shapes.unzip();
-        patterns.extend(known.into_iter().filter(|value| value.len() >= MIN_KNOWN));
+        patterns.extend(known.into_iter().filter(|value| is_telling(value)));
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(patterns)
@@ -121,6 +124,13 @@ impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mask")
     }
+}
+
+/// Whether a value that is known can be looked for: a short one would hit ordinary text, digits alone any number, which
+/// with stars in it is none any more.
+fn is_telling(value: &str) -> bool {
+    let is_number = value.len() <= MOST_DIGITS && value.bytes().all(|byte| byte.is_ascii_digit());
+    value.len() >= MIN_KNOWN && !is_number
 }
 
 /// The key behind a beginning that was found, if it is one.
@@ -193,6 +203,11 @@ mod tests {
         check("corp-secret-1corp-secret-1", &"*".repeat(26));
         check("Bearer corp-secret-1 sk-", "Bearer ************* sk-");
         check("short", "short");
+        let number = "12345678901234567890";
+        let mask = Mask::new(["12345678", number, "123456789012345678901"]);
+        let json = format!("{{\"at_us\":123456789,\"end\":{number}}}");
+        assert_eq!(mask.text(&json), json);
+        assert_eq!(mask.text("123456789012345678901"), "*".repeat(21));
         check("xsk-known", "x********");
         check("ünï corp-secret-1 ü", "ünï ************* ü");
     }

@@ -21,6 +21,8 @@ pub struct Options {
     pub queue: QueueLimits,
     /// A segment file that has grown to this is followed by a new one.
     pub segment_bytes: u64,
+    /// How long the clock has to stay ahead, after a jump, before what is too old by it is deleted.
+    pub trust_after: Duration,
     /// The version of the program, noted with each run.
     pub version: &'static str,
 }
@@ -35,15 +37,43 @@ impl Default for Options {
             mask: Mask::default(),
             queue: QueueLimits::default(),
             segment_bytes: 256 << 20,
+            trust_after: Duration::from_secs(600),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
 }
 
-impl Options {
+/// What of [`Options`] may change while the record is written.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which bodies are kept. `None`: nothing more is recorded; what was accepted before ends in its row.
+    pub bodies: Option<Bodies>,
+    /// As [`Options::keep`].
+    pub keep: Duration,
+    /// As [`Options::keep_bytes`].
+    pub keep_bytes: u64,
+    /// As [`Options::fail_closed`].
+    pub fail_closed: bool,
+    /// As [`Options::mask`].
+    pub mask: Mask,
+}
+
+impl Settings {
     /// The size of a segment: small enough that deleting one does not take a large part of what may be kept.
-    pub(crate) fn segment_limit(&self) -> u64 {
-        self.segment_bytes.min((self.keep_bytes / 20).max(64 << 10))
+    pub(crate) fn segment_limit(&self, segment_bytes: u64) -> u64 {
+        segment_bytes.min((self.keep_bytes / 20).max(64 << 10))
+    }
+}
+
+impl From<&Options> for Settings {
+    fn from(options: &Options) -> Self {
+        Self {
+            bodies: Some(options.bodies),
+            keep: options.keep,
+            keep_bytes: options.keep_bytes,
+            fail_closed: options.fail_closed,
+            mask: options.mask.clone(),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 
-use crate::options::Options;
+use crate::in_force::InForce;
+use crate::options::{Options, Settings};
 use crate::place::Place;
 use crate::recorder::{Queue, Recorder};
 use crate::retention::{self, Deleted};
@@ -26,9 +27,10 @@ impl Store {
     /// # Errors
     /// The folder cannot be made or written, or a later version wrote the record.
     pub fn open(dir: &Path, options: Options, now: Timestamp) -> Result<Self, Error> {
-        let queue = Arc::new(Queue::new(options.queue, now));
-        let recorder = Recorder::new(Arc::clone(&queue), options.bodies, options.fail_closed);
-        let writer = Writer::open(Place::new(dir), options, Arc::clone(&queue))?;
+        let queue = Arc::new(Queue::new(options.queue, now, options.trust_after));
+        let in_force = Arc::new(InForce::new(Settings::from(&options)));
+        let recorder = Recorder::new(Arc::clone(&queue), Arc::clone(&in_force));
+        let writer = Writer::open(Place::new(dir), &options, in_force, Arc::clone(&queue))?;
         let watched = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("record".to_owned())
@@ -105,7 +107,11 @@ mod tests {
 
     #[test]
     fn a_panic_of_the_writer_shows() {
-        let queue = Arc::new(Queue::new(QueueLimits::default(), Timestamp::UNIX_EPOCH));
+        let queue = Arc::new(Queue::new(
+            QueueLimits::default(),
+            Timestamp::UNIX_EPOCH,
+            std::time::Duration::ZERO,
+        ));
         let watched = Arc::clone(&queue);
         let thread = std::thread::spawn(move || {
             let _alarm = Alarm(watched);

@@ -417,6 +417,8 @@ fn harmony(thought: &str, text: &str, calls: &str) -> String {
 struct Host {
     agent: Agent,
     format: &'static Format,
+    /// It takes its own model's call for a mistake, and sends what the model wrote along with the refusal, as Groq does.
+    refuses_calls: bool,
 }
 
 impl Script for Host {
@@ -435,7 +437,17 @@ impl Script for Host {
                 }),
             }
         }
-        Reply::text(&(self.format.write)(&thought, &text, &calls)).answer(request)
+        let written = (self.format.write)(&thought, &text, &calls);
+        if self.refuses_calls && !calls.is_empty() {
+            let error = json!({ "error": {
+                "message": "Failed to call a function. See 'failed_generation' for more details.",
+                "type": "invalid_request_error",
+                "code": "tool_use_failed",
+                "failed_generation": written,
+            } });
+            return Answer::json(400, &error);
+        }
+        Reply::text(&written).answer(request)
     }
 }
 
@@ -454,12 +466,17 @@ fn scenario(home: &Home, content: &str) -> Agent {
 }
 
 async fn session(format: &'static Format, groups: &'static [&'static str]) {
+    session_at(format, groups, false).await;
+}
+
+async fn session_at(format: &'static Format, groups: &'static [&'static str], refuses_calls: bool) {
     let name = format.name;
     let home = Home::new();
     let agent = scenario(&home, format.content);
     let host = Host {
         agent: agent.clone(),
         format,
+        refuses_calls,
     };
     let upstream = Upstream::start(host).await;
     let config = format!(
@@ -536,4 +553,18 @@ async fn a_session_is_finished_whatever_the_other_families_write() {
 async fn a_session_is_finished_where_the_prompt_has_opened_the_thoughts() {
     let groups = &["open-models", "implicit-thinking"];
     expect::all(OPENED.iter().map(|format| session(format, groups))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_finished_where_the_host_refuses_its_models_calls() {
+    let served = [
+        "Qwen/Qwen3-32B",
+        "openai/gpt-oss-120b",
+        "llama-3.3-70b-versatile",
+    ];
+    let formats = FORMATS
+        .iter()
+        .filter(|format| served.contains(&format.model));
+    let groups = &["groq", "open-models"];
+    expect::all(formats.map(|format| session_at(format, groups, true))).await;
 }

@@ -120,13 +120,13 @@ fn newer(wire: Wire) -> Map<String, Value> {
     let call = json!({"name": "get_weather", "arguments": {"city": "Paris"}});
     let with = |more: Value| merged(&call, more);
     // On this wire the server calls every answer complete.
-    let stop = match wire {
-        Wire::Responses => "STOP",
-        _ => "MAX_TOKENS",
+    let (stop, status) = match wire {
+        Wire::Responses => ("STOP", json!(["completed", null])),
+        _ => ("MAX_TOKENS", json!(["incomplete", "max_output_tokens"])),
     };
     object(json!({
-        "responses_create": {"words": true, "counted": true},
-        "responses_stream": {"words": true, "counted": true, "streamed": true, "same": true},
+        "responses_create": {"words": true, "counted": true, "stop": status},
+        "responses_stream": {"words": true, "counted": true, "stop": status, "streamed": true, "same": true},
         "responses_call": with(json!({"identified": true})),
         "responses_call_streamed": with(json!({"same": true, "last": "response.completed"})),
         "responses_overflow": match wire {

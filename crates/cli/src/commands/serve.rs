@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use lingate_config::{Config, LogFormat, LogLevel, SystemEnvironment};
 use lingate_gateway::{BindError, Gateway, Handle, Options, Outcome, Trigger};
-use lingate_store::Store;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +22,7 @@ use crate::failure::Failure;
 use crate::log_fields::LogFields;
 use crate::output;
 use crate::port_owner::port_owner;
-use crate::recording;
+use crate::recording::{self, Recording};
 use crate::service_manager::{self, Notifier};
 
 /// How long a gateway that `run` started stays for the next session.
@@ -55,8 +54,8 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
 
     let config = Arc::new(loaded.config);
     // Ends after everything that may still record.
-    let record = recording::open(&config)?;
-    let recorder = record.as_ref().map(Store::recorder);
+    let mut recording = Recording::open(&config)?;
+    let recorder = recording.recorder();
     let options = Options {
         recorder: recorder.clone(),
         version: VERSION,
@@ -89,7 +88,7 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     tokio::select! {
         () = &mut serving => return Ok(ExitCode::SUCCESS),
         () = signals.end(&handle, &notifier) => shutdown.cancel(),
-        () = follow(&handle, registration.as_mut(), &log_level) => {}
+        () = follow(&handle, registration.as_mut(), &log_level, &mut recording) => {}
         () = recording::tick(recorder) => {}
     }
     notifier.stopping();
@@ -140,8 +139,13 @@ fn state_file(config: Option<&Path>, environment: &SystemEnvironment) -> Option<
     Some(directory.file(&format!("health-{name}.json")))
 }
 
-/// Does what a reload means outside the gateway: the entry that others find it by, the level of the log.
-async fn follow(handle: &Handle, mut registration: Option<&mut Registration>, log: &LogLevelOf) {
+/// Does what a reload means outside the gateway: the entry that others find it by, the level of the log, the record.
+async fn follow(
+    handle: &Handle,
+    mut registration: Option<&mut Registration>,
+    log: &LogLevelOf,
+    recording: &mut Recording,
+) {
     let mut in_force = handle.in_force();
     while in_force.changed().await.is_ok() {
         let now = in_force.borrow_and_update().clone();
@@ -153,6 +157,7 @@ async fn follow(handle: &Handle, mut registration: Option<&mut Registration>, lo
             continue;
         }
         log.set(&now.config);
+        recording.follow(&now.config);
         if let Some(registration) = registration.as_deref_mut()
             && let Err(error) = registration.update(&now.hash, now.config.sources.file.as_deref())
         {
@@ -242,17 +247,24 @@ fn log_filter(config: &Config) -> EnvFilter {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
+    EnvFilter::new(directives(level))
+}
+
+/// Of our crates what the level says.
+fn directives(level: &str) -> String {
     // Of the libraries only what someone should look at: their chatter may hold header values.
     let ours = [
         "lingate",
         "lingate_config",
         "lingate_gateway",
+        "lingate_price",
         "lingate_quirk",
         "lingate_route",
+        "lingate_store",
         "lingate_wire",
     ];
     let ours = ours.map(|target| format!("{target}={level}")).join(",");
-    EnvFilter::new(format!("warn,{ours}"))
+    format!("warn,{ours}")
 }
 
 fn start_log(config: &Config) -> LogLevelOf {
@@ -263,7 +275,7 @@ fn start_log(config: &Config) -> LogLevelOf {
     let set: Box<dyn Fn(EnvFilter) + Send + Sync> = match format {
         LogFormat::Text => {
             let log = log
-                .fmt_fields(LogFields::default())
+                .fmt_fields(LogFields)
                 .with_ansi(io::stderr().is_terminal())
                 .with_target(false)
                 .with_filter_reloading();
@@ -334,5 +346,31 @@ impl Signals {
             _ = self.hangup.recv() => SignalKind::hangup(),
         };
         u8::try_from(kind.as_raw_value()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_crate_of_ours_is_logged() {
+        let filter = directives("info");
+        let manifest = include_str!("../../Cargo.toml");
+        let names = manifest
+            .lines()
+            .take_while(|line| *line != "[dev-dependencies]")
+            .filter_map(|line| line.split(['.', ' ']).next())
+            .filter(|name| name.starts_with("lingate-"));
+        let mut count = 0;
+        for name in names {
+            let target = name.replace('-', "_");
+            assert!(
+                filter.contains(&format!("{target}=info")),
+                "{target}: {filter}"
+            );
+            count += 1;
+        }
+        assert!(count > 3, "{count}");
     }
 }

@@ -2,15 +2,19 @@
 
 use lingate_config::Environment;
 
-use super::{failed, filter, open, stats};
+use super::{failed, open, stats, without_texts};
 use crate::args::Cost;
 use crate::failure::Failure;
+
+/// Counting tokens costs nothing.
+const NO_COUNTS: [&str; 2] = ["-path:*/count_tokens", "-path:*:countTokens"];
 
 /// Sums by day, or by what was asked for.
 pub(crate) fn run(args: &Cost, environment: &dyn Environment) -> Result<(), Failure> {
     let mut words = args.filter.clone();
     words.extend(args.since.iter().map(|since| format!("since:{since}")));
-    let filter = filter(&words)?;
+    words.extend(NO_COUNTS.map(str::to_owned));
+    let filter = without_texts(&words, "cost")?;
     let reader = open(&args.file, environment)?;
     let by = args.by.by();
     let sums = reader

@@ -3,13 +3,13 @@
 use lingate_config::Environment;
 use lingate_store::Page;
 
-use super::{failed, filter, named, open, rows};
+use super::{failed, named, open, rows, without_texts};
 use crate::args::LogsList;
 use crate::failure::Failure;
 use crate::output;
 
 pub(super) fn run(args: &LogsList, environment: &dyn Environment) -> Result<(), Failure> {
-    let filter = filter(&args.filter)?;
+    let filter = without_texts(&args.filter, "logs list")?;
     let reader = open(&args.file, environment)?;
     let before = args.before.as_deref();
     let page = Page {
@@ -17,10 +17,6 @@ pub(super) fn run(args: &LogsList, environment: &dyn Environment) -> Result<(), 
         limit: args.limit,
         skip: 0,
     };
-    if filter.texts().next().is_some() {
-        return Err(Failure::usage("`logs list` looks at no bodies")
-            .hint("`lingate logs search` finds texts in them"));
-    }
     let listing = reader.list(&filter, page).map_err(|error| failed(&error))?;
     if args.format.json {
         return output::json_lines(&listing.items);

@@ -42,10 +42,7 @@ pub(crate) fn run(
 }
 
 /// The configuration, and where its record lies.
-fn place(
-    file: &ConfigFile,
-    environment: &dyn Environment,
-) -> Result<(Config, PathBuf), Failure> {
+fn place(file: &ConfigFile, environment: &dyn Environment) -> Result<(Config, PathBuf), Failure> {
     let config = load(file.config.as_deref(), Listen::default(), environment)?.config;
     let dir = config.record.dir.clone().ok_or_else(|| {
         Failure::usage("there is no home directory that a record could be kept in")
@@ -84,11 +81,24 @@ fn filter(words: &[String]) -> Result<Filter, Failure> {
     Filter::parse(&text, Timestamp::now()).map_err(|error| Failure::usage(error.to_string()))
 }
 
+/// A filter for what looks at rows alone.
+fn without_texts(words: &[String], command: &str) -> Result<Filter, Failure> {
+    let filter = filter(words)?;
+    if filter.texts().next().is_some() {
+        return Err(Failure::usage(format!("`{command}` looks at no bodies"))
+            .hint("a word without a colon is a text; `model:kimi` is a filter by model")
+            .hint("`lingate logs search` finds texts in bodies"));
+    }
+    Ok(filter)
+}
+
 /// The exchange whose id is, or begins with, `id`.
 fn named(reader: &Reader, id: &str) -> Result<Uuid, Failure> {
     let found = reader.named(id).map_err(|error| failed(&error))?;
     found.ok_or_else(|| {
-        Failure::problem(format!("no exchange, or more than one, has an id that begins with `{id}`"))
-            .hint("`lingate logs list` shows ids; a reply's id is in its header `x-lingate-id`")
+        Failure::problem(format!(
+            "no exchange, or more than one, has an id that begins with `{id}`"
+        ))
+        .hint("`lingate logs list` shows ids; a reply's id is in its header `x-lingate-id`")
     })
 }

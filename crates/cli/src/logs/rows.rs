@@ -4,9 +4,19 @@ use jiff::Timestamp;
 use lingate_price::MicroUsd;
 use lingate_store::{End, Exchange};
 
+use crate::output;
+
 /// What the columns are called.
 pub(super) const HEAD: [&str; 9] = [
-    "id", "time", "end", "model", "served by", "in", "out", "cost", "ms",
+    "id",
+    "time",
+    "end",
+    "model",
+    "served by",
+    "in",
+    "out",
+    "cost",
+    "ms",
 ];
 
 /// One exchange as the cells of a row.
@@ -30,14 +40,16 @@ pub(super) fn row(exchange: &Exchange) -> [String; 9] {
 /// The same as one line, for what is written as it comes.
 pub(super) fn line(exchange: &Exchange) -> String {
     let [id, time, end, model, served, input, output, cost, ms] = row(exchange);
-    let mut line = format!("{time}  {id}  {end:>4}  {model} -> {served}  {input} in, {output} out, {cost}, {ms} ms");
+    let mut line = format!(
+        "{time}  {id}  {end:>4}  {model} -> {served}  {input} in, {output} out, {cost}, {ms} ms"
+    );
     if !exchange.quirks.is_empty() {
         line.push_str(&format!("  [{}]", exchange.quirks.join(" ")));
     }
     if let Some(error) = &exchange.error {
         line.push_str(&format!("  {error}"));
     }
-    line
+    output::plain(&line).into_owned()
 }
 
 /// Provider and model that served.
@@ -61,7 +73,10 @@ pub(super) fn end(exchange: &Exchange) -> String {
 /// An amount, or that nobody knows it.
 pub(super) fn cost(micro_usd: Option<i64>) -> String {
     let amount = micro_usd.and_then(|micro| u64::try_from(micro).ok());
-    amount.map_or_else(|| "unpriced".to_owned(), |micro| format!("${}", MicroUsd(micro).decimal()))
+    amount.map_or_else(
+        || "unpriced".to_owned(),
+        |micro| format!("${}", MicroUsd(micro).decimal()),
+    )
 }
 
 /// A count, or that it was not told.

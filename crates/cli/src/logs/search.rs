@@ -26,6 +26,7 @@ pub(super) fn run(args: &LogsSearch, environment: &dyn Environment) -> Result<Ex
             skip: 0,
         },
     };
+    #[expect(clippy::disallowed_methods, reason = "a search has real time")]
     let began = Instant::now();
     let patience = Duration::from_secs(args.timeout);
     let mut expired = || began.elapsed() > patience;
@@ -38,7 +39,11 @@ pub(super) fn run(args: &LogsSearch, environment: &dyn Environment) -> Result<Ex
         for found in &hits.items {
             output::line(&rows::line(&found.exchange))?;
             if let Some(kind) = found.kind {
-                output::line(&format!("    {}: {}", kind.name(), plain(&found.excerpt)))?;
+                output::line(&format!(
+                    "    {}: {}",
+                    kind.name(),
+                    output::plain(&found.excerpt)
+                ))?;
             }
         }
     }
@@ -53,11 +58,4 @@ pub(super) fn run(args: &LogsSearch, environment: &dyn Environment) -> Result<Ex
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
-}
-
-/// Without what a terminal would obey.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .collect()
 }

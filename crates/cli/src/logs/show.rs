@@ -32,8 +32,10 @@ fn body(reader: &Reader, id: uuid::Uuid, kind: &str, attempt: Option<u16>) -> Re
     };
     match found.map_err(|error| failed(&error))? {
         Some(body) => output::write_bytes(&body.bytes),
-        None => Err(Failure::problem(format!("exchange `{id}` has no {kind} that was kept"))
-            .hint("`record.bodies` says which are kept, `record.keep_days` for how long")),
+        None => Err(
+            Failure::problem(format!("exchange `{id}` has no {kind} that was kept"))
+                .hint("`record.bodies` says which are kept, `record.keep_days` for how long"),
+        ),
     }
 }
 
@@ -113,11 +115,8 @@ impl Out {
     /// A line, unless there is nothing to say.
     fn field(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
-            let value: String = value
-                .chars()
-                .map(|char| if char.is_control() { ' ' } else { char })
-                .collect();
-            self.0.push_str(&format!("{name:16}{value}\n"));
+            self.0
+                .push_str(&format!("{name:16}{}\n", output::plain(value)));
         }
     }
 

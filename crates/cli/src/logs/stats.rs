@@ -3,7 +3,7 @@
 use lingate_config::Environment;
 use lingate_store::{Group, GroupBy, Stats};
 
-use super::{failed, filter, open, rows};
+use super::{failed, open, rows, without_texts};
 use crate::args::{LogsStats, StatsBy};
 use crate::failure::Failure;
 use crate::output;
@@ -21,7 +21,7 @@ const HEAD: [&str; 8] = [
 ];
 
 pub(super) fn run(args: &LogsStats, environment: &dyn Environment) -> Result<(), Failure> {
-    let filter = filter(&args.filter)?;
+    let filter = without_texts(&args.filter, "logs stats")?;
     let reader = open(&args.file, environment)?;
     let stats = reader
         .stats(&filter, by(args.by), 0, args.limit)

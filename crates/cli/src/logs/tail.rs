@@ -1,12 +1,11 @@
 //! `lingate logs tail`: exchanges as they end.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use lingate_config::Environment;
-use lingate_store::{MAX_PAGE, Page};
+use lingate_store::{Exchange, Filter, MAX_PAGE, Reader};
 
-use super::{failed, filter, open, rows};
+use super::{failed, open, rows, without_texts};
 use crate::args::LogsTail;
 use crate::failure::Failure;
 use crate::output;
@@ -16,30 +15,30 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// Runs until it is interrupted, or its reader is gone.
 pub(super) fn run(args: &LogsTail, environment: &dyn Environment) -> Result<(), Failure> {
-    let filter = filter(&args.filter)?;
+    let filter = without_texts(&args.filter, "logs tail")?;
     let reader = open(&args.file, environment)?;
     let mut seen = reader.last_closed().map_err(|error| failed(&error))?;
     loop {
-        let mut ended = reader.tail(seen, MAX_PAGE).map_err(|error| failed(&error))?;
-        if let Some(last) = ended.last() {
-            seen = last.closed;
-        }
-        if !ended.is_empty() && !filter.terms.is_empty() {
-            let page = Page {
-                limit: MAX_PAGE,
-                ..Page::default()
-            };
-            let fitting = reader.list(&filter, page).map_err(|error| failed(&error))?;
-            let fitting: HashSet<_> = fitting.items.iter().map(|item| item.id).collect();
-            ended.retain(|exchange| fitting.contains(&exchange.id));
-        }
-        for exchange in &ended {
+        for exchange in ended(&reader, &filter, &mut seen)? {
             if args.format.json {
                 output::json_lines([exchange])?;
             } else {
-                output::line(&rows::line(exchange))?;
+                output::line(&rows::line(&exchange))?;
             }
         }
         std::thread::sleep(EVERY);
     }
+}
+
+/// What fits of what has ended since; a page at most.
+fn ended(reader: &Reader, filter: &Filter, seen: &mut i64) -> Result<Vec<Exchange>, Failure> {
+    let last = reader.last_closed().map_err(|error| failed(&error))?;
+    let ended = reader
+        .tail(filter, *seen, last, MAX_PAGE)
+        .map_err(|error| failed(&error))?;
+    *seen = match ended.last() {
+        Some(exchange) if ended.len() == MAX_PAGE => exchange.closed,
+        _ => last,
+    };
+    Ok(ended)
 }

@@ -101,12 +101,18 @@ fn the_record_is_there_whatever_became_of_the_gateway() {
         "a needle in the hay"
     );
     let found = fine(user.run(&["logs", "search", "needle in"]));
-    assert!(found.contains(&first) && !found.contains(&second), "{found}");
+    assert!(
+        found.contains(&first) && !found.contains(&second),
+        "{found}"
+    );
     let nothing = user.run(&["logs", "search", "no such words"]);
     assert_eq!((nothing.code, nothing.stdout.as_str()), (1, ""));
     let sums = fine(user.run(&["cost", "model", "--json"]));
     let sums: Value = serde_json::from_str(sums.trim()).unwrap();
-    assert_eq!((&sums["group"], &sums["exchanges"]), (&json!("demo"), &json!(2)));
+    assert_eq!(
+        (&sums["group"], &sums["exchanges"]),
+        (&json!("demo"), &json!(2))
+    );
     let pruned = fine(user.run(&["logs", "prune", "--days", "0", "--json"]));
     assert!(pruned.starts_with("{\"rows\":2,"), "{pruned}");
     assert_eq!(listed(&user, &[], 0).len(), 0);
@@ -117,19 +123,49 @@ fn what_is_wrong_says_so() {
     let user = User::new();
     let none = user.run(&["logs", "list"]);
     assert_eq!(none.code, 1, "{none:?}");
-    assert!(none.stderr.contains("nothing has been recorded in"), "{none:?}");
+    assert!(
+        none.stderr.contains("nothing has been recorded in"),
+        "{none:?}"
+    );
     let gateway = user.serve(&[]);
     ask(gateway.address(), "demo", "hello");
     listed(&user, &[], 1);
+    let no_bodies = "looks at no bodies";
     for (args, expected) in [
-        (["logs", "list", "staus:200"], "status"),
-        (["logs", "list", "status:often"], "status"),
-        (["logs", "show", "0000"], "no exchange, or more than one"),
+        (&["logs", "list", "staus:200"][..], "status"),
+        (&["logs", "list", "status:often"], "status"),
+        (&["logs", "show", "0000"], "no exchange, or more than one"),
+        (&["logs", "list", "hello"], no_bodies),
+        (&["logs", "tail", "hello"], no_bodies),
+        (&["logs", "stats", "hello"], no_bodies),
+        (&["cost", "day", "hello"], no_bodies),
     ] {
-        let ran = user.run(&args);
+        let ran = user.run(args);
         assert_ne!(ran.code, 0, "{ran:?}");
         assert!(ran.stderr.contains(expected), "{ran:?}");
     }
+}
+
+#[test]
+fn no_client_writes_to_the_terminal_of_who_looks() {
+    let user = User::new();
+    let gateway = user.serve(&[]);
+    let model = "x\u{1b}]0;pwn\u{7}\nfake row";
+    ask(gateway.address(), model, "hello");
+    listed(&user, &[], 1);
+    for args in [
+        &["logs", "list"][..],
+        &["logs", "stats", "--by", "model"],
+        &["logs", "search", "hello"],
+        &["cost", "model"],
+    ] {
+        let shown = fine(user.run(args));
+        assert!(shown.contains("x ]0;pwn  fake row"), "{args:?}: {shown:?}");
+        assert!(!shown.contains(['\u{1b}', '\u{7}']), "{args:?}: {shown:?}");
+    }
+    let log = gateway.end("TERM").stderr;
+    assert!(log.contains("\\u{1b}]0;pwn\\u{7}\\nfake row"), "{log:?}");
+    assert!(!log.lines().any(|line| line.starts_with("fake")), "{log:?}");
 }
 
 #[test]
@@ -140,5 +176,8 @@ fn nothing_is_recorded_where_that_is_configured() {
     ask(gateway.address(), "demo", "hello");
     gateway.end("TERM");
     let none = user.run(&["logs", "list", "--config", file.to_str().unwrap()]);
-    assert!(none.stderr.contains("nothing has been recorded in"), "{none:?}");
+    assert!(
+        none.stderr.contains("nothing has been recorded in"),
+        "{none:?}"
+    );
 }

@@ -1,5 +1,7 @@
 //! A gateway that runs follows its configuration: by itself, on a hangup, and when `run` looks for one.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -56,6 +58,76 @@ fn a_changed_file_is_followed_and_a_bad_one_is_not() {
         ended.stderr.contains("the last good one stays in force"),
         "{ended:?}"
     );
+}
+
+/// Asks for a reply with this text, and waits until it is over.
+fn ask(address: &str, text: &str) {
+    let body = format!(
+        "{{\"model\":\"demo\",\"max_tokens\":9,\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]}}"
+    );
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(
+        connection,
+        "POST /v1/messages HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(" 200 OK"), "{answer}");
+}
+
+#[test]
+fn the_record_follows() {
+    let user = User::new();
+    let with = |provider: &str, record: &str| {
+        format!(
+            "{CONFIG}[providers.own]\nbase_url = \"http://127.0.0.1:9/v1\"\n\
+             api_key = \"{provider}\"\n[record]\n{record}\n"
+        )
+    };
+    let path = user.file("l.toml", &with("first-corp-key", ""));
+    let file = path.to_str().unwrap();
+    let gateway = user.serve(&["--config", file]);
+    // What follows is done a moment after the generation is in force.
+    let reloaded = |generation: u64, text: &str| {
+        user.file("l.toml", text);
+        signal(gateway.pid(), "HUP");
+        listed(&user, file, &|own| own["generation"] == generation);
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    reloaded(2, &with("next-corp-key", ""));
+    ask(gateway.address(), "first-corp-key or next-corp-key, word1");
+    reloaded(3, &with("next-corp-key", "bodies = \"metadata\""));
+    ask(gateway.address(), "word2");
+    reloaded(
+        4,
+        &with("next-corp-key", "bodies = \"off\"\ndir = \"~/elsewhere\""),
+    );
+    ask(gateway.address(), "word3");
+    let ended = gateway.end("TERM");
+    assert!(
+        ended
+            .stderr
+            .contains("`record.dir` is another: that needs a restart"),
+        "{ended:?}"
+    );
+
+    user.file("l.toml", &with("next-corp-key", ""));
+    let found = |text: &str| user.run(&["logs", "search", text, "--config", file]).stdout;
+    assert!(
+        found("word1").contains("************** or *************, word1"),
+        "{}",
+        found("word1")
+    );
+    for text in ["corp-key", "word2", "word3"] {
+        assert_eq!(found(text), "", "{text}");
+    }
+    let rows = user
+        .run(&["logs", "list", "--json", "--config", file])
+        .stdout;
+    assert_eq!(rows.lines().count(), 2, "{rows}");
 }
 
 #[test]

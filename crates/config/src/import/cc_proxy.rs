@@ -46,6 +46,7 @@ pub(super) fn read(mut root: Section, draft: &mut Draft) {
         let found = Found {
             name: &name,
             url: &url,
+            url_place: &url_place,
             wire: Some(wire),
             key: token.as_deref().map(|token| (token, key_place)),
         };

@@ -139,6 +139,7 @@ fn claude(name: &str, mut env: Section, is_current: bool, draft: &mut Draft) {
     let found = Found {
         name,
         url: &url,
+        url_place: &place,
         wire: Some(Wire::Anthropic),
         key: key.as_deref().map(|key| (key, key_place)),
     };

@@ -85,6 +85,7 @@ fn provider(provider: &mut Section, name: &str, draft: &mut Draft) -> Option<Str
     let found = Found {
         name,
         url: &url,
+        url_place: &url_place,
         wire,
         key: key.as_deref().map(|key| (key, key_place)),
     };

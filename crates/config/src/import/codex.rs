@@ -33,6 +33,7 @@ pub(super) fn read(
     let found = Found {
         name,
         url,
+        url_place: &place,
         wire: Some(wire),
         key: key.as_deref().map(|key| (key, key_place)),
     };

@@ -13,6 +13,12 @@ use crate::url::BaseUrl;
 
 /// Of an address that cannot be used; it is not shown, because it may hold a password.
 pub(super) const NO_URL: &str = "is not an `https://` or `http://` address without a password";
+/// Of an address with more behind `?` than is known to be harmless.
+pub(super) const CUT: &str = "what stands behind `?` in the address is left out, for it may be a key: keys go into `api_key`, anything else into `headers`";
+/// Parameters of a query that hold a key.
+const KEY_PARAMETERS: [&str; 5] = ["key", "api_key", "api-key", "token", "access_token"];
+/// The one parameter that is known to hold none: Azure's version of an API.
+const KEPT_PARAMETER: &str = "api-version";
 
 /// A configuration in the making. Values in `extra` are TOML already.
 #[derive(Default)]
@@ -55,10 +61,44 @@ pub(super) struct Found<'a> {
     /// What it is called there.
     pub(super) name: &'a str,
     pub(super) url: &'a str,
+    /// Where that stands.
+    pub(super) url_place: &'a str,
     /// What is spoken there, if the source says so.
     pub(super) wire: Option<Wire>,
     /// Its key, and where that stands.
     pub(super) key: Option<(&'a str, String)>,
+}
+
+/// An address as it may stand in a configuration.
+pub(super) struct Address<'a> {
+    pub(super) url: String,
+    /// A key out of its query.
+    key: Option<&'a str>,
+    /// Whether something of the query is left out.
+    pub(super) is_cut: bool,
+}
+
+impl<'a> Address<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        let (url, query) = text.split_once('?').unwrap_or((text, ""));
+        let mut address = Self {
+            url: url.to_owned(),
+            key: None,
+            is_cut: false,
+        };
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            if name == KEPT_PARAMETER {
+                address.url = format!("{url}?{parameter}");
+                continue;
+            }
+            address.is_cut = true;
+            if KEY_PARAMETERS.contains(&name) && !value.is_empty() {
+                address.key = Some(value);
+            }
+        }
+        address
+    }
 }
 
 impl Draft {
@@ -71,7 +111,11 @@ impl Draft {
 
     /// Adds a provider at a URL, or finds the one that is there already; its id. None if the URL is none.
     pub(super) fn provider_at(&mut self, found: &Found<'_>) -> Option<String> {
-        let base = BaseUrl::parse(found.url).ok()?;
+        let address = Address::of(found.url);
+        let base = BaseUrl::parse(&address.url).ok()?;
+        if address.is_cut {
+            self.note(found.url_place.to_owned(), CUT);
+        }
         let wire = found
             .wire
             .or_else(|| base.wire_in_path())
@@ -89,7 +133,7 @@ impl Draft {
         let same = |provider: &&DraftProvider| match preset {
             Some(preset) => provider.is_of(preset),
             None => {
-                provider.base_url.as_deref() == Some(found.url) && provider.speaks == Some(wire)
+                provider.base_url.as_deref() == Some(&address.url) && provider.speaks == Some(wire)
             }
         };
         let known = self
@@ -103,7 +147,7 @@ impl Draft {
                 preset: preset
                     .map(|preset| preset.name.clone())
                     .filter(|name| *name != id),
-                base_url: preset.is_none().then(|| found.url.to_owned()),
+                base_url: preset.is_none().then(|| address.url.clone()),
                 speaks: preset.is_none().then_some(wire),
                 keys: Vec::new(),
                 extra: Vec::new(),
@@ -112,10 +156,11 @@ impl Draft {
             id
         });
         // A server of one's own has no key; what stands there is there because something had to.
-        if let Some((key, place)) = &found.key
+        let in_query = address.key.map(|key| (key, found.url_place.to_owned()));
+        if let Some((key, place)) = found.key.clone().or(in_query)
             && preset.is_none_or(|preset| !preset.local)
         {
-            self.add_key(&id, preset, key, place.clone());
+            self.add_key(&id, preset, key, place);
         }
         Some(id)
     }

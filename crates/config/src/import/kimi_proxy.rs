@@ -3,7 +3,7 @@
 //! Its variables are ours where they name keys, projects and options of a preset; the models of the same name are
 //! variants, served by a strategy.
 
-use super::draft::{Draft, Found};
+use super::draft::{Address, CUT, Draft, Found};
 use super::render::{inline, quoted};
 use super::section::Section;
 use super::{ImportError, Source, dotenv, yaml};
@@ -125,13 +125,15 @@ fn environment(file: &str, variables: &[(String, String)], draft: &mut Draft) {
             .strip_suffix("_API_KEY")
             .map(|stem| format!("{stem}_BASE_URL"));
         let url = base.as_deref().and_then(of);
-        used.extend(base.clone());
+        let url_place = place(base.as_deref().unwrap_or_default());
+        used.extend(base);
         let key = (key, place(variable));
         let id = match url {
             Some(url) => {
                 let found = Found {
                     name: &preset.name,
                     url,
+                    url_place: &url_place,
                     wire: None,
                     key: Some(key),
                 };
@@ -169,15 +171,21 @@ fn environment(file: &str, variables: &[(String, String)], draft: &mut Draft) {
             entry.set("model_suffix", quoted(&suffix));
         }
         used.extend(preset.options.iter().map(|(name, _)| name.to_owned()));
+        let mut cut = Vec::new();
         for (wire, variable) in &preset.endpoint_env {
             let wire = lingate_wire::Wire::from(*wire);
             if let Some(url) = of(variable)
                 && wire == lingate_wire::Wire::Chat
             {
-                entry.base_url = Some(url.to_owned());
+                let address = Address::of(url);
+                cut.extend(address.is_cut.then(|| place(variable)));
+                entry.base_url = Some(address.url);
                 entry.speaks = Some(wire);
             }
             used.push(variable.clone());
+        }
+        for place in cut {
+            draft.note(place, CUT);
         }
     }
     let why = "replies are streamed as they come";
@@ -264,6 +272,7 @@ fn provider(
     let credential = config
         .text("credentials")
         .or_else(|| config.text("credentialsPath"));
+    let url_place = config.place("baseUrl");
     let url = config
         .text("endpointOverride")
         .or_else(|| config.text("baseUrl"));
@@ -276,6 +285,7 @@ fn provider(
             let found = Found {
                 name,
                 url: &url,
+                url_place: &url_place,
                 wire: None,
                 key,
             };

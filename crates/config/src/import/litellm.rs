@@ -55,6 +55,7 @@ fn deployment(params: &mut Section, draft: &mut Draft) -> Option<(String, String
         let found = Found {
             name: "",
             url: &base,
+            url_place: &base_place,
             wire,
             key,
         };

@@ -94,6 +94,7 @@ fn backend(section: &mut Section, name: String, draft: &mut Draft) -> Option<Bac
     let found = Found {
         name: &name,
         url: &url,
+        url_place: &url_place,
         wire: Some(wire),
         key: key.as_deref().map(|key| (key, key_place)),
     };

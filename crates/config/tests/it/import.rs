@@ -279,6 +279,48 @@ fn cc_switch() {
     );
 }
 
+/// A key in the query of an address is moved like any other, and nothing of a query stays that may be one.
+#[test]
+fn keys_in_addresses() {
+    let check = |address: &str, expected: &str, keys: &[&str]| {
+        let json = format!(
+            r#"{{"backends": [{{"name": "own", "base_url": "{address}", "enabled": true}}]}}"#
+        );
+        let sources = [("config.json", json.as_str())];
+        let text = shown(Format::CcProxy, &sources, &[]);
+        assert!(
+            text.contains(&format!("base_url = \"{expected}\"\n")),
+            "{text}"
+        );
+        let found = imported(Format::CcProxy, &sources);
+        let moved: Vec<&str> = found.secrets.iter().map(|own| own.value.expose()).collect();
+        assert_eq!(moved, keys, "{address}");
+        assert_eq!(text.contains("${OWN_API_KEY}"), !keys.is_empty(), "{text}");
+        let place = "config.json: backends[0].base_url";
+        let notes = found.notes.iter().filter(|note| note.place == place);
+        let is_cut = address.contains(SECRET) || !keys.is_empty();
+        assert_eq!(notes.count(), usize::from(is_cut), "{text}");
+    };
+    let host = "https://h.example/v1";
+    check(host, host, &[]);
+    check(&format!("{host}?key=SECRET-1"), host, &["SECRET-1"]);
+    check(&format!("{host}?alt=SECRET"), host, &[]);
+    check(&format!("{host}?SECRET"), host, &[]);
+    let versioned = format!("{host}?api-version=2026-01-01");
+    check(&versioned, &versioned, &[]);
+    check(
+        &format!("{versioned}&token=SECRET-2"),
+        &versioned,
+        &["SECRET-2"],
+    );
+
+    let json = r#"{"Providers": [{"name": "gemini", "models": ["m"],
+        "transformer": {"use": ["gemini"]},
+        "api_base_url": "https://generativelanguage.googleapis.com/v1beta/models/?key=SECRET-g"}]}"#;
+    let text = shown(Format::ClaudeCodeRouter, &[("config.json", json)], &[]);
+    assert!(text.contains("api_key = \"${GEMINI_API_KEY}\""), "{text}");
+}
+
 #[test]
 fn what_is_no_such_file() {
     let check = |format, name: &str, text: &str, expected: &str| {

@@ -122,26 +122,27 @@ pub(crate) async fn run(
     let shown = (shared.clients.shown_key(upstream.provider, credential)).await?;
     let own = shown.as_ref().map(|key| upstream.showing(key));
     let upstream = own.as_ref().unwrap_or(upstream);
-    let blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
-    let told = |failure| Failed::from(blame.told(failure));
-    let again = own.is_some().then(|| body.clone());
+    let mut blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
+    let again = shown.as_ref().map(|shown| (shown, body.clone()));
     let mut response = send(shared, asked, upstream, lane, body, draft)
         .await
-        .map_err(told)?;
-    if let Some(body) = again
+        .map_err(|failure| blame.told(failure))?;
+    if let Some((refused, body)) = again
         && response.status() == StatusCode::UNAUTHORIZED
-        && (shared.clients.key_refused(upstream.provider, credential)).await
+        && (shared
+            .clients
+            .key_refused(upstream.provider, credential, refused))
+        .await
+        && let Some(key) = (shared.clients.shown_key(upstream.provider, credential)).await?
     {
-        // Tokens are withdrawn before their time: one more, made anew. The reply's texts are masked as before, in which the
-        // new one cannot stand yet.
-        let shown = (shared.clients.shown_key(upstream.provider, credential)).await?;
-        if let Some(key) = &shown {
-            let upstream = upstream.showing(key);
-            response = send(shared, asked, &upstream, lane, body, draft)
-                .await
-                .map_err(told)?;
-        }
+        // Tokens are withdrawn before their time: one more, made anew.
+        let upstream = upstream.showing(&key);
+        blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
+        response = send(shared, asked, &upstream, lane, body, draft)
+            .await
+            .map_err(|failure| blame.told(failure))?;
     }
+    let told = |failure| Failed::from(blame.told(failure));
     let tape =
         draft.gather(|gathered| gathered.answered(response.status().as_u16(), response.headers()));
     response.body_mut().recorded(tape.flatten());

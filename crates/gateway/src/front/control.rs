@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, StreamBody};
 use hyper::body::Frame;
-use lingate_store::Recorder;
+use lingate_store::State;
 use lingate_wire::turn::{Failure, FailureKind};
-use serde_json::json;
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 
@@ -104,10 +104,16 @@ pub(crate) fn health(generations: &Generations) -> Response<Body> {
         "sessions": *control.leases.borrow(),
         "active": process.metrics.in_flight.get(),
         "waiting": process.queues.n_waiting(),
-        "record": process.books.recorder.as_ref().map(Recorder::state),
+        "record": process.books.recorder.as_ref().map(|recorder| record(recorder.state())),
         "exchanges": control.exchanges.load(Ordering::Relaxed),
     });
     respond::json(StatusCode::OK, body.to_string())
+}
+
+/// How the record is doing, for whoever asks: what is wrong with it may name a path, and is in the log.
+fn record(state: State) -> Value {
+    let degraded = state.degraded.map(|_| "it cannot be written".to_owned());
+    json!(State { degraded, ..state })
 }
 
 /// `GET /readyz`: whether it takes on new sessions.
@@ -184,5 +190,29 @@ impl Drop for Lease {
             .control
             .leases
             .send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_names_no_path() {
+        let mut state = State {
+            degraded: None,
+            queued_rows: 1,
+            queued_bytes: 2,
+            counts: lingate_store::Counts::default(),
+        };
+        let shown = record(state.clone());
+        assert_eq!(
+            (&shown["degraded"], &shown["queued_rows"]),
+            (&Value::Null, &json!(1))
+        );
+        state.degraded = Some("/home/somebody/record.db: no space left".to_owned());
+        let shown = record(state).to_string();
+        assert!(shown.contains("it cannot be written"), "{shown}");
+        assert!(!shown.contains("somebody"), "{shown}");
     }
 }

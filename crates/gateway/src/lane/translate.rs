@@ -115,7 +115,9 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
     // A reply with other names of tools is written anew from the start.
     let options = asked.reply_options();
-    let is_written_alike = options.framing == Framing::Sse && options.calls == CallStyle::Tools;
+    // Functions that went out as tools come back as calls of tools.
+    let is_called_alike = options.calls == CallStyle::Tools || is_untouched;
+    let is_written_alike = options.framing == Framing::Sse && is_called_alike;
     let is_copied = is_same_wire && is_written_alike;
     if is_copied && policed.stages.is_empty() && !state.has_renamed_tools() {
         chain = chain.echoing(echo(asked, is_untouched));

@@ -291,7 +291,7 @@ impl Draft {
 
     /// What the attempt in flight has used so far.
     pub(crate) fn used(&self, usage: &Usage) {
-        self.details().usage = *usage;
+        self.details().usage = usage.believable();
     }
 
     /// An attempt's reply is complete, and another attempt continues it for the reason given. What it used counts.
@@ -390,7 +390,7 @@ impl Draft {
     /// What the reply amounted to.
     pub(crate) fn tally(&self, tally: &Tally) {
         let mut details = self.details();
-        details.usage = tally.usage;
+        details.usage = tally.usage.believable();
         details.summary.stop = tally.stop.or(details.summary.stop);
         if !tally.said.preview.is_empty() || !tally.said.tools.is_empty() {
             details.summary.said = tally.said.clone();

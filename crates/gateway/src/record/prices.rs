@@ -8,7 +8,7 @@ use http::{Method, Request, Uri};
 use lingate_config::presets;
 use lingate_price::{Names, Table, read};
 
-use crate::generations::Generations;
+use crate::generations::{Generations, InForce};
 use crate::shared::Shared;
 use crate::upstream::body::{UpstreamBody, chain_of};
 use crate::upstream::client::Way;
@@ -25,42 +25,60 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Most bytes of a table.
 const CAP: usize = 32 * 1024 * 1024;
 
-/// Keeps the prices up to date, and with the configuration, until the gateway ends. A table that cannot be read leaves the
-/// one before in use.
+/// Keeps the prices up to date, and with the configuration, until the gateway is stopping. A table that cannot be read
+/// leaves the one before in use.
 pub(crate) async fn keep(generations: Arc<Generations>) {
     let stopping = generations.process.stopping.clone();
+    tokio::select! {
+        () = stopping.cancelled() => {}
+        () = follow(&generations) => {}
+    }
+}
+
+async fn follow(generations: &Generations) {
+    let process = &generations.process;
     let mut told = generations.told();
-    let mut used = None;
+    let mut has_table = false;
     loop {
-        let shared = generations.current();
-        let source = shared.config.record.prices.clone();
+        let source = told.borrow_and_update().config.record.prices.clone();
         let mut pause = EVERY;
         if let Some(source) = &source {
-            match load(&shared, source).await {
+            match load(&generations.current(), source).await {
                 Ok(table) => {
                     tracing::info!(models = table.len(), "prices are from {}", table.version);
                     let n_models = i64::try_from(table.len()).unwrap_or(i64::MAX);
-                    shared.books.set_table(Some(table));
-                    shared.metrics.price_models.set(n_models);
-                    used = Some(source.clone());
+                    process.books.set_table(Some(table));
+                    process.metrics.price_models.set(n_models);
+                    has_table = true;
                 }
                 Err(why) => {
+                    let place = place(source);
                     tracing::warn!(
-                        "`record.prices` {source}: {why}; the prices known before stay in use"
+                        "`record.prices` {place}: {why}; the prices known before stay in use"
                     );
                     pause = AGAIN;
                 }
             }
-        } else if used.take().is_some() {
-            shared.books.set_table(None);
-            shared.metrics.price_models.set(0);
+        } else if std::mem::take(&mut has_table) {
+            process.books.set_table(None);
+            process.metrics.price_models.set(0);
         }
-        drop(shared);
+        // Other changes of the configuration are none of the prices.
+        let is_other = |now: &InForce| now.config.record.prices != source;
         tokio::select! {
-            () = stopping.cancelled() => return,
-            changed = told.changed() => if changed.is_err() { return },
+            changed = told.wait_for(is_other) => if changed.is_err() { return },
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// A source as it may be told: an address without its query and a password, which may be keys.
+fn place(source: &str) -> String {
+    match source.parse::<Uri>() {
+        Ok(uri) if uri.scheme().is_some() => {
+            format!("{}{}", uri.host().unwrap_or_default(), uri.path())
+        }
+        _ => source.to_owned(),
     }
 }
 
@@ -77,8 +95,8 @@ async fn load(shared: &Shared, source: &str) -> Result<Table, String> {
         }
     };
     // A large table takes long enough to be in the way of requests.
-    let source = source.to_owned();
-    let read = tokio::task::spawn_blocking(move || read(&text, &names(), &source));
+    let place = place(source);
+    let read = tokio::task::spawn_blocking(move || read(&text, &names(), &place));
     let table = read.await.map_err(|error| error.to_string())?;
     table.map_err(|error| error.to_string())
 }
@@ -109,4 +127,22 @@ fn names() -> Names {
         names.map(|name| (name.clone(), preset.name.clone()))
     });
     Names(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_told_without_keys() {
+        let check = |source: &str, expected: &str| assert_eq!(place(source), expected);
+        check("https://h.example/t.json", "h.example/t.json");
+        check(
+            "https://u:SECRET@h.example:8443/t.json?token=SECRET",
+            "h.example/t.json",
+        );
+        check("http://h.example?SECRET", "h.example/");
+        check("/etc/lingate/prices.json", "/etc/lingate/prices.json");
+        check("prices.json", "prices.json");
+    }
 }

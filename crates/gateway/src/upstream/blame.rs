@@ -94,15 +94,21 @@ impl Blame {
                 self.0.provider, failure.message
             );
         }
+        failure.message = self.without_secrets(failure.message);
+        failure
+    }
+
+    /// An upstream's words as they may be told.
+    pub(crate) fn without_secrets(&self, mut words: String) -> String {
         for secret in &self.0.secrets {
-            if failure.message.contains(secret.as_str()) {
-                failure.message = failure.message.replace(secret.as_str(), MASK);
+            if words.contains(secret.as_str()) {
+                words = words.replace(secret.as_str(), MASK);
             }
         }
-        if failure.message.contains(REDACTIONS) {
-            failure.message = self.without_remains(&failure.message);
+        if words.contains(REDACTIONS) {
+            words = self.without_remains(&words);
         }
-        failure
+        words
     }
 
     /// Hosts that redact a key themselves leave its ends: a word that begins like a key of ours and has something cut out of

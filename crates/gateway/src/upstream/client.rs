@@ -154,10 +154,17 @@ impl Clients {
         self.tokens.shown(client, provider, key).await
     }
 
-    /// A provider refused what was shown in place of `key`: whether another token is worth a try.
-    pub(crate) async fn key_refused(&self, provider: &Provider, key: Option<&KeyRef>) -> bool {
+    /// A provider refused what was `shown` in place of `key`: whether another token is worth a try.
+    pub(crate) async fn key_refused(
+        &self,
+        provider: &Provider,
+        key: Option<&KeyRef>,
+        shown: &KeyRef,
+    ) -> bool {
         match key {
-            Some(key) if provider.auth == Auth::Gcp => self.tokens.refused(key).await,
+            Some(key) if provider.auth == Auth::Gcp => {
+                self.tokens.refused(key, &shown.secret).await
+            }
             _ => false,
         }
     }

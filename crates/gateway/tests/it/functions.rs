@@ -22,7 +22,8 @@ fn agent(request: &Received) -> Answer {
 }
 
 #[tokio::test]
-async fn a_whole_loop_before_every_wire() {
+async fn a_whole_loop_before_every_foreign_wire() {
+    // A provider of their own wire gets the request as it is, and answers for itself.
     for upstream in [Wire::Anthropic, Wire::Responses, Wire::Gemini] {
         for is_stream in [false, true] {
             let cell = Cell {

@@ -236,6 +236,27 @@ async fn probes_find_what_is_wrong_before_a_request_does() {
     .await;
 }
 
+/// Five failures open a breaker; one probe with five keys is one of them.
+#[tokio::test]
+async fn a_probe_with_many_keys_is_one_failure() {
+    let down = |_: &str| Answer::json(500, &json!({"error": {"message": "down"}}));
+    let first = Upstream::start(script(down)).await;
+    let second = Upstream::start(script(models)).await;
+    let keys = r#""sk-key-1", "sk-key-2", "sk-key-3", "sk-key-4", "sk-key-5""#;
+    let config = two(&first, &second, "").replace(r#""sk-bad-key", "sk-good-key""#, keys);
+    let lingate = Lingate::start(&config).await;
+    for _ in 0..4 {
+        let (status, own) = act(&lingate, "first/probe").await;
+        assert_eq!(
+            (status, own["probes"].as_array().map(Vec::len)),
+            (200, Some(5))
+        );
+        let target = &told(&lingate, "first").await["targets"][0];
+        assert_ne!(target["state"], "out", "{target}");
+    }
+    assert_eq!(serves(&lingate).await, "first");
+}
+
 #[tokio::test]
 async fn what_says_nothing_of_requests_changes_nothing() {
     probed(

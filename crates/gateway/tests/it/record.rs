@@ -433,3 +433,24 @@ async fn what_a_client_calls_things_has_a_measure() {
     assert_eq!(rows[0].model, "");
     assert_eq!(rows[1].session.as_ref().map(String::len), Some(64));
 }
+
+/// A host that tells nonsense spoils no sum.
+#[tokio::test]
+async fn an_absurd_count_is_none() {
+    let absurd = |request: &Received| {
+        let usage = Usage {
+            prompt: 1 << 62,
+            cached: 0,
+            output: 7,
+        };
+        let reply = Reply::text("Hello.");
+        Reply { usage, ..reply }.answer(request)
+    };
+    let scene = Scene::start("chat", absurd).await;
+    let request = scene.lingate.post("/v1/messages", &messages(false));
+    drop(request.send().await.text().await);
+    let rows = scene.rows(1).await;
+    assert_eq!((rows[0].usage.input, rows[0].usage.output), (None, Some(7)));
+    let metrics = scene.lingate.get("/metrics").send().await.text().await;
+    assert!(!metrics.contains("46116860184"), "{metrics}");
+}

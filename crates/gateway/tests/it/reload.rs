@@ -366,6 +366,108 @@ async fn a_switched_default_stays_while_it_leads_somewhere() {
     }
 }
 
+/// Who was to be probed in an hour is probed soon when the interval is.
+#[tokio::test]
+async fn a_shorter_interval_of_probes_counts_at_once() {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let every = |interval: &str| {
+        let health = format!("health = {{ interval = \"{interval}\" }}");
+        format!("{}{health}", to("up", &upstream.url()))
+    };
+    let (lingate, text) = start(&every("1h")).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    text.write(&every("200ms"));
+    lingate.handle.reload(Trigger::Api).await;
+    let probes = upstream.wait_for(1, Duration::from_secs(20)).await;
+    assert_eq!(probes[0].method, "GET");
+}
+
+/// A table of prices is fetched when the configuration names another one, and by no other reload.
+#[tokio::test]
+async fn prices_are_fetched_when_their_source_changes() {
+    let host = Upstream::start(|_: &Received| {
+        let models = json!({"m": {"input": "1", "output": "2"}});
+        let table =
+            json!({"format": "lingate-prices/1", "as_of": "today", "providers": {"p": models}});
+        Answer::json(200, &table)
+    })
+    .await;
+    let from = |path: &str, more: &str| {
+        let prices = format!("[record]\nprices = \"{}{path}\"", host.url());
+        format!("{}\n{prices}\n{more}", to("up", &host.url()))
+    };
+    let (lingate, text) = start(&from("/one", "")).await;
+    let limit = Duration::from_secs(20);
+    host.wait_for(1, limit).await;
+    for more in ["# other", "nonsense = [", "# other", "# again"] {
+        text.write(&from("/one", more));
+        lingate.handle.reload(Trigger::File).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    text.write(&from("/two", ""));
+    lingate.handle.reload(Trigger::File).await;
+    let fetched = host.wait_for(2, limit).await;
+    let paths: Vec<&str> = fetched.iter().map(Received::path).collect();
+    assert_eq!(paths, ["/one", "/two"]);
+}
+
+/// A configuration of a file that names another one, which is saved once more just after it was read first.
+#[derive(Debug)]
+struct Growing {
+    main: PathBuf,
+    more: PathBuf,
+    is_saved: AtomicBool,
+}
+
+impl Source for Growing {
+    fn load(&self) -> Result<Loaded, Problems> {
+        let mut text = std::fs::read_to_string(&self.main).unwrap();
+        let mut files = vec![self.main.clone()];
+        if text.contains("# more") {
+            text += &std::fs::read_to_string(&self.more).unwrap();
+            files.push(self.more.clone());
+            if !self.is_saved.swap(true, Ordering::Relaxed) {
+                std::fs::write(&self.more, "# second").unwrap();
+            }
+        }
+        Ok(Loaded {
+            config: configuration(&text, &FixedEnvironment::new([]))?,
+            hash: text,
+            files,
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changes_before_it_is_watched_is_read_again() {
+    let upstream = Upstream::start(Misbehaviour::Healthy).await;
+    let directory = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (main, more) = (directory.path().join("main"), elsewhere.path().join("more"));
+    let config = to("up", &upstream.url());
+    std::fs::write(&main, &config).unwrap();
+    std::fs::write(&more, "# first").unwrap();
+    let source = Growing {
+        main: main.clone(),
+        more,
+        is_saved: AtomicBool::new(false),
+    };
+    let options = Options {
+        source: Some(Arc::new(source)),
+        config_hash: config.clone(),
+        files: vec![main.clone()],
+        ..Options::default()
+    };
+    let lingate = Lingate::start_as(&config, &[], options).await;
+    let mut in_force = lingate.handle.in_force();
+    // The watch is set up within the gateway's first moments.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    std::fs::write(&main, format!("{config}\n# more\n")).unwrap();
+    let is_newest = in_force.wait_for(|now| now.hash.ends_with("# second"));
+    let noticed = tokio::time::timeout(Duration::from_secs(20), is_newest).await;
+    assert!(noticed.is_ok(), "the second version is never read");
+}
+
 /// The files of a configuration, as an editor and Kubernetes change them.
 #[derive(Debug)]
 struct Files(PathBuf);

@@ -347,6 +347,105 @@ async fn a_refused_token_is_made_anew() {
     assert_eq!(paths, [true, false, false, false, true, false]);
 }
 
+/// Requests in flight with a token that is withdrawn are all served with the one that is made in its place.
+#[tokio::test]
+async fn a_withdrawn_token_is_made_anew_once_for_all() {
+    let google = Upstream::start(|request: &Received| {
+        let is_withdrawn = request.n > 1 && bearer(request).ends_with("SECRET-0");
+        if is_withdrawn {
+            return Answer::json(401, &chat::error("unauthenticated", "withdrawn"));
+        }
+        serve(request, 3600)
+    })
+    .await;
+    let lingate = gateway("vertex", KIMI, &google).await;
+    let body = messages(false);
+    lingate.post("/v1/messages", &body).send().await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let all = (0..8).map(|_| lingate.post("/v1/messages", &body).send());
+    for response in futures_util::future::join_all(all).await {
+        let status = response.status;
+        assert_eq!(status, 200, "{}", response.text().await);
+    }
+    let (tokens, requests) = asked(&google);
+    assert_eq!(tokens.len(), 2);
+    let refused = requests
+        .iter()
+        .filter(|own| bearer(own).ends_with("SECRET-0"));
+    assert!(refused.count() > 3, "several were in flight");
+}
+
+/// A host that repeats what it was shown: neither the first token nor the one that was made anew is told.
+#[tokio::test]
+async fn no_token_is_told() {
+    let google = Upstream::start(|request: &Received| {
+        let words = format!("{} is bad", bearer(request));
+        let error = chat::error("unauthenticated", &words);
+        match (request.method.as_str(), request.n) {
+            ("GET", _) => Answer::json(403, &error),
+            (_, 0 | 1) => serve(request, 3600),
+            _ if request.path().ends_with("/token") => serve(request, 3600),
+            _ => Answer::json(401, &error),
+        }
+    })
+    .await;
+    let health = "health = { interval = \"1h\", path = \"/status\" }\n";
+    let entry = entry(
+        "vertex",
+        &google,
+        &account(&format!("{}/token", google.url())),
+    );
+    let lingate = Lingate::start(&format!("default = \"vertex/{KIMI}\"\n{entry}{health}")).await;
+    let body = messages(false);
+    lingate.post("/v1/messages", &body).send().await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let probe = lingate.post("/api/providers/vertex/probe", &json!({}));
+    let probed = probe.send().await.text().await;
+    assert!(probed.contains("[key] is bad"), "{probed}");
+    assert!(!probed.contains("SECRET"), "{probed}");
+    let refused = lingate
+        .post("/v1/messages", &body)
+        .send()
+        .await
+        .text()
+        .await;
+    assert!(refused.contains("[key] is bad"), "{refused}");
+    assert!(!refused.contains("SECRET"), "{refused}");
+    let shown = google.requests();
+    let last = bearer(shown.last().unwrap());
+    assert!(shown.len() == 6 && !last.ends_with("SECRET-0"), "{last}");
+}
+
+/// A token server that says nothing delays one request, briefly, and no other while the old token holds.
+#[tokio::test]
+async fn a_renewal_is_not_waited_for_while_the_old_token_holds() {
+    let google = Upstream::start(|request: &Received| match request.n {
+        0 => serve(request, 6),
+        _ if request.path().ends_with("/token") => Answer::silence(),
+        _ => serve(request, 6),
+    })
+    .await;
+    let lingate = gateway("vertex", KIMI, &google).await;
+    let body = messages(false);
+    lingate.post("/v1/messages", &body).send().await;
+    tokio::time::sleep(Duration::from_millis(3100)).await;
+    let all = (0..4).map(|_| lingate.post("/v1/messages", &body).send());
+    for response in futures_util::future::join_all(all).await {
+        assert_eq!(response.status, 200);
+    }
+    let (tokens, requests) = asked(&google);
+    assert_eq!((tokens.len(), requests.len()), (2, 5));
+}
+
+/// A server that promises too much is taken at a day.
+#[tokio::test]
+async fn a_token_for_ever_is_one_for_a_day() {
+    let google = google(u64::MAX).await;
+    let lingate = gateway("vertex", KIMI, &google).await;
+    let response = lingate.post("/v1/messages", &messages(false)).send().await;
+    assert_eq!(response.status, 200);
+}
+
 /// What a client is told when there is no token: whose fault it is, and never a word of the credential.
 #[tokio::test]
 async fn failed_exchanges() {

@@ -6,6 +6,7 @@ use lingate_wire::turn::{Delta, Event, Failure, Opening, Slot, Stop, StopReason}
 
 use crate::fix::deepseek_text::DEEPSEEK_TEXT;
 use crate::fix::glm_text::GLM_TEXT;
+use crate::fix::harmony_bare_headers::HARMONY_BARE_HEADERS;
 use crate::fix::harmony_text::HARMONY_TEXT;
 use crate::fix::hermes_text::HERMES_TEXT;
 use crate::fix::kimi_k2_text::KIMI_K2_TEXT;
@@ -63,8 +64,8 @@ fn recover(failure: &Failure, target: &Target<'_>, state: &State) -> Option<Vec<
         return None;
     }
     let text = failure.generation.as_deref()?;
-    let (stage, text) = reader(text, target, state)?;
-    let events = read(stage, text)?;
+    let (stages, text) = reader(text, target, state)?;
+    let events = read(stages, text)?;
     let is_call = |event: &Event| {
         let is_tool = |block: &Opening| matches!(block, Opening::ToolUse { .. });
         matches!(event, Event::Open { block, .. } if is_tool(block))
@@ -72,14 +73,18 @@ fn recover(failure: &Failure, target: &Target<'_>, state: &State) -> Option<Vec<
     events.iter().any(is_call).then_some(events)
 }
 
-/// What reads this text. Whatever the model, hosts may have taken its markup away and left the object.
-fn reader(text: &str, target: &Target<'_>, state: &State) -> Option<(EventStage, String)> {
+/// What reads this text, in order. Whatever the model, hosts may have taken its markup away and left the object.
+fn reader(text: &str, target: &Target<'_>, state: &State) -> Option<(Vec<EventStage>, String)> {
     if let Some(marked) = marked(text) {
         let stage = text::stage(NAME, Box::new(Hermes::default()), Starts::InText, state);
-        return Some((stage, marked));
+        return Some((vec![stage], marked));
     }
     let reader = READERS.iter().find(|quirk| (quirk.applies)(target))?;
-    Some((reader.stage?(state), text.to_owned()))
+    // A generation begins behind the prompt, in which the first header may have been opened.
+    let headers = Some(HARMONY_BARE_HEADERS).filter(|quirk| (quirk.applies)(target));
+    let stages = [headers.and_then(|quirk| quirk.stage), reader.stage];
+    let stages = stages.into_iter().flatten().map(|stage| stage(state));
+    Some((stages.collect(), text.to_owned()))
 }
 
 /// Bare JSON in the tags of Hermes: one call, several, or several in `tool_calls`; perhaps in a code fence.
@@ -108,10 +113,10 @@ fn marked(text: &str) -> Option<String> {
     Some(tagged.collect())
 }
 
-/// Runs one text through a stage; `None` if it breaks there.
-fn read(mut stage: EventStage, text: String) -> Option<Vec<Event>> {
+/// Runs one text through stages; `None` if it breaks there.
+fn read(stages: Vec<EventStage>, text: String) -> Option<Vec<Event>> {
     let slot = Slot(0);
-    let reply = [
+    let mut events = vec![
         Event::Start(Default::default()),
         Event::Open {
             slot,
@@ -125,9 +130,15 @@ fn read(mut stage: EventStage, text: String) -> Option<Vec<Event>> {
         Event::Stop(Stop::new(StopReason::EndTurn)),
         Event::Done,
     ];
-    let mut sink = Sink::new();
-    for event in reply {
-        stage.on(event, &mut sink);
+    for mut stage in stages {
+        let mut sink = Sink::new();
+        for event in events {
+            stage.on(event, &mut sink);
+        }
+        if sink.take_fault().is_some() {
+            return None;
+        }
+        events = sink.items;
     }
-    sink.take_fault().is_none().then_some(sink.items)
+    Some(events)
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::filter::{Condition, Filter, Is, NumberField, Pattern, Tag, Term, WordField};
+use crate::record::unpriced;
 
 /// More different values of a field than this are not looked through one by one.
 const MAX_VALUES: usize = 2000;
@@ -235,7 +236,7 @@ fn is(state: Is) -> Clause {
         ),
         Is::Open => Clause::new("end IS NULL", Vec::new(), By::Index("exchanges_open")),
         Is::Stream => Clause::scan("stream = 1", Vec::new()),
-        Is::Unpriced => Clause::scan("cost IS NULL AND end IS NOT NULL", Vec::new()),
+        Is::Unpriced => Clause::scan(unpriced!(), Vec::new()),
     }
 }
 

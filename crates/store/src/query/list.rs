@@ -120,17 +120,31 @@ impl Reader {
         })
     }
 
-    /// What ended behind this place in the order of ending, oldest first: for those who watch. Begin with
-    /// [`Reader::last_closed`].
+    /// What fits and ended behind this place in the order of ending, up to and with that one, oldest first: for those who
+    /// watch. Places are told by [`Reader::last_closed`]. Texts of the filter are not looked at.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn tail(&self, after: i64, limit: usize) -> Result<Vec<Exchange>, Error> {
+    pub fn tail(
+        &self,
+        filter: &Filter,
+        after: i64,
+        up_to: i64,
+        limit: usize,
+    ) -> Result<Vec<Exchange>, Error> {
         let inner = self.inner();
-        let sql =
-            format!("SELECT {COLUMNS} FROM exchanges WHERE closed > ?1 ORDER BY closed LIMIT ?2");
+        let mut sql = format!(
+            "SELECT {COLUMNS} FROM exchanges INDEXED BY exchanges_closed WHERE closed > ? AND closed <= ?"
+        );
+        let mut values = vec![Value::Integer(after), Value::Integer(up_to)];
+        for clause in clauses::of(filter, &inner.connection)? {
+            sql.push_str(&format!(" AND ({})", clause.sql));
+            values.extend(clause.values);
+        }
+        sql.push_str(" ORDER BY closed LIMIT ?");
+        values.push(Value::Integer(limit.min(MAX_PAGE) as i64));
         let mut query = inner.connection.prepare_cached(&sql)?;
-        let rows = query.query_map([after, limit.min(MAX_PAGE) as i64], row::exchange)?;
+        let rows = query.query_map(params_from_iter(values), row::exchange)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

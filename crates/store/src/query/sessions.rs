@@ -32,7 +32,7 @@ pub struct Session {
     pub tokens: u64,
     /// What was priced, in millionths of a dollar.
     pub cost_micro_usd: Option<i64>,
-    /// How many exchanges nobody knows the price of.
+    /// How many exchanges used tokens that nobody knows the price of.
     pub unpriced: u64,
     /// The model last asked for.
     pub model: String,
@@ -49,7 +49,8 @@ pub struct Sessions {
     pub next: Option<Uuid>,
 }
 
-const COLUMNS: &str = "session, first_ms, last_ms, last_id, exchanges, errors, tokens, cost, unpriced, model, provider";
+const COLUMNS: &str = "session, first_ms, last_ms, last_id, exchanges, errors,
+  CAST(tokens AS INTEGER), CAST(cost AS INTEGER), unpriced, model, provider";
 
 impl Reader {
     /// Conversations, the one last used first.

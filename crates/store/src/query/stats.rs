@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::filter::Filter;
+use crate::record::unpriced;
 
 use super::clauses;
 use super::list::MAX_PAGE;
@@ -107,7 +108,7 @@ pub struct Group {
     pub usage: Usage,
     /// What was priced, in millionths of a dollar.
     pub cost_micro_usd: i64,
-    /// How many exchanges nobody knows the price of.
+    /// How many exchanges used tokens that nobody knows the price of.
     pub unpriced: u64,
     /// Times to the last byte.
     pub duration: Times,
@@ -132,7 +133,7 @@ impl Times {
     }
 
     fn add(&mut self, more: Self) {
-        self.sum_ms += more.sum_ms;
+        self.sum_ms = self.sum_ms.saturating_add(more.sum_ms);
         self.count += more.count;
     }
 }
@@ -142,7 +143,7 @@ impl Group {
         self.exchanges += more.exchanges;
         self.errors += more.errors;
         self.usage.add(&more.usage);
-        self.cost_micro_usd += more.cost_micro_usd;
+        self.cost_micro_usd = self.cost_micro_usd.saturating_add(more.cost_micro_usd);
         self.unpriced += more.unpriced;
         self.duration.add(more.duration);
         self.ttft.add(more.ttft);
@@ -160,11 +161,47 @@ pub struct Stats {
     pub truncated: bool,
 }
 
-const SUMS: &str = "
-  count(*), sum(end IS NOT NULL AND NOT coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0)),
-  sum(input), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h), sum(output), sum(reasoning),
-  coalesce(sum(cost), 0), sum(cost IS NULL AND end IS NOT NULL), sum(duration_ms), count(duration_ms), sum(ttft_ms),
-  count(ttft_ms)";
+/// The sum of a column, without what is more than `$most`. As a fraction it cannot overflow, whatever the rows hold.
+macro_rules! sum {
+    ($column:literal, $most:literal) => {
+        concat!(
+            "CAST(sum(CASE WHEN ",
+            $column,
+            " <= ",
+            $most,
+            " THEN ",
+            $column,
+            " * 1.0 END) AS INTEGER)"
+        )
+    };
+    (tokens $column:literal) => {
+        sum!($column, "(1 << 40)")
+    };
+}
+
+const SUMS: &str = concat!(
+    "count(*), sum(end IS NOT NULL AND NOT coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0)), ",
+    sum!(tokens "input"),
+    ", ",
+    sum!(tokens "cache_read"),
+    ", ",
+    sum!(tokens "cache_write_5m"),
+    ", ",
+    sum!(tokens "cache_write_1h"),
+    ", ",
+    sum!(tokens "output"),
+    ", ",
+    sum!(tokens "reasoning"),
+    ", coalesce(",
+    sum!("cost", "(1 << 50)"),
+    ", 0), sum(",
+    unpriced!(),
+    "), ",
+    sum!("duration_ms", "(1 << 50)"),
+    ", count(duration_ms), ",
+    sum!("ttft_ms", "(1 << 50)"),
+    ", count(ttft_ms)"
+);
 
 impl Reader {
     /// Sums over the exchanges that fit, at most `limit` groups of them. `utc_offset_s` says where days begin: seconds to

@@ -6,6 +6,12 @@ use lingate_wire::turn::Usage;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+/// No exchange has more tokens of a kind: an upstream that says so is wrong, and would spoil every sum it is part of.
+pub(crate) const MOST_TOKENS: u64 = 1 << 40;
+
+/// No exchange costs more, in millionths of a dollar.
+pub(crate) const MOST_COST: i64 = 1 << 50;
+
 /// An exchange as lists show it. Serialised it is a record of the command line's `--json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Exchange {
@@ -93,6 +99,24 @@ impl Exchange {
         self.end == Some(End::Answered)
             && self.status.is_some_and(|status| status < 400)
             && self.error_kind.is_none()
+    }
+
+    /// Forgets counts that no reply can have, and a cost that is made of them or is none itself.
+    pub(crate) fn drop_implausible(&mut self) {
+        let usage = &mut self.usage;
+        let mut is_plausible = self.cost_micro_usd.is_none_or(|cost| cost <= MOST_COST);
+        for count in [
+            &mut usage.input,
+            &mut usage.cache_read,
+            &mut usage.cache_write_5m,
+            &mut usage.cache_write_1h,
+            &mut usage.output,
+            &mut usage.reasoning,
+        ] {
+            is_plausible &= count.is_none_or(|count| count <= MOST_TOKENS);
+            *count = count.filter(|count| *count <= MOST_TOKENS);
+        }
+        self.cost_micro_usd = self.cost_micro_usd.filter(|_| is_plausible);
     }
 
     /// Tokens in and out, as far as they were told.

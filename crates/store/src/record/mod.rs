@@ -8,3 +8,13 @@ pub use body::{Arrival, Body, BodyKind};
 pub use details::{Attempt, Details, Header, Hit, Mark, Price};
 pub use exchange::{End, Exchange, Kept};
 pub(crate) use exchange::{time, usage};
+
+/// The condition of rows that cost what nobody knows: those with tokens, and replies that did not tell theirs. What
+/// counted tokens, was refused or never got a reply cost nothing.
+macro_rules! unpriced {
+    () => {
+        "cost IS NULL AND (tokens IS NOT NULL OR coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0)) \
+         AND end IS NOT NULL AND path NOT LIKE '%/count_tokens' AND path NOT LIKE '%:countTokens'"
+    };
+}
+pub(crate) use unpriced;

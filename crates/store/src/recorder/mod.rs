@@ -1,5 +1,6 @@
 //! The handle through which the gateway records: never waits, never fails.
 
+mod clock;
 mod numbers;
 mod queue;
 mod state;
@@ -9,7 +10,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::options::Bodies;
+use crate::in_force::InForce;
+use crate::options::{Bodies, Settings};
 use crate::record::{Body, Details, Exchange};
 
 pub(crate) use numbers::Numbers;
@@ -24,44 +26,51 @@ pub use state::{Counts, State};
 #[derive(Clone)]
 pub struct Recorder {
     queue: Arc<Queue>,
-    bodies: Bodies,
-    fail_closed: bool,
+    in_force: Arc<InForce>,
 }
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorder")
-            .field("bodies", &self.bodies)
+            .field("bodies", &self.in_force.get().settings.bodies)
             .finish_non_exhaustive()
     }
 }
 
 impl Recorder {
-    pub(crate) fn new(queue: Arc<Queue>, bodies: Bodies, fail_closed: bool) -> Self {
-        Self {
-            queue,
-            bodies,
-            fail_closed,
-        }
+    pub(crate) fn new(queue: Arc<Queue>, in_force: Arc<InForce>) -> Self {
+        Self { queue, in_force }
+    }
+
+    /// Other settings are in force from here on, for what waits to be written too. `now` is the time.
+    pub fn change(&self, settings: Settings, now: Timestamp) {
+        self.in_force.change(settings, now);
     }
 
     /// A request was accepted. `exchange` says what is known. Whether the bodies are kept, and there even if the process
     /// dies; if not, they may be given again at the end.
     pub fn open(&self, exchange: Exchange, bodies: Vec<Body>) -> bool {
-        let bodies = match self.bodies {
-            Bodies::Full => bodies,
-            Bodies::Errors | Bodies::Metadata => Vec::new(),
+        let bodies = match self.in_force.get().settings.bodies {
+            Some(Bodies::Full) => bodies,
+            Some(Bodies::Errors | Bodies::Metadata) => Vec::new(),
+            None => return false,
         };
         self.queue.push_open(exchange, bodies)
     }
 
     /// It has ended; `exchange` says all of it once more. Bodies are those that [`Self::open`] did not keep.
-    pub fn close(&self, exchange: Exchange, details: Details, bodies: Vec<Body>) {
-        let wanted = match self.bodies {
-            Bodies::Full => true,
-            Bodies::Errors => !exchange.went_well(),
-            Bodies::Metadata => false,
+    ///
+    /// Counts of tokens that no reply can have, and a cost made of them, are not taken.
+    pub fn close(&self, mut exchange: Exchange, details: Details, bodies: Vec<Body>) {
+        let current = self.in_force.get();
+        let wanted = match current.settings.bodies {
+            Some(Bodies::Full) => true,
+            Some(Bodies::Errors) => !exchange.went_well(),
+            Some(Bodies::Metadata) => false,
+            None if current.off_since.is_some_and(|since| exchange.time < since) => false,
+            None => return,
         };
+        exchange.drop_implausible();
         let bodies = if wanted { bodies } else { Vec::new() };
         self.queue.push_close(exchange, details, bodies);
     }
@@ -69,14 +78,16 @@ impl Recorder {
     /// Which bodies are kept: what will not be need not be gathered.
     #[must_use]
     pub fn bodies(&self) -> Bodies {
-        self.bodies
+        let bodies = self.in_force.get().settings.bodies;
+        bodies.unwrap_or(Bodies::Metadata)
     }
 
     /// Why requests are to be refused, if they are: nothing can be recorded, and the settings ask for a record of
     /// everything.
     #[must_use]
     pub fn refuses(&self) -> Option<&'static str> {
-        if !self.fail_closed {
+        let current = self.in_force.get();
+        if !current.settings.fail_closed || current.settings.bodies.is_none() {
             return None;
         }
         if self.queue.is_degraded() {

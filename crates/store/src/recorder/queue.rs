@@ -1,7 +1,7 @@
 //! The bounded queue between the gateway and the writer, and what is shed when it fills up.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::options::QueueLimits;
 use crate::parts::Manifest;
 use crate::record::{Body, Details, Exchange, Kept};
 
+use super::clock::{Clock, steady};
 use super::numbers::Numbers;
 use super::state::{Counters, State};
 
@@ -102,7 +103,7 @@ pub(crate) struct Queue {
     degraded: AtomicBool,
     problem: Mutex<Option<String>>,
     rows: AtomicUsize,
-    now_ms: AtomicI64,
+    clock: Mutex<Clock>,
 }
 
 #[derive(Default)]
@@ -118,7 +119,8 @@ struct Waiting {
 }
 
 impl Queue {
-    pub(crate) fn new(limits: QueueLimits, now: Timestamp) -> Self {
+    pub(crate) fn new(limits: QueueLimits, now: Timestamp, trust_after: Duration) -> Self {
+        let clock = Clock::new(now.as_millisecond(), steady(), trust_after);
         Self {
             limits,
             waiting: Mutex::default(),
@@ -128,7 +130,7 @@ impl Queue {
             degraded: AtomicBool::new(false),
             problem: Mutex::default(),
             rows: AtomicUsize::new(0),
-            now_ms: AtomicI64::new(now.as_millisecond()),
+            clock: Mutex::new(clock),
         }
     }
 
@@ -295,13 +297,16 @@ impl Queue {
     }
 
     pub(crate) fn tick(&self, now: Timestamp) {
-        self.now_ms
-            .fetch_max(now.as_millisecond(), Ordering::Relaxed);
+        self.clock().hear(now.as_millisecond(), steady());
     }
 
-    /// The latest time anybody told, in milliseconds.
+    /// The time as it is believed, in milliseconds.
     pub(crate) fn now_ms(&self) -> i64 {
-        self.now_ms.load(Ordering::Relaxed)
+        self.clock().now_ms()
+    }
+
+    fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The record cannot be written, for this reason, or it can again.
@@ -369,7 +374,7 @@ mod tests {
 
     #[test]
     fn bodies_go_first() {
-        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH);
+        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH, Duration::ZERO);
         for number in 0..20 {
             queue.push_close(exchange(number, 200), Details::default(), body(100_000));
         }
@@ -385,7 +390,7 @@ mod tests {
 
     #[test]
     fn then_successes_are_sampled_and_errors_stay() {
-        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH);
+        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH, Duration::ZERO);
         for number in 0..90 {
             let status = if number >= 50 && number % 2 == 0 {
                 500
@@ -410,7 +415,7 @@ mod tests {
 
     #[test]
     fn numbers_are_last_and_every_loss_is_counted() {
-        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH);
+        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH, Duration::ZERO);
         for number in 0..400 {
             queue.push_close(exchange(number, 500), Details::default(), Vec::new());
         }
@@ -437,7 +442,7 @@ mod tests {
 
     #[test]
     fn what_is_being_written_counts() {
-        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH);
+        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH, Duration::ZERO);
         queue.push_close(exchange(1, 200), Details::default(), body(700_000));
         let batch = queue.take().unwrap();
         queue.push_close(exchange(2, 200), Details::default(), body(700_000));
@@ -450,7 +455,7 @@ mod tests {
 
     #[test]
     fn an_accepted_request_does_not_take_the_room_of_an_ended_one() {
-        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH);
+        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH, Duration::ZERO);
         for number in 0..200 {
             queue.push_open(exchange(number, 200), body(100_000));
         }

@@ -1,16 +1,21 @@
 //! The bodies of a group on their way into segments, and when a segment is followed by another.
 
-use rusqlite::{Connection, params};
+use std::collections::HashSet;
 
-use crate::Error;
-use crate::options::Options;
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
 use crate::place::Place;
 use crate::record::{Body, Kept};
 use crate::recorder::{Batch, Message, Queue, Stored};
 use crate::segment::Appender;
+use crate::{Error, Mask};
 
 /// A segment lasts a day at most.
 const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Of no more exchanges is remembered that their first bodies are gone.
+const MOST_LACKING: usize = 1 << 16;
 
 /// The segments of a run: the one being written, and what the database has yet to be told.
 pub(crate) struct Segments {
@@ -21,6 +26,8 @@ pub(crate) struct Segments {
     sealed: Vec<Told>,
     /// Bytes written since somebody looked whether it is too much.
     grown: u64,
+    /// Open exchanges whose first bodies are gone: their rows are to say so.
+    lacking: HashSet<Uuid>,
 }
 
 struct Current {
@@ -46,6 +53,7 @@ impl Segments {
             current: None,
             sealed: Vec::new(),
             grown: 0,
+            lacking: HashSet::new(),
         }
     }
 
@@ -56,15 +64,38 @@ impl Segments {
         batch: &mut Batch,
         place: &Place,
         connection: &Connection,
-        options: &Options,
+        mask: &Mask,
         queue: &Queue,
     ) -> Result<(), Error> {
-        let added = self.try_add(batch, place, connection, options, queue.now_ms());
+        let added = self.try_add(batch, place, connection, mask, queue.now_ms());
         if added.is_err() {
             queue.counters.failures.add(1);
             queue.counters.bodies_failed.add(self.drop_bodies(batch));
         }
+        self.mark_lacking(batch);
         added
+    }
+
+    /// A segment that has grown to this is followed by another.
+    pub(crate) fn limit(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
+    /// The rows of exchanges that end here say if the bodies of their beginning are gone.
+    fn mark_lacking(&mut self, batch: &mut Batch) {
+        if self.lacking.is_empty() {
+            return;
+        }
+        for message in &mut batch.messages {
+            if let Message::Close(closed, _) = message
+                && self.lacking.remove(&closed.exchange.id)
+            {
+                closed.exchange.kept = Kept::Row;
+            }
+        }
+        for numbers in &batch.numbers {
+            self.lacking.remove(&numbers.id);
+        }
     }
 
     fn try_add(
@@ -72,7 +103,7 @@ impl Segments {
         batch: &mut Batch,
         place: &Place,
         connection: &Connection,
-        options: &Options,
+        mask: &Mask,
         now_ms: i64,
     ) -> Result<(), Error> {
         for message in &mut batch.messages {
@@ -86,7 +117,7 @@ impl Segments {
             let mut draft = current.appender.draft();
             let put = bodies
                 .iter()
-                .try_for_each(|body| draft.add(body, session.as_deref(), &options.mask));
+                .try_for_each(|body| draft.add(body, session.as_deref(), mask));
             let manifest = put
                 .and_then(|()| draft.finish())
                 .map_err(Error::io(place.segment(number)))?;
@@ -168,9 +199,18 @@ impl Segments {
             }
             bodies.clear();
             *stored = None;
-            if let Message::Close(closed, _) = message {
-                closed.exchange.kept = Kept::Row;
-                dropped += 1;
+            match message {
+                Message::Open(exchange, ..) => {
+                    // Of those whose end is lost too nobody asks any more.
+                    if self.lacking.len() < MOST_LACKING {
+                        self.lacking.insert(exchange.id);
+                    }
+                    dropped += 1;
+                }
+                Message::Close(closed, _) => {
+                    closed.exchange.kept = Kept::Row;
+                    dropped += u64::from(!self.lacking.contains(&closed.exchange.id));
+                }
             }
         }
         dropped

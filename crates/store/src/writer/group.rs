@@ -4,9 +4,8 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use crate::Error;
-use crate::options::Options;
 use crate::recorder::{Batch, Message};
+use crate::{Error, Mask};
 
 use super::bodies::Segments;
 use super::rows::Rows;
@@ -18,10 +17,10 @@ pub(crate) fn commit(
     batch: &Batch,
     segments: &mut Segments,
     run: &mut Run,
-    options: &Options,
+    mask: &Mask,
 ) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut rows = Rows::new(&transaction, &mut run.packer, run.number, &options.mask)?;
+    let mut rows = Rows::new(&transaction, &mut run.packer, run.number, mask)?;
     let ending = ending(batch);
     for message in &batch.messages {
         match message {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::in_force::InForce;
 use crate::options::Options;
 use crate::place::Place;
 use crate::recorder::{Batch, Queue};
@@ -28,7 +29,8 @@ const GROUPS_BETWEEN: u32 = 16;
 /// What the thread owns.
 pub(crate) struct Writer {
     place: Place,
-    options: Options,
+    in_force: Arc<InForce>,
+    segment_bytes: u64,
     queue: Arc<Queue>,
     connection: Connection,
     run: Run,
@@ -42,16 +44,22 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Opens the record, closes what dead processes left open and begins a run.
-    pub(crate) fn open(place: Place, options: Options, queue: Arc<Queue>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        place: Place,
+        options: &Options,
+        in_force: Arc<InForce>,
+        queue: Arc<Queue>,
+    ) -> Result<Self, Error> {
         place.create()?;
         let mut connection = database::writer(&place)?;
         let now_ms = queue.now_ms();
         run::bury(&mut connection, &place, now_ms)?;
         let run = Run::begin(&mut connection, &place, now_ms, options.version)?;
         Ok(Self {
-            segments: Segments::new(run.number, options.segment_limit()),
+            segments: Segments::new(run.number, options.segment_bytes),
             place,
-            options,
+            in_force,
+            segment_bytes: options.segment_bytes,
             queue,
             connection,
             run,
@@ -75,7 +83,8 @@ impl Writer {
             }
             self.queue.done(&batch);
             self.groups = self.groups.wrapping_add(1);
-            let much = self.segments.grown() > self.options.keep_bytes / 50;
+            let keep_bytes = self.in_force.get().settings.keep_bytes;
+            let much = self.segments.grown() > keep_bytes / 50;
             if self.tidying || much || self.groups.is_multiple_of(GROUPS_BETWEEN) {
                 self.tidy();
             }
@@ -93,11 +102,15 @@ impl Writer {
     /// Tries until it is done, or the end comes.
     fn write(&mut self, batch: &mut Batch) {
         loop {
+            // Anew for each try: a key that is known by now is masked.
+            let settings = &self.in_force.get().settings;
+            self.segments
+                .limit(settings.segment_limit(self.segment_bytes));
             let bodies = self.segments.add(
                 batch,
                 &self.place,
                 &self.connection,
-                &self.options,
+                &settings.mask,
                 &self.queue,
             );
             let rows = group::commit(
@@ -105,7 +118,7 @@ impl Writer {
                 batch,
                 &mut self.segments,
                 &mut self.run,
-                &self.options,
+                &settings.mask,
             );
             match rows {
                 Ok(()) => {
@@ -136,7 +149,7 @@ impl Writer {
             batch,
             &mut self.segments,
             &mut self.run,
-            &self.options,
+            &self.in_force.get().settings.mask,
         );
         if last.is_ok() {
             self.queue.counters.written.add(batch.closes() as u64);
@@ -167,7 +180,7 @@ impl Writer {
                         &Batch::default(),
                         &mut self.segments,
                         &mut self.run,
-                        &self.options,
+                        &self.in_force.get().settings.mask,
                     )
                 });
             self.queue
@@ -178,9 +191,10 @@ impl Writer {
 
     fn tidy(&mut self) {
         self.segments.looked_at();
+        let settings = &self.in_force.get().settings;
         let limits = retention::Limits {
-            before_ms: self.queue.now_ms() - self.options.keep.as_millis() as i64,
-            bytes: self.options.keep_bytes,
+            before_ms: self.queue.now_ms() - settings.keep.as_millis() as i64,
+            bytes: settings.keep_bytes,
         };
         match retention::step(&mut self.connection, &self.place, &limits) {
             Ok(deleted) => self.tidying = !deleted.is_nothing(),

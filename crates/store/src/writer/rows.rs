@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
-use crate::record::{Details, Exchange, Kept};
+use crate::record::{Details, Exchange, Kept, unpriced};
 use crate::recorder::{Numbers, Stored};
 use crate::{Error, Mask};
 
@@ -58,19 +58,23 @@ ON CONFLICT (id) DO UPDATE SET
 RETURNING n";
 
 /// Adds an ended row to its conversation.
-const SESSION: &str = "
+const SESSION: &str = concat!(
+    "
 INSERT INTO sessions (
   session, first_ms, last_ms, last_id, exchanges, errors, tokens, cost, unpriced, model, provider)
 SELECT
   session, time_ms, time_ms, id, 1, NOT coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0),
-  coalesce(tokens, 0), cost, cost IS NULL, model, provider
+  coalesce(tokens, 0), cost, ",
+    unpriced!(),
+    ", model, provider
 FROM exchanges WHERE n = ?1 AND session IS NOT NULL
 ON CONFLICT (session) DO UPDATE SET
   first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
   last_id = max(last_id, excluded.last_id), exchanges = exchanges + 1, errors = errors + excluded.errors,
   tokens = tokens + excluded.tokens, unpriced = unpriced + excluded.unpriced,
   cost = CASE WHEN excluded.cost IS NULL THEN cost ELSE coalesce(cost, 0) + excluded.cost END,
-  model = excluded.model, provider = coalesce(excluded.provider, provider)";
+  model = excluded.model, provider = coalesce(excluded.provider, provider)"
+);
 
 /// Compresses details. Made once: its tables are larger than what it is given.
 pub(crate) struct Packer(zstd::bulk::Compressor<'static>);

@@ -1,8 +1,8 @@
 //! What is given comes back.
 
 use lingate_store::{
-    Arrival, Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Header, Hit, Mark,
-    Options, Price, QueueLimits, Store,
+    Arrival, Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Filter, Header, Hit,
+    Mark, Options, Price, QueueLimits, Store,
 };
 
 use crate::support::{Kept, PATIENCE, accepted, all, at, body, exchange};
@@ -298,6 +298,27 @@ fn what_keeps_only_its_numbers_still_counts() {
 }
 
 #[test]
+fn those_who_watch_see_what_fits_however_long_it_took() {
+    let kept = Kept::new(Options::default());
+    let reader = kept.reader();
+    // One that was accepted long before a thousand others fit, and ends now.
+    kept.put((1..1100).map(exchange));
+    let seen = reader.last_closed().unwrap();
+    let other = Exchange {
+        model: "other".to_owned(),
+        ..exchange(2000)
+    };
+    kept.put([exchange(0), other]);
+    let last = reader.last_closed().unwrap();
+    let filter = Filter::parse("model:kimi", at(0)).unwrap();
+    let fitting = reader.tail(&filter, seen, last, 100).unwrap();
+    assert_eq!(
+        fitting.iter().map(|row| row.id).collect::<Vec<_>>(),
+        [exchange(0).id]
+    );
+}
+
+#[test]
 fn those_who_watch_see_each_end_once() {
     let kept = Kept::new(Options::default());
     let reader = kept.reader();
@@ -307,7 +328,8 @@ fn those_who_watch_see_each_end_once() {
     for round in 0..5 {
         // The later one ends first.
         kept.put([exchange(round * 2 + 1), exchange(round * 2)]);
-        for exchange in reader.tail(seen, 100).unwrap() {
+        let last = reader.last_closed().unwrap();
+        for exchange in reader.tail(&Filter::default(), seen, last, 100).unwrap() {
             seen = exchange.closed;
             watched.push(exchange.id);
         }

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+mod changed;
 mod cost;
 mod crash;
 mod filters;
@@ -20,5 +21,6 @@ mod scale;
 mod search;
 mod secrets;
 mod sharing;
+mod sums;
 mod support;
 mod torn;

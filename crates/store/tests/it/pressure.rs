@@ -205,6 +205,26 @@ fn a_disk_that_is_full() {
 }
 
 #[test]
+fn the_body_of_a_beginning_that_cannot_be_written() {
+    let kept = Kept::new(Options::default());
+    let recorder = kept.recorder();
+    let segments = kept.dir.path().join("record/segments");
+    let away = kept.dir.path().join("away");
+    std::fs::rename(&segments, &away).unwrap();
+    let bodies = vec![body(BodyKind::ClientRequest, b"lost".to_vec())];
+    assert!(recorder.open(accepted(&exchange(1)), bodies));
+    kept.flush();
+    std::fs::rename(&away, &segments).unwrap();
+    let answer = vec![body(BodyKind::ClientResponse, b"there".to_vec())];
+    kept.put_with(exchange(1), answer);
+    kept.put([exchange(2)]);
+    let rows = all(&kept.reader());
+    let parts: Vec<_> = rows.iter().map(|row| row.kept).collect();
+    assert_eq!(parts, [lingate_store::Kept::All, lingate_store::Kept::Row]);
+    assert_eq!(recorder.state().counts.bodies_failed, 1);
+}
+
+#[test]
 fn who_needs_no_record_is_never_refused() {
     let kept = Kept::new(Options {
         bodies: Bodies::Metadata,

@@ -37,6 +37,7 @@ fn tidied(kept: &Kept, is_so: impl Fn() -> bool) {
 fn by_age() {
     let kept = Kept::new(Options {
         keep: Duration::from_secs(3 * DAY_S),
+        trust_after: Duration::ZERO,
         ..Options::default()
     });
     for day in 0..10 {

@@ -48,7 +48,10 @@ mod tests {
     fn the_old_style_is_for_those_who_know_no_other() {
         for (body, style) in [
             (r#"{"functions":[{"name":"f"}]}"#, CallStyle::Function),
-            (r#"{"functions":[{"name":"f"}],"tools":[]}"#, CallStyle::Function),
+            (
+                r#"{"functions":[{"name":"f"}],"tools":[]}"#,
+                CallStyle::Function,
+            ),
             (
                 r#"{"functions":[{"name":"f"}],"tools":[{"type":"function"}]}"#,
                 CallStyle::Tools,

@@ -27,7 +27,8 @@ pub fn encode_response(reply: &Reply, context: &ReplyContext, style: CallStyle) 
         refusal: holds(|block| matches!(block, Block::Refusal(_))),
         calls: holds(|block| matches!(block, Block::ToolUse(_))),
     };
-    w.key("finish_reason").str(style.finish(finish::encode(reason, holds)));
+    w.key("finish_reason")
+        .str(style.finish(finish::encode(reason, holds)));
     w.key("logprobs").null();
     w.end_object().end_array();
     w.key("usage");

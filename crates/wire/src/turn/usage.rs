@@ -1,5 +1,8 @@
 //! Token counts, in one canonical shape.
 
+/// More tokens than these are a mistake, and would spoil every sum that they go into.
+const MOST_TOKENS: u64 = 1 << 40;
+
 /// Tokens of one reply. `None` is "not told", which is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -43,6 +46,20 @@ impl Usage {
         add(&mut self.cache_write_1h, other.cache_write_1h);
         add(&mut self.output, other.output);
         add(&mut self.reasoning, other.reasoning);
+    }
+
+    /// Without counts that no request can have had.
+    #[must_use]
+    pub fn believable(self) -> Self {
+        let sane = |count: Option<u64>| count.filter(|&count| count <= MOST_TOKENS);
+        Self {
+            input: sane(self.input),
+            cache_read: sane(self.cache_read),
+            cache_write_5m: sane(self.cache_write_5m),
+            cache_write_1h: sane(self.cache_write_1h),
+            output: sane(self.output),
+            reasoning: sane(self.reasoning),
+        }
     }
 
     /// Whether nothing was told.

@@ -133,7 +133,10 @@ pub(crate) fn to_anthropic(read: &Read) -> String {
 #[track_caller]
 pub(crate) fn to_chat(read: &Read) -> String {
     let mut acceptor = chat::grammar::Acceptor::new();
-    let text = write(read, &mut chat::StreamOut::new(context(), true, chat::CallStyle::Tools));
+    let text = write(
+        read,
+        &mut chat::StreamOut::new(context(), true, chat::CallStyle::Tools),
+    );
     let accepted = acceptor
         .feed(text.as_bytes())
         .and_then(|()| acceptor.finish());

@@ -102,7 +102,11 @@ fn a_reply_is_the_same_as_a_stream_and_as_a_whole() {
         }
         let reply = fold(read.events);
         assert_eq!(fold(replay(&reply)), reply, "{name}");
-        let whole = lingate_wire::chat::encode_response(&reply, &crate::chat_chain::context(), lingate_wire::chat::CallStyle::Tools);
+        let whole = lingate_wire::chat::encode_response(
+            &reply,
+            &crate::chat_chain::context(),
+            lingate_wire::chat::CallStyle::Tools,
+        );
         let whole = String::from_utf8(whole).unwrap();
         let read = through(
             lingate_wire::chat::decode_response(&whole.as_str().into()).unwrap_or_default(),

@@ -1,8 +1,9 @@
 //! Access tokens of Google Cloud, kept until shortly before they end.
 //!
 //! A token is asked for when a request needs one. Requests that need the same one at the same time wait for one exchange,
-//! and share its failure for a moment; a token that still holds is used on while it cannot be renewed. Tokens and
-//! credentials are secrets: nothing here has `Debug`, and failures name where the credential came from.
+//! and share its failure for a moment; a token that still holds is used on while it cannot be renewed, and its renewal is
+//! waited for only briefly. Tokens and credentials are secrets: nothing here has `Debug`, and failures name where the
+//! credential came from.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,10 @@ use crate::upstream::client::HttpClient;
 const MARGIN: Duration = Duration::from_secs(300);
 /// How long a failed exchange answers for requests that waited for it.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+/// The same while the old token still holds: nobody needs the new one yet.
+const RENEWAL_HOLDS: Duration = Duration::from_secs(30);
+/// Longest wait for an exchange while the old token still holds.
+const RENEWAL_LIMIT: Duration = Duration::from_secs(2);
 /// A token younger than this is not suspected when a provider refuses it.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -68,9 +73,16 @@ impl Tokens {
         if let Some(token) = state.token.as_ref().filter(|token| token.is_young(now)) {
             return Ok(Some(shown(token)));
         }
-        let still = (state.failed.as_ref()).filter(|(at, _)| now < *at + FAILURE_HOLDS);
+        let has_token = (state.token.as_ref()).is_some_and(|token| now < token.until);
+        let holds = if has_token {
+            RENEWAL_HOLDS
+        } else {
+            FAILURE_HOLDS
+        };
+        let still = (state.failed.as_ref()).filter(|(at, _)| now < *at + holds);
         let result = match still {
             Some((_, failure)) => Err(failure.clone()),
+            None if has_token => renewed(client, provider, key).await,
             None => exchanged(client, provider, key).await,
         };
         match result {
@@ -93,16 +105,20 @@ impl Tokens {
         }
     }
 
-    /// A provider refused the token: whether another one is worth a try, because this one was not made just now.
-    pub(crate) async fn refused(&self, key: &KeyRef) -> bool {
+    /// A provider refused the token `shown`: whether another one is worth a try. It is, unless this one was made just now;
+    /// who comes late finds the one that was made since, and leaves it alone.
+    pub(crate) async fn refused(&self, key: &KeyRef, shown: &Secret) -> bool {
         let slot = self.slot(key);
         let mut state = slot.lock().await;
-        let suspect = |token: &Token| clock::now() >= token.since + FRESH;
-        if state.token.as_ref().is_some_and(suspect) {
-            state.token = None;
+        let is_shown = |token: &&Token| token.secret.expose() == shown.expose();
+        let Some(token) = state.token.as_ref().filter(is_shown) else {
             return true;
+        };
+        if clock::now() < token.since + FRESH {
+            return false;
         }
-        false
+        state.token = None;
+        true
     }
 
     fn slot(&self, key: &KeyRef) -> Arc<Slot> {
@@ -117,6 +133,20 @@ impl Token {
         let life = self.until.saturating_duration_since(self.since);
         now + MARGIN.min(life / 2) < self.until
     }
+}
+
+/// An exchange that nobody needs yet.
+async fn renewed(client: &HttpClient, provider: &Provider, key: &KeyRef) -> Result<Token, Failure> {
+    let renewing = exchanged(client, provider, key);
+    let in_time = tokio::time::timeout(RENEWAL_LIMIT, renewing).await;
+    in_time.unwrap_or_else(|_elapsed| {
+        let message = format!(
+            "the access token of provider `{}` is not renewed within {} s",
+            provider.id,
+            RENEWAL_LIMIT.as_secs()
+        );
+        Err(Failure::new(FailureKind::Timeout, message))
+    })
 }
 
 async fn exchanged(

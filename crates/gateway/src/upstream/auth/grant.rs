@@ -34,6 +34,8 @@ const LIMIT: Duration = Duration::from_secs(15);
 const CAP: usize = 64 * 1024;
 /// A token's time where the answer does not say it, in seconds.
 const USUAL: u64 = 3600;
+/// Longest that a token is taken to count, whatever the answer says, in seconds.
+const LONGEST: u64 = 24 * 3600;
 
 /// What the exchange gave.
 pub(super) struct Granted {
@@ -172,7 +174,7 @@ fn granted(host: &str, status: u16, body: &[u8]) -> Result<Granted, Failure> {
         let lasts = body.get("expires_in").and_then(Value::as_u64);
         return Ok(Granted {
             token: Secret::new(token.to_owned()),
-            lasts: Duration::from_secs(lasts.unwrap_or(USUAL)),
+            lasts: Duration::from_secs(lasts.unwrap_or(USUAL).min(LONGEST)),
         });
     }
     let words = [text("error"), text("error_description")];
@@ -227,6 +229,8 @@ mod tests {
             Ok(3599),
         );
         check(200, r#"{"access_token":"t"}"#, Ok(3600));
+        let forever = r#"{"access_token":"t","expires_in":18446744073709551615}"#;
+        check(200, forever, Ok(86_400));
         check(
             200,
             r#"{"id_token":"secret"}"#,

@@ -1,0 +1,92 @@
+//! Sums stay sums, whatever an upstream says it used, and count as unpriced only what cost something.
+
+use lingate_store::{Exchange, Filter, GroupBy, Kept as Part, Options, Page, Stats};
+use lingate_wire::turn::Usage;
+
+use crate::support::{Kept, exchange};
+
+fn stats(kept: &Kept) -> Stats {
+    kept.reader()
+        .stats(&Filter::default(), GroupBy::Model, 0, 10)
+        .unwrap()
+}
+
+#[test]
+fn an_absurd_count_is_none() {
+    let kept = Kept::new(Options::default());
+    let absurd = |number| Exchange {
+        usage: Usage {
+            input: Some(i64::MAX as u64),
+            output: Some(u64::MAX),
+            cache_read: Some(7),
+            ..Usage::default()
+        },
+        cost_micro_usd: Some(i64::MAX),
+        ..exchange(number)
+    };
+    kept.put([exchange(0), absurd(1), absurd(2)]);
+    let total = stats(&kept).total;
+    assert_eq!(
+        (
+            total.usage.input,
+            total.usage.output,
+            total.usage.cache_read
+        ),
+        (Some(100), Some(50), Some(1014))
+    );
+    assert_eq!((total.cost_micro_usd, total.unpriced), (1234, 2));
+    let session = kept.reader().sessions(Page::default()).unwrap();
+    assert_eq!(session.items[0].cost_micro_usd, Some(1234));
+}
+
+#[test]
+fn rows_that_were_written_with_absurd_counts_spoil_nothing() {
+    let kept = Kept::new(Options::default());
+    kept.put((0..4).map(exchange));
+    let database = rusqlite::Connection::open(kept.dir.path().join("record/record.db")).unwrap();
+    database
+        .execute_batch(
+            "UPDATE exchanges SET input = 9223372036854775807, cost = 9223372036854775807,
+               duration_ms = 9223372036854775807 WHERE n > 1;
+             UPDATE sessions SET tokens = 9223372036854775807 + 9223372036854775807, cost = 1e300;",
+        )
+        .unwrap();
+    let total = stats(&kept).total;
+    assert_eq!((total.usage.input, total.cost_micro_usd), (Some(100), 1234));
+    assert_eq!(total.usage.reasoning, None, "nobody told");
+    let session = kept.reader().sessions(Page::default()).unwrap();
+    assert_eq!(session.items[0].cost_micro_usd, Some(i64::MAX));
+}
+
+#[test]
+fn unpriced_is_what_cost_something() {
+    let kept = Kept::new(Options::default());
+    let unpriced = |number, path: &str, status, has_tokens| Exchange {
+        path: path.to_owned(),
+        status: Some(status),
+        cost_micro_usd: None,
+        usage: match has_tokens {
+            true => exchange(0).usage,
+            false => Usage::default(),
+        },
+        ..exchange(number)
+    };
+    kept.put([
+        exchange(0),
+        unpriced(1, "/v1/messages", 200, true),
+        unpriced(2, "/v1/messages", 200, false),
+        unpriced(3, "/v1/messages", 502, true),
+        // Nothing was used.
+        unpriced(4, "/v1/messages", 400, false),
+        unpriced(5, "/v1/messages/count_tokens", 200, true),
+        unpriced(6, "/v1beta/models/m:countTokens", 200, false),
+    ]);
+    assert_eq!(stats(&kept).total.unpriced, 3);
+    let filter = Filter::parse("is:unpriced", crate::support::at(0)).unwrap();
+    let rows = kept.reader().list(&filter, Page::default()).unwrap().items;
+    let expected: Vec<_> = [3, 2, 1].map(|number| exchange(number).id).into();
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
+    let sessions = kept.reader().sessions(Page::default()).unwrap();
+    assert_eq!(sessions.items[0].unpriced, 3);
+    assert!(rows.iter().all(|row| row.kept == Part::All));
+}
