@@ -105,10 +105,9 @@ pub(crate) enum TargetEntry {
 pub(crate) struct TargetTable {
     /// `provider/model`.
     pub(crate) to: String,
-    /// Share under the weighted strategies.
+    /// Share under the weighted strategies; one below 1 counts as 1.
     #[serde(default = "one")]
-    #[schemars(range(min = 1))]
-    pub(crate) weight: u32,
+    pub(crate) weight: i64,
     /// Context window in tokens at this target.
     #[serde(default)]
     #[schemars(range(min = 1))]
@@ -121,7 +120,7 @@ pub(crate) struct TargetTable {
     pub(crate) body: serde_json::Map<String, serde_json::Value>,
 }
 
-const fn one() -> u32 {
+const fn one() -> i64 {
     1
 }
 

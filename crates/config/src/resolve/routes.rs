@@ -215,7 +215,11 @@ fn target(
             weight,
             context,
             ..
-        }) => (to, (*weight).max(1), *context),
+        }) => (
+            to,
+            u32::try_from((*weight).max(1)).unwrap_or(u32::MAX),
+            *context,
+        ),
     };
     let Some((provider, model)) = to.split_once('/').filter(|(_, model)| !model.is_empty()) else {
         let message = format!("target `{to}` is not `provider/model`");

@@ -199,3 +199,24 @@ fn own_listener_is_refused() {
         );
     }
 }
+
+/// A weight below one counts as one, as in the systems whose files are taken over.
+#[test]
+fn a_weight_below_one_is_one() {
+    let file = r#"
+        [providers.x]
+        base_url = "http://127.0.0.1:1"
+        speaks = ["chat"]
+        auth = "none"
+        [models.m]
+        strategy = "weighted_random"
+        targets = [{ to = "x/a", weight = 0 }, { to = "x/b", weight = -3 }, { to = "x/c", weight = 4 }]
+    "#;
+    let environment = lingate_config::FixedEnvironment::new([]);
+    let options = lingate_config::LoadOptions::default();
+    let config = lingate_config::Config::from_text(None, file, &options, &environment);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    let resolution = resolve(&config.routes, &Ask::plain("m")).unwrap();
+    let weights: Vec<u32> = resolution.candidates.iter().map(|one| one.weight).collect();
+    assert_eq!(weights, [1, 1, 4]);
+}
