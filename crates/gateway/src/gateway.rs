@@ -10,22 +10,15 @@ use lingate_config::{Config, Problems};
 use lingate_store::Recorder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::exchange::learnt::Learnt;
-use crate::exchange::policy::accuracy::Accuracy;
-use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
 use crate::front::listener;
 use crate::generations::{Generations, InForce, Source, Trigger};
-use crate::metrics::Metrics;
-use crate::record::{Books, prices};
+use crate::record::prices;
 use crate::shared::{Process, Shared};
-use crate::tokens::Counter;
 use crate::upstream::client::TlsError;
-use crate::upstream::health::Health;
-use crate::upstream::probing::{self, Probes};
+use crate::upstream::probing;
 use crate::upstream::saved;
 use crate::watch::watch;
 
@@ -95,26 +88,7 @@ impl Gateway {
     pub async fn bind(config: Arc<Config>, options: Options) -> Result<Self, BindError> {
         let listen = options.listen.unwrap_or(config.server.listen);
         let refused = |source| BindError::Listen { listen, source };
-        let process = Arc::new(Process {
-            metrics: Arc::new(match &options.recorder {
-                Some(recorder) => Metrics::new().recording(recorder.clone()),
-                None => Metrics::new(),
-            }),
-            books: Books::new(options.recorder.clone()),
-            calibration: Arc::default(),
-            counter: Counter::default(),
-            learnt: Learnt::default(),
-            health: Arc::new(Health::of(&config)),
-            probes: Probes::default(),
-            queues: Arc::default(),
-            schemas: Arc::default(),
-            accuracy: Accuracy::default(),
-            control: Control::new(options.version, options.instance),
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            admission: Admission::new(&options.limits),
-            limits: options.limits,
-        });
+        let process = Arc::new(Process::new(&config, &options));
         let first = Shared::first(process, Arc::clone(&config), options.config_hash)?;
         let listener = match &options.listener {
             Some(listener) => adopted(listener).map_err(refused)?,

@@ -19,6 +19,7 @@ use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
 use crate::front::queue::Queues;
+use crate::gateway::Options;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::record::Books;
@@ -67,6 +68,32 @@ pub(crate) struct Process {
     pub limits: Limits,
     /// The room for connections.
     pub admission: Admission,
+}
+
+impl Process {
+    /// One that knows nothing yet of anybody.
+    pub(crate) fn new(config: &Config, options: &Options) -> Self {
+        Self {
+            metrics: Arc::new(match &options.recorder {
+                Some(recorder) => Metrics::new().recording(recorder.clone()),
+                None => Metrics::new(),
+            }),
+            books: Books::new(options.recorder.clone()),
+            calibration: Arc::default(),
+            counter: Counter::default(),
+            learnt: Learnt::default(),
+            health: Arc::new(Health::of(config)),
+            probes: Probes::default(),
+            queues: Arc::default(),
+            schemas: Arc::default(),
+            accuracy: Accuracy::default(),
+            control: Control::new(options.version, options.instance.clone()),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            admission: Admission::new(&options.limits),
+            limits: options.limits,
+        }
+    }
 }
 
 impl Shared {

@@ -63,10 +63,11 @@ pub use mask::Mask;
 pub use options::{Bodies, Options, QueueLimits, Settings};
 pub use query::{
     BodyInfo, Found, Group, GroupBy, Hits, KeptBody, Listing, MAX_PAGE, Page, Reader, Record,
-    Search, Session, Sessions, Stats, Times,
+    Search, Session, Sessions, Spent, Stats, Times,
 };
 pub use record::{
-    Arrival, Attempt, Body, BodyKind, Details, End, Exchange, Header, Hit, Kept, Mark, Price,
+    Arrival, Attempt, Billing, Body, BodyKind, Details, End, Exchange, Header, Hit, Kept, Mark,
+    Price,
 };
 pub use recorder::{Counts, Recorder, State};
 pub use retention::Deleted;

@@ -560,6 +560,8 @@ async fn a_session_is_finished_where_the_host_refuses_its_models_calls() {
     let served = [
         "Qwen/Qwen3-32B",
         "openai/gpt-oss-120b",
+        "gpt-oss:20b",
+        "gpt-oss-20b",
         "llama-3.3-70b-versatile",
     ];
     let formats = FORMATS

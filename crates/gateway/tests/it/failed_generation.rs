@@ -30,7 +30,7 @@ async fn host(told: Told, generation: &str) -> Upstream {
 async fn lingate(upstream: &Upstream, model: &str) -> Lingate {
     let file = format!(
         "default = \"up/{model}\"\n[providers.up]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\nauth = \"none\"\n\
-         quirks = [\"groq\", \"kimi-k2\"]\n",
+         quirks = [\"groq\", \"kimi-k2\", \"harmony\"]\n",
         upstream.url()
     );
     Lingate::start(&file).await
@@ -56,6 +56,19 @@ async fn the_call_is_read_by_the_models_own_format() {
             r#"{"name": "get_weather<|channel|>commentary", "arguments": {"city": "SF"}}"#,
         ),
         (
+            "gpt-oss:20b",
+            " to=functions.get_weather<|channel|>commentary json<|message|>{\"city\": \"SF\"}<|call|>",
+        ),
+        (
+            "gpt-oss:20b",
+            "<|channel|>analysis<|message|>I look.<|end|><|start|>assistant to=functions.get_weather<|channel|>commentary \
+             json<|message|>{\"city\": \"SF\"}<|call|>",
+        ),
+        (
+            "openai/gpt-oss-20b",
+            "commentary to=functions.get_weather json{\"city\": \"SF\"}",
+        ),
+        (
             "llama-3.1-8b-instant",
             "```\n{\"tool_calls\": [{\"id\": \"pending\", \"type\": \"function\", \"function\": {\"name\": \"get_weather\"}, \
              \"parameters\": {\"city\": \"SF\"}}]}\n```",
@@ -76,7 +89,8 @@ async fn the_call_is_read_by_the_models_own_format() {
         let quirks = response.header("x-lingate-quirks").to_owned();
         assert!(quirks.contains("failed-generation"), "{model}: {quirks}");
         let whole = response.json().await;
-        let call = &whole["content"][0];
+        let blocks = whole["content"].as_array().unwrap();
+        let call = blocks.last().unwrap();
         assert_eq!(
             (&call["name"], &call["input"], &whole["stop_reason"]),
             (

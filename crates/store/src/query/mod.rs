@@ -10,6 +10,7 @@ mod plan;
 mod row;
 mod search;
 mod sessions;
+mod spent;
 mod stats;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ pub use bodies::{BodyInfo, KeptBody, Record};
 pub use list::{Listing, MAX_PAGE, Page};
 pub use search::{Found, Hits, Search};
 pub use sessions::{Session, Sessions};
+pub use spent::Spent;
 pub use stats::{Group, GroupBy, Stats, Times};
 
 /// Reads one record. Calls wait for each other: open several for several threads.

@@ -4,17 +4,17 @@ use jiff::Timestamp;
 use lingate_wire::turn::Usage;
 use rusqlite::Row;
 
-use crate::record::{End, Exchange, Kept};
+use crate::record::{Billing, End, Exchange, Kept};
 
 /// The columns that [`exchange`] reads, in its order.
 pub(super) const COLUMNS: &str = "
   n, id, coalesce(closed, 0), time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model,
   upstream_model, provider, status, attempts, stream, session, agent, class, profile, key, input, cache_read,
   cache_write_5m, cache_write_1h, output, reasoning, cost, duration_ms, ttft_ms, overhead_us, commit_ms, stop,
-  error_kind, error, preview, tools, quirks, losses";
+  error_kind, error, preview, tools, quirks, losses, billing, billed";
 
 /// How many columns those are.
-pub(super) const WIDTH: usize = 40;
+pub(super) const WIDTH: usize = 42;
 
 /// Reads a row.
 pub(super) fn exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
@@ -75,6 +75,8 @@ pub(super) fn exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
         tools: list(37)?,
         quirks: list(38)?,
         losses: row.get(39)?,
+        billing: text(40)?.as_deref().and_then(Billing::named),
+        billed_micro_usd: row.get(41)?,
     })
 }
 

@@ -32,6 +32,8 @@ pub struct Session {
     pub tokens: u64,
     /// What was priced, in millionths of a dollar.
     pub cost_micro_usd: Option<i64>,
+    /// What of that is billed: not by a subscription.
+    pub billed_micro_usd: i64,
     /// How many exchanges used tokens that nobody knows the price of.
     pub unpriced: u64,
     /// The model last asked for.
@@ -50,7 +52,8 @@ pub struct Sessions {
 }
 
 const COLUMNS: &str = "session, first_ms, last_ms, last_id, exchanges, errors,
-  CAST(tokens AS INTEGER), CAST(cost AS INTEGER), unpriced, model, provider";
+  CAST(tokens AS INTEGER), CAST(cost AS INTEGER), unpriced, model, provider,
+  CAST(billed AS INTEGER)";
 
 impl Reader {
     /// Conversations, the one last used first.
@@ -99,5 +102,6 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         unpriced: count(8)?,
         model: row.get(9)?,
         provider: row.get(10)?,
+        billed_micro_usd: row.get(11)?,
     })
 }

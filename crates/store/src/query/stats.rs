@@ -108,6 +108,8 @@ pub struct Group {
     pub usage: Usage,
     /// What was priced, in millionths of a dollar.
     pub cost_micro_usd: i64,
+    /// What of that is billed: not by a subscription.
+    pub billed_micro_usd: i64,
     /// How many exchanges used tokens that nobody knows the price of.
     pub unpriced: u64,
     /// Times to the last byte.
@@ -144,6 +146,7 @@ impl Group {
         self.errors += more.errors;
         self.usage.add(&more.usage);
         self.cost_micro_usd = self.cost_micro_usd.saturating_add(more.cost_micro_usd);
+        self.billed_micro_usd = self.billed_micro_usd.saturating_add(more.billed_micro_usd);
         self.unpriced += more.unpriced;
         self.duration.add(more.duration);
         self.ttft.add(more.ttft);
@@ -200,7 +203,9 @@ const SUMS: &str = concat!(
     sum!("duration_ms", "(1 << 50)"),
     ", count(duration_ms), ",
     sum!("ttft_ms", "(1 << 50)"),
-    ", count(ttft_ms)"
+    ", count(ttft_ms), coalesce(",
+    sum!("coalesce(billed, cost)", "(1 << 50)"),
+    ", 0)"
 );
 
 impl Reader {
@@ -325,5 +330,6 @@ fn group(row: &Row<'_>, first: usize) -> rusqlite::Result<Group> {
         unpriced: count(9)?.unwrap_or(0),
         duration: times(10)?,
         ttft: times(12)?,
+        billed_micro_usd: row.get(first + 14)?,
     })
 }

@@ -49,6 +49,11 @@ pub struct Exchange {
     pub usage: Usage,
     /// What they cost in millionths of a dollar; `None` is "unpriced", which is not nothing.
     pub cost_micro_usd: Option<i64>,
+    /// How that is paid for; `None` where no upstream was asked, and in rows of earlier versions.
+    pub billing: Option<Billing>,
+    /// What of it is billed and counts against budgets, in millionths of a dollar: what is priced of the attempts that no
+    /// subscription pays for. `None` in rows of earlier versions, where it is the cost.
+    pub billed_micro_usd: Option<i64>,
     /// From accept to the last byte.
     pub duration_ms: Option<u64>,
     /// From accept to the first content.
@@ -117,6 +122,7 @@ impl Exchange {
             *count = count.filter(|count| *count <= MOST_TOKENS);
         }
         self.cost_micro_usd = self.cost_micro_usd.filter(|_| is_plausible);
+        self.billed_micro_usd = self.billed_micro_usd.filter(|_| is_plausible);
     }
 
     /// Tokens in and out, as far as they were told.
@@ -141,6 +147,32 @@ impl Exchange {
             .map(|text| text.as_ref().map_or(0, String::len))
             .sum();
         size_of::<Self>() + texts + self.model.len() + 64 * (self.tools.len() + self.quirks.len())
+    }
+}
+
+/// How an exchange is paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Billing {
+    /// By the token, at the list price.
+    Metered,
+    /// By a subscription: the list price is what it would have been.
+    Subscription,
+}
+
+impl Billing {
+    /// The name used in rows and output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Metered => "metered",
+            Self::Subscription => "subscription",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let all = [Self::Metered, Self::Subscription];
+        all.into_iter().find(|billing| billing.name() == name)
     }
 }
 

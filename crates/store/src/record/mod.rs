@@ -6,7 +6,7 @@ mod exchange;
 
 pub use body::{Arrival, Body, BodyKind};
 pub use details::{Attempt, Details, Header, Hit, Mark, Price};
-pub use exchange::{End, Exchange, Kept};
+pub use exchange::{Billing, End, Exchange, Kept};
 pub(crate) use exchange::{time, usage};
 
 /// The condition of rows that cost what nobody knows: those with tokens, and replies that did not tell theirs. What

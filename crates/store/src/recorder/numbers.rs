@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lingate_wire::turn::Usage;
 use uuid::Uuid;
 
-use crate::record::{End, Exchange};
+use crate::record::{Billing, End, Exchange};
 
 /// An exchange without anything that has a length of its own.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,8 @@ pub(crate) struct Numbers {
     pub usage: Usage,
     pub tokens: Option<u64>,
     pub cost_micro_usd: Option<i64>,
+    pub billing: Option<Billing>,
+    pub billed_micro_usd: Option<i64>,
     pub duration_ms: Option<u64>,
 }
 
@@ -33,6 +35,8 @@ impl From<&Exchange> for Numbers {
             usage: exchange.usage,
             tokens: exchange.tokens(),
             cost_micro_usd: exchange.cost_micro_usd,
+            billing: exchange.billing,
+            billed_micro_usd: exchange.billed_micro_usd,
             duration_ms: exchange.duration_ms,
         }
     }

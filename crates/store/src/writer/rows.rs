@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
-use crate::record::{Details, Exchange, Kept, unpriced};
+use crate::record::{Billing, Details, Exchange, Kept, unpriced};
 use crate::recorder::{Numbers, Stored};
 use crate::{Error, Mask};
 
@@ -23,12 +23,13 @@ INSERT INTO exchanges (
   id, run, closed, time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model, upstream_model,
   provider, status, attempts, stream, session, agent, class, profile, key, input, cache_read, cache_write_5m,
   cache_write_1h, output, reasoning, tokens, cost, duration_ms, ttft_ms, overhead_us, commit_ms, stop, error_kind,
-  error, preview, tools, quirks, losses)
+  error, preview, tools, quirks, losses, billing, billed)
 VALUES (
   :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :client_wire, :upstream_wire, :lane, :path, :model,
   :upstream_model, :provider, :status, :attempts, :stream, :session, :agent, :class, :profile, :key, :input,
   :cache_read, :cache_write_5m, :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms, :ttft_ms,
-  :overhead_us, :commit_ms, :stop, :error_kind, :error, :preview, :tools, :quirks, :losses)
+  :overhead_us, :commit_ms, :stop, :error_kind, :error, :preview, :tools, :quirks, :losses,
+  :billing, :billed)
 ON CONFLICT (id) DO UPDATE SET
   closed = excluded.closed, ended_ms = excluded.ended_ms, end = excluded.end, kept = excluded.kept,
   client_wire = excluded.client_wire, upstream_wire = excluded.upstream_wire, lane = excluded.lane,
@@ -40,41 +41,50 @@ ON CONFLICT (id) DO UPDATE SET
   reasoning = excluded.reasoning, tokens = excluded.tokens, cost = excluded.cost, duration_ms = excluded.duration_ms,
   ttft_ms = excluded.ttft_ms, overhead_us = excluded.overhead_us, commit_ms = excluded.commit_ms,
   stop = excluded.stop, error_kind = excluded.error_kind, error = excluded.error, preview = excluded.preview,
-  tools = excluded.tools, quirks = excluded.quirks, losses = excluded.losses
+  tools = excluded.tools, quirks = excluded.quirks, losses = excluded.losses,
+  billing = excluded.billing, billed = excluded.billed
 RETURNING n";
 
 const NUMBERS: &str = "
 INSERT INTO exchanges (
   id, run, closed, time_ms, ended_ms, end, kept, status, attempts, input, cache_read, cache_write_5m, cache_write_1h,
-  output, reasoning, tokens, cost, duration_ms)
+  output, reasoning, tokens, cost, duration_ms, billing, billed)
 VALUES (
   :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :status, :attempts, :input, :cache_read, :cache_write_5m,
-  :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms)
+  :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms, :billing, :billed)
 ON CONFLICT (id) DO UPDATE SET
   closed = excluded.closed, ended_ms = excluded.ended_ms, end = excluded.end, kept = excluded.kept,
   status = excluded.status, attempts = excluded.attempts, input = excluded.input, cache_read = excluded.cache_read,
   cache_write_5m = excluded.cache_write_5m, cache_write_1h = excluded.cache_write_1h, output = excluded.output,
-  reasoning = excluded.reasoning, tokens = excluded.tokens, cost = excluded.cost, duration_ms = excluded.duration_ms
+  reasoning = excluded.reasoning, tokens = excluded.tokens, cost = excluded.cost, duration_ms = excluded.duration_ms,
+  billing = excluded.billing, billed = excluded.billed
 RETURNING n";
 
 /// Adds an ended row to its conversation.
 const SESSION: &str = concat!(
     "
 INSERT INTO sessions (
-  session, first_ms, last_ms, last_id, exchanges, errors, tokens, cost, unpriced, model, provider)
+  session, first_ms, last_ms, last_id, exchanges, errors, tokens, cost, unpriced, model, provider, billed)
 SELECT
   session, time_ms, time_ms, id, 1, NOT coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0),
   coalesce(tokens, 0), cost, ",
     unpriced!(),
-    ", model, provider
+    ", model, provider, coalesce(billed, cost, 0)
 FROM exchanges WHERE n = ?1 AND session IS NOT NULL
 ON CONFLICT (session) DO UPDATE SET
   first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
   last_id = max(last_id, excluded.last_id), exchanges = exchanges + 1, errors = errors + excluded.errors,
-  tokens = tokens + excluded.tokens, unpriced = unpriced + excluded.unpriced,
+  tokens = tokens + excluded.tokens, billed = billed + excluded.billed, unpriced = unpriced + excluded.unpriced,
   cost = CASE WHEN excluded.cost IS NULL THEN cost ELSE coalesce(cost, 0) + excluded.cost END,
   model = excluded.model, provider = coalesce(excluded.provider, provider)"
 );
+
+/// Adds what an ended row is billed to its day and key.
+const SPENT: &str = "
+INSERT INTO spent (day, key, billed)
+SELECT time_ms / 86400000, coalesce(key, ''), coalesce(billed, cost)
+FROM exchanges WHERE n = ?1 AND coalesce(billed, cost) > 0
+ON CONFLICT (day, key) DO UPDATE SET billed = billed + excluded.billed";
 
 /// Compresses details. Made once: its tables are larger than what it is given.
 pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
@@ -201,6 +211,8 @@ impl<'a> Rows<'a> {
                 ":tools": self.mask.text(&exchange.tools.join(",")),
                 ":quirks": exchange.quirks.join(","),
                 ":losses": exchange.losses,
+                ":billing": exchange.billing.map(Billing::name),
+                ":billed": exchange.billed_micro_usd,
             },
             |row| row.get(0),
         )?;
@@ -210,7 +222,7 @@ impl<'a> Rows<'a> {
         }
         self.tags("tool", &exchange.tools, exchange)?;
         self.tags("quirk", &exchange.quirks, exchange)?;
-        add_to_session(self.connection, n)
+        self.add_to_sums(n, exchange.billed_micro_usd.or(exchange.cost_micro_usd))
     }
 
     /// An exchange ended of which only the numbers are left.
@@ -237,9 +249,19 @@ impl<'a> Rows<'a> {
                 ":tokens": number(numbers.tokens),
                 ":cost": numbers.cost_micro_usd,
                 ":duration_ms": number(numbers.duration_ms),
+                ":billing": numbers.billing.map(Billing::name),
+                ":billed": numbers.billed_micro_usd,
             },
             |row| row.get(0),
         )?;
+        self.add_to_sums(n, numbers.billed_micro_usd.or(numbers.cost_micro_usd))
+    }
+
+    /// Adds an ended row to the sums it belongs to.
+    fn add_to_sums(&self, n: i64, billed: Option<i64>) -> Result<(), Error> {
+        if billed.is_some_and(|billed| billed > 0) {
+            self.connection.prepare_cached(SPENT)?.execute([n])?;
+        }
         add_to_session(self.connection, n)
     }
 

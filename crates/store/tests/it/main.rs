@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+mod billing;
 mod changed;
 mod cost;
 mod crash;

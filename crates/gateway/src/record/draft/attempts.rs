@@ -1,0 +1,120 @@
+//! Attempts: each begins, is translated and sent, and ends once, with a log line of its own if it failed.
+
+use std::sync::Arc;
+
+use lingate_store::Attempt;
+use lingate_wire::Wire;
+use lingate_wire::bridge::Lane;
+use lingate_wire::turn::Failure;
+
+use super::{AttemptEnd, Draft};
+use crate::clock;
+use crate::metrics::AttemptLabels;
+use crate::relay::chain::Tally;
+
+impl Draft {
+    /// An attempt begins. Returns its number, from 1.
+    pub(crate) fn attempt(&self, provider: &str, model: &str, wire: Wire, lane: Lane) -> u32 {
+        let mut details = self.details();
+        provider.clone_into(&mut details.provider);
+        model.clone_into(&mut details.upstream_model);
+        details.upstream_wire = Some(wire);
+        details.lane = Some(lane);
+        details.attempts += 1;
+        details.is_attempting = true;
+        details.pieces = Arc::default();
+        let number = details.attempts;
+        if let Some(gathered) = &mut details.gathered {
+            gathered.attempt(Attempt {
+                number: u16::try_from(number).unwrap_or(u16::MAX),
+                provider: provider.to_owned(),
+                model: model.to_owned(),
+                wire: wire.name().to_owned(),
+                lane: lane.name().to_owned(),
+                ..Attempt::default()
+            });
+        }
+        number
+    }
+
+    /// The attempt's request is ready to go out.
+    pub(crate) fn translated(
+        &self,
+        quirks: &[&'static str],
+        losses: impl IntoIterator<Item = String>,
+    ) {
+        let mut details = self.details();
+        details.quirks = quirks.iter().map(|&name| name.to_owned()).collect();
+        details.losses = losses.into_iter().collect();
+        if details.overhead.is_none() {
+            details.overhead = Some(clock::now() - self.accepted);
+        }
+    }
+
+    /// A quirk changed something after the request was sent and before the reply was read.
+    pub(crate) fn repaired(&self, quirk: &str) {
+        self.details().quirks.push(quirk.to_owned());
+    }
+
+    /// An attempt ended; a failed one gets its own log line.
+    pub(crate) fn attempt_ended(&self, end: AttemptEnd, failure: Option<&Failure>) {
+        let mut details = self.details();
+        if let Some(failure) = failure {
+            tracing::warn!(
+                exchange.id = %self.id,
+                attempt.n = details.attempts,
+                provider.id = %details.provider,
+                upstream.model = %details.upstream_model,
+                upstream.status = failure.upstream_status,
+                reason = ?failure.kind,
+                "attempt {} at {} failed: {}",
+                details.attempts,
+                details.provider,
+                failure.message,
+            );
+        }
+        details.is_attempting = false;
+        let labels = AttemptLabels {
+            provider: details.provider.clone(),
+            outcome: match end {
+                AttemptEnd::Served => "served",
+                AttemptEnd::Failed => "failed",
+                AttemptEnd::Aborted => "aborted",
+            },
+        };
+        self.metrics.attempts.get_or_create(&labels).inc();
+        if let Some(gathered) = &mut details.gathered {
+            gathered.attempt_ended(labels.outcome, failure.map(|failure| &*failure.message));
+        }
+        if end == AttemptEnd::Failed {
+            self.spend(&mut details);
+        }
+    }
+
+    /// An attempt's reply is complete, and another attempt continues it for the reason given. What it used counts.
+    pub(crate) fn attempt_went_on(&self, reason: &'static str, tally: &Tally) {
+        self.tally(tally);
+        let mut details = self.details();
+        tracing::info!(
+            exchange.id = %self.id,
+            attempt.n = details.attempts,
+            provider.id = %details.provider,
+            upstream.model = %details.upstream_model,
+            tokens.output = details.usage.output,
+            reason,
+            "attempt {} at {} goes on: {reason}",
+            details.attempts,
+            details.provider,
+        );
+        self.spend(&mut details);
+        details.is_attempting = false;
+        if let Some(gathered) = &mut details.gathered {
+            gathered.attempt_ended("continued", Some(reason));
+        }
+        let labels = AttemptLabels {
+            provider: details.provider.clone(),
+            outcome: "continued",
+        };
+        self.metrics.attempts.get_or_create(&labels).inc();
+    }
+}

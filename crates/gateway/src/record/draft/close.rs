@@ -1,0 +1,196 @@
+//! The end of an exchange: its row, its metrics, its log line.
+
+use std::time::Duration;
+
+use lingate_price::MicroUsd;
+use lingate_store::{self as record, End, Exchange};
+use lingate_wire::Wire;
+use lingate_wire::bridge::Lane;
+
+use super::{AttemptEnd, Details, Draft, Ending};
+use crate::clock;
+use crate::lane::calibration::Calibration;
+use crate::metrics::{CaseLabels, ProviderLabels, QuirkLabels, RequestLabels};
+use crate::record::gathered::hit;
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let total = clock::now() - self.accepted;
+        if self.details().is_attempting {
+            // Nobody waited for its end.
+            self.attempt_ended(AttemptEnd::Aborted, None);
+        }
+        let mut details = self.details();
+        self.count(&details, total);
+        if let Some(told) = details.usage.total_input() {
+            let (provider, model) = (&details.provider, &details.upstream_model);
+            let pieces = details.pieces.get().copied().unwrap_or_default();
+            let Calibration {
+                bytes,
+                pieces: by_pieces,
+            } = &*self.calibration;
+            bytes.learn(provider, model, details.raw_estimate, told);
+            by_pieces.learn(provider, model, pieces, told);
+        }
+        let last = details.usage;
+        details.charge(&last);
+        let earlier = details.earlier;
+        details.usage.add(&earlier);
+        if let Some(cost) = details.cost {
+            let labels = ProviderLabels {
+                provider: details.provider.clone(),
+            };
+            self.metrics.cost.get_or_create(&labels).inc_by(cost.0);
+        }
+        if let Some(gathered) = details.gathered.take() {
+            gathered.close(|row, told| details.record(row, told, total));
+        }
+        tracing::info!(
+            exchange.id = %self.id,
+            client.wire = self.client_wire.name(),
+            model = %details.model,
+            provider.id = %details.provider,
+            upstream.model = %details.upstream_model,
+            upstream.wire = details.upstream_wire.map(Wire::name),
+            lane = details.lane.map(Lane::name),
+            status = details.status,
+            outcome = outcome(&details),
+            attempts = details.attempts,
+            tokens.input = details.usage.total_input(),
+            tokens.cache_read = details.usage.cache_read,
+            tokens.output = details.usage.output,
+            cost_usd = details.cost.map(MicroUsd::decimal),
+            quirks = details.quirks.join(","),
+            noticed = details.noticed.join(","),
+            losses = details.losses.join(","),
+            ttft_ms = details.ttft.map(|ttft| ttft.as_millis()),
+            duration_ms = total.as_millis(),
+            session = details.session.as_deref(),
+            route = (!details.route.is_empty()).then_some(details.route.as_str()),
+            queued_ms = (!details.queued.is_zero()).then(|| details.queued.as_millis()),
+            error = details.failure.as_ref().map(|failure| failure.message.as_str()),
+            "{} {} -> {} {}",
+            details.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            details.model,
+            details.provider,
+            details.upstream_model,
+        );
+    }
+}
+
+impl Draft {
+    fn count(&self, details: &Details, total: Duration) {
+        let metrics = &self.metrics;
+        metrics.in_flight.dec();
+        let provider = || ProviderLabels {
+            provider: details.provider.clone(),
+        };
+        let labels = RequestLabels {
+            client_wire: self.client_wire.name(),
+            upstream_wire: details.upstream_wire.map_or("none", Wire::name),
+            lane: details.lane.map_or("none", Lane::name),
+            provider: details.provider.clone(),
+            outcome: outcome(details),
+        };
+        metrics.requests.get_or_create(&labels).inc();
+        metrics
+            .duration
+            .get_or_create(&provider())
+            .observe(total.as_secs_f64());
+        if let Some(ttft) = details.ttft {
+            metrics
+                .ttft
+                .get_or_create(&provider())
+                .observe(ttft.as_secs_f64());
+        }
+        if let Some(overhead) = details.overhead {
+            metrics.overhead.observe(overhead.as_secs_f64());
+        }
+        if !details.losses.is_empty() {
+            metrics
+                .losses
+                .get_or_create(&provider())
+                .inc_by(details.losses.len() as u64);
+        }
+        for quirk in &details.quirks {
+            let labels = QuirkLabels {
+                quirk: quirk.clone(),
+                provider: details.provider.clone(),
+            };
+            metrics.quirk_hits.get_or_create(&labels).inc();
+        }
+        for &case in &details.noticed {
+            let labels = CaseLabels { case };
+            metrics.diagnostics.get_or_create(&labels).inc();
+        }
+        self.count_tokens(details);
+    }
+}
+
+impl Details {
+    /// What goes into the record's row, and behind it.
+    fn record(&self, row: &mut Exchange, told: &mut record::Details, total: Duration) {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        row.model.clone_from(&self.model);
+        row.upstream_wire = self.upstream_wire;
+        row.lane = self.lane.map(|lane| lane.name().to_owned());
+        row.upstream_model = some(&self.upstream_model);
+        row.provider = some(&self.provider);
+        row.status = self.status;
+        row.end = Some(match self.ending {
+            _ if self.is_panic => End::Panic,
+            Ending::Aborted => End::ClientGone,
+            Ending::Answered => End::Answered,
+            Ending::Broken => End::Broken,
+        });
+        row.attempts = u16::try_from(self.attempts).unwrap_or(u16::MAX);
+        row.usage = self.usage;
+        // The sum of what is known is not the cost.
+        let cost = self.cost.filter(|_| !self.is_unpriced);
+        row.cost_micro_usd = cost.and_then(|cost| i64::try_from(cost.0).ok());
+        row.duration_ms = Some(millis(total));
+        row.ttft_ms = self.ttft.map(millis);
+        row.commit_ms = row.ttft_ms;
+        row.overhead_us = self
+            .overhead
+            .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        row.stop = self.summary.stop.map(|stop| stop.name().to_owned());
+        row.preview = some(&self.summary.said.preview);
+        row.tools.clone_from(&self.summary.said.tools);
+        row.quirks.clone_from(&self.quirks);
+        row.losses = u32::try_from(self.losses.len()).unwrap_or(u32::MAX);
+        if let Some(failure) = &self.failure {
+            row.error_kind = Some(failure.kind.name().to_owned());
+            row.error = Some(failure.message.clone());
+        }
+        told.hits = (self.quirks.iter())
+            .map(|quirk| hit(quirk, self.attempts))
+            .collect();
+        told.noticed = self.noticed.iter().map(|&case| case.to_owned()).collect();
+        told.losses.clone_from(&self.losses);
+        told.price = self.priced.as_ref().map(|priced| {
+            let rates = priced.price.rates;
+            record::Price {
+                table: priced.table.clone(),
+                model: self.upstream_model.clone(),
+                input: Some(rates.input.0),
+                cache_read: Some(rates.cache_read.0),
+                cache_write_5m: Some(rates.cache_write_5m.0),
+                cache_write_1h: Some(rates.cache_write_1h.0),
+                output: Some(rates.output.0),
+            }
+        });
+    }
+}
+
+/// A bounded word for how the client fared.
+fn outcome(details: &Details) -> &'static str {
+    match (details.ending, details.status) {
+        (Ending::Aborted, _) => "aborted",
+        (Ending::Broken, _) => "broken",
+        (Ending::Answered, Some(200..300)) => "2xx",
+        (Ending::Answered, Some(400..500)) => "4xx",
+        (Ending::Answered, _) => "5xx",
+    }
+}

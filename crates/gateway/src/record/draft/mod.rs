@@ -1,0 +1,231 @@
+//! The draft of an exchange's record: opened at accept, closed exactly once, whatever happens.
+//!
+//! Everybody who works on the exchange holds the same draft; when the last of them lets go (answered, failed, client
+//! gone, panic, shutdown) it writes its one log line and counts its metrics ([`close`]).
+
+mod attempts;
+mod charges;
+mod close;
+mod reply;
+mod way;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use lingate_price::MicroUsd;
+use lingate_wire::Wire;
+use lingate_wire::bridge::Lane;
+use lingate_wire::turn::{Failure, StopReason, Usage};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::books::{Books, Priced};
+use super::gathered::Gathered;
+use crate::clock;
+use crate::exchange::asked::Asked;
+use crate::lane::calibration::Calibration;
+use crate::metrics::Metrics;
+use crate::relay::chain::Said;
+use crate::tokens::Size;
+
+/// One exchange, as it becomes known.
+pub(crate) struct Draft {
+    /// The record's id.
+    pub id: Uuid,
+    /// When the request was accepted.
+    pub accepted: Instant,
+    client_wire: Wire,
+    metrics: Arc<Metrics>,
+    calibration: Arc<Calibration>,
+    details: Mutex<Details>,
+}
+
+/// A reply in short.
+#[derive(Default)]
+struct Summary {
+    stop: Option<StopReason>,
+    said: Said,
+}
+
+#[derive(Default)]
+struct Details {
+    model: String,
+    session: Option<String>,
+    /// How the name led to the upstream, if it does not stand for itself.
+    route: String,
+    queued: Duration,
+    provider: String,
+    upstream_model: String,
+    upstream_wire: Option<Wire>,
+    lane: Option<Lane>,
+    attempts: u32,
+    /// The last attempt has not ended.
+    is_attempting: bool,
+    quirks: Vec<String>,
+    /// Cases that were noticed in the reply, each once.
+    noticed: Vec<&'static str>,
+    losses: Vec<String>,
+    /// Input tokens by bytes alone, and by what was learnt of the upstream.
+    raw_estimate: Size,
+    /// Input tokens by a tokenizer, once they are counted.
+    pieces: Arc<OnceLock<Size>>,
+    input_estimate: u64,
+    overhead: Option<Duration>,
+    ttft: Option<Duration>,
+    status: Option<u16>,
+    /// Of the attempt in flight or the last.
+    usage: Usage,
+    /// Of the attempts before it: they are paid for, too.
+    earlier: Usage,
+    failure: Option<Failure>,
+    ending: Ending,
+    is_panic: bool,
+    summary: Summary,
+    /// What the upstream of the attempt in flight asks for its tokens.
+    priced: Option<Priced>,
+    /// Of the attempts that have ended.
+    cost: Option<MicroUsd>,
+    /// Something was used whose price is not known.
+    is_unpriced: bool,
+    /// What only the record wants to know; none where nothing is recorded.
+    gathered: Option<Box<Gathered>>,
+}
+
+/// How an exchange ended for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Ending {
+    /// The client left before its answer was complete, or the gateway was ended.
+    #[default]
+    Aborted,
+    /// Answered whole, be it with an error status.
+    Answered,
+    /// Broken off after content had been sent.
+    Broken,
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AttemptEnd {
+    /// It serves the answer.
+    Served,
+    /// It failed, before its first content or behind it.
+    Failed,
+    /// The client left while it was answering.
+    Aborted,
+}
+
+impl Draft {
+    pub(crate) fn open(
+        id: Uuid,
+        accepted: Instant,
+        client_wire: Wire,
+        metrics: Arc<Metrics>,
+        calibration: Arc<Calibration>,
+    ) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            id,
+            accepted,
+            client_wire,
+            metrics,
+            calibration,
+            details: Mutex::default(),
+        }
+    }
+
+    /// Has it recorded; `path` is what was asked, without the profile.
+    pub(crate) fn recorded(self, books: &Books, path: &str) -> Self {
+        let gathered = Gathered::new(books, self.id, self.accepted, self.client_wire, path);
+        self.details().gathered = gathered.map(Box::new);
+        self
+    }
+
+    /// A fault of ours ended it.
+    pub(crate) fn panicked(&self) {
+        self.details().is_panic = true;
+    }
+
+    /// What the client asked for.
+    pub(crate) fn asked(&self, asked: &Asked) {
+        let (model, session) = (asked.peek.model.decode(), asked.session());
+        let mut details = self.details();
+        if let Some(gathered) = &mut details.gathered {
+            gathered.received(asked, &model, session.as_deref());
+        }
+        model.into_owned().clone_into(&mut details.model);
+        details.session = session;
+    }
+
+    /// Tells the record something, where there is one.
+    pub(crate) fn gather<T>(&self, tell: impl FnOnce(&mut Gathered) -> T) -> Option<T> {
+        self.details().gathered.as_deref_mut().map(tell)
+    }
+
+    /// It had to wait for a place this long.
+    pub(crate) fn queued(&self, wait: Duration) {
+        self.details().queued += wait;
+    }
+
+    /// First content is there.
+    pub(crate) fn first_content(&self) {
+        let mut details = self.details();
+        if details.ttft.is_none() {
+            details.ttft = Some(clock::now() - self.accepted);
+            if let Some(gathered) = &mut details.gathered {
+                gathered.mark("commit");
+            }
+        }
+    }
+
+    /// The status that went out.
+    pub(crate) fn status(&self, status: u16) {
+        self.details().status = Some(status);
+    }
+
+    /// The client's answer is complete, or broken off for the reason given.
+    pub(crate) fn end(&self, ending: Ending, failure: Option<Failure>) {
+        let mut details = self.details();
+        details.ending = ending;
+        details.failure = failure;
+    }
+
+    /// Where the count of this attempt's request is to be left.
+    pub(crate) fn pieces(&self) -> Arc<OnceLock<Size>> {
+        Arc::clone(&self.details().pieces)
+    }
+
+    /// Input tokens as estimated before the upstream tells; 0 for a passthrough, which tells itself.
+    pub(crate) fn input_estimate(&self) -> u64 {
+        self.details().input_estimate
+    }
+
+    /// Attempts so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.details().attempts
+    }
+
+    /// The provider of the attempt in flight.
+    pub(crate) fn provider(&self) -> String {
+        self.details().provider.clone()
+    }
+
+    /// The lane of the attempt in flight.
+    pub(crate) fn lane(&self) -> Option<Lane> {
+        self.details().lane
+    }
+
+    /// Quirks that changed something so far.
+    pub(crate) fn quirks(&self) -> Vec<String> {
+        self.details().quirks.clone()
+    }
+
+    /// Gateway time before the upstream call.
+    pub(crate) fn overhead(&self) -> Option<Duration> {
+        self.details().overhead
+    }
+
+    /// A panic elsewhere leaves the details readable: they are plain data.
+    fn details(&self) -> MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,56 @@
+//! What a reply amounted to.
+
+use lingate_wire::stage::Note;
+
+use super::Draft;
+use crate::metrics::ToolCallLabels;
+use crate::relay::chain::Tally;
+use crate::relay::policing::JudgedCall;
+use crate::tokens::Size;
+
+impl Draft {
+    /// Calls of a reply were held against their tools' schemas.
+    pub(crate) fn judged_calls(&self, calls: &[JudgedCall]) {
+        for call in calls {
+            let labels = ToolCallLabels {
+                provider: self.provider(),
+                valid: match (&call.complaint, call.was_invalid) {
+                    (Some(_), _) => "no",
+                    (None, true) => "repaired",
+                    (None, false) => "yes",
+                },
+            };
+            self.metrics.tool_calls.get_or_create(&labels).inc();
+        }
+    }
+
+    /// What the reply amounted to.
+    pub(crate) fn tally(&self, tally: &Tally) {
+        let mut details = self.details();
+        details.usage = tally.usage.believable();
+        details.summary.stop = tally.stop.or(details.summary.stop);
+        if !tally.said.preview.is_empty() || !tally.said.tools.is_empty() {
+            details.summary.said = tally.said.clone();
+        }
+        for note in &tally.notes {
+            match note {
+                Note::Hit(name) if !details.quirks.iter().any(|own| own == name) => {
+                    details.quirks.push((*name).to_owned());
+                }
+                Note::Loss(loss) => details.losses.push(loss.path.clone()),
+                Note::Diag(case) if !details.noticed.contains(case) => details.noticed.push(case),
+                Note::Hit(_) | Note::Diag(_) => {}
+            }
+        }
+    }
+
+    /// Input tokens as estimated before the upstream tells.
+    pub(crate) fn set_input_estimate(&self, tokens: Size) {
+        let mut details = self.details();
+        details.raw_estimate = tokens;
+        details.input_estimate =
+            self.calibration
+                .bytes
+                .applied(&details.provider, &details.upstream_model, tokens);
+    }
+}

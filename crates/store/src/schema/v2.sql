@@ -1,0 +1,18 @@
+-- How an exchange is paid for, and what of its cost counts: NULL in rows that an earlier version wrote, where all of it does.
+ALTER TABLE exchanges ADD COLUMN billing TEXT;
+ALTER TABLE exchanges ADD COLUMN billed INTEGER;
+
+-- The same, summed up.
+ALTER TABLE sessions ADD COLUMN billed INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET billed = coalesce(cost, 0);
+
+-- And by the day (UTC, days since 1970) and key ('' for none): what budgets begin with after a restart.
+CREATE TABLE spent (
+  day    INTEGER NOT NULL,
+  key    TEXT NOT NULL,
+  billed INTEGER NOT NULL,
+  PRIMARY KEY (day, key)
+) WITHOUT ROWID;
+INSERT INTO spent
+SELECT time_ms / 86400000, coalesce(key, ''), CAST(sum(cost * 1.0) AS INTEGER)
+FROM exchanges WHERE cost > 0 AND cost <= (1 << 50) GROUP BY 1, 2;
