@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ pub struct Config {
     pub server: Server,
     /// Client keys; empty means none is asked.
     pub keys: Vec<ClientKey>,
+    /// What all clients together may spend in a day, and each session.
+    pub budget: Budget,
+    /// What happens when a session repeats itself.
+    pub loops: Loops,
     /// The record of requests.
     pub record: Record,
     /// Those of the file, then those of the environment, then the demo.
@@ -67,10 +72,8 @@ pub struct ClientKey {
     pub models: Option<Vec<String>>,
     /// Requests at a time.
     pub concurrency: Option<u32>,
-    /// What it may spend in a day, UTC.
-    pub budget_day: Option<MicroUsd>,
-    /// What it may spend in a session.
-    pub budget_session: Option<MicroUsd>,
+    /// What it may spend.
+    pub budget: Budget,
 }
 
 impl ClientKey {
@@ -82,6 +85,24 @@ impl ClientKey {
             .as_ref()
             .is_none_or(|globs| globs.iter().any(matches))
     }
+}
+
+/// What may be spent; none means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Budget {
+    /// In a day, UTC.
+    pub day: Option<MicroUsd>,
+    /// In a session.
+    pub session: Option<MicroUsd>,
+}
+
+/// What happens when a session repeats one tool call with the same result; none means nothing does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loops {
+    /// After so many times it is said.
+    pub warn_after: Option<NonZeroU32>,
+    /// After so many times the session's requests are refused.
+    pub stop_after: Option<NonZeroU32>,
 }
 
 /// The record of requests.

@@ -5,10 +5,7 @@ use crate::problem::Problem;
 use crate::report::Report;
 
 /// A key by its path, `*` for any name; and the value with which it asks for nothing.
-const INERT: &[(&[&str], Option<&str>)] = &[
-    (&["keys", "*", "budget"], None),
-    (&["providers", "*", "proxy"], Some("")),
-];
+const INERT: &[(&[&str], Option<&str>)] = &[(&["providers", "*", "proxy"], Some(""))];
 
 /// The keys of the document that have no effect yet, with their lines.
 pub(crate) fn inert_keys(document: &Node, report: &Report) -> Vec<Problem> {

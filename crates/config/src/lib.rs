@@ -25,8 +25,8 @@ mod url;
 mod value;
 
 pub use config::{
-    Breaker, ClientKey, Config, Context, Failover, FoundKey, Images, Log, ModelSettings, Record,
-    Server, Sources, TargetSettings,
+    Breaker, Budget, ClientKey, Config, Context, Failover, FoundKey, Images, Log, Loops,
+    ModelSettings, Record, Server, Sources, TargetSettings,
 };
 pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
 pub use gcp::{GcpCredential, GcpCredentialError, ServiceAccount, User};
@@ -36,8 +36,8 @@ pub use problem::{Place, Problem, Problems};
 pub use provider::{DEMO, Health, KeyRef, Kind, Provider, Timeouts};
 pub use secret::Secret;
 pub use settings::{
-    AnthropicApi, Auth, Bodies, HttpVersion, LogFormat, LogLevel, Modality, Pool, ToolFormat,
-    ValidateToolCalls,
+    AnthropicApi, Auth, Billing, Bodies, HttpVersion, LogFormat, LogLevel, Modality, Pool,
+    ToolFormat, ValidateToolCalls,
 };
 pub use value::{DEFAULT_LISTEN, KeyHash};
 

@@ -56,6 +56,9 @@ pub struct Preset {
     /// Keys of this prefix belong to the named preset.
     #[serde(default)]
     pub redirect_keys: BTreeMap<String, String>,
+    /// Keys, and tokens of a login, that begin like this belong to a subscription.
+    #[serde(default)]
+    pub subscription_keys: Vec<String>,
     /// The model for unknown names; `*` keeps the asked name.
     #[serde(default)]
     pub default_model: Option<String>,

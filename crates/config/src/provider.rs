@@ -10,7 +10,7 @@ use lingate_wire::Wire;
 
 use crate::preset::{ModelFacts, Preset};
 use crate::secret::Secret;
-use crate::settings::{AnthropicApi, Auth, HttpVersion, Pool};
+use crate::settings::{AnthropicApi, Auth, Billing, HttpVersion, Pool};
 
 /// The id of the built-in provider, and of its one model.
 pub const DEMO: &str = "demo";
@@ -35,6 +35,8 @@ pub struct Provider {
     pub keys: Vec<KeyRef>,
     /// Which of the keys is used.
     pub pool: Pool,
+    /// How its tokens are paid for, whatever the key; else [`Provider::billing`] tells.
+    pub(crate) billing: Option<Billing>,
     /// Requests at a time.
     pub concurrency: Option<u32>,
     /// Proxy URL; none means the environment's, never for loopback.
@@ -170,6 +172,21 @@ impl Provider {
         facts
             .find(|(name, _)| *name == model)
             .map(|(_, facts)| facts)
+    }
+
+    /// How a request that shows this credential is paid for: as configured, else as the preset knows of its keys.
+    #[must_use]
+    pub fn billing(&self, credential: Option<&str>) -> Billing {
+        let is_subscribers = |key: &str| {
+            let prefixes = self.preset.map(|preset| &*preset.subscription_keys);
+            let mut prefixes = prefixes.unwrap_or_default().iter();
+            prefixes.any(|prefix| key.starts_with(prefix.as_str()))
+        };
+        match self.billing {
+            Some(billing) => billing,
+            None if credential.is_some_and(is_subscribers) => Billing::Subscription,
+            None => Billing::Metered,
+        }
     }
 
     /// Whether it is on this machine or a private network.

@@ -23,6 +23,16 @@ pub enum Auth {
     Client,
 }
 
+/// How a provider's tokens are paid for (`billing`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Billing {
+    /// By the token, at the list price.
+    Metered,
+    /// By a subscription: the list price is only what it would have been.
+    Subscription,
+}
+
 /// How a provider is asked on the Anthropic wire (`anthropic_api`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -15,7 +15,9 @@ pub(crate) use model::{
 };
 pub(crate) use ordered::Ordered;
 pub(crate) use provider::{BaseUrlEntry, ProviderEntry, WireName};
-pub(crate) use server::{FailoverEntry, KeyEntry, LogEntry, RecordEntry, ServerEntry};
+pub(crate) use server::{
+    BudgetEntry, FailoverEntry, KeyEntry, LogEntry, LoopsEntry, RecordEntry, ServerEntry,
+};
 
 /// The configuration file of lingate.
 #[derive(Deserialize, JsonSchema)]
@@ -32,6 +34,10 @@ pub(crate) struct File {
     pub(crate) server: ServerEntry,
     /// Client keys, by name. None on loopback: none asked.
     pub(crate) keys: Ordered<KeyEntry>,
+    /// What all clients together may spend, and each session.
+    pub(crate) budget: BudgetEntry,
+    /// What happens when a session repeats itself.
+    pub(crate) loops: LoopsEntry,
     /// The record of requests.
     pub(crate) record: RecordEntry,
     /// Providers, by id. A preset's name brings its settings; each can be overridden.
@@ -58,6 +64,8 @@ impl Default for File {
             from_env: true,
             server: ServerEntry::default(),
             keys: Ordered::default(),
+            budget: BudgetEntry::default(),
+            loops: LoopsEntry::default(),
             record: RecordEntry::default(),
             providers: Ordered::default(),
             models: Ordered::default(),

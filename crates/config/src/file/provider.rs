@@ -7,7 +7,7 @@ use lingate_wire::Wire;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::settings::{AnthropicApi, Auth, HttpVersion, Pool};
+use crate::settings::{AnthropicApi, Auth, Billing, HttpVersion, Pool};
 use crate::value::{DurationText, LimitText};
 
 /// A provider. What is left out comes from the preset of the same name, if there is one.
@@ -30,6 +30,8 @@ pub(crate) struct ProviderEntry {
     pub(crate) api_keys: Option<Vec<String>>,
     /// Which of several keys is used.
     pub(crate) pool: Option<Pool>,
+    /// How its tokens are paid for. What a subscription pays for counts against no budget. Told by preset and key if left out.
+    pub(crate) billing: Option<Billing>,
     /// Requests at a time; no limit if left out.
     #[schemars(range(min = 1))]
     pub(crate) concurrency: Option<u32>,

@@ -1,4 +1,4 @@
-//! `[server]`, `[keys.NAME]`, `[record]`, `[failover]` and `[log]`.
+//! `[server]`, `[keys.NAME]`, `[budget]`, `[loops]`, `[record]`, `[failover]` and `[log]`.
 
 use std::time::Duration;
 
@@ -39,24 +39,43 @@ pub(crate) struct KeyEntry {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub(crate) concurrency: Option<u32>,
-    /// What the key may spend.
+    /// What the key may spend; `[budget]` holds beside it.
     #[serde(default)]
     pub(crate) budget: BudgetEntry,
 }
 
-/// What a key may spend.
+/// What may be spent.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BudgetEntry {
-    /// In a day, UTC.
+    /// In a day, UTC, in US dollars: `20 USD`.
     pub(crate) day: Option<BudgetText>,
-    /// In a session.
+    /// In a session, in US dollars: `5 USD`.
     pub(crate) session: Option<BudgetText>,
 }
 
 impl BudgetEntry {
     pub(crate) fn amounts(&self) -> (Option<MicroUsd>, Option<MicroUsd>) {
         (self.day.map(|text| text.0), self.session.map(|text| text.0))
+    }
+}
+
+/// What happens when a session repeats one tool call with the same outcome over and over.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LoopsEntry {
+    /// The same call with the same result, so many times: the record, the log and the status line say so. 0 never.
+    pub(crate) warn_after: u32,
+    /// So many times: the session's requests are refused until it does something else. 0 never.
+    pub(crate) stop_after: u32,
+}
+
+impl Default for LoopsEntry {
+    fn default() -> Self {
+        Self {
+            warn_after: 5,
+            stop_after: 0,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use lingate_wire::Wire;
 use serde_json::Value;
 
 use super::draft::{Draft, Found, NO_URL};
-use super::render::{inline, quoted};
+use super::render::{inline, referring};
 use super::section::Section;
 
 /// Its threshold for `longContext`.
@@ -45,7 +45,7 @@ pub(super) fn read(mut root: Section, draft: &mut Draft) {
         if let Some(id) = self::provider(&mut provider, &name, draft) {
             if let Some(entry) = draft.provider(&id) {
                 if let Some(proxy) = &proxy {
-                    entry.set("proxy", quoted(proxy));
+                    entry.set("proxy", referring(proxy));
                 }
                 if let Some(ms) = timeout {
                     let seconds = (ms / 1000.0).ceil().max(1.0);

@@ -4,7 +4,7 @@
 //! variants, served by a strategy.
 
 use super::draft::{Address, CUT, Draft, Found};
-use super::render::{inline, quoted};
+use super::render::{inline, quoted, referring};
 use super::section::Section;
 use super::{ImportError, Source, dotenv, yaml};
 use crate::environment::FixedEnvironment;
@@ -159,7 +159,7 @@ fn environment(file: &str, variables: &[(String, String)], draft: &mut Draft) {
         if !settings.is_empty() {
             let settings: Vec<String> = settings
                 .iter()
-                .map(|(name, value)| format!("{name} = {}", quoted(value)))
+                .map(|(name, value)| format!("{name} = {}", referring(value)))
                 .collect();
             entry.set("variables", format!("{{ {} }}", settings.join(", ")));
         }
@@ -265,7 +265,7 @@ fn provider(
     for (theirs, ours) in [("projectId", "project"), ("location", "location")] {
         if let Some(value) = config.text(theirs) {
             let value = super::draft::as_reference(&value).unwrap_or(value);
-            variables.push(format!("{ours} = {}", quoted(&value)));
+            variables.push(format!("{ours} = {}", referring(&value)));
         }
     }
     let credential_place = config.place("credentials");

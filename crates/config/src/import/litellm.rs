@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::draft::{Draft, Found, NO_URL, preset_called};
-use super::render::quoted;
+use super::render::{quoted, referring};
 use super::section::Section;
 use crate::preset::{preset, presets};
 
@@ -84,7 +84,8 @@ fn deployment(params: &mut Section, draft: &mut Draft) -> Option<(String, String
     for (ours, variable) in preset.variables.iter() {
         let value = variable.also.iter().find_map(|theirs| params.text(theirs));
         if let Some(value) = value {
-            written.push(format!("{ours} = {}", quoted(&value)));
+            let value = super::draft::as_reference(&value).unwrap_or(value);
+            written.push(format!("{ours} = {}", referring(&value)));
         }
     }
     let variables = format!("{{ {} }}", written.join(", "));

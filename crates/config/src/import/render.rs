@@ -61,16 +61,16 @@ fn provider(out: &mut String, provider: &DraftProvider) {
         line(out, "preset", &quoted(preset));
     }
     if let Some(url) = &provider.base_url {
-        line(out, "base_url", &quoted(url));
+        line(out, "base_url", &referring(url));
     }
     if let Some(wire) = provider.speaks {
         line(out, "speaks", &format!("[{}]", quoted(wire.name())));
     }
     match provider.keys.as_slice() {
         [] => {}
-        [key] => line(out, "api_key", &quoted(key)),
+        [key] => line(out, "api_key", &referring(key)),
         keys => {
-            let keys: Vec<String> = keys.iter().map(|key| quoted(key)).collect();
+            let keys: Vec<String> = keys.iter().map(|key| referring(key)).collect();
             line(out, "api_keys", &format!("[{}]", keys.join(", ")));
         }
     }
@@ -111,12 +111,31 @@ fn key(name: &str) -> String {
     if !name.is_empty() && name.chars().all(is_bare) {
         name.to_owned()
     } else {
-        quoted(name)
+        literal(name)
     }
 }
 
-/// A text in quotes.
+/// A text in quotes that stands for itself: what would be a reference here is none where it comes from.
 pub(super) fn quoted(text: &str) -> String {
+    literal(&text.replace("${", "$${"))
+}
+
+/// A text in quotes that may begin with a variable, as [`super::draft::as_reference`] writes it; the rest stands for itself.
+pub(super) fn referring(text: &str) -> String {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let reference = text
+        .strip_prefix("${")
+        .and_then(|behind| behind.split_once('}'))
+        .filter(|(name, _)| is_name(name));
+    match reference {
+        Some((name, rest)) => literal(&format!("${{{name}}}{}", rest.replace("${", "$${"))),
+        None => quoted(text),
+    }
+}
+
+fn literal(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 

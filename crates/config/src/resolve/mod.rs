@@ -54,6 +54,8 @@ pub(crate) fn resolve(
     Config {
         server,
         keys,
+        budget: server::budget(&file.budget),
+        loops: server::loops(&file),
         record: server::record(&file, &inputs, report),
         routes,
         failover: Failover {

@@ -155,6 +155,7 @@ pub(super) fn provider(
         auth,
         keys: labelled(id, keys),
         pool: entry.pool.or(base.pool).unwrap_or_default(),
+        billing: (entry.billing).or_else(|| known?.provider.billing),
         concurrency: entry.concurrency.or(base.concurrency),
         proxy: proxy.map(Secret::new),
         ca_file: ca_file.map(|file| home_expanded(file, inputs.environment)),

@@ -124,6 +124,7 @@ fn demo() -> Provider {
         auth: Auth::None,
         keys: Vec::new(),
         pool: Pool::FillFirst,
+        billing: None,
         concurrency: None,
         proxy: None,
         ca_file: None,

@@ -1,12 +1,13 @@
-//! `[server]`, `[keys]` and `[record]`.
+//! `[server]`, `[keys]`, `[budget]`, `[loops]` and `[record]`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Inputs;
-use crate::config::{ClientKey, Record, Server};
+use crate::config::{Budget, ClientKey, Loops, Record, Server};
 use crate::document::home_expanded;
-use crate::file::File;
+use crate::file::{BudgetEntry, File};
 use crate::provider::{Kind, Provider};
 use crate::report::{Report, did_you_mean};
 use crate::value::{DEFAULT_LISTEN, parse_listen};
@@ -15,18 +16,27 @@ const DRAIN: Duration = Duration::from_secs(600);
 const MAX_BODY: u64 = 32 << 20;
 
 pub(super) fn client_keys(file: &File) -> Vec<ClientKey> {
-    let keys = file.keys.iter().map(|(name, entry)| {
-        let (budget_day, budget_session) = entry.budget.amounts();
-        ClientKey {
-            name: name.to_owned(),
-            hash: entry.secret.0,
-            models: entry.models.clone(),
-            concurrency: entry.concurrency,
-            budget_day,
-            budget_session,
-        }
+    let keys = file.keys.iter().map(|(name, entry)| ClientKey {
+        name: name.to_owned(),
+        hash: entry.secret.0,
+        models: entry.models.clone(),
+        concurrency: entry.concurrency,
+        budget: budget(&entry.budget),
     });
     keys.collect()
+}
+
+/// What may be spent, of everybody or of a key.
+pub(super) fn budget(entry: &BudgetEntry) -> Budget {
+    let (day, session) = entry.amounts();
+    Budget { day, session }
+}
+
+pub(super) fn loops(file: &File) -> Loops {
+    Loops {
+        warn_after: NonZeroU32::new(file.loops.warn_after),
+        stop_after: NonZeroU32::new(file.loops.stop_after),
+    }
 }
 
 pub(super) fn server(

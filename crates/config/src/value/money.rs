@@ -35,8 +35,9 @@ pub(super) fn parse_budget(text: &str) -> Result<MicroUsd, FormatError> {
     let amount = text.strip_suffix("USD").map(str::trim_end);
     amount.and_then(MicroUsd::parse).ok_or_else(|| {
         FormatError::new(
-            "is not a budget",
-            "write an amount and its currency: `20 USD`, `0.50 USD`",
+            "is not a budget in US dollars",
+            "write an amount with at most 6 decimals and `USD`: `20 USD`, `0.50 USD`; prices are in dollars, so no other \
+             currency is known",
         )
     })
 }

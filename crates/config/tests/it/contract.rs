@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lingate_config::{Context, Kind};
+use lingate_config::{Budget, Context, Kind};
 use lingate_price::MicroUsd;
 use lingate_quirk::{ReasoningHistory, Temperature};
 use lingate_route::{Ask, Strategy, resolve};
@@ -24,7 +24,9 @@ fn example_loads() {
     assert_eq!(config.server.max_body, 32 << 20);
     let alice = &config.keys[0];
     assert_eq!((alice.name.as_str(), alice.concurrency), ("alice", Some(8)));
-    assert_eq!(alice.budget_day, Some(MicroUsd(20_000_000)));
+    assert_eq!(alice.budget.day, Some(MicroUsd(20_000_000)));
+    assert_eq!(alice.budget.session, Some(MicroUsd(5_000_000)));
+    assert_eq!(config.budget, Budget::default());
     assert!(alice.allows("claude-opus-5-5") && !alice.allows("gpt-5"));
     assert_eq!(config.record.keep_bytes, 5 << 30);
     assert_eq!(
@@ -100,7 +102,8 @@ fn inert_keys_are_listed() {
     let secret = format!("sha256:{}", "0".repeat(64));
     let config = load(
         &format!(
-            "[providers.p]\nbase_url = \"https://p.test\"\nauth = \"none\"\nproxy = \"\"\n\
+            "[providers.p]\nbase_url = \"https://p.test\"\nauth = \"none\"\nproxy = \"http://h:1\"\n\
+             [providers.q]\nbase_url = \"https://q.test\"\nauth = \"none\"\nproxy = \"\"\n\
              [keys.k]\nsecret = \"{secret}\"\nconcurrency = 2\nbudget = {{ day = \"1 USD\" }}\n\
              [models.a]\ntargets = [\"p/m\"]\nimages = \"route:demo\"\noverflow = \"demo\"\n"
         ),
@@ -108,7 +111,10 @@ fn inert_keys_are_listed() {
     )
     .unwrap_or_else(|problems| panic!("{problems}"));
     let inert: Vec<String> = config.inert.iter().map(ToString::to_string).collect();
-    assert_eq!(inert, ["lingate.toml:8: `keys.k.budget` has no effect yet"]);
+    assert_eq!(
+        inert,
+        ["lingate.toml:4: `providers.p.proxy` has no effect yet"]
+    );
 }
 
 /// How often a call is asked for: the file, else the environment, else 3; never more than 5.

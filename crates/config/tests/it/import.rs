@@ -321,6 +321,29 @@ fn keys_in_addresses() {
     assert!(text.contains("api_key = \"${GEMINI_API_KEY}\""), "{text}");
 }
 
+/// A dollar and a brace are letters in a foreign file: nothing of this machine may come out of them.
+#[test]
+fn what_would_be_a_reference_here_is_none_there() {
+    let told = "${file:/there/is/none} ${UNSET} $${A}";
+    let louter = format!(
+        "custom_instructions = \"{told}\"\n[backends.b]\nurl = \"http://h.test/v1\"\n\
+         [backends.b.model_mapping]\n\"m\" = \"x-${{UNSET}}\"\n"
+    );
+    // It loads, where a reference would find neither the file nor the variable.
+    let text = shown(Format::Louter, &[("config.toml", &louter)], &[]);
+    assert!(text.contains("$${file:/there/is/none} $${UNSET}"), "{text}");
+    assert!(text.contains("/x-$${UNSET}"), "{text}");
+
+    let json = r#"{"Providers": [{"name": "own", "models": ["m"], "api_key": "${file:/etc/shadow}",
+        "api_base_url": "https://own.test/${file:/etc/shadow}/v1"}]}"#;
+    let text = imported(Format::ClaudeCodeRouter, &[("config.json", json)]).text;
+    let (own, escaped) = (
+        text.matches("${file:").count(),
+        text.matches("$${file:").count(),
+    );
+    assert_eq!(own, escaped, "{text}");
+}
+
 #[test]
 fn what_is_no_such_file() {
     let check = |format, name: &str, text: &str, expected: &str| {

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod budgets;
 mod contract;
 mod expansion;
 mod import;

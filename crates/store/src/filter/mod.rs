@@ -36,6 +36,8 @@ pub struct Term {
 pub enum Condition {
     /// A body contains this, in any case.
     Text(String),
+    /// One of the fields that lists show contains this, in any case: models, provider, path, wires, method.
+    Any(String),
     /// A text field matches.
     Word(WordField, Pattern),
     /// A number lies within, both ends included.
@@ -157,12 +159,29 @@ pub enum Is {
     Unpriced,
 }
 
+/// A time as `since:` takes it: so long ago (`2h`, `7d`), a date, or a time (RFC 3339). `now` is what it counts back from.
+///
+/// # Errors
+/// What else would be a time.
+pub fn time(given: &str, now: Timestamp) -> Result<Timestamp, String> {
+    value::time(given, now).map_err(|value::Bad(problem)| problem)
+}
+
 impl Filter {
+    /// One more condition that must hold.
+    pub fn and(&mut self, condition: Condition) {
+        self.terms.push(Term {
+            negated: false,
+            condition,
+        });
+    }
+
     /// The texts that bodies must contain, or must not (`true`).
     pub fn texts(&self) -> impl Iterator<Item = (&str, bool)> {
         self.terms.iter().filter_map(|term| match &term.condition {
             Condition::Text(text) => Some((text.as_str(), term.negated)),
-            Condition::Word(..)
+            Condition::Any(_)
+            | Condition::Word(..)
             | Condition::Number(..)
             | Condition::Tag(..)
             | Condition::Since(_)

@@ -18,7 +18,7 @@ pub struct FilterError {
 /// Everything that may stand before a colon.
 const FIELDS: &str = "status, model, upstream, provider, session, tool, quirk, wire, upstream-wire, lane, end, class, agent, \
                       key, profile, path, stop, error, preview, cost, tokens, input, output, duration, ttft, attempts, \
-                      losses, since, until, is";
+                      losses, since, until, any, is";
 
 impl Filter {
     /// Reads a filter. `now` is what `since:2h` counts from.
@@ -156,6 +156,7 @@ fn condition(field: &str, word: &Word, now: Timestamp) -> Result<Condition, Bad>
         "quirk" => Ok(Condition::Tag(Tag::Quirk, pattern(word))),
         "since" | "after" => value::time(given, now).map(Condition::Since),
         "until" | "before" => value::time(given, now).map(Condition::Until),
+        "any" => Ok(Condition::Any(given.to_owned())),
         "is" => is(given).map(Condition::Is),
         _ => Err(Bad(format!(
             "`{field}:` is no field; use one of {FIELDS}, or put the text in quotes"

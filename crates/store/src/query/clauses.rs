@@ -29,6 +29,8 @@ pub(super) enum By {
     Nothing,
     /// This index.
     Index(&'static str),
+    /// This index, which holds the rows of a wider condition.
+    Within(&'static str, &'static str),
     /// The table of tags, by this condition on it.
     Tags(String),
 }
@@ -66,6 +68,7 @@ pub(super) fn of(filter: &Filter, connection: &Connection) -> Result<Vec<Clause>
 fn clause(term: &Term, connection: &Connection) -> Result<Option<Clause>, Error> {
     let mut clause = match &term.condition {
         Condition::Text(_) => return Ok(None),
+        Condition::Any(part) => Clause::scan(ANYWHERE, vec![Value::Text(part.clone())]),
         Condition::Word(field, pattern) => word(*field, pattern, connection)?,
         Condition::Number(field, least, most) => number(*field, *least, *most),
         Condition::Tag(tag, pattern) => tagged(*tag, pattern, connection)?,
@@ -89,11 +92,16 @@ fn first_id(time: Timestamp) -> Value {
     Value::Blob(id.as_bytes().to_vec())
 }
 
+/// What lists show of an exchange, in one text.
+const ANYWHERE: &str = "instr(lower('POST' || char(10) || model || char(10) || coalesce(upstream_model, '') || char(10)
+  || coalesce(provider, '') || char(10) || path || char(10) || coalesce(client_wire, '') || char(10)
+  || coalesce(upstream_wire, '')), lower(?)) > 0";
+
 fn word(field: WordField, pattern: &Pattern, connection: &Connection) -> Result<Clause, Error> {
     let (column, index) = column(field);
     let text = |text: &str| Value::Text(text.to_owned());
     let Some(index) = index else {
-        return Ok(match pattern {
+        let mut clause = match pattern {
             Pattern::Exact(exact) => Clause::scan(format!("{column} = ?"), vec![text(exact)]),
             Pattern::Contains(part) => Clause::scan(
                 format!("instr(lower({column}), lower(?)) > 0"),
@@ -103,7 +111,13 @@ fn word(field: WordField, pattern: &Pattern, connection: &Connection) -> Result<
                 format!("lower({column}) GLOB ?"),
                 vec![text(&sql_glob(glob))],
             ),
-        });
+        };
+        if field == WordField::Error {
+            // Most rows have none.
+            clause.sql = format!("error IS NOT NULL AND {}", clause.sql);
+            clause.by = By::Within("exchanges_error", "error IS NOT NULL");
+        }
+        return Ok(clause);
     };
     match (field, pattern) {
         (_, Pattern::Exact(exact)) => Ok(Clause::new(
@@ -190,6 +204,13 @@ fn number(field: NumberField, least: Option<i64>, most: Option<i64>) -> Clause {
         NumberField::Losses => ("losses", By::Scan),
     };
     let (least, most) = (least.unwrap_or(i64::MIN), most.unwrap_or(i64::MAX));
+    if field == NumberField::Attempts && least > 1 {
+        return Clause::new(
+            "attempts > 1 AND attempts >= ? AND attempts <= ?",
+            vec![Value::Integer(least), Value::Integer(most)],
+            By::Within("exchanges_retried", "attempts > 1"),
+        );
+    }
     if least == most {
         return Clause::new(format!("{column} = ?"), vec![Value::Integer(least)], by);
     }
@@ -254,7 +275,7 @@ pub(super) fn different_values(
     walk(|after| next.query_row([after], |row| row.get(0)).optional())
 }
 
-fn different_tags(connection: &Connection, kind: &str) -> Result<Vec<String>, Error> {
+pub(super) fn different_tags(connection: &Connection, kind: &str) -> Result<Vec<String>, Error> {
     let mut next = connection.prepare_cached(
         "SELECT value FROM tags WHERE kind = ?1 AND value > ?2 ORDER BY value LIMIT 1",
     )?;

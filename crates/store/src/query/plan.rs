@@ -38,7 +38,7 @@ pub(super) fn plan(connection: &Connection, mut clauses: Vec<Clause>) -> Result<
     let mut index = "exchanges_id";
     if let Some(clause) = best.and_then(|(_, at)| clauses.get_mut(at)) {
         match &clause.by {
-            By::Index(name) => index = name,
+            By::Index(name) | By::Within(name, _) => index = name,
             By::Tags(condition) => {
                 clause.sql = format!("id IN (SELECT id FROM tags WHERE {condition})")
             }
@@ -67,6 +67,7 @@ pub(super) fn plan(connection: &Connection, mut clauses: Vec<Clause>) -> Result<
 fn count(connection: &Connection, clause: &Clause) -> Result<Option<i64>, Error> {
     let rows = match &clause.by {
         By::Index(index) => format!("exchanges INDEXED BY {index} WHERE {}", clause.sql),
+        By::Within(index, wider) => format!("exchanges INDEXED BY {index} WHERE {wider}"),
         By::Tags(condition) => format!("tags WHERE {condition}"),
         By::Scan | By::Nothing => return Ok(None),
     };
@@ -75,7 +76,11 @@ fn count(connection: &Connection, clause: &Clause) -> Result<Option<i64>, Error>
         FEW + 1
     );
     let mut query = connection.prepare_cached(&sql)?;
+    let values = match &clause.by {
+        By::Within(..) => &[],
+        By::Index(_) | By::Tags(_) | By::Scan | By::Nothing => clause.values.as_slice(),
+    };
     Ok(Some(
-        query.query_row(params_from_iter(&clause.values), |row| row.get(0))?,
+        query.query_row(params_from_iter(values), |row| row.get(0))?,
     ))
 }

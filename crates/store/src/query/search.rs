@@ -8,11 +8,14 @@ use crate::Error;
 use crate::filter::Filter;
 use crate::record::{BodyKind, Exchange};
 
-use super::list::{Listing, MAX_PAGE, Page};
+use super::list::{Listing, Page};
 use super::{Inner, Reader};
 
 /// Rows looked at before the next ones are fetched.
 const CHUNK: usize = 64;
+
+/// No search finds more at a time.
+pub const MAX_HITS: usize = 5000;
 
 /// Characters shown on either side of what was found.
 const AROUND: usize = 60;
@@ -68,7 +71,7 @@ impl Reader {
             .texts()
             .filter_map(|(text, absent)| Needle::new(text, absent))
             .collect();
-        let limit = search.page.limit.clamp(1, MAX_PAGE);
+        let limit = search.page.limit.clamp(1, MAX_HITS);
         let mut hits = Hits {
             items: Vec::new(),
             truncated: false,

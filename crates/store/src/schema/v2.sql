@@ -16,3 +16,8 @@ CREATE TABLE spent (
 INSERT INTO spent
 SELECT time_ms / 86400000, coalesce(key, ''), CAST(sum(cost * 1.0) AS INTEGER)
 FROM exchanges WHERE cost > 0 AND cost <= (1 << 50) GROUP BY 1, 2;
+
+-- What lists and searches are narrowed by, and what the oldest protocol of lists pages by.
+CREATE INDEX exchanges_time ON exchanges (time_ms);
+CREATE INDEX exchanges_error ON exchanges (id) WHERE error IS NOT NULL;
+CREATE INDEX exchanges_retried ON exchanges (id) WHERE attempts > 1;
