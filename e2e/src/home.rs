@@ -2,16 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lingate_testkit::Traced;
+use lingate_testkit::{Traced, canary};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// A temporary `$HOME` with a project folder in it. Dropping it ends what still runs, and removes everything.
+/// A temporary `$HOME` with a project folder in it. Dropping it ends what still runs, searches what that left for the
+/// keys of the configuration, and removes everything.
 pub struct Home {
     // Dropped first: nothing may write into a folder that is being removed.
     traced: Traced,
+    /// Files that the test wrote: keys may stand in them.
+    own: Mutex<Vec<PathBuf>>,
     folder: TempDir,
 }
 
@@ -33,6 +37,7 @@ impl Home {
         }
         Home {
             traced: Traced::new(),
+            own: Mutex::default(),
             folder,
         }
     }
@@ -57,7 +62,11 @@ impl Home {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().expect("a file below the home"))
             .expect("folders can be made");
+        let content = content.as_ref();
         fs::write(&path, content).expect("files can be written");
+        canary::plant_settings(&String::from_utf8_lossy(content));
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.push(path.clone());
         path
     }
 
@@ -113,5 +122,16 @@ impl Home {
     /// When something still does after ten seconds.
     pub async fn is_quiet(&self) {
         self.traced.all_gone(Duration::from_secs(10)).await;
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Nothing may write any more into what is searched.
+        drop(std::mem::take(&mut self.traced));
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::thread::panicking() {
+            canary::none(&canary::found_below(self.folder.path(), &own));
+        }
     }
 }

@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Logs(LogsCommand),
     /// Show what was spent
     Cost(Cost),
+    /// Print one line about a session, for Claude Code's status line
+    Statusline(Statusline),
     /// Make, list and remove the keys that clients show
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -126,6 +128,19 @@ pub(crate) struct Format {
 /// A command that reads the configuration and prints.
 #[derive(Args)]
 pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// What the status line is made from.
+#[derive(Args)]
+#[command(
+    after_help = "In Claude Code's settings.json:\n\n  \"statusLine\": { \"type\": \"command\", \"command\": \"lingate statusline\" }\n\n\
+    It reads the JSON object that Claude Code hands it on standard input, and never fails. NO_COLOR is respected."
+)]
+pub(crate) struct Statusline {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
     #[command(flatten)]

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lingate_config::{Bodies, Config, Provider, presets};
-use lingate_store::{Mask, Options, Recorder, Settings, Store, headers};
+use lingate_store::{Mask, Options, Reader, Recorder, Settings, Spent, Store, headers};
 
 use crate::failure::Failure;
 
 /// How often the record is told the time.
 const TICK: Duration = Duration::from_secs(60);
+/// So many conversations' sums are taken over from the record.
+const SESSIONS: usize = 10_000;
 
 /// The record of this process. Dropping it writes what waits.
 pub(crate) struct Recording {
@@ -74,6 +76,13 @@ impl Recording {
         self.store.as_ref().map(Store::recorder)
     }
 
+    /// What was spent before, as far as it is recorded.
+    pub(crate) fn spent(&self) -> Spent {
+        let reader = self.dir.as_deref().and_then(|dir| Reader::open(dir).ok());
+        let spent = reader.and_then(|reader| reader.spent(jiff::Timestamp::now(), SESSIONS).ok());
+        spent.unwrap_or_default()
+    }
+
     /// Another configuration is in force. What needs a restart is said.
     pub(crate) fn follow(&mut self, config: &Config) {
         let settings = self.settings(config);
@@ -112,6 +121,16 @@ impl Recording {
             ),
         }
     }
+}
+
+/// Hides what a record of this configuration hides.
+pub(crate) fn mask(config: &Config) -> Mask {
+    let mut recording = Recording {
+        store: None,
+        dir: None,
+        known: BTreeSet::new(),
+    };
+    recording.settings(config).mask
 }
 
 /// Every secret of a provider, in all the forms it may be met in: as it is and inside JSON.

@@ -22,6 +22,7 @@ use crate::exchange::destination::destination;
 use crate::exchange::policy;
 use crate::exchange::upstream::Upstream;
 use crate::lane::calibration::Factors;
+use crate::record::Telling;
 use crate::upstream::auth::CREDENTIALS;
 use crate::{ids, lane};
 
@@ -181,6 +182,7 @@ fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Out
         settings: &upstream.settings,
         plan: &policy::Plan::default(),
         schemas: &Arc::default(),
+        telling: Telling::Nothing,
     };
     let prepared = lane::prepare(plan.lane, &attempt, &exchange)?;
     let mut headers = Vec::new();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lingate_config::{Config, Problems};
-use lingate_store::Recorder;
+use lingate_store::{Recorder, Spent};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,8 @@ pub struct Options {
     pub limits: Limits,
     /// Where exchanges are recorded; without, they are not.
     pub recorder: Option<Recorder>,
+    /// What was spent before: budgets go on from there.
+    pub spent: Spent,
     /// A socket that listens already, in place of one of our own.
     pub listener: Option<Arc<std::net::TcpListener>>,
     /// Where the configuration is read again; without, it is the same until the end.

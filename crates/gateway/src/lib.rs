@@ -11,12 +11,14 @@ mod explain;
 mod front;
 mod gateway;
 mod generations;
+mod govern;
 mod ids;
 mod lane;
 mod metrics;
 mod probe;
 mod record;
 mod relay;
+mod replay;
 mod routes;
 mod shared;
 mod tokens;
@@ -30,5 +32,9 @@ pub use gateway::{BindError, Gateway, Handle, Options};
 pub use generations::{InForce, Loaded, Outcome, Reload, Source, Trigger};
 pub use metrics::metrics_reference;
 pub use probe::{ProbeAnswer, ProbeError, Prober};
+pub use replay::{
+    Answer, Change, Outcome as ReplayOutcome, Place, Reason as ReplayReason, Recorded, Replay,
+    Replayed,
+};
 pub use upstream::client::TlsError;
 pub use verify::{Seen, SeenCall, Unanswered, Verified, Verifier, VerifyError};

@@ -2,17 +2,32 @@
 //!
 //! Labels are enums or configured names, never what a client or an upstream sent.
 
-use std::fmt;
+mod breakers;
+mod gaps;
+mod labels;
+mod provider;
+mod record;
+
+use std::sync::Mutex;
 
 use lingate_store::Recorder;
-use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub(crate) use breakers::text;
+use gaps::GapHistogram;
+pub(crate) use labels::{
+    AttemptLabels, BudgetLabels, BudgetLevelLabels, CaseLabels, ErrorLabels, FailoverLabels,
+    FailureLabels, GateLabels, LoopLabels, ProviderLabels, QuirkLabels, RefusalLabels,
+    ReloadLabels, RequestLabels, RouteLabels, StepLabels, StopLabels, TargetLabels, TokenLabels,
+    ToolCallLabels, UnfitLabels,
+};
+use provider::Providers;
+use record::RecordCollector;
 
 /// Content type of the text that [`Metrics::text`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -20,115 +35,12 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 const SECONDS: [f64; 14] = [
     0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
 ];
+const TOKENS_PER_SECOND: [f64; 12] = [
+    1.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1000.0,
+];
 const OVERHEAD_SECONDS: [f64; 10] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25,
 ];
-
-/// One exchange, as it was answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct RequestLabels {
-    pub client_wire: &'static str,
-    pub upstream_wire: &'static str,
-    pub lane: &'static str,
-    pub provider: String,
-    /// `2xx`, `4xx`, `5xx`, `aborted` (the client left) or `broken` (after the commit).
-    pub outcome: &'static str,
-}
-
-/// One try of one upstream.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct AttemptLabels {
-    pub provider: String,
-    pub outcome: &'static str,
-}
-
-/// Another key or target, after a failure.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct FailoverLabels {
-    /// The class of the failure.
-    pub reason: &'static str,
-}
-
-/// A step from an asked name to its candidates.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct StepLabels {
-    /// `rule`, `small`, `images`, `overflow`, `model`, `direct`, `alias` or `default`.
-    pub step: &'static str,
-}
-
-/// A target that a request is kept from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct UnfitLabels {
-    pub provider: String,
-    /// `images`, `documents`, `tool` or `context`.
-    pub reason: &'static str,
-}
-
-/// Where only so many requests may be at a time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct GateLabels {
-    /// `provider` or `key`, for a client's.
-    pub gate: &'static str,
-    /// As configured.
-    pub name: String,
-}
-
-/// A request that got no place.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct RefusalLabels {
-    pub gate: &'static str,
-    pub name: String,
-    /// `full`, or `timeout` when it has waited.
-    pub reason: &'static str,
-}
-
-/// Where a measurement belongs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct ProviderLabels {
-    pub provider: String,
-}
-
-/// Tokens of one kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct TokenLabels {
-    pub provider: String,
-    pub kind: &'static str,
-}
-
-/// A repair.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct QuirkLabels {
-    pub quirk: String,
-    pub provider: String,
-}
-
-/// Something odd in a reply that was dealt with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct CaseLabels {
-    /// One of the names that stages give to such cases.
-    pub case: &'static str,
-}
-
-/// A tool call that was held against its tool's schema.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct ToolCallLabels {
-    pub provider: String,
-    /// `yes`, `repaired` (mended before the client got it) or `no`.
-    pub valid: &'static str,
-}
-
-/// An attempt to put another configuration in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct ReloadLabels {
-    /// `applied`, `unchanged` or `refused`.
-    pub outcome: &'static str,
-}
-
-/// A request that is no exchange.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct RouteLabels {
-    pub route: &'static str,
-}
 
 /// Every metric of the gateway.
 pub(crate) struct Metrics {
@@ -151,6 +63,16 @@ pub(crate) struct Metrics {
     pub in_flight: Gauge,
     pub duration: Family<ProviderLabels, Histogram>,
     pub ttft: Family<ProviderLabels, Histogram>,
+    pub attempt_duration: Family<ProviderLabels, Histogram>,
+    pub failures: Family<FailureLabels, Counter>,
+    pub errors: Family<ErrorLabels, Counter>,
+    pub stops: Family<StopLabels, Counter>,
+    pub output_rate: Family<ProviderLabels, Histogram>,
+    pub gaps: Family<ProviderLabels, GapHistogram>,
+    breakers: Family<TargetLabels, Gauge>,
+    providers: Providers,
+    /// Held while metrics are read.
+    scraped: Mutex<()>,
     pub overhead: Histogram,
     pub tokens: Family<TokenLabels, Counter>,
     pub quirk_hits: Family<QuirkLabels, Counter>,
@@ -158,12 +80,18 @@ pub(crate) struct Metrics {
     pub losses: Family<ProviderLabels, Counter>,
     pub tool_calls: Family<ToolCallLabels, Counter>,
     pub reloads: Family<ReloadLabels, Counter>,
+    pub budget_used: Family<BudgetLabels, Gauge>,
+    pub budget_warnings: Family<BudgetLevelLabels, Counter>,
+    pub budget_refused: Family<BudgetLabels, Counter>,
+    pub loops: Family<LoopLabels, Counter>,
 }
 
 /// The OpenMetrics text with one empty sample of every metric, labels included: for the reference page.
 #[must_use]
 pub fn metrics_reference() -> String {
-    let metrics = Metrics::new();
+    let mut metrics = Metrics::new();
+    let collector = RecordCollector(None);
+    metrics.registry.register_collector(Box::new(collector));
     // Every field by name, so that a new family cannot be left out: without a sample it has no line in the text.
     let Metrics {
         registry: _,
@@ -185,6 +113,15 @@ pub fn metrics_reference() -> String {
         in_flight: _,
         duration,
         ttft,
+        attempt_duration,
+        failures,
+        errors,
+        stops,
+        output_rate,
+        gaps,
+        breakers: _,
+        providers: _,
+        scraped: _,
         overhead: _,
         tokens,
         quirk_hits,
@@ -192,8 +129,16 @@ pub fn metrics_reference() -> String {
         losses,
         tool_calls,
         reloads,
+        budget_used,
+        budget_warnings,
+        budget_refused,
+        loops,
     } = &metrics;
     drop(reloads.get_or_create(&ReloadLabels::default()));
+    drop(budget_used.get_or_create(&BudgetLabels::default()));
+    drop(budget_refused.get_or_create(&BudgetLabels::default()));
+    drop(budget_warnings.get_or_create(&BudgetLevelLabels::default()));
+    drop(loops.get_or_create(&LoopLabels::default()));
     drop(tool_calls.get_or_create(&ToolCallLabels::default()));
     drop(requests.get_or_create(&RequestLabels::default()));
     drop(attempts.get_or_create(&AttemptLabels::default()));
@@ -206,9 +151,14 @@ pub fn metrics_reference() -> String {
     drop(queue_wait.get_or_create(&GateLabels::default()));
     drop(queue_refused.get_or_create(&RefusalLabels::default()));
     drop(other_requests.get_or_create(&RouteLabels::default()));
-    for histograms in [duration, ttft] {
+    for histograms in [duration, ttft, attempt_duration, output_rate] {
         drop(histograms.get_or_create(&ProviderLabels::default()));
     }
+    drop(gaps.get_or_create(&ProviderLabels::default()));
+    drop(failures.get_or_create(&FailureLabels::default()));
+    drop(errors.get_or_create(&ErrorLabels::default()));
+    drop(stops.get_or_create(&StopLabels::default()));
+    metrics.name_breakers();
     drop(tokens.get_or_create(&TokenLabels::default()));
     drop(cost.get_or_create(&ProviderLabels::default()));
     drop(quirk_hits.get_or_create(&QuirkLabels::default()));
@@ -240,6 +190,15 @@ impl Metrics {
             in_flight: Gauge::default(),
             duration: Family::new_with_constructor(seconds),
             ttft: Family::new_with_constructor(seconds),
+            attempt_duration: Family::new_with_constructor(seconds),
+            failures: Family::default(),
+            errors: Family::default(),
+            stops: Family::default(),
+            output_rate: Family::new_with_constructor(|| Histogram::new(TOKENS_PER_SECOND)),
+            gaps: Family::default(),
+            breakers: Family::default(),
+            providers: Providers::default(),
+            scraped: Mutex::default(),
             overhead: Histogram::new(OVERHEAD_SECONDS),
             tokens: Family::default(),
             quirk_hits: Family::default(),
@@ -247,6 +206,10 @@ impl Metrics {
             losses: Family::default(),
             tool_calls: Family::default(),
             reloads: Family::default(),
+            budget_used: Family::default(),
+            budget_warnings: Family::default(),
+            budget_refused: Family::default(),
+            loops: Family::default(),
         };
         metrics.register();
         metrics
@@ -254,7 +217,7 @@ impl Metrics {
 
     /// With how the record is doing.
     pub(crate) fn recording(mut self, recorder: Recorder) -> Self {
-        let collector = RecordCollector(recorder);
+        let collector = RecordCollector(Some(recorder));
         self.registry.register_collector(Box::new(collector));
         self
     }
@@ -359,6 +322,43 @@ impl Metrics {
             self.ttft.clone(),
         );
         registry.register_with_unit(
+            "attempt_duration",
+            "A try of an upstream, from its beginning to its end",
+            Unit::Seconds,
+            self.attempt_duration.clone(),
+        );
+        registry.register(
+            "attempt_failures",
+            "Tries of an upstream that failed, by what of",
+            self.failures.clone(),
+        );
+        registry.register(
+            "errors",
+            "Exchanges that ended with an error for the client, by its kind",
+            self.errors.clone(),
+        );
+        registry.register(
+            "stops",
+            "Replies by why they ended; those that call tools end with `tool_use`",
+            self.stops.clone(),
+        );
+        registry.register(
+            "output_tokens_per_second",
+            "How fast streams came: tokens of a reply over the time from its first content to its end",
+            self.output_rate.clone(),
+        );
+        registry.register_with_unit(
+            "stream_gap",
+            "Time between two pieces of a stream, as they came from the upstream",
+            Unit::Seconds,
+            self.gaps.clone(),
+        );
+        registry.register(
+            "breaker_state",
+            "How a configured target stands: 0 in use, 1 half open, 2 left alone after failures, or its model is not there",
+            self.breakers.clone(),
+        );
+        registry.register_with_unit(
             "overhead",
             "Accept to upstream call",
             Unit::Seconds,
@@ -390,86 +390,30 @@ impl Metrics {
             self.tool_calls.clone(),
         );
         registry.register(
+            "budget_used_percent",
+            "How much of a day's budget is spent, since the last charge against it",
+            self.budget_used.clone(),
+        );
+        registry.register(
+            "budget_warnings",
+            "Budgets that were spent to this level, in percent",
+            self.budget_warnings.clone(),
+        );
+        registry.register(
+            "budget_refused",
+            "Exchanges that were refused because a budget is spent",
+            self.budget_refused.clone(),
+        );
+        registry.register(
+            "loops",
+            "Exchanges of conversations that repeat one tool call with the same result",
+            self.loops.clone(),
+        );
+        registry.register(
             "config_reloads",
             "Attempts to put another configuration in force, by what became of them",
             self.reloads.clone(),
         );
-    }
-}
-
-/// Reads the record's own counts when metrics are asked for.
-#[derive(Debug)]
-struct RecordCollector(Recorder);
-
-impl Collector for RecordCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let state = self.0.state();
-        let counts = &state.counts;
-        let gauges = [
-            (
-                "record_degraded",
-                "Whether something keeps the record from being written",
-                i64::from(state.degraded.is_some()),
-            ),
-            (
-                "record_queued_rows",
-                "Rows that wait for the record's writer",
-                i64::try_from(state.queued_rows).unwrap_or(i64::MAX),
-            ),
-            (
-                "record_queued_bytes",
-                "Bytes that wait for the record's writer",
-                i64::try_from(state.queued_bytes).unwrap_or(i64::MAX),
-            ),
-        ];
-        for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(value);
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)?;
-        }
-        let counters = [
-            (
-                "record_rows",
-                "Ended exchanges that are on disk",
-                counts.written,
-            ),
-            (
-                "record_bodies_shed",
-                "Exchanges whose bodies went because the queue was full",
-                counts.bodies_shed,
-            ),
-            (
-                "record_bodies_failed",
-                "Exchanges whose bodies could not be written",
-                counts.bodies_failed,
-            ),
-            (
-                "record_rows_sampled",
-                "Exchanges that went well and kept only their numbers, because the queue was filling up",
-                counts.rows_sampled,
-            ),
-            (
-                "record_rows_reduced",
-                "Exchanges that kept only their numbers, because the queue was full",
-                counts.rows_reduced,
-            ),
-            (
-                "record_lost",
-                "Exchanges of which nothing is kept",
-                counts.lost,
-            ),
-            (
-                "record_write_failures",
-                "Writes of the record that failed and are tried again",
-                counts.failures,
-            ),
-        ];
-        for (name, help, value) in counters {
-            let counter = ConstCounter::new(value);
-            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
-            counter.encode(metric)?;
-        }
-        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ use crate::exchange::asked::Asked;
 use crate::exchange::attempt::{self, Attempt};
 use crate::exchange::policy::Plan;
 use crate::exchange::upstream::Upstream;
+use crate::record::Telling;
 use crate::relay::live::{Limits, Live};
 use crate::upstream::auth;
 use crate::upstream::blame::Blame;
@@ -180,6 +181,7 @@ impl Prober {
             settings: &upstream.settings,
             plan: &Plan::default(),
             schemas: &Arc::default(),
+            telling: Telling::Nothing,
         };
         let prepared = lane::prepare(lane, &attempt, &id).map_err(refused)?;
         let sent = async {

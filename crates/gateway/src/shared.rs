@@ -12,6 +12,7 @@ use lingate_config::Config;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Admin;
 use crate::exchange::learnt::Learnt;
 use crate::exchange::policy::Schemas;
 use crate::exchange::policy::accuracy::Accuracy;
@@ -23,6 +24,7 @@ use crate::gateway::Options;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::record::Books;
+use crate::replay::Script;
 use crate::routes::Routes;
 use crate::tokens::Counter;
 use crate::upstream::client::{Clients, TlsError};
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub clients: Clients,
     /// Counts from 1.
     pub number: u64,
+    /// What is played in place of providers: only where a recorded exchange is run again.
+    pub script: Option<Arc<Script>>,
 }
 
 /// State of one gateway process.
@@ -68,6 +72,8 @@ pub(crate) struct Process {
     pub limits: Limits,
     /// The room for connections.
     pub admission: Admission,
+    /// What the API holds.
+    pub admin: Admin,
 }
 
 impl Process {
@@ -78,7 +84,7 @@ impl Process {
                 Some(recorder) => Metrics::new().recording(recorder.clone()),
                 None => Metrics::new(),
             }),
-            books: Books::new(options.recorder.clone()),
+            books: Books::new(options.recorder.clone(), &options.spent),
             calibration: Arc::default(),
             counter: Counter::default(),
             learnt: Learnt::default(),
@@ -91,6 +97,7 @@ impl Process {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             admission: Admission::new(&options.limits),
+            admin: Admin::new(options.recorder.as_ref()),
             limits: options.limits,
         }
     }
@@ -110,6 +117,7 @@ impl Shared {
             config,
             hash,
             number: 1,
+            script: None,
         })
     }
 
@@ -123,6 +131,7 @@ impl Shared {
             config,
             hash,
             number: self.number + 1,
+            script: None,
         })
     }
 
@@ -135,6 +144,21 @@ impl Shared {
             routes,
             clients: self.clients.clone(),
             number: self.number,
+            script: None,
+        }
+    }
+
+    /// For one recorded exchange, which reaches nobody.
+    pub(crate) fn replaying(config: Arc<Config>, script: Script) -> Self {
+        let process = Process::new(&config, &Options::default());
+        Self {
+            routes: Routes::of(&config),
+            clients: Clients::none(),
+            process: Arc::new(process),
+            config,
+            hash: String::new(),
+            number: 1,
+            script: Some(Arc::new(script)),
         }
     }
 }

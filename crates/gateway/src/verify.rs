@@ -29,6 +29,7 @@ use crate::exchange::attempt::{self, Attempt};
 use crate::exchange::learnt::Learnt;
 use crate::exchange::policy::{Plan, Schemas};
 use crate::exchange::upstream::{Upstream, resolution};
+use crate::record::Telling;
 use crate::upstream::agent;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::{UpstreamBody, WHOLE_CAP, chain_of};
@@ -217,6 +218,7 @@ impl<'c> Verifier<'c> {
             settings: &settings,
             plan,
             schemas: &self.schemas,
+            telling: Telling::Nothing,
         };
         let id = ids::exchange().to_string();
         let prepared = lane::prepare(lane, &attempt, &id).map_err(final_failure)?;

@@ -89,6 +89,23 @@ impl Price {
         }
     }
 
+    /// Whether nothing is asked for anything.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        let all = std::iter::once(&self.rates).chain(self.tiers.iter().map(|tier| &tier.rates));
+        all.into_iter().all(|rates| {
+            [
+                rates.input,
+                rates.cache_read,
+                rates.cache_write_5m,
+                rates.cache_write_1h,
+                rates.output,
+            ]
+            .iter()
+            .all(|rate| rate.0 == 0)
+        })
+    }
+
     /// What one reply costs, rounded to the nearest millionth of a dollar, halves up. `None` if its usage was not told.
     ///
     /// An exchange of several attempts is the sum of its replies' costs, because thresholds hold for each request.

@@ -10,6 +10,7 @@
 //! To add a quirk, write one file in `fix/` (something is repaired) or `spelling/` (a host words the Chat wire its own
 //! way) and add it to `list.rs`.
 
+mod changes;
 mod checksum;
 mod docs;
 mod edit;
@@ -27,6 +28,7 @@ mod spelling;
 mod state;
 mod text;
 
+pub use changes::{Change, MOST_SHOWN, excerpts};
 pub use docs::markdown;
 pub use list::{all, names};
 pub use prompt::shape_prompt;

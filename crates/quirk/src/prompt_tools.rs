@@ -19,7 +19,7 @@ use crate::text::qwen3_coder::Qwen3Coder;
 use crate::text::{self, Starts};
 
 /// What it is counted under; there is no quirk of this name, because the configuration asks for it.
-const NAME: &str = "tool-format";
+pub(crate) const NAME: &str = "tool-format";
 
 const BEFORE_TOOLS: &str = "# Tools\n\nThese tools can be called. Each line is one tool: its name, what it does, and the \
                             JSON Schema of its parameters.\n\n<tools>\n";
@@ -31,10 +31,10 @@ const BEHIND_TOOLS: &str = "</tools>\n\nTo call a tool, write this and nothing b
                             several calls write several <tool_call> elements. The results come in the next message, in \
                             <tool_response> elements.";
 
-/// Moves tools, calls and results into the text.
-pub(crate) fn write(turn: &mut Turn, params: &mut Params, state: &mut State) {
+/// Moves tools, calls and results into the text; tells whether there were tools to be told.
+pub(crate) fn write(turn: &mut Turn, params: &mut Params, state: &mut State) -> bool {
     if !state.settings.has_tools_in_prompt {
-        return;
+        return false;
     }
     let names = call_names(turn);
     if !names.is_empty() {
@@ -45,7 +45,7 @@ pub(crate) fn write(turn: &mut Turn, params: &mut Params, state: &mut State) {
     let is_hosted = |tool: &Node<Tool>| matches!(**tool, Tool::Hosted { .. });
     if turn.tools.iter().all(is_hosted) {
         // Whoever sends it knows what to say about those.
-        return;
+        return false;
     }
     let hosted = turn.tools.iter().enumerate();
     let hosted = hosted.filter(|(_, tool)| is_hosted(tool));
@@ -59,6 +59,7 @@ pub(crate) fn write(turn: &mut Turn, params: &mut Params, state: &mut State) {
     }
     params.parallel_tool_calls = None;
     state.hits.push(NAME);
+    true
 }
 
 /// Reads the calls of a reply.

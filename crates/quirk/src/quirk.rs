@@ -137,6 +137,21 @@ impl Repair {
         }
     }
 
+    /// What the next attempt does differently, for people.
+    #[must_use]
+    pub fn done(self) -> String {
+        match self {
+            Self::ReasoningPlaceholder => {
+                "asks again with a placeholder for reasoning that is missing".to_owned()
+            }
+            Self::OutputLimit(tokens) | Self::ModelOutputLimit(tokens) => {
+                format!("asks again for at most {tokens} output tokens")
+            }
+            Self::Thinking => "asks again with thinking".to_owned(),
+            Self::NoThinking => "asks again without thinking".to_owned(),
+        }
+    }
+
     /// The name of the quirk that asks for it.
     #[must_use]
     pub const fn name(self) -> &'static str {

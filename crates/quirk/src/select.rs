@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lingate_wire::turn::{Event, Failure, Params, Turn};
 
+use crate::changes::Watch;
 use crate::fix::{
     forced_call, mandatory_reasoning, output_limit_retry, reasoning_history, tool_names,
 };
@@ -74,12 +75,14 @@ impl Selection {
         self.quirks.iter().copied()
     }
 
-    /// Whether any of them changes requests or replies, so that even a request on the upstream's own wire is decoded.
+    /// Whether any of them changes requests or replies, or reads failures, so that even a request on the upstream's own wire
+    /// is decoded.
     /// Spellings and retries after failures only matter to what is translated anyway.
     #[must_use]
     pub fn has_repairs(&self) -> bool {
         self.quirks.iter().any(|quirk| {
-            (quirk.request.is_some() || quirk.stage.is_some()) && !quirk.matters_to_translated_only
+            let changes = quirk.request.is_some() || quirk.stage.is_some();
+            (changes && !quirk.matters_to_translated_only) || quirk.recover.is_some()
         })
     }
 
@@ -90,12 +93,19 @@ impl Selection {
             spelling(&mut state.dialect, &self.target.borrowed());
         }
         shape::apply(turn, params, state);
+        let changes_requests = |quirk: &&Quirk| quirk.request.is_some();
+        let is_watched = state.changes.is_some()
+            && (self.quirks.iter().any(changes_requests) || state.settings.has_tools_in_prompt);
+        let mut watch = is_watched.then(|| Watch::of(turn, params));
         for quirk in &self.quirks {
             if quirk
                 .request
                 .is_some_and(|request| request(turn, params, state))
             {
                 state.hits.push(quirk.name);
+                if let (Some(watch), Some(changes)) = (&mut watch, &mut state.changes) {
+                    watch.changed(quirk.name, turn, params, changes);
+                }
             }
         }
         state.max_tokens = params.max_tokens;
@@ -103,7 +113,11 @@ impl Selection {
         if self.quirks.iter().any(reads) || state.settings.has_tools_in_prompt {
             state.asked = Arc::new(Asked::of(turn, params, &state.dialect));
         }
-        prompt_tools::write(turn, params, state);
+        if prompt_tools::write(turn, params, state)
+            && let (Some(watch), Some(changes)) = (&mut watch, &mut state.changes)
+        {
+            watch.changed(prompt_tools::NAME, turn, params, changes);
+        }
     }
 
     /// The stages for one reply, in the order in which events pass them.

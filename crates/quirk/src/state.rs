@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lingate_wire::chat::Dialect;
 
+use crate::changes::Change;
 use crate::fix::tool_names::Renamed;
 use crate::quirk::Target;
 use crate::settings::Settings;
@@ -24,6 +25,8 @@ pub struct State {
     pub hits: Vec<&'static str>,
     /// What was left out before the encoder could see it, by its path in the client's document.
     pub losses: Vec<String>,
+    /// What quirks changed, place by place; none where nobody asked for it.
+    pub changes: Option<Vec<Change>>,
     /// Tools that the upstream knows by other names.
     pub(crate) renamed: Renamed,
     /// What the reply answers, for stages that read text.
@@ -41,9 +44,17 @@ impl State {
             hits: settings.repaired_by.clone(),
             settings,
             losses: Vec::new(),
+            changes: None,
             renamed: Renamed::default(),
             asked: Arc::default(),
         }
+    }
+
+    /// Has quirks tell what they change, for a record.
+    #[must_use]
+    pub fn telling(mut self) -> Self {
+        self.changes = Some(Vec::new());
+        self
     }
 
     /// Whether the reply may name tools otherwise than the client does.

@@ -53,6 +53,7 @@ mod recorder;
 mod retention;
 mod schema;
 mod segment;
+mod shape;
 mod store;
 mod writer;
 
@@ -62,12 +63,13 @@ pub use filter::Filter;
 pub use mask::Mask;
 pub use options::{Bodies, Options, QueueLimits, Settings};
 pub use query::{
-    BodyInfo, Found, Group, GroupBy, Hits, KeptBody, Listing, MAX_PAGE, Page, Reader, Record,
-    Search, Session, Sessions, Spent, Stats, Times,
+    BodyInfo, BodyPlace, Counted, Extent, Found, Group, GroupBy, Hits, Interrupt, KeptBody,
+    Listing, MAX_HITS, MAX_PAGE, Page, Reader, Record, Search, Session, Sessions, Spent, Stats,
+    Times, Valued,
 };
 pub use record::{
-    Arrival, Attempt, Billing, Body, BodyKind, Details, End, Exchange, Header, Hit, Kept, Mark,
-    Price,
+    Arrival, Attempt, Billing, Body, BodyKind, Details, End, Exchange, Fault, Header, Hit, Kept,
+    Mark, Met, MetTarget, Price, Stood,
 };
 pub use recorder::{Counts, Recorder, State};
 pub use retention::Deleted;

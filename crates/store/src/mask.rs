@@ -74,6 +74,11 @@ impl Mask {
         }
     }
 
+    /// Whether it is a copy of the other one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.finder, &other.finder)
+    }
+
     /// `bytes` without secrets; borrowed if there are none.
     #[must_use]
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {

@@ -29,7 +29,7 @@ impl Store {
     pub fn open(dir: &Path, options: Options, now: Timestamp) -> Result<Self, Error> {
         let queue = Arc::new(Queue::new(options.queue, now, options.trust_after));
         let in_force = Arc::new(InForce::new(Settings::from(&options)));
-        let recorder = Recorder::new(Arc::clone(&queue), Arc::clone(&in_force));
+        let recorder = Recorder::new(Arc::clone(&queue), Arc::clone(&in_force), dir);
         let writer = Writer::open(Place::new(dir), &options, in_force, Arc::clone(&queue))?;
         let watched = Arc::clone(&queue);
         let thread = std::thread::Builder::new()

@@ -12,8 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::canary;
+
 /// No answer of a test takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Headers in which clients show their keys.
+const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "x-goog-api-key"];
 
 /// A request to be sent.
 #[derive(Clone, Debug)]
@@ -45,6 +50,7 @@ pub async fn raw(address: &str, bytes: &[u8], limit: Duration) -> Vec<u8> {
     let mut answer = Vec::new();
     // A reset or the limit ends the answer like a close does: what came until then is the result.
     let _ = tokio::time::timeout(limit, socket.read_to_end(&mut answer)).await;
+    canary::none(&canary::found_in("an answer", &answer));
     answer
 }
 
@@ -59,8 +65,11 @@ impl Request {
         }
     }
 
-    /// With a header more.
+    /// With a header more. A credential is planted as a [`canary`].
     pub fn header(mut self, name: &str, value: &str) -> Request {
+        if CREDENTIALS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            canary::plant(value.split_once(' ').map_or(value, |(_, key)| key));
+        }
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -87,12 +96,17 @@ impl Request {
             .map_err(|_| format!("nothing within {LIMIT:?}"))??;
         let (head, body) = answer.into_parts();
         let (status, headers) = (head.status.as_u16(), head.headers);
+        for (name, value) in &headers {
+            let place = format!("header {name} of an answer");
+            canary::none(&canary::found_in(&place, value.as_bytes()));
+        }
         Ok(Response {
             status,
             headers,
             sent,
             head_after: sent.elapsed(),
             body,
+            search: canary::Search::default(),
             _driver: driver,
         })
     }
@@ -154,6 +168,7 @@ pub struct Response {
     /// How long the head took.
     pub head_after: Duration,
     body: Incoming,
+    search: canary::Search,
     _driver: JoinSet<()>,
 }
 
@@ -173,7 +188,10 @@ impl Response {
             let frame =
                 frame.unwrap_or_else(|_| panic!("the body paused for more than {LIMIT:?}"))?;
             match frame.map(hyper::body::Frame::into_data) {
-                Ok(Ok(data)) => return Some(Ok(data)),
+                Ok(Ok(data)) => {
+                    canary::none(&self.search.feed("the body of an answer", &data));
+                    return Some(Ok(data));
+                }
                 Ok(Err(_trailers)) => {}
                 Err(error) => return Some(Err(error.to_string())),
             }

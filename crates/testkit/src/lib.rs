@@ -3,12 +3,14 @@
 //! [`Upstream`] plays a provider: it records what it was asked and answers from a [`Script`], byte by byte if need be.
 //! [`Misbehaviour`] names the ways in which real providers fail; [`Agent`] plays a model that works through a scenario
 //! with the client's own tools; [`Proxy`] damages what an upstream answers, at any byte. [`client`] reads answers with
-//! the time at which each piece arrived, and [`Process`] runs a program that cannot outlive its test.
+//! the time at which each piece arrived, and [`Process`] runs a program that cannot outlive its test. [`canary`] finds
+//! secrets that were planted.
 //!
 //! Nothing here uses lingate's own translators: a mistake in those must not hide itself. Everything panics on misuse,
 //! with a message for the author of the test; everything listens on loopback, on a port of the system's choice.
 
 mod agent;
+pub mod canary;
 pub mod client;
 mod conversation;
 mod fixture;

@@ -10,7 +10,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// A running program in a process group of its own, with its output collected. Dropping it kills the group.
+use crate::canary;
+
+/// A running program in a process group of its own, with its output collected. Dropping it kills the group, and
+/// fails the test if a planted secret is in what it wrote.
 pub struct Process {
     child: Child,
     pid: Pid,
@@ -165,6 +168,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         // Gone already is what we want.
         let _ = kill_process_group(self.pid, Signal::KILL);
+        let outputs = [
+            ("standard output", &self.stdout),
+            ("standard error", &self.stderr),
+        ];
+        let found = outputs.map(|(place, output)| canary::found_in(place, &output.borrow()));
+        canary::none(&found.concat());
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod bridge;
 mod codec;
 mod overflow;
+mod raw_usage;
 mod repeat;
 mod wire;
 
@@ -13,6 +14,7 @@ pub mod chat;
 pub mod gemini;
 pub mod json;
 pub mod responses;
+pub mod rounds;
 pub mod splice;
 pub mod sse;
 pub mod stage;
@@ -20,4 +22,5 @@ pub mod turn;
 
 pub use codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, UpstreamContext};
 pub use overflow::room_for_output;
+pub use raw_usage::{joined_usage, raw_usage};
 pub use wire::{UnknownWire, Wire};

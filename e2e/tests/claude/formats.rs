@@ -417,9 +417,21 @@ fn harmony(thought: &str, text: &str, calls: &str) -> String {
 struct Host {
     agent: Agent,
     format: &'static Format,
-    /// It takes its own model's call for a mistake, and sends what the model wrote along with the refusal, as Groq does.
-    refuses_calls: bool,
+    refuses: Refuses,
 }
+
+/// Whether it takes its own model's call for a mistake, and sends what the model wrote along with the refusal, as Groq does.
+#[derive(Clone, Copy, PartialEq)]
+enum Refuses {
+    Nothing,
+    /// With a status.
+    Calls,
+    /// In the stream, behind text that has gone out already.
+    BehindText,
+}
+
+/// What is said before a call that is refused in the stream.
+const SAID: &str = "I am on it. ";
 
 impl Script for Host {
     fn answer(&self, request: &Received) -> Answer {
@@ -437,16 +449,30 @@ impl Script for Host {
                 }),
             }
         }
-        let written = (self.format.write)(&thought, &text, &calls);
-        if self.refuses_calls && !calls.is_empty() {
+        if self.refuses != Refuses::Nothing && !calls.is_empty() {
+            let is_behind_text = self.refuses == Refuses::BehindText;
+            if is_behind_text {
+                text = SAID.to_owned();
+            }
+            let written = (self.format.write)(&thought, &text, &calls);
             let error = json!({ "error": {
                 "message": "Failed to call a function. See 'failed_generation' for more details.",
                 "type": "invalid_request_error",
                 "code": "tool_use_failed",
                 "failed_generation": written,
             } });
-            return Answer::json(400, &error);
+            if !is_behind_text {
+                return Answer::json(400, &error);
+            }
+            let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [
+                { "index": 0, "delta": { "role": "assistant", "content": SAID }, "finish_reason": null }
+            ] });
+            return Answer::sse([
+                format!("data: {chunk}\n\n"),
+                format!("event: error\ndata: {error}\n\n"),
+            ]);
         }
+        let written = (self.format.write)(&thought, &text, &calls);
         Reply::text(&written).answer(request)
     }
 }
@@ -466,17 +492,17 @@ fn scenario(home: &Home, content: &str) -> Agent {
 }
 
 async fn session(format: &'static Format, groups: &'static [&'static str]) {
-    session_at(format, groups, false).await;
+    session_at(format, groups, Refuses::Nothing).await;
 }
 
-async fn session_at(format: &'static Format, groups: &'static [&'static str], refuses_calls: bool) {
+async fn session_at(format: &'static Format, groups: &'static [&'static str], refuses: Refuses) {
     let name = format.name;
     let home = Home::new();
     let agent = scenario(&home, format.content);
     let host = Host {
         agent: agent.clone(),
         format,
-        refuses_calls,
+        refuses,
     };
     let upstream = Upstream::start(host).await;
     let config = format!(
@@ -568,5 +594,11 @@ async fn a_session_is_finished_where_the_host_refuses_its_models_calls() {
         .iter()
         .filter(|format| served.contains(&format.model));
     let groups = &["groq", "open-models"];
-    expect::all(formats.map(|format| session_at(format, groups, true))).await;
+    expect::all(formats.map(|format| session_at(format, groups, Refuses::Calls))).await;
+    // Models that think in the same text would have to say something in front of their thoughts.
+    let formats = FORMATS
+        .iter()
+        .filter(|format| format.model == "llama-3.3-70b-versatile");
+    let refuses = Refuses::BehindText;
+    expect::all(formats.map(|format| session_at(format, groups, refuses))).await;
 }

@@ -1,5 +1,6 @@
 //! Claude Code, unmodified, on a provider of the Chat wire.
 
+mod budget;
 mod compaction;
 mod count;
 mod enforce;
@@ -12,6 +13,7 @@ mod leaks;
 mod media;
 mod rules;
 mod session;
+mod statusline;
 mod strict;
 mod subagent;
 mod tool_search;

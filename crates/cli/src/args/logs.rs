@@ -17,6 +17,8 @@ pub(crate) enum LogsCommand {
     Tail(LogsTail),
     /// Add up exchanges
     Stats(LogsStats),
+    /// Run exchanges again, against a gateway or offline
+    Replay(LogsReplay),
     /// Delete what is too old or too much
     Prune(LogsPrune),
 }
@@ -141,6 +143,56 @@ impl StatsBy {
             Self::Quirk => "quirk",
         }
     }
+}
+
+#[derive(Args)]
+#[command(after_help = FILTER_HELP)]
+pub(crate) struct LogsReplay {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Send nothing: run the stored replies of providers through this build, and tell whose client would get something else
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// The gateway that is asked; else the one that runs
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+    /// Ask for this model instead
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Only what did not go well
+    #[arg(long)]
+    pub(crate) errors_only: bool,
+    /// Only where the path holds this
+    #[arg(long, value_name = "PART")]
+    pub(crate) endpoint: Option<String>,
+    /// At most so many, the newest; else all
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print instead of sending: commands, requests as JSON, or what it all amounts to
+    #[arg(long, value_enum, conflicts_with = "dry_run")]
+    pub(crate) output: Option<ReplayOutput>,
+    /// With the client's own name, session and description of itself, instead of `lingate`
+    #[arg(long)]
+    pub(crate) as_recorded: bool,
+    /// Ids, or what the exchanges are like
+    #[arg(value_name = "ID|FILTER")]
+    pub(crate) what: Vec<String>,
+}
+
+/// What is printed in place of sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReplayOutput {
+    /// Commands for a shell; the key is `$LINGATE_KEY`
+    Curl,
+    /// One request a line
+    Json,
+    /// Totals, wires, errors and the first pairs
+    Summary,
 }
 
 #[derive(Args)]

@@ -44,6 +44,43 @@ pub(crate) struct Health {
     /// Requests for a reply so far.
     #[serde(default)]
     pub(crate) exchanges: u64,
+    /// How its record does; none where nothing is recorded.
+    #[serde(default)]
+    pub(crate) record: Option<RecordHealth>,
+}
+
+/// How a record does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct RecordHealth {
+    /// Why it cannot be written now.
+    #[serde(default)]
+    pub(crate) degraded: Option<String>,
+    /// What it has come to.
+    #[serde(default)]
+    pub(crate) counts: RecordCounts,
+}
+
+/// Exchanges of which less than everything is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RecordCounts {
+    /// Nothing is kept.
+    pub(crate) lost: u64,
+    /// Their bodies are not: there was no room for them.
+    pub(crate) bodies_shed: u64,
+    /// Their bodies are not: they could not be written.
+    pub(crate) bodies_failed: u64,
+}
+
+impl RecordHealth {
+    /// What is wrong with it, in a few words.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        if self.degraded.is_some() {
+            return Some("the record cannot be written".to_owned());
+        }
+        let lost = self.counts.lost;
+        (lost > 0).then(|| format!("{lost} exchanges are not in the record"))
+    }
 }
 
 /// Which model serves names that nothing else does.

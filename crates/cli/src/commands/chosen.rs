@@ -10,7 +10,7 @@ use crate::configuration::{Listen, load};
 use crate::failure::Failure;
 
 /// The gateways meant; never empty.
-pub(super) fn gateways(
+pub(crate) fn gateways(
     directory: &StateDirectory,
     file: Option<&Path>,
     all: bool,

@@ -1,7 +1,7 @@
 //! One file a command.
 
 mod check;
-mod chosen;
+pub(crate) mod chosen;
 mod doctor;
 mod env;
 mod explain;
@@ -19,6 +19,7 @@ mod run;
 mod serve;
 mod session;
 mod status;
+mod statusline;
 mod stop;
 mod switch;
 
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verify(args) => wait(verify::run(args, environment), Threads::Many)?,
         Command::Logs(command) => logs::run(command, &environment),
         Command::Cost(args) => logs::cost(&args, &environment).map(done),
+        Command::Statusline(args) => statusline::run(&args, &environment).map(done),
         Command::Keys(command) => keys::run(command, &environment).map(done),
         Command::Import(args) => import::run(args, &environment),
         Command::Init(args) => init::run(args, &environment).map(done),
@@ -93,7 +95,7 @@ fn wait<T>(command: impl Future<Output = T>, threads: Threads) -> Result<T, Fail
 }
 
 /// Where gateways of this user leave their traces.
-fn state_directory(environment: &SystemEnvironment) -> Result<StateDirectory, Failure> {
+pub(crate) fn state_directory(environment: &SystemEnvironment) -> Result<StateDirectory, Failure> {
     StateDirectory::of(environment).ok_or_else(|| {
         Failure::problem("there is no directory to keep track of gateways in")
             .hint("set `HOME` or `XDG_STATE_HOME`")

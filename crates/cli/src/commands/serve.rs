@@ -58,6 +58,7 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     let recorder = recording.recorder();
     let options = Options {
         recorder: recorder.clone(),
+        spent: recording.spent(),
         version: VERSION,
         config_hash: loaded.fingerprint.clone(),
         idle_exit: args.background.then_some(STAYS),

@@ -115,6 +115,7 @@ fn object(own: bool, entry: &Entry, answer: Option<&Answer>) -> serde_json::Valu
         "since": answer.map(Answer::since),
         "sessions": health.map(|health| health.sessions),
         "active": health.map(|health| health.active),
+        "record": health.and_then(|health| health.record.as_ref()),
         "default": default.and_then(|default| default.default.as_ref()),
         "default_switched": default.map(|default| default.switched),
         "version": entry.version,
@@ -141,10 +142,12 @@ fn row(own: bool, entry: &Entry, answer: Option<&Answer>) -> [String; 9] {
                 status,
                 sessions,
                 active,
+                record,
                 ..
             } = answer.health.clone();
+            let complaint = record.and_then(|record| record.complaint());
             (
-                status,
+                complaint.map_or_else(|| status.clone(), |complaint| format!("{status}; {complaint}")),
                 answer.since(),
                 sessions.to_string(),
                 active.to_string(),
@@ -225,6 +228,7 @@ mod tests {
                 sessions: 1,
                 active: 0,
                 exchanges: 0,
+                record: None,
             },
             default: Some(DefaultModel { default, switched }),
             in_force: None,
@@ -279,6 +283,27 @@ mod tests {
         assert_eq!(object["reload"]["problems"][0], "l.toml:3: no");
         let applied = answer("applied");
         assert_eq!(row(true, &entry(), Some(&applied))[8], "no file");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_record_is_shown() {
+        let check = |record: serde_json::Value, state: &str| {
+            let health = serde_json::json!({
+                "status": "ok", "service": "lingate", "pid": 7, "since": "2026-11-21T12:00:01Z", "record": record,
+            });
+            let answer = Answer {
+                health: serde_json::from_value(health).unwrap(),
+                default: None,
+                in_force: None,
+            };
+            assert_eq!(row(true, &entry(), Some(&answer))[2], state);
+            let shown = object(true, &entry(), Some(&answer))["record"].clone();
+            assert_eq!(shown["counts"]["lost"], record["counts"]["lost"]);
+        };
+        let record = |degraded: Option<&str>, lost: u64| serde_json::json!({"degraded": degraded, "counts": {"lost": lost}});
+        check(record(None, 0), "ok");
+        check(record(None, 3), "ok; 3 exchanges are not in the record");
+        check(record(Some("no space"), 0), "ok; the record cannot be written");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod cost;
 mod list;
 mod prune;
+mod replay;
 mod rows;
 mod search;
 mod show;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use lingate_config::{Config, Environment};
+use lingate_config::{Config, Environment, SystemEnvironment};
 use lingate_store::{Error, Filter, Reader};
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ pub(crate) use cost::run as cost;
 /// Does what `lingate logs` was asked.
 pub(crate) fn run(
     command: LogsCommand,
-    environment: &dyn Environment,
+    environment: &SystemEnvironment,
 ) -> Result<ExitCode, Failure> {
     let done = |()| ExitCode::SUCCESS;
     match command {
@@ -37,6 +38,7 @@ pub(crate) fn run(
         LogsCommand::Search(args) => search::run(&args, environment),
         LogsCommand::Tail(args) => tail::run(&args, environment).map(done),
         LogsCommand::Stats(args) => stats::run(&args, environment).map(done),
+        LogsCommand::Replay(args) => replay::run(&args, environment),
         LogsCommand::Prune(args) => prune::run(&args, environment).map(done),
     }
 }

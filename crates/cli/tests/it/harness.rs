@@ -6,16 +6,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
+
+use lingate_testkit::canary;
 
 /// Longer than anything takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What gateways and commands leave in the home, and what they write, is searched for the keys that the user has.
 pub(crate) struct User {
     home: PathBuf,
     variables: Vec<(String, String)>,
+    /// Files of the test's own: keys may stand in them.
+    own: Mutex<Vec<PathBuf>>,
 }
 
 impl User {
@@ -32,11 +37,13 @@ impl User {
         let user = Self {
             home,
             variables: Vec::new(),
+            own: Mutex::default(),
         };
         user.with("PATH", &path).with("LINGATE_PORT", "0")
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        canary::plant_variable(name, value);
         self.variables.retain(|(set, _)| set != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
@@ -50,6 +57,8 @@ impl User {
         let path = self.home.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
+        canary::plant_settings(text);
+        self.own.lock().unwrap().push(path.clone());
         path
     }
 
@@ -84,9 +93,27 @@ impl User {
 
     /// Starts a gateway in the foreground and waits for its ready line.
     pub(crate) fn serve(&self, args: &[&str]) -> Serving {
-        let all = [&["serve"], args].concat();
-        let mut child = self
-            .command(&all)
+        Self::ready(self.command(&[&["serve"], args].concat()))
+    }
+
+    /// Starts a gateway that lives on when it meets a limit on the size of files, as it would on a full disk.
+    pub(crate) fn serve_on_a_small_disk(&self, args: &[&str]) -> Serving {
+        let served = self.command(&[&["serve"], args].concat());
+        // The signal that comes with the limit ends a process, unless it was ignored before it began.
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+            .arg(served.get_program())
+            .args(served.get_args())
+            .env_clear()
+            .envs(served.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .current_dir(&self.home)
+            .stdin(Stdio::null());
+        Self::ready(shell)
+    }
+
+    fn ready(mut command: Command) -> Serving {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -117,15 +144,16 @@ impl User {
 impl Drop for User {
     fn drop(&mut self) {
         // Gateways that `run` left behind are this user's alone.
-        if self.gateways().is_empty() {
-            let _ = std::fs::remove_dir_all(&self.home);
-            return;
+        if !self.gateways().is_empty() {
+            let stopped = self.run(&["stop", "--all", "--now"]);
+            if !thread::panicking() {
+                assert_eq!(stopped.code, 0, "{stopped:?}");
+            }
         }
-        let stopped = self.run(&["stop", "--all", "--now"]);
-        if !thread::panicking() {
-            assert_eq!(stopped.code, 0, "{stopped:?}");
-        }
+        let own = self.own.lock().unwrap();
+        let found = canary::found_below(&self.home, &own);
         let _ = std::fs::remove_dir_all(&self.home);
+        canary::none(&found);
     }
 }
 
@@ -151,6 +179,8 @@ pub(crate) fn finish(child: Child) -> Ran {
         stdout,
         stderr,
     } = output.unwrap();
+    canary::none(&canary::found_in("standard output", &stdout));
+    canary::none(&canary::found_in("standard error", &stderr));
     Ran {
         code: status.code().unwrap_or(-1),
         stdout: String::from_utf8(stdout).unwrap(),
@@ -190,6 +220,7 @@ impl Serving {
 
     /// Ends it by a signal; what it wrote since it was ready.
     pub(crate) fn end(mut self, name: &str) -> Ran {
+        self.search_answers();
         signal(self.pid(), name);
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
@@ -201,27 +232,49 @@ impl Serving {
             .read_to_string(&mut stderr)
             .unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        canary::none(&canary::found_in("the log", (rest.clone() + &stderr).as_bytes()));
         Ran {
             code,
             stdout: rest,
             stderr,
         }
     }
+
+    /// What it tells of itself holds no key.
+    fn search_answers(&self) {
+        for path in ["/health", "/metrics"] {
+            let answer = try_get(self.address(), path, Duration::from_secs(2));
+            canary::none(&canary::found_in(path, answer.unwrap_or_default().as_bytes()));
+        }
+    }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        let runs = matches!(self.child.try_wait(), Ok(None));
+        if runs && !thread::panicking() {
+            self.search_answers();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let mut log = Vec::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            let _ = stderr.read_to_end(&mut log);
+        }
+        canary::none(&canary::found_in("the log", &log));
     }
 }
 
 /// Status line and body of a GET.
 pub(crate) fn get(address: &str, path: &str) -> String {
-    let mut connection = TcpStream::connect(address).unwrap();
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(connection, "GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n").unwrap();
+    try_get(address, path, PATIENCE).unwrap()
+}
+
+fn try_get(address: &str, path: &str, limit: Duration) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(limit))?;
+    write!(connection, "GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n")?;
     let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    answer
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -135,8 +135,8 @@ models = ["x"]
       hint: write the name alone, as in `gateway.example.com`
     lingate.toml:8: `keys.alice.secret` is not `sha256:` and 64 hexadecimal digits
       hint: `lingate keys add NAME` makes a key and writes its hash into this file
-    lingate.toml:9: `keys.alice.budget.day`: `20 EUR` is not a budget
-      hint: write an amount and its currency: `20 USD`, `0.50 USD`
+    lingate.toml:9: `keys.alice.budget.day`: `20 EUR` is not a budget in US dollars
+      hint: write an amount with at most 6 decimals and `USD`: `20 USD`, `0.50 USD`; prices are in dollars, so no other currency is known
     lingate.toml:10: `keys.bob` needs a key `secret`
     "##);
 }

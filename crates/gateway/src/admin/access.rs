@@ -9,22 +9,40 @@ use http::HeaderMap;
 use lingate_config::Config;
 use lingate_wire::turn::{Failure, FailureKind};
 
-use crate::front::control::Control;
+use crate::clock;
 use crate::front::keys::{self, Caller};
+use crate::shared::Shared;
 
 /// Set by proxies.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// Refuses who may not.
-pub(crate) fn check(
-    config: &Config,
-    control: &Control,
-    headers: &HeaderMap,
-    peer: SocketAddr,
-) -> Result<(), Failure> {
-    if control.is_owner(headers) {
+/// Refuses who may not, and who has shown too many wrong keys.
+pub(crate) fn check(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Failure> {
+    if shared.control.is_owner(headers) {
         return Ok(());
     }
+    let (guesses, now) = (&shared.admin.guesses, clock::now());
+    if let Some(wait) = guesses.wait(peer.ip(), now) {
+        return Err(Failure {
+            retry_after: Some(wait.as_secs().max(1)),
+            ..Failure::new(
+                FailureKind::RateLimit,
+                "too many wrong keys came from this address; wait, and show the right one",
+            )
+        });
+    }
+    let checked = checked(&shared.config, headers, peer);
+    if let Err(failure) = &checked
+        && failure.kind == FailureKind::Authentication
+        && keys::is_any_shown(headers)
+    {
+        guesses.was_wrong(peer.ip(), now);
+    }
+    checked
+}
+
+/// Whether whoever is not the owner may.
+fn checked(config: &Config, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Failure> {
     let is_here = peer.ip().to_canonical().is_loopback()
         && !FORWARDED.iter().any(|name| headers.contains_key(*name));
     match keys::caller(config, headers)? {
@@ -39,10 +57,14 @@ pub(crate) fn check(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::{HeaderName, HeaderValue};
     use lingate_config::{FixedEnvironment, LoadOptions};
 
     use super::*;
+    use crate::gateway::Options;
+    use crate::shared::Process;
 
     /// SHA-256 of `abc`, and of `def`.
     const KEYED: &str = r#"
@@ -59,7 +81,14 @@ mod tests {
         let environment = FixedEnvironment::new([]);
         let config = Config::from_text(None, file, &LoadOptions::default(), &environment);
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        let control = Control::new("0", Some("me".to_owned()));
+        let process = Process::new(
+            &config,
+            &Options {
+                instance: Some("me".to_owned()),
+                ..Options::default()
+            },
+        );
+        let shared = Shared::first(Arc::new(process), Arc::new(config), String::new()).unwrap();
         let headers = shown.iter().map(|(name, value)| {
             (
                 HeaderName::from_static(name),
@@ -67,7 +96,7 @@ mod tests {
             )
         });
         let headers: HeaderMap = headers.collect();
-        let got = check(&config, &control, &headers, peer.parse().unwrap());
+        let got = check(&shared, &headers, peer.parse().unwrap());
         assert_eq!(got.is_ok(), is_let_in, "{peer} {shown:?} {got:?}");
     }
 
@@ -91,5 +120,41 @@ mod tests {
             check_all(KEYED, peer, &[("x-lingate-key", "def")], false);
             check_all(KEYED, peer, &[("x-lingate-key", "xyz")], false);
         }
+    }
+
+    #[test]
+    fn guessing_is_stopped_and_the_owner_is_not() {
+        let environment = FixedEnvironment::new([]);
+        let config = Config::from_text(None, KEYED, &LoadOptions::default(), &environment).unwrap();
+        let options = Options {
+            instance: Some("me".to_owned()),
+            ..Options::default()
+        };
+        let process = Arc::new(Process::new(&config, &options));
+        let shared = Shared::first(process, Arc::new(config), String::new()).unwrap();
+        let ask = |peer: &str, name: &'static str, value: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )]);
+            check(&shared, &headers, peer.parse().unwrap()).map_err(|failure| failure.kind)
+        };
+        let (guesser, other) = ("192.0.2.1:1", "192.0.2.2:1");
+        for _ in 0..1000 {
+            let asked = check(&shared, &HeaderMap::new(), guesser.parse().unwrap());
+            assert_eq!(asked.unwrap_err().kind, FailureKind::Authentication);
+        }
+        let mut n_tried = 0;
+        while ask(guesser, "x-lingate-key", "wrong") == Err(FailureKind::Authentication) {
+            n_tried += 1;
+        }
+        assert_eq!(n_tried, 60, "showing nothing is no guess");
+        assert_eq!(
+            ask(guesser, "x-lingate-key", "abc"),
+            Err(FailureKind::RateLimit),
+            "nobody learns which guess was right"
+        );
+        assert_eq!(ask(guesser, "x-lingate-instance", "me"), Ok(()));
+        assert_eq!(ask(other, "x-lingate-key", "abc"), Ok(()));
     }
 }

@@ -16,11 +16,11 @@ use crate::relay::chain::{Tally, folded};
 use crate::relay::stream::{ClientSide, ClientStream};
 
 /// How the answer is to be written.
-pub(super) fn client_side(asked: &Asked) -> ClientSide {
+pub(super) fn client_side(asked: &Asked, draft: &Draft) -> ClientSide {
     ClientSide {
         wire: asked.wire,
         model: asked.peek.model.clone(),
-        created: u64::try_from(clock::wall().as_second()).unwrap_or(0),
+        created: u64::try_from(clock::accepted(&draft.id).as_second()).unwrap_or(0),
         options: asked.reply_options(),
     }
 }
@@ -132,6 +132,9 @@ pub(super) fn describe(headers: &mut HeaderMap, draft: &Draft) {
     let quirks = draft.quirks();
     if !quirks.is_empty() {
         set(headers, name("x-lingate-quirks"), &quirks.join(","));
+    }
+    for (header, notice) in draft.notices() {
+        set(headers, name(header), &notice);
     }
     if let Some(overhead) = draft.overhead() {
         set(

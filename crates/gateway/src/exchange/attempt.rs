@@ -7,6 +7,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use jiff::Timestamp;
+use lingate_config::{KeyRef, Provider};
 use lingate_quirk::{Repair, Settings};
 use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
@@ -18,7 +20,7 @@ use super::policy::{Plan, Schemas};
 use super::upstream::Upstream;
 use crate::clock;
 use crate::lane::{self, Prepared};
-use crate::record::Draft;
+use crate::record::{AttemptEnd, Draft, Telling};
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Chain, Tally};
 use crate::relay::live::{Limits, Live};
@@ -58,6 +60,8 @@ pub(crate) struct Attempt<'a> {
     pub plan: &'a Plan,
     /// Compiled, for calls that are validated.
     pub schemas: &'a Arc<Schemas>,
+    /// What a record is to be told of it.
+    pub telling: Telling,
 }
 
 /// Why an attempt failed, and what a repair would need.
@@ -100,11 +104,17 @@ pub(crate) async fn run(
     } = *attempt;
     let lane = upstream.lane(asked);
     draft.attempt(&upstream.provider.id, &upstream.model, upstream.wire, lane);
-    let prepared = lane::prepare(lane, attempt, &draft.id.to_string())?;
+    let mut prepared = lane::prepare(lane, attempt, &draft.id.to_string())?;
     if let Some(tokens) = prepared.input_estimate {
         draft.set_input_estimate(tokens);
+        let told = draft.input_estimate();
+        draft.gather(|gathered| gathered.estimated(tokens.total(), told));
     }
-    draft.translated(&prepared.hits, prepared.losses.iter().cloned());
+    draft.translated(
+        &prepared.hits,
+        std::mem::take(&mut prepared.changes),
+        prepared.losses.iter().cloned(),
+    );
     shared.counter.observe(
         &shared.tasks,
         (&upstream.provider.id, &upstream.model),
@@ -119,7 +129,7 @@ pub(crate) async fn run(
         ..
     } = prepared;
     let credential = upstream.key;
-    let shown = (shared.clients.shown_key(upstream.provider, credential)).await?;
+    let shown = shown_key(shared, upstream.provider, credential, draft).await?;
     let own = shown.as_ref().map(|key| upstream.showing(key));
     let upstream = own.as_ref().unwrap_or(upstream);
     let mut blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
@@ -127,15 +137,19 @@ pub(crate) async fn run(
     let mut response = send(shared, asked, upstream, lane, body, draft)
         .await
         .map_err(|failure| blame.told(failure))?;
-    if let Some((refused, body)) = again
+    if let Some((token, body)) = again
         && response.status() == StatusCode::UNAUTHORIZED
         && (shared
             .clients
-            .key_refused(upstream.provider, credential, refused))
+            .key_refused(upstream.provider, credential, token))
         .await
-        && let Some(key) = (shared.clients.shown_key(upstream.provider, credential)).await?
+        && let Some(key) = shown_key(shared, upstream.provider, credential, draft).await?
     {
         // Tokens are withdrawn before their time: one more, made anew.
+        hear(draft, &mut response);
+        let failed = refused(upstream, lane, response, &blame, draft.wall()).await;
+        draft.attempt_ended(AttemptEnd::Failed, Some(&failed.failure));
+        draft.attempt_again("new_token");
         let upstream = upstream.showing(&key);
         blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
         response = send(shared, asked, &upstream, lane, body, draft)
@@ -143,9 +157,7 @@ pub(crate) async fn run(
             .map_err(|failure| blame.told(failure))?;
     }
     let told = |failure| Failed::from(blame.told(failure));
-    let tape =
-        draft.gather(|gathered| gathered.answered(response.status().as_u16(), response.headers()));
-    response.body_mut().recorded(tape.flatten());
+    hear(draft, &mut response);
     let limits = Limits {
         idle: upstream.provider.timeouts.idle,
         progress: upstream.provider.has_deadline.then_some(PROGRESS),
@@ -156,20 +168,20 @@ pub(crate) async fn run(
         status: response.status(),
         headers: blame.cleared(match lane {
             Lane::Passthrough => headers::forwarded_answer(response.headers()),
-            Lane::Translate => headers::translated_answer(response.headers(), clock::wall()),
+            Lane::Translate => headers::translated_answer(response.headers(), draft.wall()),
         }),
         is_event_stream: is_event_stream(response.headers()),
         limits,
         blame: blame.clone(),
     };
     if !response.status().is_success() {
-        let mut failed = refused(upstream, lane, response, &blame).await;
+        let mut failed = refused(upstream, lane, response, &blame, draft.wall()).await;
         if let Some(refusal) = agent::refusal(upstream.provider, &asked.headers, &failed.failure) {
             return Err(refusal.into());
         }
         if let Some((selection, state)) = &repair {
             if let Some((reply, quirk)) = selection.recovered(&failed.failure, state) {
-                draft.repaired(quirk);
+                draft.recovered(quirk, words(&failed.failure), &reply);
                 let answered = Answered::recovered(upstream, lane, limits, blame.clone());
                 return (answered.give(reply, None, chain, asked.peek.stream, draft)).map_err(told);
             }
@@ -189,11 +201,26 @@ pub(crate) async fn run(
     let Some((reply, quirk)) = recovered else {
         return Err(told(failure));
     };
-    draft.repaired(quirk);
+    draft.recovered(quirk, words(&failure), &reply);
     // The error used the chain up.
     let chain = lane::prepare(lane, attempt, &draft.id.to_string())?.chain;
     let answered = Answered::recovered(upstream, lane, limits, blame.clone());
     (answered.give(reply, None, chain, asked.peek.stream, draft)).map_err(told)
+}
+
+/// Lets the record hear an answer.
+fn hear(draft: &Draft, response: &mut Response<UpstreamBody>) {
+    let (status, headers) = (response.status().as_u16(), response.headers());
+    let tape = draft.gather(|gathered| {
+        gathered.head_came(headers);
+        gathered.answered(status, headers)
+    });
+    response.body_mut().recorded(tape.flatten());
+}
+
+/// What the model wrote, as far as a failure tells.
+fn words(failure: &Failure) -> &str {
+    failure.generation.as_deref().unwrap_or(&failure.message)
 }
 
 /// A successful head.
@@ -262,7 +289,7 @@ impl Answered {
     fn read_whole(
         self,
         bytes: Bytes,
-        chain: Chain,
+        mut chain: Chain,
         wants_stream: bool,
         draft: &Draft,
     ) -> Result<Answer, Failure> {
@@ -273,6 +300,7 @@ impl Answered {
             )
         })?;
         let reply = bridge::decode_response(self.wire, &text)?;
+        chain.reads_whole(&text, &reply);
         self.give(reply, Some(bytes), chain, wants_stream, draft)
     }
 
@@ -321,6 +349,22 @@ impl Answered {
     }
 }
 
+/// What is shown in place of a credential that is exchanged for a token.
+async fn shown_key(
+    shared: &Shared,
+    provider: &Provider,
+    credential: Option<&KeyRef>,
+    draft: &Draft,
+) -> Result<Option<KeyRef>, Failure> {
+    if shared.script.is_some() {
+        return Ok(None);
+    }
+    let shown = shared.clients.shown_key(provider, credential).await;
+    shown.inspect_err(|failure| {
+        draft.gather(|gathered| gathered.no_head_came(failure));
+    })
+}
+
 /// Sends the request; gives the answer's head and a body not yet read.
 pub(crate) async fn send(
     shared: &Shared,
@@ -331,28 +375,51 @@ pub(crate) async fn send(
     draft: &Draft,
 ) -> Result<Response<UpstreamBody>, Failure> {
     draft.gather(|gathered| gathered.sends(&body));
-    let Some(url) = upstream.url else {
-        return Ok(demo_answer(&body.whole(), asked.peek.stream));
+    let is_stream = asked.peek.stream;
+    let sent = async {
+        match (&shared.script, upstream.url) {
+            (Some(script), _) => script.answer(draft.attempts()).await,
+            (None, None) => Ok(demo_answer(&body.whole(), is_stream)),
+            (None, Some(url)) => {
+                let sent = send_to(url, shared, asked, upstream, lane, body, draft).await;
+                sent.inspect_err(|failure| {
+                    draft.gather(|gathered| gathered.no_head_came(failure));
+                })
+            }
+        }
     };
+    within(
+        patience(upstream.provider.timeouts.headers, is_stream),
+        "headers",
+        sent,
+    )
+    .await
+}
+
+/// Sends the request over the network.
+async fn send_to(
+    url: &Uri,
+    shared: &Shared,
+    asked: &Asked,
+    upstream: &Upstream<'_>,
+    lane: Lane,
+    body: Payload,
+    draft: &Draft,
+) -> Result<Response<UpstreamBody>, Failure> {
     let request = request(asked, upstream, lane, url, body)?;
     draft.gather(|gathered| {
         let key = upstream.key.map(|key| key.label.clone());
         gathered.sent(request.method(), request.uri(), request.headers(), key);
     });
-    let timeouts = &upstream.provider.timeouts;
     let way = Way::of(upstream.provider);
     let client = shared
         .clients
         .get(&way)
         .ok_or_else(|| Failure::new(FailureKind::Server, "no connection pool for this provider"))?;
-    let sent = async {
-        client
-            .request(request)
-            .await
-            .map_err(|error| unreachable_upstream(upstream, url, &error))
-    };
-    let limit = patience(timeouts.headers, asked.peek.stream);
-    let response = within(limit, "headers", sent).await?;
+    let response = client
+        .request(request)
+        .await
+        .map_err(|error| unreachable_upstream(upstream, url, &error))?;
     let decoding = Decoding::of(response.headers())?;
     Ok(response.map(|body| UpstreamBody::http(body, decoding)))
 }
@@ -449,6 +516,7 @@ async fn refused(
     lane: Lane,
     response: Response<UpstreamBody>,
     blame: &Blame,
+    now: Timestamp,
 ) -> Failed {
     let (head, mut body) = response.into_parts();
     let read = async { body.whole(ERROR_CAP).await };
@@ -456,10 +524,10 @@ async fn refused(
         .await
         .unwrap_or_default();
     let mut failure = bridge::decode_error(upstream.wire, head.status.as_u16(), &bytes);
-    let told = || limits::told(&head.headers, &bytes, &failure.message, clock::wall());
+    let told = || limits::told(&head.headers, &bytes, &failure.message, now);
     failure.retry_after = failure.retry_after.or_else(|| match failure.kind {
         FailureKind::RateLimit | FailureKind::Billing => Some(whole_seconds(told()?)),
-        _ => headers::retry_after(&head.headers, clock::wall()),
+        _ => headers::retry_after(&head.headers, now),
     });
     if head.status.is_redirection() {
         failure = redirected(upstream, &head.headers).with_status(head.status.as_u16());

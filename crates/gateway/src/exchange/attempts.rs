@@ -17,15 +17,17 @@ use super::asked::Asked;
 use super::attempt::{self, Attempt, Failed, WHOLE_WAIT};
 use super::destination::{destination, roomier};
 use super::permits::Permits;
-use super::policy::failover::Failover;
+use super::policy::failover::{Choice, Failover};
 use super::policy::{Demands, Next, Outcome, Patch, Plan, Policies};
 use super::upstream::Upstream;
+use crate::govern;
 use crate::lane::estimate;
 use crate::record::{AttemptEnd, Draft};
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::Tally;
 use crate::relay::message::Message;
 use crate::relay::stream::{self, Pending, Reached};
+use crate::replay::{Script, Step, recorded};
 use crate::shared::Shared;
 
 /// Most requests to upstreams in one exchange, whatever the policies would like.
@@ -61,11 +63,23 @@ impl Attempts {
     ) -> Result<Self, Failure> {
         let table = shared.routes.table();
         let (config, health) = (&shared.config, &shared.health);
-        let fitting = destination(config, &table, &shared.calibration.bytes, &asked)?;
-        draft.routed(&fitting);
-        let candidates = fitting.resolution.candidates;
+        let found = destination(config, &table, &shared.calibration.bytes, &asked);
+        let mut candidates = match (found, &shared.script) {
+            (Ok(fitting), _) => {
+                draft.routed(&fitting);
+                fitting.resolution.candidates
+            }
+            // Its name led somewhere once.
+            (Err(_), Some(script)) if script.step(1).is_some() => Vec::new(),
+            (Err(failure), _) => return Err(failure),
+        };
+        if let Some(script) = &shared.script {
+            script.complete(&mut candidates);
+        }
+        let candidates = govern::affordable(shared, &asked, draft, candidates)?;
         let first = candidates.first().ok_or_else(nothing_serves)?;
-        let failover = Failover::of(config, health, &table, &asked, &candidates, draft);
+        let told = (draft, shared.script.as_ref());
+        let failover = Failover::of(config, health, &table, &asked, &candidates, told);
         let policies = Policies::of(Demands::of(config.model_settings(first)), failover);
         Ok(Self {
             shared: Arc::clone(shared),
@@ -88,8 +102,14 @@ impl Attempts {
     async fn reach(&mut self) -> Result<Answer, Failure> {
         let shared = Arc::clone(&self.shared);
         let (asked, draft) = (&self.asked, &self.draft);
-        self.permits.for_client(&shared, asked, draft).await?;
-        self.plan.ask(self.policies.failover.choice()?);
+        let permit = self.permits.for_client(&shared, asked, draft).await;
+        permit.inspect_err(|failure| {
+            draft.gather(|gathered| gathered.refused(failure));
+        })?;
+        let choice = self.policies.failover.choice();
+        self.plan.ask(choice.inspect_err(|failure| {
+            draft.gather(|gathered| gathered.refused(failure));
+        })?);
         let reached = match self.deadline() {
             None => self.attempts(&shared).await,
             Some(deadline) => {
@@ -113,24 +133,49 @@ impl Attempts {
                 (self.permits).at_provider(shared, asked, draft, upstream.provider, has_others);
             if let Err(failure) = permit.await {
                 let Some(patch) = self.policies.failover.busy() else {
+                    draft.gather(|gathered| gathered.refused(&failure));
                     return self.policies.failover.told(failure.into()).into_answer();
                 };
                 self.policies.failover.keep(failure.into());
+                self.draft.because(patch.reason());
                 self.plan.apply(patch);
                 continue;
             }
-            let settings = self.plan.settings(shared.learnt.settings(&upstream));
+            let step = match &shared.script {
+                None => None,
+                Some(script) => Some(self.step(script).await),
+            };
+            let repairs = match step {
+                None => shared.learnt.repairs(&upstream),
+                Some(Ok(step)) => {
+                    let provider = &upstream.provider.id;
+                    step.teach(&shared.calibration, provider, &upstream.model);
+                    step.repairs.clone()
+                }
+                Some(Err(failure)) => {
+                    return self.policies.failover.told(failure.into()).into_answer();
+                }
+            };
+            let settings = self.plan.settings(upstream.settings_with(&repairs));
             if let Some(candidate) = self.candidate() {
+                draft.gather(|gathered| {
+                    let repairs = repairs.iter().map(|own| recorded::named(*own)).collect();
+                    let moved = upstream.refuses_foreign_thinking;
+                    gathered.goes_to(candidate, &upstream, repairs, moved);
+                });
                 let priced = shared.books.price(&shared.config, candidate, &upstream);
-                self.draft.priced(priced);
+                let billing = govern::billing(&self.asked, &upstream);
+                self.draft.priced(priced, billing);
             }
             self.made += 1;
+            let telling = self.draft.telling();
             let attempt = Attempt {
                 asked: &self.asked,
                 upstream: &upstream,
                 settings: &settings,
                 plan: &self.plan,
                 schemas: &shared.schemas,
+                telling,
             };
             // On the heap: a future is moved whole, together with everything that awaits it.
             let attempted = Box::pin(attempt::run(shared, &attempt, &self.draft)).await;
@@ -172,9 +217,37 @@ impl Attempts {
         let candidate = self.candidate().ok_or_else(nothing_serves)?;
         let mut upstream = Upstream::of(&shared.config, candidate, self.asked.wire)?;
         upstream.key = upstream.provider.keys.get(self.plan.choice.key);
-        upstream.refuses_foreign_thinking = self.plan.leaves_out_foreign_thinking
-            || shared.learnt.moved.holds(&self.asked, &upstream);
+        let number = self.draft.attempts() + 1;
+        let has_moved = match &shared.script {
+            Some(script) => script.step(number).is_some_and(|step| step.is_moved),
+            None => shared.learnt.moved.holds(&self.asked, &upstream),
+        };
+        upstream.refuses_foreign_thinking = self.plan.leaves_out_foreign_thinking || has_moved;
         Ok(upstream)
+    }
+
+    /// The attempt as it was made when the exchange was recorded, at the time when it was.
+    async fn step<'s>(&self, script: &'s Script) -> Result<&'s Step, Failure> {
+        let asks = self
+            .candidate()
+            .map_or_else(String::new, |own| format!("{}/{}", own.provider, own.model));
+        let number = self.draft.attempts() + 1;
+        let step = script.begin(number, &asks).await?;
+        let choice = Choice {
+            candidate: step.place(&self.candidates).unwrap_or_default(),
+            key: step.key,
+        };
+        if choice == self.plan.choice {
+            return Ok(step);
+        }
+        let Candidate {
+            provider, model, ..
+        } = &step.candidate;
+        Err(script.departs(format!(
+            "attempt {number} asks {asks} (key {}), and asked {provider}/{model} (key {})",
+            self.plan.choice.key + 1,
+            step.key + 1,
+        )))
     }
 
     fn after_failure(&mut self, failed: &Failed, upstream: &Upstream<'_>) -> Option<Patch> {
@@ -189,7 +262,14 @@ impl Attempts {
             upstream,
         };
         match self.policies.next(&outcome) {
-            Next::Retry(patch) | Next::Continue(patch) if self.made < MOST_ATTEMPTS => Some(patch),
+            Next::Retry(patch) | Next::Continue(patch) if self.made < MOST_ATTEMPTS => {
+                self.draft.because(patch.reason());
+                if let Patch::Repair(repair) = &patch {
+                    self.draft
+                        .gather(|gathered| gathered.repairs(*repair, &failed.failure.message));
+                }
+                Some(patch)
+            }
             Next::Retry(_) | Next::Continue(_) | Next::Finish => None,
         }
     }
@@ -203,6 +283,10 @@ impl Attempts {
         let FailureKind::ContextOverflow { tokens, .. } = failed.failure.kind else {
             return Err(failed);
         };
+        let number = self.draft.attempts() + 1;
+        if (shared.script.as_ref()).is_some_and(|script| script.step(number).is_none()) {
+            return Err(failed);
+        }
         let has_begun = self.message.has_content() || self.made >= MOST_ATTEMPTS;
         let Some(refused) = self.candidate().filter(|_| !has_begun).cloned() else {
             return Err(failed);
@@ -222,9 +306,16 @@ impl Attempts {
             return Err(failed);
         };
         self.draft.routed(&fitting);
-        let candidates = fitting.resolution.candidates;
+        let mut candidates = fitting.resolution.candidates;
+        if let Some(script) = &shared.script {
+            script.complete(&mut candidates);
+        }
+        let Ok(candidates) = govern::affordable(shared, asked, &self.draft, candidates) else {
+            return Err(failed);
+        };
         let health = &shared.health;
-        let mut failover = Failover::of(config, health, &table, asked, &candidates, &self.draft);
+        let told = (&self.draft, shared.script.as_ref());
+        let mut failover = Failover::of(config, health, &table, asked, &candidates, told);
         let Ok(choice) = failover.choice() else {
             return Err(failed);
         };

@@ -25,10 +25,9 @@ use super::policy::{Plan, failover};
 use super::run::Call;
 use super::upstream::Upstream;
 use crate::clock;
-use crate::front::body;
 use crate::front::respond::{self, Body};
 use crate::lane::{self, estimate};
-use crate::record::Gathered;
+use crate::record::{Gathered, Telling};
 use crate::shared::Shared;
 use crate::upstream::address::{anthropic_count_address, gemini_count_address};
 use crate::upstream::blame::Blame;
@@ -47,7 +46,7 @@ const ESTIMATE: HeaderName = HeaderName::from_static("x-lingate-estimate");
 /// Counts a request's input tokens.
 pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     let wire = call.wire;
-    let exchange = crate::ids::exchange();
+    let exchange = call.id;
     let id = exchange.to_string();
     let (books, accepted) = (&shared.books, call.accepted);
     let gathered = Gathered::new(books, exchange, accepted, wire, call.path());
@@ -119,7 +118,8 @@ async fn answer(
     id: &str,
     counting: &mut Counting,
 ) -> Result<Response<Body>, Failure> {
-    let body = body::received(shared, &mut call.parts.headers, call.body).await?;
+    let headers = &mut call.parts.headers;
+    let body = call.body.received(shared, headers).await?;
     let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)
         .inspect_err(|_| counting.unreadable(&body))?;
     counting.received(&asked);
@@ -194,6 +194,7 @@ impl Sending {
             settings: &settings,
             plan: &Plan::default(),
             schemas: &shared.schemas,
+            telling: Telling::Nothing,
         };
         let prepared = lane::prepare(lane, &attempt, id);
         let body = prepared

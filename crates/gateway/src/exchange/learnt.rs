@@ -27,12 +27,16 @@ pub(crate) struct Learnt {
 impl Learnt {
     /// The settings for an upstream, with what was learnt of it.
     pub(crate) fn settings(&self, upstream: &Upstream<'_>) -> Settings {
-        let mut settings = upstream.settings.clone();
+        upstream.settings_with(&self.repairs(upstream))
+    }
+
+    /// The repairs that an upstream is known to need.
+    pub(crate) fn repairs(&self, upstream: &Upstream<'_>) -> Vec<Repair> {
         let learnt = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
-        for repair in learnt.get(&key(upstream)).into_iter().flatten() {
-            repair.patch(&mut settings);
+        if learnt.is_empty() {
+            return Vec::new();
         }
-        settings
+        learnt.get(&key(upstream)).cloned().unwrap_or_default()
     }
 
     /// An attempt succeeded after these repairs.

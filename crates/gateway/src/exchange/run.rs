@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use futures_util::FutureExt as _;
 use http::header::USER_AGENT;
 use http::request::Parts;
@@ -13,6 +14,7 @@ use lingate_wire::Wire;
 use lingate_wire::bridge::{self, PathFacts};
 use lingate_wire::turn::{Failure, FailureKind};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::answering::{client_side, describe, failing_stream, streamed, whole};
 use super::asked::Asked;
@@ -20,7 +22,7 @@ use super::attempts::Attempts;
 use crate::front::body;
 use crate::front::keys::Caller;
 use crate::front::respond::{self, Body, REQUEST_ID};
-use crate::ids;
+use crate::govern;
 use crate::record::{Draft, Ending};
 use crate::relay::answer::Answer;
 use crate::relay::stream::{Attempts as _, ClientStream};
@@ -38,7 +40,34 @@ pub(crate) struct Call {
     pub accepted: Instant,
     pub caller: Caller,
     pub parts: Parts,
-    pub body: Incoming,
+    pub body: RequestBody,
+    /// The exchange's: everything that is minted derives from it.
+    pub id: Uuid,
+}
+
+/// A request's body.
+pub(crate) enum RequestBody {
+    /// It comes in.
+    Arriving(Incoming),
+    /// It was recorded, and is there at this instant.
+    Recorded(ByteString, Instant),
+}
+
+impl RequestBody {
+    /// All of it, without its content codings.
+    pub(super) async fn received(
+        self,
+        shared: &Shared,
+        headers: &mut HeaderMap,
+    ) -> Result<ByteString, Failure> {
+        match self {
+            Self::Arriving(body) => body::received(shared, headers, body).await,
+            Self::Recorded(body, at) => {
+                tokio::time::sleep_until(at).await;
+                Ok(body)
+            }
+        }
+    }
 }
 
 impl Call {
@@ -54,7 +83,7 @@ impl Call {
 /// Runs an exchange. Whatever happens, the client gets an answer in its own wire and the draft is closed once.
 pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     let draft = Draft::open(
-        ids::exchange(),
+        call.id,
         call.accepted,
         call.wire,
         Arc::clone(&shared.metrics),
@@ -108,16 +137,22 @@ async fn answer(
     if let Some(why) = shared.books.refuses() {
         return Err(why);
     }
-    let body = body::received(shared, &mut call.parts.headers, call.body).await?;
+    let headers = &mut call.parts.headers;
+    let body = call.body.received(shared, headers).await?;
     let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)
         .inspect_err(|_| {
-            draft.gather(|gathered| gathered.open(body.as_bytes().clone()));
+            draft.gather(|gathered| {
+                gathered.mark("body_read");
+                gathered.open(body.as_bytes().clone());
+            });
         })?
         .remembering(&shared.learnt.kept, &call.caller);
     draft.asked(&asked);
+    draft.gather(|gathered| gathered.queried(asked.query.as_deref()));
     call.caller.may_ask(&asked.peek.model.decode())?;
+    govern::admit(shared, &asked, draft)?;
 
-    let side = client_side(&asked);
+    let side = client_side(&asked, draft);
     let reads_failures_in_stream = is_codex(&asked.headers);
     let (is_stream, options) = (asked.peek.stream, side.options);
     let mut attempts = Box::new(Attempts::new(shared, asked, draft)?).run();

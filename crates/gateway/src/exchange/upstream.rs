@@ -5,7 +5,7 @@ use lingate_config::{
     AnthropicApi, Config, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
     ToolFormat, ValidateToolCalls,
 };
-use lingate_quirk::{Selection, Settings, Target, select};
+use lingate_quirk::{Repair, Selection, Settings, Target, select};
 use lingate_route::{Ask, Candidate, Cause, Looks, Resolution, Table, Unresolved, resolve};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
@@ -122,6 +122,15 @@ impl<'c> Upstream<'c> {
     /// Whether requests of the Anthropic wire go without the model, which stands in their path.
     pub(crate) fn has_model_in_path(&self) -> bool {
         self.wire == Wire::Anthropic && self.provider.anthropic_api == AnthropicApi::RawPredict
+    }
+
+    /// Its settings after these repairs.
+    pub(crate) fn settings_with(&self, repairs: &[Repair]) -> Settings {
+        let mut settings = self.settings.clone();
+        for repair in repairs {
+            repair.patch(&mut settings);
+        }
+        settings
     }
 
     /// The same, showing another key.

@@ -73,6 +73,11 @@ pub(crate) fn caller(config: &Config, headers: &HeaderMap) -> Result<Caller, Fai
     ))
 }
 
+/// Whether a request shows any key.
+pub(crate) fn is_any_shown(headers: &HeaderMap) -> bool {
+    shown(headers).next().is_some()
+}
+
 fn shown(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let plain = ["x-lingate-key", "x-api-key", "x-goog-api-key"];
     let plain = plain

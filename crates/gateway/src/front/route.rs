@@ -4,6 +4,7 @@ use http::{HeaderMap, Method};
 use lingate_wire::Wire;
 use lingate_wire::bridge::PathFacts;
 
+use crate::admin::ask::Ask;
 use crate::admin::providers::Action;
 
 /// What a path leads to.
@@ -35,6 +36,8 @@ pub(crate) enum Route {
     Default,
     /// The configuration in force, and its reload.
     Reload,
+    /// What is asked of the record.
+    Api(Ask),
     /// How the providers stand.
     Providers,
     /// What an operator does about one.
@@ -65,7 +68,7 @@ impl Route {
             | Self::Metrics => Access::Client,
             Self::Probe | Self::EventLogging | Self::Health | Self::Ready => Access::Open,
             Self::Stop | Self::Lease | Self::Default => Access::Owner,
-            Self::Reload | Self::Providers | Self::Provider(..) => Access::Admin,
+            Self::Reload | Self::Api(_) | Self::Providers | Self::Provider(..) => Access::Admin,
         }
     }
 
@@ -81,6 +84,7 @@ impl Route {
                 &[Method::GET, Method::HEAD]
             }
             Self::Metrics | Self::Lease | Self::Providers => &[Method::GET],
+            Self::Api(ask) => ask.methods(),
             Self::Default | Self::Reload => &[Method::GET, Method::POST],
         }
     }
@@ -98,6 +102,7 @@ impl Route {
             Self::EventLogging => "event_logging",
             Self::Health | Self::Ready => "health",
             Self::Metrics => "metrics",
+            Self::Api(_) => "api",
             Self::Stop
             | Self::Lease
             | Self::Default
@@ -220,6 +225,9 @@ fn plain(path: &str) -> Option<Route> {
                     Action::of_name(action)?,
                 ));
             }
+            if let Some(ask) = Ask::of_path(path) {
+                return Some(Route::Api(ask));
+            }
             let id = path
                 .strip_prefix("/v1/models/")
                 .or_else(|| path.strip_prefix("/v1beta/models/"))
@@ -241,7 +249,10 @@ fn is_method(path: &str) -> bool {
 
 /// Whose error shape a client of this path will be able to read.
 fn wire_of(path: &str) -> Wire {
-    if path.contains("/chat/") || path.contains("/completions") {
+    if path.starts_with("/api/") {
+        // Names within such a path are not ours.
+        Wire::Anthropic
+    } else if path.contains("/chat/") || path.contains("/completions") {
         Wire::Chat
     } else if path.ends_with("/responses") || path.contains("/responses/") {
         Wire::Responses
@@ -279,6 +290,50 @@ pub(crate) fn percent_decoded(id: &str) -> String {
         }
     }
     String::from_utf8(out).unwrap_or_else(|_| id.to_owned())
+}
+
+#[cfg(test)]
+impl Route {
+    /// One of each kind.
+    pub(crate) fn every_kind() -> Vec<Self> {
+        use lingate_store::BodyKind;
+        vec![
+            Route::Reply(Wire::Anthropic),
+            Route::Reply(Wire::Chat),
+            Route::Reply(Wire::Responses),
+            Route::Reply(Wire::Gemini),
+            Route::CountTokens(Wire::Anthropic),
+            Route::CountTokens(Wire::Gemini),
+            Route::Models,
+            Route::Model("m".into()),
+            Route::Probe,
+            Route::EventLogging,
+            Route::Health,
+            Route::Ready,
+            Route::Metrics,
+            Route::Stop,
+            Route::Lease,
+            Route::Default,
+            Route::Reload,
+            Route::Api(Ask::Logs),
+            Route::Api(Ask::Log("019a".into())),
+            Route::Api(Ask::Summary("019a".into())),
+            Route::Api(Ask::Blob("019a".into(), BodyKind::ClientResponse)),
+            Route::Api(Ask::Search),
+            Route::Api(Ask::Values),
+            Route::Api(Ask::Sessions),
+            Route::Api(Ask::Session("019a".into())),
+            Route::Api(Ask::Stats),
+            Route::Api(Ask::Tail),
+            Route::Api(Ask::Pull),
+            Route::Api(Ask::Record),
+            Route::Api(Ask::Document),
+            Route::Providers,
+            Route::Provider("a b".into(), Action::Drain),
+            Route::Provider("a b".into(), Action::Enable),
+            Route::Provider("a b".into(), Action::Probe),
+        ]
+    }
 }
 
 #[cfg(test)]
@@ -346,30 +401,25 @@ mod tests {
             Route::Lease => ("/api/lease", Access::Owner),
             Route::Default => ("/api/default", Access::Owner),
             Route::Reload => ("/api/reload", Access::Admin),
+            Route::Api(Ask::Logs) => ("/api/logs", Access::Admin),
+            Route::Api(Ask::Log(_)) => ("/api/logs/019a", Access::Admin),
+            Route::Api(Ask::Summary(_)) => ("/api/logs/019a/summary", Access::Admin),
+            Route::Api(Ask::Blob(..)) => ("/api/logs/019a/blobs/response", Access::Admin),
+            Route::Api(Ask::Search) => ("/api/logs/search", Access::Admin),
+            Route::Api(Ask::Values) => ("/api/logs/values", Access::Admin),
+            Route::Api(Ask::Sessions) => ("/api/sessions", Access::Admin),
+            Route::Api(Ask::Session(_)) => ("/api/sessions/019a", Access::Admin),
+            Route::Api(Ask::Stats) => ("/api/stats", Access::Admin),
+            Route::Api(Ask::Tail) => ("/api/tail", Access::Admin),
+            Route::Api(Ask::Pull) => ("/api/livestore/pull", Access::Admin),
+            Route::Api(Ask::Record) => ("/api/record", Access::Admin),
+            Route::Api(Ask::Document) => ("/api/openapi.json", Access::Admin),
             Route::Providers => ("/api/providers", Access::Admin),
-            Route::Provider(..) => ("/api/providers/a%20b/drain", Access::Admin),
+            Route::Provider(_, Action::Drain) => ("/api/providers/a%20b/drain", Access::Admin),
+            Route::Provider(_, Action::Enable) => ("/api/providers/a%20b/enable", Access::Admin),
+            Route::Provider(_, Action::Probe) => ("/api/providers/a%20b/probe", Access::Admin),
         };
-        for variant in [
-            Route::Reply(Wire::Anthropic),
-            Route::Reply(Wire::Chat),
-            Route::Reply(Wire::Responses),
-            Route::Reply(Wire::Gemini),
-            Route::CountTokens(Wire::Anthropic),
-            Route::CountTokens(Wire::Gemini),
-            Route::Models,
-            Route::Model("m".into()),
-            Route::Probe,
-            Route::EventLogging,
-            Route::Health,
-            Route::Ready,
-            Route::Metrics,
-            Route::Stop,
-            Route::Lease,
-            Route::Default,
-            Route::Reload,
-            Route::Providers,
-            Route::Provider("a b".into(), Action::Drain),
-        ] {
+        for variant in Route::every_kind() {
             let (path, access) = path(&variant);
             assert_eq!(variant.access(), access, "{path}");
             assert_eq!(route(path), Some(variant), "{path}");

@@ -14,10 +14,10 @@ use super::respond::{self, Body};
 use super::route::{Access, Matched, Route, matched};
 use super::{control, encoding, guard, models, switch};
 use crate::admin;
-use crate::exchange::run::Call;
+use crate::exchange::run::{Call, RequestBody};
 use crate::exchange::{count, run};
 use crate::generations::Generations;
-use crate::metrics::{CONTENT_TYPE, RouteLabels};
+use crate::metrics::{self, CONTENT_TYPE, RouteLabels};
 use crate::shared::Shared;
 use crate::{clock, ids};
 
@@ -138,7 +138,7 @@ async fn dispatch(
             Caller::Anybody
         }
         Access::Admin => {
-            admin::access::check(&shared.config, &shared.control, &parts.headers, peer)?;
+            admin::access::check(&shared, &parts.headers, peer)?;
             Caller::Anybody
         }
     };
@@ -169,7 +169,8 @@ async fn dispatch(
                 accepted,
                 caller,
                 parts,
-                body,
+                body: RequestBody::Arriving(body),
+                id: ids::exchange(),
             };
             run::run(shared, call).await
         }
@@ -181,7 +182,8 @@ async fn dispatch(
                 accepted,
                 caller,
                 parts,
-                body,
+                body: RequestBody::Arriving(body),
+                id: ids::exchange(),
             };
             count::run(shared, call).await
         }
@@ -208,13 +210,14 @@ async fn dispatch(
         Route::EventLogging => respond::json(StatusCode::OK, "{}"),
         Route::Health => control::health(generations),
         Route::Ready => control::ready(&shared.process),
-        Route::Metrics => respond::whole(StatusCode::OK, CONTENT_TYPE, shared.metrics.text()),
+        Route::Metrics => respond::whole(StatusCode::OK, CONTENT_TYPE, metrics::text(&shared)),
         Route::Stop => control::stop(&shared.process, parts.uri.query()),
         Route::Lease => control::lease(&shared.process)?,
         Route::Default if parts.method == Method::POST => switch::set(generations, body).await?,
         Route::Default => switch::get(&shared),
         Route::Reload if parts.method == Method::POST => admin::reload::post(generations).await,
         Route::Reload => admin::reload::get(generations),
+        Route::Api(ask) => admin::answer(&shared.process, ask, &parts).await,
         Route::Providers => admin::providers::list(&shared),
         Route::Provider(id, action) => admin::providers::act(&shared, &id, action).await?,
     })

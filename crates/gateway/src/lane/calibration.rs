@@ -79,6 +79,13 @@ impl Factors {
         learnt.add(tokens(estimated.text) / total, observed);
     }
 
+    /// Whatever was learnt, this is the ratio from here on.
+    pub(crate) fn set(&self, provider: &str, model: &str, ratio: f64) {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (provider.to_owned(), model.to_owned());
+        models.insert(key, Learnt::new(ratio));
+    }
+
     /// The estimate as it will probably be told, or as it is where nothing was learnt.
     pub(crate) fn applied(&self, provider: &str, model: &str, estimated: Size) -> u64 {
         let known = self.known(provider, model, estimated);

@@ -8,7 +8,7 @@ pub(crate) mod passthrough;
 pub(crate) mod same_wire;
 pub(crate) mod translate;
 
-use lingate_quirk::{Selection, State};
+use lingate_quirk::{Change, Selection, State};
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::Failure;
 
@@ -24,7 +24,7 @@ pub(crate) fn prepare(
     exchange: &str,
 ) -> Result<Prepared, Failure> {
     match lane {
-        Lane::Passthrough => Ok(passthrough::prepare(attempt.asked, attempt.upstream)),
+        Lane::Passthrough => Ok(passthrough::prepare(attempt)),
         Lane::Translate => translate::prepare(attempt, exchange),
     }
 }
@@ -38,6 +38,8 @@ pub(crate) struct Prepared {
     pub input_estimate: Option<Size>,
     /// Quirks that changed the request.
     pub hits: Vec<&'static str>,
+    /// What they changed, where that is to be told.
+    pub changes: Vec<Change>,
     /// What could not be carried.
     pub losses: Vec<String>,
     /// For repairs: what the quirks know about this attempt.

@@ -5,22 +5,33 @@ use lingate_wire::{bridge, splice};
 
 use super::Prepared;
 use crate::exchange::asked::Asked;
-use crate::exchange::upstream::Upstream;
+use crate::exchange::attempt::Attempt;
+use crate::record::Telling;
 use crate::relay::chain::Chain;
 use crate::upstream::payload::Payload;
 
 /// Prepares a passthrough attempt. The chain only observes.
-pub(crate) fn prepare(asked: &Asked, upstream: &Upstream<'_>) -> Prepared {
-    let chain = Chain::new(
+pub(crate) fn prepare(attempt: &Attempt<'_>) -> Prepared {
+    let Attempt {
+        asked,
+        upstream,
+        telling,
+        ..
+    } = *attempt;
+    let mut chain = Chain::new(
         bridge::stream_decoder(upstream.wire),
         vec![Box::new(Sequencer::new(EmptyReply::Fault))],
     )
     .observing();
+    if telling != Telling::Nothing {
+        chain = chain.witnessed(0);
+    }
     Prepared {
         body: spliced(asked, &upstream.model),
         chain,
         input_estimate: None,
         hits: Vec::new(),
+        changes: Vec::new(),
         losses: Vec::new(),
         repair: None,
     }

@@ -19,7 +19,9 @@ use super::same_wire::{echo, untouched};
 use super::{Prepared, estimate};
 use crate::exchange::attempt::Attempt;
 use crate::exchange::policy::police;
+use crate::record::Telling;
 use crate::relay::chain::Chain;
+use crate::relay::salvage::Salvage;
 
 /// Prepares a translated attempt, anew from the client's request.
 pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared, Failure> {
@@ -29,6 +31,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
         settings,
         plan,
         schemas,
+        telling,
     } = *attempt;
     // Not the copy that routing may have looked at: reading the document once more is no dearer than cloning it.
     let mut decoded = asked.decode()?;
@@ -40,6 +43,9 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
         wire: upstream.wire,
     };
     let mut state = State::new(&target, settings.clone());
+    if telling == Telling::Texts {
+        state = state.telling();
+    }
     state.losses = keep_allowed(&mut decoded, &settings.tools_allowed);
     let fit = fit_tools(&mut decoded.turn, &mut decoded.params, upstream.wire);
     shape_prompt(&mut decoded.turn, &mut state);
@@ -57,6 +63,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
         decoded.params.cache_key = asked.cache_key();
     }
     selection.apply(&mut decoded.turn, &mut decoded.params, &mut state);
+    let changes = state.changes.take().unwrap_or_default();
 
     if let Some(tool) = bridge::unservable_tools(upstream.wire, &decoded.turn) {
         return Err(unservable(&tool, &upstream.provider.id));
@@ -112,7 +119,8 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
         stages.push(Box::new(memory.stage()));
     }
     stages.push(Box::new(Sequencer::new(policed.empty_reply)));
-    let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages);
+    let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages)
+        .salvaging(Salvage::of(&selection, &state));
     // A reply with other names of tools is written anew from the start.
     let options = asked.reply_options();
     // Functions that went out as tools come back as calls of tools.
@@ -122,11 +130,19 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     if is_copied && policed.stages.is_empty() && !state.has_renamed_tools() {
         chain = chain.echoing(echo(asked, is_untouched));
     }
+    let n_changing = policies_at + policed.stages.len();
+    chain = chain.policed(policies_at, policed.stages);
+    chain = match telling {
+        Telling::Nothing => chain,
+        Telling::Counts => chain.witnessed(0),
+        Telling::Texts => chain.witnessed(n_changing),
+    };
     Ok(Prepared {
         body: body.into(),
-        chain: chain.policed(policies_at, policed.stages),
+        chain,
         input_estimate,
         hits: state.hits.clone(),
+        changes,
         losses: (state.losses.iter().cloned())
             .chain(encoded.losses.iter().map(|loss| loss.path.clone()))
             .collect(),

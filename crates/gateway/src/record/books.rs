@@ -5,11 +5,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use lingate_config::Config;
 use lingate_price::{Price, Table, bundled};
 use lingate_route::Candidate;
-use lingate_store::Recorder;
+use lingate_store::{Recorder, Spent};
 use lingate_wire::turn::{Failure, FailureKind};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::exchange::upstream::Upstream;
+use crate::govern::Ledger;
 
 /// What the drafts of a process share.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub(crate) struct Books {
     pub recorder: Option<Recorder>,
     /// Cancelled when what still runs is ended by force, not by its client.
     pub ending: CancellationToken,
+    /// What was spent.
+    pub ledger: Arc<Ledger>,
     /// In place of the bundled table.
     table: RwLock<Option<Arc<Table>>>,
 }
@@ -31,10 +35,12 @@ pub(crate) struct Priced {
 }
 
 impl Books {
-    pub(crate) fn new(recorder: Option<Recorder>) -> Self {
+    /// Books that begin with what was `spent` before.
+    pub(crate) fn new(recorder: Option<Recorder>, spent: &Spent) -> Self {
         Self {
             recorder,
             ending: CancellationToken::new(),
+            ledger: Arc::new(Ledger::of(spent, clock::wall())),
             table: RwLock::default(),
         }
     }

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, Response};
 use http_body_util::{BodyExt as _, Either};
 use lingate_store::{
-    Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Hit, Mark, Recorder, headers,
+    Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Mark, Recorder, headers,
 };
 use lingate_wire::Wire;
 use tokio::time::Instant;
@@ -32,7 +32,9 @@ pub(crate) struct Gathered {
     /// The row as it was opened, with what only the client's request tells.
     asked: Exchange,
     is_open: bool,
-    details: Details,
+    /// Why the next attempt is made; empty for the first.
+    reason: String,
+    pub(super) details: Details,
     bodies: Vec<Body>,
     /// Replies of upstreams, by attempt.
     replies: Vec<(u16, Arc<Tape>)>,
@@ -62,6 +64,7 @@ impl Gathered {
                 ..Exchange::default()
             },
             is_open: false,
+            reason: String::new(),
             details: Details::default(),
             bodies: Vec::new(),
             replies: Vec::new(),
@@ -101,13 +104,46 @@ impl Gathered {
         self.bodies.extend(later);
     }
 
+    /// The attempt that comes next is made because of this.
+    pub(crate) fn because(&mut self, reason: &str) {
+        reason.clone_into(&mut self.reason);
+    }
+
     /// Another attempt begins.
     pub(crate) fn attempt(&mut self, attempt: Attempt) {
         let started_us = self.since_us();
+        let mut reason = std::mem::take(&mut self.reason);
+        if reason.is_empty() {
+            "first".clone_into(&mut reason);
+        }
         self.details.attempts.push(Attempt {
             started_us,
+            reason,
             ..attempt
         });
+    }
+
+    /// The same request goes out once more, for this reason.
+    pub(crate) fn attempt_again(&mut self, number: u16, reason: &str) {
+        if let Some(Attempt {
+            provider,
+            model,
+            wire,
+            lane,
+            ..
+        }) = self.details.attempts.last().cloned()
+        {
+            self.because(reason);
+            self.attempt(Attempt {
+                number,
+                provider,
+                model,
+                wire,
+                lane,
+                ..Attempt::default()
+            });
+            self.stands_again(number);
+        }
     }
 
     /// Its request goes out.
@@ -216,18 +252,33 @@ impl Gathered {
         self.mark("last_byte");
         let replies = std::mem::take(&mut self.replies);
         for (attempt, tape) in replies {
-            self.keep(BodyKind::ProviderResponse, attempt, tape.take());
+            let mut taken = tape.take();
+            self.body_ended(attempt, taken.end.take());
+            self.first_byte(&taken);
+            self.keep(BodyKind::ProviderResponse, attempt, taken);
         }
         if let Some(tape) = self.answer.take() {
             self.keep(BodyKind::ClientResponse, 0, tape.take());
         }
-        let mut row = self.asked;
+        let mut row = std::mem::take(&mut self.asked);
         finish(&mut row, &mut self.details);
         if row.end == Some(End::ClientGone) && self.ending.is_cancelled() {
             row.end = Some(End::Shutdown);
         }
         row.ended = Some(clock::wall());
+        self.forget_texts(row.went_well());
         self.recorder.close(row, self.details, self.bodies);
+    }
+
+    /// A reply's first byte came before what follows it.
+    fn first_byte(&mut self, taken: &Taken) {
+        let Some(at_us) = taken.arrivals.first().map(|first| first.at_us) else {
+            return;
+        };
+        let timings = &mut self.details.timings;
+        let at = timings.partition_point(|mark| mark.at_us <= at_us);
+        let what = "first_byte".to_owned();
+        timings.insert(at, Mark { what, at_us });
     }
 
     fn keep(&mut self, kind: BodyKind, attempt: u16, taken: Taken) {
@@ -242,33 +293,29 @@ impl Gathered {
         });
     }
 
-    fn keeps_bodies(&self) -> bool {
+    pub(super) fn bodies_kept(&self) -> Bodies {
+        self.recorder.bodies()
+    }
+
+    pub(super) fn keeps_bodies(&self) -> bool {
         self.recorder.bodies() != Bodies::Metadata
     }
 
-    fn number(&self) -> u16 {
+    /// The number of the attempt in flight, or the last.
+    pub(super) fn number(&self) -> u16 {
         self.details
             .attempts
             .last()
             .map_or(0, |attempt| attempt.number)
     }
 
-    fn since_us(&self) -> u64 {
+    pub(super) fn since_us(&self) -> u64 {
         u64::try_from((clock::now() - self.accepted).as_micros()).unwrap_or(u64::MAX)
     }
 }
 
-/// A quirk that changed something in an attempt.
-pub(crate) fn hit(quirk: &str, attempt: u32) -> Hit {
-    Hit {
-        quirk: quirk.to_owned(),
-        attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
-        ..Hit::default()
-    }
-}
-
 /// Headers by the store's allow-list; it masks what they hold when it writes.
-fn allowed(given: &HeaderMap) -> Vec<lingate_store::Header> {
+pub(crate) fn allowed(given: &HeaderMap) -> Vec<lingate_store::Header> {
     let kept = given
         .iter()
         .filter(|(name, _)| headers::kept(name.as_str()));

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use lingate_store::{Arrival, Bytes};
+use lingate_wire::turn::Failure;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -11,6 +12,11 @@ use crate::clock;
 const MOST: usize = 32 * 1024 * 1024;
 /// Most arrivals that are told apart.
 const MOST_ARRIVALS: usize = 32 * 1024;
+/// Room that is made with the second piece: a stream has more of them, and moving what is kept with every few costs more
+/// than keeping it.
+const STREAM_ROOM: usize = 16 * 1024;
+/// Arrivals for which room is made then.
+const STREAM_ARRIVALS: usize = 128;
 
 /// Takes copies: what passes are slices of buffers many times as large, which a record that waits must not hold.
 pub(crate) struct Tape {
@@ -23,6 +29,15 @@ struct Kept {
     bytes: Vec<u8>,
     arrivals: Vec<Arrival>,
     missing: u64,
+    end: Option<BodyEnd>,
+}
+
+/// How a body ended.
+pub(crate) struct BodyEnd {
+    /// Microseconds since accept.
+    pub at_us: u64,
+    /// What broke it off; none if it is whole.
+    pub failure: Option<Failure>,
 }
 
 /// What a tape held.
@@ -31,6 +46,8 @@ pub(crate) struct Taken {
     pub arrivals: Vec<Arrival>,
     /// Bytes that came after it was full.
     pub missing: u64,
+    /// Told of bodies that come from elsewhere, where somebody read to the end.
+    pub end: Option<BodyEnd>,
 }
 
 impl Tape {
@@ -44,7 +61,7 @@ impl Tape {
 
     /// A piece passed.
     pub(crate) fn note(&self, piece: &[u8]) {
-        let at_us = u64::try_from((clock::now() - self.accepted).as_micros()).unwrap_or(u64::MAX);
+        let at_us = self.since_us();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if piece.is_empty() {
             return;
@@ -53,6 +70,10 @@ impl Tape {
         if kept.missing > 0 || kept.bytes.len() + piece.len() > MOST {
             kept.missing += piece.len() as u64;
             return;
+        }
+        if kept.arrivals.len() == 1 {
+            kept.bytes.reserve(STREAM_ROOM);
+            kept.arrivals.reserve(STREAM_ARRIVALS);
         }
         kept.bytes.extend_from_slice(piece);
         let end = kept.bytes.len() as u64;
@@ -63,6 +84,20 @@ impl Tape {
         }
     }
 
+    /// The body is over; only the first end counts.
+    pub(crate) fn ended(&self, failure: Option<&Failure>) {
+        let at_us = self.since_us();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.end.get_or_insert_with(|| BodyEnd {
+            at_us,
+            failure: failure.cloned(),
+        });
+    }
+
+    fn since_us(&self) -> u64 {
+        u64::try_from((clock::now() - self.accepted).as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// What it holds; it is empty afterwards.
     pub(crate) fn take(&self) -> Taken {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,6 +106,7 @@ impl Tape {
             bytes: kept.bytes.into(),
             arrivals: kept.arrivals,
             missing: kept.missing,
+            end: kept.end,
         }
     }
 }

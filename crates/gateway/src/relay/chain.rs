@@ -1,6 +1,9 @@
 //! One reply's way through the state machines: upstream bytes in, client bytes out, no IO, no clock.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use bytestring::ByteString;
 use lingate_wire::StreamEncoder;
 use lingate_wire::sse::{Frame, SseError, SseParser};
 use lingate_wire::stage::{End, Note, Sink, Stage};
@@ -9,8 +12,11 @@ use lingate_wire::turn::{
 };
 
 use super::echo::Echo;
+use super::gaps::Gaps;
 use super::message::Holding;
 use super::policing::{Findings, PolicyStage};
+use super::salvage::Salvage;
+use super::witness::{Accounts, Changed, Witness};
 
 /// Decodes frames of an upstream's stream.
 pub(crate) type Decoder = Box<dyn Stage<In = Frame, Out = Event>>;
@@ -32,6 +38,12 @@ pub(crate) struct Tally {
     pub findings: Findings,
     /// What was said, in short.
     pub said: Said,
+    /// How a stream came in.
+    pub gaps: Gaps,
+    /// What stages changed; told to a record only.
+    pub changed: Vec<Changed>,
+    /// What the provider said of tokens; told to a record only.
+    pub accounts: Accounts,
 }
 
 /// A reply in short, for lists of them.
@@ -109,6 +121,10 @@ pub(crate) struct Chain {
     is_observer: bool,
     /// One wire on both sides: compares what was read with what comes out.
     echo: Option<Echo>,
+    /// Follows what is read, where a failure may hold the rest of the reply.
+    salvage: Option<Salvage>,
+    /// Tells a record what is changed.
+    witness: Option<Box<Witness>>,
     tally: Tally,
     has_content: bool,
     is_done: bool,
@@ -127,11 +143,32 @@ impl Chain {
             back: Sink::new(),
             is_observer: false,
             echo: None,
+            salvage: None,
+            witness: None,
             tally: Tally::default(),
             has_content: false,
             is_done: false,
             fault: None,
         }
+    }
+
+    /// Has what the first `n_stages` stages change told, and the provider's account of tokens.
+    pub(crate) fn witnessed(mut self, n_stages: usize) -> Self {
+        self.parser = self.parser.locating();
+        self.witness = Some(Box::new(Witness::new(n_stages)));
+        self
+    }
+
+    /// A whole reply is read from this text.
+    pub(crate) fn reads_whole(&mut self, text: &ByteString, reply: &[Event]) {
+        if self.witness.is_some() {
+            self.tally.accounts.came(text, reply);
+        }
+    }
+
+    /// A piece of the stream came so long after the one before.
+    pub(crate) fn waited(&mut self, gap: Duration) {
+        self.tally.gaps.note(gap);
     }
 
     /// Takes a piece of the upstream's stream; appends sequenced events to `out`.
@@ -162,21 +199,21 @@ impl Chain {
     /// Takes the end of the upstream's stream.
     pub(crate) fn end(&mut self, end: &End, out: &mut Vec<Event>) {
         self.flush(out);
-        if self.is_over() {
-            return;
+        if !self.is_over() {
+            self.decoder.end(end.clone(), &mut self.front);
+            self.read();
+            self.through_stages(0, out);
         }
-        self.decoder.end(end.clone(), &mut self.front);
-        self.read();
-        self.through_stages(0, out);
         for at in 0..self.stages.len() {
             if self.is_over() {
-                return;
+                break;
             }
             if let Some(stage) = self.stages.get_mut(at) {
                 stage.stage().end(end.clone(), &mut self.front);
             }
             self.through_stages(at + 1, out);
         }
+        self.tell();
     }
 
     /// Takes a whole reply that was not streamed.
@@ -184,6 +221,7 @@ impl Chain {
         self.front.items = events;
         self.read();
         self.through_stages(0, out);
+        self.tell();
     }
 
     /// Makes the sequencer judge a reply as soon as its stop reason is known, before the wire's last word: a passthrough
@@ -196,6 +234,12 @@ impl Chain {
     /// Compares what is read with what comes out, for a client of the upstream's own wire.
     pub(crate) fn echoing(mut self, echo: Echo) -> Self {
         self.echo = Some(echo);
+        self
+    }
+
+    /// Goes on with what is found in the failure of a stream.
+    pub(crate) fn salvaging(mut self, salvage: Option<Salvage>) -> Self {
+        self.salvage = salvage;
         self
     }
 
@@ -259,7 +303,14 @@ impl Chain {
             if self.is_over() {
                 break;
             }
+            let data = self.witness.as_mut().map(|witness| {
+                witness.reads(self.parser.next_start());
+                frame.data.clone()
+            });
             self.decoder.on(frame, &mut self.front);
+            if let Some(data) = data {
+                self.tally.accounts.came(&data, &self.front.items);
+            }
             self.read();
             if self.is_observer
                 && let Some(stop) = self.decoder.stopped()
@@ -268,19 +319,34 @@ impl Chain {
             }
             self.through_stages(0, out);
         }
+        self.tell();
+    }
+
+    /// Lets the witness tell what it saw, at its end all of it.
+    fn tell(&mut self) {
+        let is_over = self.is_over();
+        if let Some(witness) = &mut self.witness {
+            if is_over {
+                witness.finish();
+            }
+            witness.tell(&mut self.tally.changed);
+        }
     }
 
     /// Runs what `front` holds through the stages from the `first` on. What was put out before a fault still counts; nothing
     /// that comes behind it does.
     fn through_stages(&mut self, first: usize, out: &mut Vec<Event>) {
         let (front, back) = (&mut self.front, &mut self.back);
-        for link in self.stages.iter_mut().skip(first) {
+        for (place, link) in self.stages.iter_mut().enumerate().skip(first) {
             let stage = link.stage();
             for event in front.items.drain(..) {
                 if back.has_fault() {
                     break;
                 }
-                stage.on(event, back);
+                match &mut self.witness {
+                    None => stage.on(event, back),
+                    Some(witness) => witness.pass(place, stage, event, back),
+                }
             }
             back.notes.append(&mut front.notes);
             if let Some(failure) = front.take_fault() {
@@ -288,7 +354,12 @@ impl Chain {
             }
             std::mem::swap(front, back);
         }
-        self.tally.notes.append(&mut front.notes);
+        for note in front.notes.drain(..) {
+            // A stage notes a hit as often as it changes something.
+            if !matches!(note, Note::Hit(_)) || !self.tally.notes.contains(&note) {
+                self.tally.notes.push(note);
+            }
+        }
         let fault = front.take_fault();
         let mut events = std::mem::take(&mut front.items);
         for event in events.drain(..) {
@@ -313,6 +384,27 @@ impl Chain {
         }
         if let Some(echo) = &mut self.echo {
             self.front.items.iter().for_each(|event| echo.came(event));
+        }
+        if let Some(salvage) = &mut self.salvage {
+            for event in &self.front.items {
+                salvage.came(event);
+            }
+            if let Some(failure) = self.front.take_fault() {
+                match salvage.rest(&failure) {
+                    Some((rest, quirk)) => {
+                        if let Some(witness) = &mut self.witness {
+                            let generation = failure.generation.as_deref().unwrap_or_default();
+                            witness.salvaged(quirk, generation, &rest);
+                        }
+                        self.front.items.extend(rest);
+                        self.front.note(Note::Hit(quirk));
+                        if let Some(echo) = &mut self.echo {
+                            echo.give_up();
+                        }
+                    }
+                    None => self.front.fault(failure),
+                }
+            }
         }
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct Live {
     pieces: Option<Pieces>,
     /// Bytes read of the upstream for the next write.
     taken: usize,
+    /// A piece of the body has come.
+    has_begun: bool,
     last_byte: Instant,
     last_event: Instant,
     /// Goes off when one of the limits may be reached.
@@ -108,6 +110,7 @@ impl Live {
             searched: 0,
             pieces,
             taken: 0,
+            has_begun: false,
             last_byte: now,
             last_event: now,
             alarm: None,
@@ -328,7 +331,12 @@ impl Live {
     }
 
     fn take(&mut self, chunk: Bytes) {
-        self.last_byte = clock::now();
+        let now = clock::now();
+        if self.has_begun {
+            self.chain.waited(now - self.last_byte);
+        }
+        self.has_begun |= !chunk.is_empty();
+        self.last_byte = now;
         self.taken += chunk.len();
         let before = self.events.len();
         match self.lane {

@@ -12,6 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::decoding::{Decoding, PIECE};
 use super::demo::Step;
+use super::played::PlayedBody;
 use crate::record::Tape;
 
 /// Most bytes of a reply that is read whole.
@@ -23,6 +24,8 @@ pub(crate) enum UpstreamBody {
     Http(Incoming, Box<Encoded>),
     /// The built-in demo.
     Demo(DemoBody),
+    /// The record.
+    Played(PlayedBody),
     /// Nowhere: all of it has been read.
     Empty,
 }
@@ -51,10 +54,20 @@ impl Encoded {
                     }
                     return Some(Ok(bytes));
                 }
-                failed => return Some(failed),
+                Err(failure) => {
+                    self.ended(Some(&failure));
+                    return Some(Err(failure));
+                }
             }
         }
         None
+    }
+
+    /// No more comes.
+    fn ended(&self, failure: Option<&Failure>) {
+        if let Some(tape) = &self.tape {
+            tape.ended(failure);
+        }
     }
 }
 
@@ -76,7 +89,12 @@ impl DemoBody {
 
     /// Cancel safe: a pause that was begun goes on at the next call.
     async fn chunk(&mut self) -> Option<Bytes> {
-        let step = self.steps.front()?;
+        let Some(step) = self.steps.front() else {
+            if let Some(tape) = &self.tape {
+                tape.ended(None);
+            }
+            return None;
+        };
         self.pause
             .get_or_insert_with(|| Box::pin(sleep(step.pause)))
             .await;
@@ -105,7 +123,7 @@ impl UpstreamBody {
         match self {
             Self::Http(_, encoded) => encoded.tape = tape,
             Self::Demo(body) => body.tape = tape,
-            Self::Empty => {}
+            Self::Played(_) | Self::Empty => {}
         }
     }
 
@@ -115,16 +133,25 @@ impl UpstreamBody {
             let (body, encoded) = match self {
                 Self::Http(body, encoded) => (body, encoded),
                 Self::Demo(body) => return body.chunk().await.map(Ok),
+                Self::Played(body) => return body.chunk().await,
                 Self::Empty => return None,
             };
             if let Some(piece) = encoded.next() {
                 return Some(piece);
             }
-            match body.frame().await?.map(hyper::body::Frame::into_data) {
+            let Some(frame) = body.frame().await else {
+                encoded.ended(None);
+                return None;
+            };
+            match frame.map(hyper::body::Frame::into_data) {
                 Ok(Ok(data)) => encoded.waiting = data,
                 // Trailers carry nothing that any wire uses.
                 Ok(Err(_trailers)) => {}
-                Err(error) => return Some(Err(cut(&error))),
+                Err(error) => {
+                    let failure = cut(&error);
+                    encoded.ended(Some(&failure));
+                    return Some(Err(failure));
+                }
             }
         }
     }

@@ -103,6 +103,14 @@ impl Clients {
         Self::new(ways(config), &HashMap::new(), Arc::default())
     }
 
+    /// None: nobody can be reached.
+    pub(crate) fn none() -> Self {
+        Self {
+            by_way: HashMap::new(),
+            tokens: Arc::default(),
+        }
+    }
+
     /// Those of another configuration: what is connected the same way keeps its pool, with the connections in it.
     pub(crate) fn carried_to(&self, config: &Config) -> Result<Self, TlsError> {
         Self::new(ways(config), &self.by_way, Arc::clone(&self.tokens))

@@ -12,5 +12,6 @@ pub(crate) mod headers;
 pub(crate) mod health;
 pub(crate) mod limits;
 pub(crate) mod payload;
+pub(crate) mod played;
 pub(crate) mod probing;
 pub(crate) mod saved;

@@ -30,7 +30,7 @@ async fn host(told: Told, generation: &str) -> Upstream {
 async fn lingate(upstream: &Upstream, model: &str) -> Lingate {
     let file = format!(
         "default = \"up/{model}\"\n[providers.up]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\nauth = \"none\"\n\
-         quirks = [\"groq\", \"kimi-k2\", \"harmony\"]\n",
+         quirks = [\"groq\", \"kimi-k2\"]\n",
         upstream.url()
     );
     Lingate::start(&file).await
@@ -102,6 +102,72 @@ async fn the_call_is_read_by_the_models_own_format() {
         );
         assert_eq!(upstream.requests().len(), 1, "{model}");
     }
+}
+
+/// A stream of these pieces of content, and then the host's refusal of what followed.
+async fn streaming_host(said: &'static [&'static str], generation: &'static str) -> Upstream {
+    Upstream::start(move |_: &Received| {
+        let chunk = |text: &&str| {
+            let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [
+                { "index": 0, "delta": { "role": "assistant", "content": text }, "finish_reason": null }
+            ] });
+            format!("data: {chunk}\n\n")
+        };
+        let error = json!({ "error": { "message": "Failed to call a function.", "code": "tool_use_failed",
+            "type": "invalid_request_error", "failed_generation": generation } });
+        let error = format!("event: error\ndata: {error}\n\n");
+        Answer::sse(said.iter().map(chunk).chain([error]).collect::<Vec<_>>())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_came_before_is_not_said_again() {
+    const CALL: &str = "<function=get_weather{\"city\": \"SF\"}</function>";
+    let check = async |said: &'static [&'static str],
+                       generation: &'static str,
+                       text: Option<&str>| {
+        let upstream = streaming_host(said, generation).await;
+        let lingate = lingate(&upstream, "llama-3.3-70b-versatile").await;
+        let response = lingate.post("/v1/messages", &asking(true)).send().await;
+        assert_eq!(response.status, 200);
+        let events = events(Wire::Anthropic, response).await;
+        let joined = |part: &str| -> String {
+            let pieces = events.iter().map(|event| event.json());
+            let text = |event: Value| event["delta"][part].as_str().map(str::to_owned);
+            pieces.filter_map(text).collect()
+        };
+        let is_broken = events.iter().any(|event| event.json()["type"] == "error");
+        assert_eq!(is_broken, text.is_none(), "{generation}: {events:?}");
+        if let Some(text) = text {
+            assert_eq!(joined("text").trim(), text, "{generation}");
+            assert_eq!(joined("partial_json"), r#"{"city": "SF"}"#, "{generation}");
+            assert_eq!(joined("stop_reason"), "tool_use", "{generation}");
+        }
+        assert_eq!(upstream.requests().len(), 1);
+        // A client of the same wire, whose stream is copied up to the error.
+        let mut body = completions(true);
+        body["tools"] = json!([{ "type": "function", "function": { "name": "get_weather",
+            "parameters": { "type": "object", "properties": { "city": { "type": "string" } } } } }]);
+        let response = lingate.post("/v1/chat/completions", &body).send().await;
+        let stream = String::from_utf8(response.bytes().await.to_vec()).unwrap();
+        assert_eq!(stream.contains("\"error\""), text.is_none(), "{stream}");
+        assert_eq!(stream.contains("data: [DONE]"), text.is_some(), "{stream}");
+        assert_eq!(stream.contains("get_weather"), text.is_some(), "{stream}");
+        // One that wants it whole.
+        let response = lingate.post("/v1/messages", &asking(false)).send().await;
+        assert_eq!(response.status, 200, "nothing was shown before the failure");
+    };
+    let whole: &'static str = concat!(
+        "I look.",
+        "<function=get_weather{\"city\": \"SF\"}</function>"
+    );
+    check(&["I ", "look."], whole, Some("I look.")).await;
+    check(&["I ", "look.\n"], whole, Some("I look.")).await;
+    check(&["I "], whole, Some("I look.")).await;
+    check(&["I look."], CALL, Some("I look.")).await;
+    check(&["I look.<fun"], CALL, None).await;
+    check(&["Other words."], whole, None).await;
 }
 
 #[tokio::test]

@@ -4,19 +4,25 @@ use std::sync::Arc;
 
 use lingate_config::{Config, FixedEnvironment, LoadOptions, Problems};
 use lingate_gateway::{Gateway, Handle, Limits, Options};
+use lingate_testkit::canary;
 use lingate_testkit::client::{self, Event, Request, Response};
 use lingate_wire::{Wire, anthropic, chat, gemini, responses};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A running gateway; ends when dropped.
+use crate::again::Again;
+use crate::traces::Traces;
+
+/// A running gateway; ends when dropped, and then nothing that it left may hold a key.
 pub(crate) struct Lingate {
     pub url: String,
     pub instance: String,
     pub handle: Handle,
     stop: CancellationToken,
     running: JoinHandle<()>,
+    _again: Again,
+    _traces: Traces,
 }
 
 impl Lingate {
@@ -49,13 +55,21 @@ impl Lingate {
         environment: &[(&str, &str)],
         options: Options,
     ) -> Self {
+        canary::plant_settings(config);
+        for (name, value) in environment {
+            canary::plant_variable(name, value);
+        }
         let environment = FixedEnvironment::new(environment.iter().copied());
         let config = configuration(config, &environment).unwrap_or_else(|all| panic!("{all}"));
+        let traces = Traces::of(options.recorder.as_ref());
+        let config = Arc::new(config);
+        let again = Again::of(traces.recorder(), Arc::clone(&config));
         let options = Options {
             version: "0.0.0-test",
+            recorder: Some(traces.recorder()),
             ..options
         };
-        let gateway = Gateway::bind(Arc::new(config), options)
+        let gateway = Gateway::bind(config, options)
             .await
             .expect("a free port");
         let url = format!("http://{}", gateway.local_addr());
@@ -69,6 +83,8 @@ impl Lingate {
             handle,
             stop,
             running,
+            _again: again,
+            _traces: traces,
         }
     }
 

@@ -8,8 +8,10 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+mod again;
 mod agents;
 mod amplification;
+mod budgets;
 mod capabilities;
 mod cells;
 mod commit;
@@ -29,12 +31,14 @@ mod functions;
 mod gemini;
 mod harness;
 mod health;
+mod hits;
 mod http2;
 mod identity;
 mod k2_vectors;
 mod kimi_messages;
 mod leaks;
 mod limits;
+mod loops;
 mod models;
 mod openrouter;
 mod passthrough;
@@ -56,5 +60,6 @@ mod smuggling;
 mod stays;
 mod strategies;
 mod tool_format;
+mod traces;
 mod validate;
 mod vertex;

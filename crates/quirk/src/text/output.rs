@@ -26,7 +26,6 @@ pub(super) struct Output {
     /// The upstream's slot of a block that has not been opened downstream yet.
     offered: Option<Slot>,
     next_own: u32,
-    has_hit: bool,
 }
 
 impl Output {
@@ -40,7 +39,6 @@ impl Output {
             offered: None,
             // Decoders count from zero.
             next_own: 1 << 31,
-            has_hit: false,
         }
     }
 
@@ -120,11 +118,11 @@ impl Output {
         }
     }
 
-    /// The quirk has changed something.
+    /// The quirk has changed something; noted once for every event that is handed over.
     pub(super) fn hit(&mut self) {
-        if !self.has_hit {
-            self.has_hit = true;
-            self.notes.push(Note::Hit(self.quirk));
+        let hit = Note::Hit(self.quirk);
+        if !self.notes.contains(&hit) {
+            self.notes.push(hit);
         }
     }
 

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed; the exemption in clippy.toml ends at functions marked `#[test]`"
 )]
 
+mod changes;
 mod prompt_tools;
 mod replay;
 mod requests;

@@ -142,6 +142,8 @@ pub enum Tag {
     Tool,
     /// Quirks that changed something.
     Quirk,
+    /// What somebody should look at.
+    Warning,
 }
 
 /// A state of an exchange.

@@ -16,7 +16,7 @@ pub struct FilterError {
 }
 
 /// Everything that may stand before a colon.
-const FIELDS: &str = "status, model, upstream, provider, session, tool, quirk, wire, upstream-wire, lane, end, class, agent, \
+const FIELDS: &str = "status, model, upstream, provider, session, tool, quirk, warning, wire, upstream-wire, lane, end, class, agent, \
                       key, profile, path, stop, error, preview, cost, tokens, input, output, duration, ttft, attempts, \
                       losses, since, until, any, is";
 
@@ -154,6 +154,7 @@ fn condition(field: &str, word: &Word, now: Timestamp) -> Result<Condition, Bad>
     match field {
         "tool" => Ok(Condition::Tag(Tag::Tool, pattern(word))),
         "quirk" => Ok(Condition::Tag(Tag::Quirk, pattern(word))),
+        "warning" => Ok(Condition::Tag(Tag::Warning, pattern(word))),
         "since" | "after" => value::time(given, now).map(Condition::Since),
         "until" | "before" => value::time(given, now).map(Condition::Until),
         "any" => Ok(Condition::Any(given.to_owned())),
@@ -319,6 +320,10 @@ mod tests {
         check(
             "quirk:=think-tags",
             HasTag(Tag::Quirk, Exact("think-tags".into())),
+        );
+        check(
+            "warning:loop",
+            HasTag(Tag::Warning, Contains("loop".into())),
         );
         check(
             "since:2h",

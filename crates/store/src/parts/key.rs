@@ -12,23 +12,27 @@ pub(crate) fn is_short(length: usize) -> bool {
     length < SHORT
 }
 
-/// The keys of a body's parts, in order, and of the whole.
+/// The key of all parts together, by theirs.
+pub(crate) fn whole(keys: &[Key]) -> Key {
+    short(&blake3::hash(keys.as_flattened()))
+}
+
+/// Finds the keys of parts, one behind the other.
 pub(crate) struct KeyChain {
     previous: Key,
-    whole: blake3::Hasher,
 }
 
 impl KeyChain {
-    pub(crate) fn new() -> Self {
+    /// Behind the part with this key; at the beginning there is none.
+    pub(crate) fn behind(previous: Option<Key>) -> Self {
         Self {
-            previous: Key::default(),
-            whole: blake3::Hasher::new(),
+            previous: previous.unwrap_or_default(),
         }
     }
 
     /// The key of the next part.
     pub(crate) fn next(&mut self, part: &[u8]) -> Key {
-        let key = if is_short(part.len()) {
+        self.previous = if is_short(part.len()) {
             let mut joined = [0; 16 + SHORT];
             let (before, rest) = joined.split_at_mut(16);
             before.copy_from_slice(&self.previous);
@@ -40,31 +44,10 @@ impl KeyChain {
         } else {
             short(&blake3::hash(part))
         };
-        self.take(key);
-        key
-    }
-
-    /// The next part has this key: somebody else found it.
-    pub(crate) fn take(&mut self, key: Key) {
-        self.whole.update(&key);
-        self.previous = key;
-    }
-
-    /// The key of the last part; zeros before the first.
-    pub(crate) fn previous(&self) -> Key {
         self.previous
-    }
-
-    /// The key of all parts together.
-    pub(crate) fn whole(&self) -> Key {
-        short(&self.whole.finalize())
     }
 }
 
 fn short(hash: &blake3::Hash) -> Key {
-    let mut key = Key::default();
-    for (to, from) in key.iter_mut().zip(hash.as_bytes()) {
-        *to = *from;
-    }
-    key
+    hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }

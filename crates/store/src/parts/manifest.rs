@@ -2,6 +2,8 @@
 //!
 //! Numbers are LEB128, so a manifest of many turns takes a few bytes a turn.
 
+use std::ops::Range;
+
 use crate::record::{Arrival, BodyKind};
 
 use super::key::Key;
@@ -88,6 +90,21 @@ pub(crate) fn join(spans: &mut Vec<Span>, span: Span) {
         }
         _ => spans.push(span),
     }
+}
+
+/// The spans of the bytes that lie within a range of those that all spans have.
+pub(crate) fn within(spans: &[Span], range: Range<usize>) -> impl Iterator<Item = Span> {
+    let mut at = 0;
+    spans.iter().filter_map(move |span| {
+        let begin = at;
+        at += span.length as usize;
+        let (from, to) = (range.start.max(begin), range.end.min(at));
+        (from < to).then(|| Span {
+            frame: span.frame,
+            start: span.start + (from - begin) as u32,
+            length: (to - from) as u32,
+        })
+    })
 }
 
 /// The arrivals of a stream as bytes: each as its distance from the one before.
@@ -227,5 +244,12 @@ mod tests {
             join(&mut all, next);
         }
         assert_eq!(all, [span(0, 0, 7), span(0, 8, 1), span(9, 9, 1)]);
+        let check = |range, expected: &[Span]| {
+            assert_eq!(within(&all, range).collect::<Vec<_>>(), expected);
+        };
+        check(0..9, &all);
+        check(0..0, &[]);
+        check(3..7, &[span(0, 3, 4)]);
+        check(6..9, &[span(0, 6, 1), span(0, 8, 1), span(9, 9, 1)]);
     }
 }

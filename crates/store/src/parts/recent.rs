@@ -1,58 +1,96 @@
 //! The bodies seen last, to compare the next ones with.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use crate::record::BodyKind;
 
-use super::keyed::Keyed;
+use super::keyed::{Keyed, Same};
+use super::manifest::Span;
 
 /// How many are kept at hand.
-const BODIES: usize = 16;
+const BODIES: usize = 64;
 
 /// How large all of them are together, at most.
 const BYTES: usize = 16 << 20;
 
+/// A body, and where it was put.
+pub(crate) struct Seen {
+    pub keyed: Keyed,
+    pub spans: Vec<Span>,
+}
+
 /// Bodies by conversation and kind, the newest last. Bounded; without them the same is stored, at more cost.
 #[derive(Default)]
 pub(crate) struct Recent {
-    bodies: VecDeque<(Option<String>, BodyKind, Arc<Keyed>)>,
+    bodies: VecDeque<(Option<String>, BodyKind, Seen)>,
     bytes: usize,
 }
 
 impl Recent {
-    /// What a body may be like: the last of its kind in the conversation, and the last of all.
-    pub(crate) fn like(&self, session: Option<&str>, kind: BodyKind) -> Vec<Arc<Keyed>> {
-        let fits = |(of, its_kind, _): &&(Option<String>, BodyKind, Arc<Keyed>)| {
-            of.as_deref() == session && *its_kind == kind
+    /// The body that these bytes are most like, and in how much: the last of their kind in the conversation, what they
+    /// were made of, or the last of their kind in another conversation, which begins alike.
+    pub(crate) fn closest(
+        &self,
+        session: Option<&str>,
+        kind: BodyKind,
+        bytes: &[u8],
+    ) -> Option<(&Seen, Same)> {
+        let of = |session: Option<&str>, kind| {
+            let newest = self.bodies.iter().rev();
+            newest
+                .filter(move |(its_session, its_kind, _)| {
+                    *its_kind == kind && (session.is_none() || its_session.as_deref() == session)
+                })
+                .map(|(.., seen)| seen)
+                .next()
         };
-        let turn = self.bodies.iter().rev().find(fits);
-        turn.into_iter()
-            .chain(self.bodies.back())
-            .map(|(.., body)| Arc::clone(body))
-            .collect()
+        let candidates = [(session, kind), (session, counterpart(kind)), (None, kind)];
+        let mut best: Option<(&Seen, Same)> = None;
+        for (session, kind) in candidates {
+            let Some(seen) = of(session, kind) else {
+                continue;
+            };
+            let same = Same::of(bytes, &seen.keyed);
+            if best.is_none_or(|(_, best)| best.bytes() < same.bytes()) {
+                best = Some((seen, same));
+            }
+            if same.bytes() >= bytes.len() / 4 * 3 {
+                break;
+            }
+        }
+        best
     }
 
     /// Keeps a body at hand, instead of the one before it in its conversation.
-    pub(crate) fn add(&mut self, session: Option<&str>, kind: BodyKind, body: Arc<Keyed>) {
-        let is_older = |(of, its_kind, _): &(Option<String>, BodyKind, Arc<Keyed>)| {
+    pub(crate) fn add(&mut self, session: Option<&str>, kind: BodyKind, seen: Seen) {
+        let is_older = |(of, its_kind, _): &(Option<String>, BodyKind, Seen)| {
             of.as_deref() == session && *its_kind == kind
         };
         if let Some(older) = self.bodies.iter().position(is_older) {
             self.forget(older);
         }
-        self.bytes += body.len();
+        self.bytes += seen.keyed.len();
         self.bodies
-            .push_back((session.map(str::to_owned), kind, body));
+            .push_back((session.map(str::to_owned), kind, seen));
         while self.bodies.len() > BODIES || self.bytes > BYTES {
             self.forget(0);
         }
     }
 
     fn forget(&mut self, at: usize) {
-        if let Some((.., body)) = self.bodies.remove(at) {
-            self.bytes -= body.len();
+        if let Some((.., seen)) = self.bodies.remove(at) {
+            self.bytes -= seen.keyed.len();
         }
+    }
+}
+
+/// What bodies of a kind are made of, or what is made of them.
+const fn counterpart(kind: BodyKind) -> BodyKind {
+    match kind {
+        BodyKind::ClientRequest => BodyKind::ProviderRequest,
+        BodyKind::ProviderRequest => BodyKind::ClientRequest,
+        BodyKind::ProviderResponse => BodyKind::ClientResponse,
+        BodyKind::ClientResponse => BodyKind::ProviderResponse,
     }
 }
 
@@ -60,42 +98,56 @@ impl Recent {
 mod tests {
     use super::*;
 
+    const ASKED: BodyKind = BodyKind::ClientRequest;
+    const SENT: BodyKind = BodyKind::ProviderRequest;
+    const CAME: BodyKind = BodyKind::ProviderResponse;
+
+    fn body(text: &str) -> Seen {
+        let bytes = text.as_bytes().to_vec();
+        Seen {
+            keyed: Keyed::new(bytes.into()),
+            spans: Vec::new(),
+        }
+    }
+
+    /// Length of the body that is closest to a text; 0 if there is none.
+    fn closest(recent: &Recent, session: Option<&str>, kind: BodyKind, text: &str) -> usize {
+        let found = recent.closest(session, kind, text.as_bytes());
+        found.map_or(0, |(seen, _)| seen.keyed.len())
+    }
+
     #[test]
-    fn the_last_of_a_conversation_and_the_last_of_all() {
+    fn of_the_conversation_of_the_exchange_or_of_the_kind() {
         let mut recent = Recent::default();
-        let body = |length: usize| Arc::new(Keyed::new(vec![b'x'; length].into(), &[]));
-        let lengths = |recent: &Recent, session, kind| -> Vec<usize> {
-            recent
-                .like(session, kind)
-                .iter()
-                .map(|body| body.len())
-                .collect()
-        };
-        let (asked, sent) = (BodyKind::ClientRequest, BodyKind::ProviderRequest);
-        recent.add(Some("a"), asked, body(1));
-        recent.add(Some("a"), sent, body(2));
-        recent.add(Some("a"), asked, body(3));
-        recent.add(None, asked, body(4));
-        assert_eq!(lengths(&recent, Some("a"), asked), [3, 4]);
-        assert_eq!(lengths(&recent, Some("a"), sent), [2, 4]);
-        assert_eq!(lengths(&recent, Some("b"), asked), [4]);
+        recent.add(Some("a"), ASKED, body("a1"));
+        recent.add(Some("a"), SENT, body("a12"));
+        recent.add(Some("b"), ASKED, body("b123"));
+        recent.add(Some("a"), ASKED, body("a123456789"));
+        assert_eq!(closest(&recent, Some("a"), ASKED, "a1234"), 10);
+        assert_eq!(closest(&recent, Some("a"), SENT, "a12"), 3);
+        assert_eq!(
+            closest(&recent, Some("a"), SENT, "a123456789"),
+            10,
+            "as it came"
+        );
+        assert_eq!(closest(&recent, Some("b"), ASKED, "b1"), 4);
+        assert_eq!(closest(&recent, Some("c"), ASKED, "b1"), 10, "the last one");
+        assert_eq!(closest(&recent, None, ASKED, "a"), 10);
+        assert_eq!(closest(&recent, Some("a"), CAME, "a"), 0);
+    }
+
+    #[test]
+    fn as_many_as_there_is_room_for() {
+        let mut recent = Recent::default();
+        let large = "x".repeat(3 << 20);
         for number in 0..100 {
-            recent.add(Some(&number.to_string()), asked, body(3 << 20));
+            recent.add(Some(&number.to_string()), ASKED, body(&large));
+            recent.add(Some(&number.to_string()), SENT, body("x"));
             assert!(recent.bytes <= BYTES && recent.bodies.len() <= BODIES);
         }
-        assert_eq!(
-            recent
-                .bodies
-                .iter()
-                .map(|(.., body)| body.len())
-                .sum::<usize>(),
-            recent.bytes
-        );
-        recent.add(None, asked, body(BYTES + 1));
-        assert_eq!(
-            lengths(&recent, None, asked),
-            [0; 0],
-            "too large for any of it"
-        );
+        let held = recent.bodies.iter().map(|(.., seen)| seen.keyed.len());
+        assert_eq!(held.sum::<usize>(), recent.bytes);
+        recent.add(None, CAME, body(&"x".repeat(BYTES + 1)));
+        assert_eq!(closest(&recent, None, CAME, "x"), 0, "too large");
     }
 }

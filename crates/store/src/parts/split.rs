@@ -4,8 +4,6 @@
 //! objects and moves small members between them, but leaves texts alone. The cuts depend on what is near them, never on
 //! how much stands before. It is no parser: anything is cut somehow, and the parts make up the whole.
 
-use std::ops::Range;
-
 use memchr::memchr_iter;
 
 use crate::mask::is_key_byte;
@@ -19,40 +17,90 @@ const LONG_STRING: usize = 256;
 /// How deep arrays are looked into. Blocks of messages are objects at depth four.
 const MAX_DEPTH: usize = 8;
 
-/// The parts of a body, in order and without gaps.
-pub(crate) fn split(body: &[u8]) -> Vec<Range<usize>> {
-    let mut cuts = Cuts {
+/// Where a part ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The first byte of the next part.
+    pub end: usize,
+    /// What stands open there. `None` where a part was cut for its length alone, and at the end.
+    pub open: Option<Open>,
+}
+
+/// The containers that stand open at a place: all that is to be known of what came before in order to go on there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Open {
+    depth: usize,
+    /// A bit for each container: whether it is an array. Those too deep have none.
+    arrays: u8,
+}
+
+/// How far behind a place the bytes may lie that decide whether it is cut: a long string shows that it is one.
+pub(crate) const SIGHT: usize = LONG_STRING;
+
+/// The ends of a body's parts, in order; the last one is its own.
+#[cfg(test)]
+pub(crate) fn split(body: &[u8]) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    go_on(body, &mut cuts, &mut |_| false);
+    cuts
+}
+
+/// Adds the cuts behind those that are there, of which the last, if there is one, says what stands open. Ends before
+/// the end of the body when `is_known` says of a cut that those behind it are known; whether it did.
+pub(crate) fn go_on(
+    body: &[u8],
+    cuts: &mut Vec<Cut>,
+    is_known: &mut dyn FnMut(&Cut) -> bool,
+) -> bool {
+    let last = cuts.last().copied();
+    let mut cutter = Cutter {
         body,
-        from: 0,
-        parts: Vec::new(),
+        from: last.map_or(0, |cut| cut.end),
+        open: last.and_then(|cut| cut.open).unwrap_or_default(),
+        cuts,
+        is_known,
     };
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if matches!(first, Some(b'{' | b'[')) {
-        cut_json(&mut cuts);
+    if matches!(first, Some(b'{' | b'[')) && cutter.json() {
+        return true;
     }
-    cuts.at(body.len());
-    cuts.parts
+    cutter.end(body.len(), None);
+    false
 }
 
-struct Cuts<'a> {
+struct Cutter<'a> {
     body: &'a [u8],
+    /// Where the part at hand begins.
     from: usize,
-    parts: Vec<Range<usize>>,
+    open: Open,
+    cuts: &'a mut Vec<Cut>,
+    is_known: &'a mut dyn FnMut(&Cut) -> bool,
 }
 
-impl Cuts<'_> {
-    /// Ends the part at hand, in several pieces if it is too long.
-    fn at(&mut self, end: usize) {
+impl Cutter<'_> {
+    /// Cuts where something begins or ends. Whether what follows is known.
+    fn at(&mut self, end: usize) -> bool {
+        let open = Some(self.open);
+        self.end(end, open) && (self.is_known)(&Cut { end, open })
+    }
+
+    /// Ends the part at hand, in several pieces if it is too long. Whether there was one.
+    fn end(&mut self, end: usize, open: Option<Open>) -> bool {
         while end - self.from > MAX_PART {
             let limit = self.from + MAX_PART;
             let cut = self.between_words(limit);
-            self.parts.push(self.from..cut);
+            self.cuts.push(Cut {
+                end: cut,
+                open: None,
+            });
             self.from = cut;
         }
-        if end > self.from {
-            self.parts.push(self.from..end);
+        let is_part = end > self.from;
+        if is_part {
+            self.cuts.push(Cut { end, open });
             self.from = end;
         }
+        is_part
     }
 
     /// The last place before `limit` that splits no key, so that masking sees each key whole.
@@ -64,53 +112,69 @@ impl Cuts<'_> {
             .rposition(|byte| !is_key_byte(*byte))
             .map_or(limit, |at| near + at + 1)
     }
-}
 
-fn cut_json(cuts: &mut Cuts<'_>) {
-    let body = cuts.body;
-    // Whether each open container is an array; deeper ones are only counted.
-    let mut arrays = [false; MAX_DEPTH];
-    let mut depth = 0;
-    let mut at = 0;
-    while let Some(&byte) = body.get(at) {
-        match byte {
-            b'"' => {
-                let end = string_end(body, at);
-                if end - at >= LONG_STRING {
-                    cuts.at(at);
-                    cuts.at(end);
+    /// Goes through JSON. Whether it came to where the rest is known.
+    fn json(&mut self) -> bool {
+        let body = self.body;
+        let mut at = self.from;
+        while let Some(&byte) = body.get(at) {
+            match byte {
+                b'"' => {
+                    let end = string_end(body, at);
+                    if end - at >= LONG_STRING && (self.at(at) || self.at(end)) {
+                        return true;
+                    }
+                    at = end;
+                    continue;
                 }
-                at = end;
-                continue;
+                b'{' | b'[' => {
+                    let begins = byte == b'{'
+                        && self.open.is_array()
+                        && body.get(at.wrapping_sub(1)) != Some(&b',');
+                    if begins && self.at(at) {
+                        return true;
+                    }
+                    self.open.enter(byte == b'[');
+                }
+                b'}' | b']' => {
+                    self.open.leave();
+                    if byte == b'}' && self.open.is_array() && self.at(at + 1) {
+                        return true;
+                    }
+                }
+                _ => {}
             }
-            b'{' | b'[' => {
-                let in_array = is_array(&arrays, depth);
-                if byte == b'{' && in_array && body.get(at.wrapping_sub(1)) != Some(&b',') {
-                    cuts.at(at);
-                }
-                if let Some(slot) = arrays.get_mut(depth) {
-                    *slot = byte == b'[';
-                }
-                depth += 1;
-            }
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                if byte == b'}' && is_array(&arrays, depth) {
-                    cuts.at(at + 1);
-                }
-            }
-            _ => {}
+            at += 1;
         }
-        at += 1;
+        false
     }
 }
 
-/// Whether the innermost of `depth` open containers is an array that is looked into.
-fn is_array(arrays: &[bool; MAX_DEPTH], depth: usize) -> bool {
-    depth
-        .checked_sub(1)
-        .and_then(|innermost| arrays.get(innermost))
-        .is_some_and(|array| *array)
+impl Open {
+    fn enter(&mut self, is_array: bool) {
+        if let Some(bit) = Self::bit(self.depth) {
+            self.arrays = self.arrays & !bit | if is_array { bit } else { 0 };
+        }
+        self.depth += 1;
+    }
+
+    fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        // Of what is closed nothing is kept: places with the same open containers are equal.
+        if let Some(bit) = Self::bit(self.depth) {
+            self.arrays &= !bit;
+        }
+    }
+
+    /// Whether the innermost one is an array that is looked into.
+    fn is_array(self) -> bool {
+        let innermost = self.depth.checked_sub(1).and_then(Self::bit);
+        innermost.is_some_and(|bit| self.arrays & bit != 0)
+    }
+
+    fn bit(depth: usize) -> Option<u8> {
+        (depth < MAX_DEPTH).then(|| 1 << depth)
+    }
 }
 
 /// Behind the closing quote of the string that opens at `open`.
@@ -136,12 +200,17 @@ mod tests {
 
     use super::*;
 
+    fn parts(body: &str) -> Vec<&str> {
+        let cuts = split(body.as_bytes());
+        let begins = [0].into_iter().chain(cuts.iter().map(|cut| cut.end));
+        begins
+            .zip(&cuts)
+            .map(|(begin, cut)| &body[begin..cut.end])
+            .collect()
+    }
+
     fn check(body: &str, expected: &[&str]) {
-        let parts: Vec<&str> = split(body.as_bytes())
-            .into_iter()
-            .map(|range| &body[range])
-            .collect();
-        assert_eq!(parts, expected);
+        assert_eq!(parts(body), expected);
     }
 
     #[test]
@@ -178,11 +247,11 @@ mod tests {
     #[test]
     fn long_parts_are_cut_between_words() {
         let text = "secret-0123456789 ".repeat(30_000);
-        let parts = split(text.as_bytes());
+        let parts = parts(&text);
         assert!(parts.len() > 2);
         for part in &parts {
             assert!(part.len() <= MAX_PART);
-            assert!(text[part.clone()].starts_with("secret-"));
+            assert!(part.starts_with("secret-"));
         }
     }
 
@@ -194,12 +263,6 @@ mod tests {
             format!(r#"{{"messages":[{}],"stream":true}}"#, all.join(","))
         };
         let (short, long) = (body(9), body(10));
-        let parts = |body: &str| -> Vec<String> {
-            split(body.as_bytes())
-                .into_iter()
-                .map(|part| body[part].to_owned())
-                .collect()
-        };
         let (short, long) = (parts(&short), parts(&long));
         let same = short.iter().zip(&long).take_while(|(a, b)| a == b).count();
         assert_eq!(same, short.len() - 1, "all but the end");
@@ -211,12 +274,10 @@ mod tests {
             proptest::collection::vec(any::<u8>(), 0..2000),
             "[\\[\\]{}\",:\\\\a1 ]{0,400}".prop_map(String::into_bytes),
         ]) {
-            let parts = split(&body);
             let mut at = 0;
-            for part in parts {
-                prop_assert_eq!(part.start, at);
-                prop_assert!(part.end > part.start);
-                at = part.end;
+            for cut in split(&body) {
+                prop_assert!(cut.end > at && cut.end - at <= MAX_PART);
+                at = cut.end;
             }
             prop_assert_eq!(at, body.len());
         }

@@ -1,18 +1,19 @@
 //! One exchange with its details and bodies.
 
 use rusqlite::OptionalExtension as _;
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::parts::{Entry, Manifest, decode_arrivals};
+use crate::parts::{Entry, Manifest, Span, decode_arrivals};
 use crate::record::{Arrival, BodyKind, Details, Exchange};
 
 use super::row::{self, COLUMNS, WIDTH};
 use super::{Inner, Reader};
 
 /// Everything about an exchange but its bodies.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Record {
     /// The row.
     #[serde(flatten)]
@@ -24,7 +25,7 @@ pub struct Record {
 }
 
 /// A body that was kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BodyInfo {
     /// Whose it is.
     pub kind: BodyKind,
@@ -47,6 +48,15 @@ pub struct KeptBody {
     pub bytes: Vec<u8>,
     /// When the parts of a stream came.
     pub arrivals: Vec<Arrival>,
+}
+
+/// A body that is read part by part.
+#[derive(Debug, Clone)]
+pub struct BodyPlace {
+    /// What is known of it.
+    pub info: BodyInfo,
+    segment: i64,
+    spans: Vec<Span>,
 }
 
 /// A body and the segment that holds it.
@@ -106,6 +116,56 @@ impl Reader {
         }))
     }
 
+    /// Where a body is: of this attempt, or else of the last one. `None` if it was not kept.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the row is damaged.
+    pub fn body_place(
+        &self,
+        id: Uuid,
+        kind: BodyKind,
+        attempt: Option<u16>,
+    ) -> Result<Option<BodyPlace>, Error> {
+        let stored = self.inner().stored_body(id, kind, attempt)?;
+        Ok(stored.map(|stored| BodyPlace {
+            info: stored.info(),
+            segment: stored.segment,
+            spans: stored.entry.spans,
+        }))
+    }
+
+    /// At least one and about `most` bytes of a body, from a place on; none behind its end. `None` if it is no longer
+    /// there.
+    ///
+    /// # Errors
+    /// The files cannot be read, or are damaged.
+    pub fn body_part(
+        &self,
+        body: &BodyPlace,
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let mut bytes = Vec::new();
+        let mut skip = from;
+        let mut inner = self.inner();
+        for span in &body.spans {
+            if skip >= u64::from(span.length) {
+                skip -= u64::from(span.length);
+                continue;
+            }
+            if bytes.len() >= most {
+                break;
+            }
+            // A span is one frame's, which is small.
+            let Some(piece) = inner.bytes(body.segment, std::slice::from_ref(span))? else {
+                return Ok(None);
+            };
+            let skipped = usize::try_from(std::mem::take(&mut skip)).unwrap_or(usize::MAX);
+            bytes.extend_from_slice(piece.get(skipped..).unwrap_or_default());
+        }
+        Ok(Some(bytes))
+    }
+
     /// A body: of this attempt, or else of the last one. `None` if it was not kept or is no longer there.
     ///
     /// # Errors
@@ -117,21 +177,7 @@ impl Reader {
         attempt: Option<u16>,
     ) -> Result<Option<KeptBody>, Error> {
         let mut inner = self.inner();
-        let number = inner
-            .connection
-            .prepare_cached("SELECT n FROM exchanges WHERE id = ?1")?
-            .query_row([id], |row| row.get(0))
-            .optional()?;
-        let Some(number) = number else {
-            return Ok(None);
-        };
-        let fits = |stored: &Stored| {
-            stored.entry.kind == kind
-                && attempt.is_none_or(|attempt| stored.entry.attempt == attempt)
-        };
-        let mut all = inner.stored(number, id)?;
-        all.retain(fits);
-        let Some(stored) = all.pop() else {
+        let Some(stored) = inner.stored_body(id, kind, attempt)? else {
             return Ok(None);
         };
         let entry = &stored.entry;
@@ -150,6 +196,28 @@ impl Reader {
 }
 
 impl Inner {
+    fn stored_body(
+        &self,
+        id: Uuid,
+        kind: BodyKind,
+        attempt: Option<u16>,
+    ) -> Result<Option<Stored>, Error> {
+        let number = self
+            .connection
+            .prepare_cached("SELECT n FROM exchanges WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))
+            .optional()?;
+        let Some(number) = number else {
+            return Ok(None);
+        };
+        let mut all = self.stored(number, id)?;
+        all.retain(|stored| {
+            stored.entry.kind == kind
+                && attempt.is_none_or(|attempt| stored.entry.attempt == attempt)
+        });
+        Ok(all.pop())
+    }
+
     /// The bodies of a row, ordered by kind and attempt.
     pub(super) fn stored(&self, number: i64, id: Uuid) -> Result<Vec<Stored>, Error> {
         let mut query = self.connection.prepare_cached(
@@ -174,11 +242,7 @@ impl Inner {
         Ok(all)
     }
 
-    fn bytes(
-        &mut self,
-        segment: i64,
-        spans: &[crate::parts::Span],
-    ) -> Result<Option<Vec<u8>>, Error> {
+    fn bytes(&mut self, segment: i64, spans: &[Span]) -> Result<Option<Vec<u8>>, Error> {
         let mut bytes = Vec::new();
         let is_there = self.frames.each(segment, spans, &mut |piece| {
             bytes.extend_from_slice(piece);

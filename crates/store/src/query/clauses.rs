@@ -226,6 +226,7 @@ fn tagged(tag: Tag, pattern: &Pattern, connection: &Connection) -> Result<Clause
     let kind = match tag {
         Tag::Tool => "tool",
         Tag::Quirk => "quirk",
+        Tag::Warning => "warning",
     };
     let mut values = match pattern {
         Pattern::Exact(exact) => vec![exact.clone()],

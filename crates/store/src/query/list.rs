@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::filter::{Filter, WordField};
+use crate::filter::Filter;
 use crate::record::Exchange;
 
 use super::clauses;
@@ -49,6 +49,15 @@ pub struct Listing {
     pub truncated: bool,
 }
 
+/// How many exchanges fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// So many.
+    pub count: u64,
+    /// Whether these are all: if not, there are at least so many.
+    pub is_all: bool,
+}
+
 impl Reader {
     /// The newest exchanges that fit. Texts of the filter are left to [`Reader::search`].
     ///
@@ -77,14 +86,20 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub fn count(&self, filter: &Filter, most: u32) -> Result<u64, Error> {
-        let inner = self.inner();
-        let plan = plan(&inner.connection, clauses::of(filter, &inner.connection)?)?;
-        let sql = format!("SELECT count(*) FROM (SELECT 1 {} LIMIT ?)", plan.sql);
-        let mut values = plan.values;
-        values.push(Value::Integer(i64::from(most)));
-        let mut query = inner.connection.prepare_cached(&sql)?;
-        let count: i64 = query.query_row(params_from_iter(values), |row| row.get(0))?;
-        Ok(count as u64)
+        Ok(self.count_until(filter, most, &mut || false)?.count)
+    }
+
+    /// Like [`Self::count`], but stops once `expired` says that time is up.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn count_until(
+        &self,
+        filter: &Filter,
+        most: u32,
+        expired: &mut dyn FnMut() -> bool,
+    ) -> Result<Counted, Error> {
+        self.inner().count(filter, most, expired)
     }
 
     /// One exchange.
@@ -96,6 +111,18 @@ impl Reader {
         let sql = format!("SELECT {COLUMNS} FROM exchanges WHERE id = ?1");
         let mut query = inner.connection.prepare_cached(&sql)?;
         Ok(query.query_row([id], row::exchange).optional()?)
+    }
+
+    /// The id of the row of this number.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn numbered(&self, number: i64) -> Result<Option<Uuid>, Error> {
+        let inner = self.inner();
+        let mut query = inner
+            .connection
+            .prepare_cached("SELECT id FROM exchanges WHERE n = ?1")?;
+        Ok(query.query_row([number], |row| row.get(0)).optional()?)
     }
 
     /// The id that begins like this, if exactly one does: ids are long to type.
@@ -119,61 +146,6 @@ impl Reader {
             _ => None,
         })
     }
-
-    /// What fits and ended behind this place in the order of ending, up to and with that one, oldest first: for those who
-    /// watch. Places are told by [`Reader::last_closed`]. Texts of the filter are not looked at.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn tail(
-        &self,
-        filter: &Filter,
-        after: i64,
-        up_to: i64,
-        limit: usize,
-    ) -> Result<Vec<Exchange>, Error> {
-        let inner = self.inner();
-        let mut sql = format!(
-            "SELECT {COLUMNS} FROM exchanges INDEXED BY exchanges_closed WHERE closed > ? AND closed <= ?"
-        );
-        let mut values = vec![Value::Integer(after), Value::Integer(up_to)];
-        for clause in clauses::of(filter, &inner.connection)? {
-            sql.push_str(&format!(" AND ({})", clause.sql));
-            values.extend(clause.values);
-        }
-        sql.push_str(" ORDER BY closed LIMIT ?");
-        values.push(Value::Integer(limit.min(MAX_PAGE) as i64));
-        let mut query = inner.connection.prepare_cached(&sql)?;
-        let rows = query.query_map(params_from_iter(values), row::exchange)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// The last place in the order of ending; 0 if nothing has ended.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn last_closed(&self) -> Result<i64, Error> {
-        let inner = self.inner();
-        let mut query = inner.connection.prepare_cached(
-            "SELECT coalesce(max(closed), 0) FROM exchanges WHERE closed IS NOT NULL",
-        )?;
-        Ok(query.query_row([], |row| row.get(0))?)
-    }
-
-    /// The different values of a field, for suggestions: models and providers. Nothing for fields with many.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn values(&self, field: WordField) -> Result<Vec<String>, Error> {
-        let column = match field {
-            WordField::Model => "model",
-            WordField::UpstreamModel => "upstream_model",
-            WordField::Provider => "provider",
-            WordField::End => "end",
-            _ => return Ok(Vec::new()),
-        };
-        clauses::different_values(&self.inner().connection, column)
-    }
 }
 
 fn padded(digits: &str, fill: char) -> Option<Uuid> {
@@ -185,7 +157,7 @@ fn padded(digits: &str, fill: char) -> Option<Uuid> {
 }
 
 /// So many rows are looked at between two questions whether time is up.
-const WINDOW: i64 = 20_000;
+const WINDOW: i64 = 5_000;
 
 impl Inner {
     pub(super) fn list(
@@ -196,28 +168,35 @@ impl Inner {
     ) -> Result<Listing, Error> {
         let limit = page.limit.clamp(1, MAX_PAGE);
         let plan = plan(&self.connection, clauses::of(filter, &self.connection)?)?;
-        let in_windows = plan.is_walk && !plan.is_nothing && page.skip == 0;
+        let in_windows = plan.is_walk && !plan.is_nothing;
         let mut items: Vec<Exchange> = Vec::new();
         let mut before = page.before.unwrap_or(Uuid::max());
+        let mut skip = page.skip as u64;
         loop {
             let floor = if in_windows {
-                self.floor(before)?
+                self.floor(before, WINDOW)?
             } else {
                 None
             };
-            let window = Window {
+            let mut window = Window {
                 before,
                 floor: floor.unwrap_or(Uuid::nil()),
-                limit: limit + 1 - items.len(),
-                skip: page.skip,
             };
-            items.extend(self.rows(&plan, &window)?);
+            if skip > 0 {
+                let (passed, last) = self.pass_over(&plan, &window, skip)?;
+                skip -= passed;
+                window.before = last.unwrap_or(window.before);
+            }
+            if skip == 0 {
+                items.extend(self.rows(&plan, &window, limit + 1 - items.len())?);
+            }
             let has_more = items.len() > limit;
             items.truncate(limit);
             let (next, truncated) = match floor {
                 _ if has_more => (items.last().map(|last| last.id), false),
                 None => (None, false),
-                Some(floor) if expired() => (Some(floor), true),
+                // Where a page that was not reached would begin, nobody knows.
+                Some(floor) if expired() => (Some(floor).filter(|_| skip == 0), true),
                 Some(floor) => {
                     before = floor;
                     continue;
@@ -231,41 +210,100 @@ impl Inner {
         }
     }
 
-    /// Where a window of rows that begins there ends; `None` if all that are left fit.
-    fn floor(&self, before: Uuid) -> Result<Option<Uuid>, Error> {
+    fn count(
+        &self,
+        filter: &Filter,
+        most: u32,
+        expired: &mut dyn FnMut() -> bool,
+    ) -> Result<Counted, Error> {
+        let plan = plan(&self.connection, clauses::of(filter, &self.connection)?)?;
+        let in_windows = plan.is_walk && !plan.is_nothing;
+        let most = u64::from(most);
+        let mut before = Uuid::max();
+        let mut count = 0;
+        loop {
+            let floor = if in_windows {
+                self.floor(before, WINDOW)?
+            } else {
+                None
+            };
+            let window = Window {
+                before,
+                floor: floor.unwrap_or(Uuid::nil()),
+            };
+            // One more than is asked for tells whether there are more.
+            count += self.pass_over(&plan, &window, most + 1 - count)?.0;
+            let is_all = match floor {
+                _ if count > most => false,
+                None => true,
+                Some(_) if expired() => false,
+                Some(floor) => {
+                    before = floor;
+                    continue;
+                }
+            };
+            return Ok(Counted {
+                count: count.min(most),
+                is_all,
+            });
+        }
+    }
+
+    /// Where a window of so many rows that begins there ends; `None` if all that are left fit.
+    pub(super) fn floor(&self, before: Uuid, rows: i64) -> Result<Option<Uuid>, Error> {
         let mut query = self.connection.prepare_cached(
             "SELECT id FROM exchanges INDEXED BY exchanges_id WHERE id < ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
         )?;
-        let floor = query.query_row(params![before, WINDOW], |row| row.get(0));
+        let floor = query.query_row(params![before, rows], |row| row.get(0));
         Ok(floor.optional()?)
     }
 
-    fn rows(&self, plan: &Plan, window: &Window) -> Result<Vec<Exchange>, Error> {
+    /// How many rows of a window fit, up to `most`, and the id of the last of them.
+    fn pass_over(
+        &self,
+        plan: &Plan,
+        window: &Window,
+        most: u64,
+    ) -> Result<(u64, Option<Uuid>), Error> {
+        let sql = format!(
+            "SELECT count(*), min(id) FROM (SELECT id {} AND id < ? AND id >= ? ORDER BY id DESC LIMIT ?)",
+            plan.sql
+        );
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let passed = query.query_row(params_from_iter(window.values(plan, most)), |row| {
+            Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
+        });
+        Ok(passed?)
+    }
+
+    fn rows(&self, plan: &Plan, window: &Window, most: usize) -> Result<Vec<Exchange>, Error> {
         // The rows are found first and read then: sorting carries nothing but ids.
         let sql = format!(
             "SELECT {COLUMNS} FROM exchanges WHERE n IN
-               (SELECT n {} AND id < ? AND id >= ? ORDER BY id DESC LIMIT ? OFFSET ?)
+               (SELECT n {} AND id < ? AND id >= ? ORDER BY id DESC LIMIT ?)
              ORDER BY id DESC",
             plan.sql
         );
-        let blob = |id: Uuid| Value::Blob(id.as_bytes().to_vec());
-        let mut values = plan.values.clone();
-        values.extend([
-            blob(window.before),
-            blob(window.floor),
-            Value::Integer(window.limit as i64),
-            Value::Integer(window.skip as i64),
-        ]);
         let mut query = self.connection.prepare_cached(&sql)?;
+        let values = window.values(plan, most as u64);
         let rows = query.query_map(params_from_iter(values), row::exchange)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
-/// Which rows are looked at, and how many are wanted.
+/// Which rows are looked at.
 struct Window {
     before: Uuid,
     floor: Uuid,
-    limit: usize,
-    skip: usize,
+}
+
+impl Window {
+    /// The plan's values, the window and a limit, as parameters.
+    fn values(&self, plan: &Plan, most: u64) -> Vec<Value> {
+        let blob = |id: Uuid| Value::Blob(id.as_bytes().to_vec());
+        let mut values = plan.values.clone();
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        values.extend([blob(self.before), blob(self.floor), Value::Integer(most)]);
+        values
+    }
 }

@@ -5,6 +5,8 @@
 
 mod bodies;
 mod clauses;
+mod extent;
+mod interrupt;
 mod list;
 mod plan;
 mod row;
@@ -12,6 +14,9 @@ mod search;
 mod sessions;
 mod spent;
 mod stats;
+mod sums;
+mod tail;
+mod values;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,12 +27,15 @@ use crate::place::Place;
 use crate::segment::Frames;
 use crate::{Error, database};
 
-pub use bodies::{BodyInfo, KeptBody, Record};
-pub use list::{Listing, MAX_PAGE, Page};
-pub use search::{Found, Hits, Search};
+pub use bodies::{BodyInfo, BodyPlace, KeptBody, Record};
+pub use extent::Extent;
+pub use interrupt::Interrupt;
+pub use list::{Counted, Listing, MAX_PAGE, Page};
+pub use search::{Found, Hits, MAX_HITS, Search};
 pub use sessions::{Session, Sessions};
 pub use spent::Spent;
 pub use stats::{Group, GroupBy, Stats, Times};
+pub use values::Valued;
 
 /// Reads one record. Calls wait for each other: open several for several threads.
 pub struct Reader {

@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub values: Vec<Value>,
     /// Whether rows are looked at, newest first, of which few may fit.
     pub is_walk: bool,
+    /// Whether the index leads to few rows.
+    pub is_narrow: bool,
     /// Whether nothing fits.
     pub is_nothing: bool,
 }
@@ -59,6 +61,7 @@ pub(super) fn plan(connection: &Connection, mut clauses: Vec<Clause>) -> Result<
         sql,
         values,
         is_walk,
+        is_narrow: best.is_some(),
         is_nothing,
     })
 }

@@ -11,10 +11,10 @@ pub(super) const COLUMNS: &str = "
   n, id, coalesce(closed, 0), time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model,
   upstream_model, provider, status, attempts, stream, session, agent, class, profile, key, input, cache_read,
   cache_write_5m, cache_write_1h, output, reasoning, cost, duration_ms, ttft_ms, overhead_us, commit_ms, stop,
-  error_kind, error, preview, tools, quirks, losses, billing, billed";
+  error_kind, error, preview, tools, quirks, losses, billing, billed, warnings";
 
 /// How many columns those are.
-pub(super) const WIDTH: usize = 42;
+pub(super) const WIDTH: usize = 43;
 
 /// Reads a row.
 pub(super) fn exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
@@ -77,6 +77,7 @@ pub(super) fn exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
         losses: row.get(39)?,
         billing: text(40)?.as_deref().and_then(Billing::named),
         billed_micro_usd: row.get(41)?,
+        warnings: list(42)?,
     })
 }
 

@@ -2,27 +2,31 @@
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, shape};
 
 use super::list::MAX_PAGE;
 use super::row::time;
 use super::{Page, Reader};
 
 /// A conversation, summed up over what has ended of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Session {
     /// The id that the client gave it.
     pub session: String,
     /// When its first exchange was accepted.
     #[serde(serialize_with = "crate::record::time")]
+    #[schemars(with = "shape::Time")]
     pub first: Timestamp,
     /// When its last was.
     #[serde(serialize_with = "crate::record::time")]
+    #[schemars(with = "shape::Time")]
     pub last: Timestamp,
     /// That one's id.
+    #[schemars(with = "shape::Id")]
     pub last_id: Uuid,
     /// How many exchanges ended.
     pub exchanges: u64,

@@ -1,18 +1,19 @@
 //! Sums: what was asked, what it took, what it cost.
 
 use lingate_wire::turn::Usage;
+use rusqlite::Row;
 use rusqlite::types::Value;
-use rusqlite::{Row, params_from_iter};
+use schemars::JsonSchema;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::Error;
 use crate::filter::Filter;
 use crate::record::unpriced;
+use crate::shape;
 
-use super::clauses;
-use super::list::MAX_PAGE;
-use super::plan::plan;
-use super::{Inner, Reader};
+use super::Reader;
+use super::list::Page;
 
 /// By what sums are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub enum GroupBy {
 
 impl GroupBy {
     /// The expression whose values are the groups. Times are moved by the parameter first.
-    const fn sql(self) -> &'static str {
+    pub(super) const fn sql(self) -> &'static str {
         match self {
             Self::Hour => "strftime('%Y-%m-%dT%H', time_ms / 1000 + ?, 'unixepoch')",
             Self::Day => "strftime('%Y-%m-%d', time_ms / 1000 + ?, 'unixepoch')",
@@ -70,11 +71,11 @@ impl GroupBy {
         }
     }
 
-    const fn is_time(self) -> bool {
+    pub(super) const fn is_time(self) -> bool {
         matches!(self, Self::Hour | Self::Day | Self::Week | Self::Month)
     }
 
-    const fn tag(self) -> Option<&'static str> {
+    pub(super) const fn tag(self) -> Option<&'static str> {
         match self {
             Self::Tool => Some("tool"),
             Self::Quirk => Some("quirk"),
@@ -95,7 +96,7 @@ impl GroupBy {
 }
 
 /// Sums over the exchanges of a group.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 pub struct Group {
     /// The group's value; `None` where the field is empty, and for the total.
     pub group: Option<String>,
@@ -105,6 +106,7 @@ pub struct Group {
     pub errors: u64,
     /// Tokens of all of them.
     #[serde(serialize_with = "crate::record::usage")]
+    #[schemars(with = "shape::Tokens")]
     pub usage: Usage,
     /// What was priced, in millionths of a dollar.
     pub cost_micro_usd: i64,
@@ -119,7 +121,7 @@ pub struct Group {
 }
 
 /// Times of the exchanges that have one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Times {
     /// Their sum, in milliseconds.
     pub sum_ms: u64,
@@ -141,7 +143,7 @@ impl Times {
 }
 
 impl Group {
-    fn add(&mut self, more: &Self) {
+    pub(super) fn add(&mut self, more: &Self) {
         self.exchanges += more.exchanges;
         self.errors += more.errors;
         self.usage.add(&more.usage);
@@ -154,7 +156,7 @@ impl Group {
 }
 
 /// Sums by group, and over everything.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Stats {
     /// Over all that fits.
     pub total: Group,
@@ -162,6 +164,9 @@ pub struct Stats {
     pub groups: Vec<Group>,
     /// Whether there are more groups than were asked for.
     pub truncated: bool,
+    /// Where the sums ended for want of time: nothing older than that exchange is in them. `None` if all is.
+    #[schemars(with = "Option<shape::Id>")]
+    pub next: Option<Uuid>,
 }
 
 /// The sum of a column, without what is more than `$most`. As a fraction it cannot overflow, whatever the rows hold.
@@ -182,7 +187,7 @@ macro_rules! sum {
     };
 }
 
-const SUMS: &str = concat!(
+pub(super) const SUMS: &str = concat!(
     "count(*), sum(end IS NOT NULL AND NOT coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0)), ",
     sum!(tokens "input"),
     ", ",
@@ -221,81 +226,16 @@ impl Reader {
         utc_offset_s: i64,
         limit: usize,
     ) -> Result<Stats, Error> {
-        let inner = self.inner();
-        let limit = limit.clamp(1, MAX_PAGE);
-        let mut groups = inner.groups(filter, by, utc_offset_s, limit + 1)?;
-        let truncated = groups.len() > limit;
-        groups.truncate(limit);
-        let total = if truncated || by.tag().is_some() {
-            inner.total(filter)?
-        } else {
-            let mut total = Group::default();
-            groups.iter().for_each(|group| total.add(group));
-            total
+        let page = Page {
+            limit,
+            ..Page::default()
         };
-        Ok(Stats {
-            total,
-            groups,
-            truncated,
-        })
-    }
-}
-
-impl Inner {
-    fn groups(
-        &self,
-        filter: &Filter,
-        by: GroupBy,
-        utc_offset_s: i64,
-        limit: usize,
-    ) -> Result<Vec<Group>, Error> {
-        let plan = plan(&self.connection, clauses::of(filter, &self.connection)?)?;
-        let mut values = Vec::new();
-        if by.is_time() {
-            values.push(Value::Integer(utc_offset_s));
-        }
-        let rows = match by.tag() {
-            None => plan.sql,
-            Some(kind) => {
-                values.push(Value::Text(kind.to_owned()));
-                format!(
-                    ", tags AS tag WHERE tag.kind = ? AND tag.id = e.id AND e.n IN (SELECT n {})",
-                    plan.sql
-                )
-            }
-        };
-        values.extend(plan.values);
-        values.push(Value::Integer(limit as i64));
-        let from = if by.tag().is_some() {
-            "FROM exchanges AS e"
-        } else {
-            ""
-        };
-        let order = if by.is_time() {
-            "1 DESC"
-        } else {
-            "10 DESC, 2 DESC, 1"
-        };
-        let sql = format!(
-            "SELECT {}, {SUMS} {from} {rows} GROUP BY 1 ORDER BY {order} LIMIT ?",
-            by.sql()
-        );
-        let mut query = self.connection.prepare_cached(&sql)?;
-        let groups = query.query_map(params_from_iter(values), |row| group(row, 1))?;
-        Ok(groups.collect::<Result<_, _>>()?)
-    }
-
-    fn total(&self, filter: &Filter) -> Result<Group, Error> {
-        let plan = plan(&self.connection, clauses::of(filter, &self.connection)?)?;
-        let mut query = self
-            .connection
-            .prepare_cached(&format!("SELECT {SUMS} {}", plan.sql))?;
-        Ok(query.query_row(params_from_iter(plan.values), |row| group(row, 0))?)
+        self.stats_until(filter, by, utc_offset_s, page, &mut || false)
     }
 }
 
 /// Reads sums that begin at column `first`; the group's value is before them.
-fn group(row: &Row<'_>, first: usize) -> rusqlite::Result<Group> {
+pub(super) fn group(row: &Row<'_>, first: usize) -> rusqlite::Result<Group> {
     let count = |at: usize| {
         row.get::<_, Option<i64>>(first + at)
             .map(|sum| sum.map(|sum| sum as u64))

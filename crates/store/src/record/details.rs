@@ -1,9 +1,12 @@
 //! What is shown of one exchange and not in lists.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Stood;
+
 /// The details of an exchange. Everything may be empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Details {
     /// Headers of the client's request, by the allow-list ([`crate::headers`]).
@@ -24,14 +27,17 @@ pub struct Details {
     pub usage_raw: Option<String>,
     /// What the cost was counted with.
     pub price: Option<Price>,
+    /// What a replay has to know besides the bodies.
+    #[serde(skip_serializing_if = "Stood::is_empty")]
+    pub stood: Stood,
 }
 
 /// A header, name in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Header(pub String, pub String);
 
 /// One request to one upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Attempt {
     /// From 1.
@@ -67,7 +73,7 @@ pub struct Attempt {
 }
 
 /// A quirk that changed something.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Hit {
     /// The quirk's name.
@@ -83,7 +89,7 @@ pub struct Hit {
 }
 
 /// A moment of an exchange.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mark {
     /// What happened: `body_read`, `sent`, `headers`, `first_byte`, `commit`, `last_byte`, ...
     pub what: String,
@@ -92,7 +98,7 @@ pub struct Mark {
 }
 
 /// What a cost was counted with: micro-dollars for a million tokens each.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Price {
     /// The table, by its date or address.

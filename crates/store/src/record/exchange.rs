@@ -3,8 +3,11 @@
 use jiff::Timestamp;
 use lingate_wire::Wire;
 use lingate_wire::turn::Usage;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
+
+use crate::shape;
 
 /// No exchange has more tokens of a kind: an upstream that says so is wrong, and would spoil every sum it is part of.
 pub(crate) const MOST_TOKENS: u64 = 1 << 40;
@@ -13,18 +16,22 @@ pub(crate) const MOST_TOKENS: u64 = 1 << 40;
 pub(crate) const MOST_COST: i64 = 1 << 50;
 
 /// An exchange as lists show it. Serialised it is a record of the command line's `--json`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 pub struct Exchange {
     /// UUIDv7: ids sort by time.
+    #[schemars(with = "shape::Id")]
     pub id: Uuid,
     /// When the request was accepted; kept to the millisecond.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "shape::Time")]
     pub time: Timestamp,
     /// The wire the client spoke.
     #[serde(serialize_with = "wire")]
+    #[schemars(with = "Option<shape::WireName>")]
     pub client_wire: Option<Wire>,
     /// The wire of the provider that served.
     #[serde(serialize_with = "wire")]
+    #[schemars(with = "Option<shape::WireName>")]
     pub upstream_wire: Option<Wire>,
     /// `passthrough` or `translated`.
     pub lane: Option<String>,
@@ -46,6 +53,7 @@ pub struct Exchange {
     pub stream: bool,
     /// Tokens of all attempts.
     #[serde(serialize_with = "usage")]
+    #[schemars(with = "shape::Tokens")]
     pub usage: Usage,
     /// What they cost in millionths of a dollar; `None` is "unpriced", which is not nothing.
     pub cost_micro_usd: Option<i64>,
@@ -84,6 +92,8 @@ pub struct Exchange {
     pub tools: Vec<String>,
     /// Quirks that changed something, each once.
     pub quirks: Vec<String>,
+    /// What somebody should look at, each once: `loop`, `budget`.
+    pub warnings: Vec<String>,
     /// How many losses a translation had.
     pub losses: u32,
     /// What of it was kept.
@@ -151,7 +161,7 @@ impl Exchange {
 }
 
 /// How an exchange is paid for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Billing {
     /// By the token, at the list price.
@@ -177,7 +187,7 @@ impl Billing {
 }
 
 /// How an exchange ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// The client has its whole answer, be it an error.
@@ -224,7 +234,7 @@ impl End {
 }
 
 /// What of an exchange was kept, when not everything could be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// All that was asked for.
@@ -257,6 +267,18 @@ impl Kept {
 /// A time as `--json` shows it: RFC 3339, in UTC.
 pub(crate) fn time<S: Serializer>(time: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(&format_args!("{time:.3}"))
+}
+
+/// The same of a time that may be missing.
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+pub(crate) fn maybe_time<S: Serializer>(
+    time: &Option<Timestamp>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(known) => self::time(known, out),
+        None => out.serialize_none(),
+    }
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]

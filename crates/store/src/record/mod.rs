@@ -3,11 +3,13 @@
 mod body;
 mod details;
 mod exchange;
+mod stood;
 
 pub use body::{Arrival, Body, BodyKind};
 pub use details::{Attempt, Details, Header, Hit, Mark, Price};
 pub use exchange::{Billing, End, Exchange, Kept};
-pub(crate) use exchange::{time, usage};
+pub(crate) use exchange::{maybe_time, time, usage};
+pub use stood::{Fault, Met, MetTarget, Stood};
 
 /// The condition of rows that cost what nobody knows: those with tokens, and replies that did not tell theirs. What
 /// counted tokens, was refused or never got a reply cost nothing.

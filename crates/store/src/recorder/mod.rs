@@ -6,6 +6,7 @@ mod queue;
 mod state;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ pub use state::{Counts, State};
 pub struct Recorder {
     queue: Arc<Queue>,
     in_force: Arc<InForce>,
+    dir: Arc<Path>,
 }
 
 impl fmt::Debug for Recorder {
@@ -38,8 +40,18 @@ impl fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(queue: Arc<Queue>, in_force: Arc<InForce>) -> Self {
-        Self { queue, in_force }
+    pub(crate) fn new(queue: Arc<Queue>, in_force: Arc<InForce>, dir: &Path) -> Self {
+        Self {
+            queue,
+            in_force,
+            dir: dir.into(),
+        }
+    }
+
+    /// The folder that was given to [`crate::Store::open`]: for who reads what this records.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Other settings are in force from here on, for what waits to be written too. `now` is the time.

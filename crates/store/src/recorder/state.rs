@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The record's state at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct State {
     /// What keeps the record from being written; `None` if all is well.
     pub degraded: Option<String>,
@@ -18,7 +19,7 @@ pub struct State {
 }
 
 /// Counts since the start. Every closed exchange is in exactly one of `written`, `lost` or still queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Counts {
     /// Exchanges accepted.
     pub opened: u64,

@@ -2,6 +2,9 @@
 ALTER TABLE exchanges ADD COLUMN billing TEXT;
 ALTER TABLE exchanges ADD COLUMN billed INTEGER;
 
+-- What somebody should look at, such as a conversation that goes in circles; tags of the kind `warning`.
+ALTER TABLE exchanges ADD COLUMN warnings TEXT NOT NULL DEFAULT '';
+
 -- The same, summed up.
 ALTER TABLE sessions ADD COLUMN billed INTEGER NOT NULL DEFAULT 0;
 UPDATE sessions SET billed = coalesce(cost, 0);

@@ -1,12 +1,14 @@
-//! The segment being written: bodies gather in memory for a group, then go out in one write and one sync.
+//! A segment file that is being written: bodies gather in memory for a group, then go out in one write and one sync.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 
 use crate::Error;
 use crate::Mask;
-use crate::parts::{Entry, Keyed, Known, Manifest, Recent, Span, encode_arrivals, join};
+use crate::parts::{
+    Entry, Keyed, Known, Recent, Seen, Shared, Span, encode_arrivals, join, within,
+};
 use crate::place::{Place, private_file, sync_dir};
 use crate::record::Body;
 
@@ -22,32 +24,46 @@ const LEVEL: i32 = 1;
 pub(crate) struct Appender {
     number: i64,
     file: File,
-    /// What is on disk and referred to by rows.
-    committed: u64,
-    /// What the group at hand adds.
-    pending: Vec<u8>,
+    tail: Tail,
     /// Parts this segment holds.
     known: Known,
     recent: Recent,
+    /// What they were masked by.
+    mask: Mask,
+}
+
+/// What the group at hand adds.
+struct Tail {
+    /// Bytes on disk, which rows refer to.
+    committed: u64,
+    /// Whole frames behind them.
+    pending: Vec<u8>,
+    /// The content of the frame that follows.
+    content: Vec<u8>,
     compressor: zstd::bulk::Compressor<'static>,
 }
 
 impl Appender {
     /// Begins a segment.
-    pub(crate) fn create(place: &Place, number: i64) -> Result<Self, Error> {
+    pub(crate) fn create(place: &Place, number: i64, mask: &Mask) -> Result<Self, Error> {
         let path = place.segment(number);
         let file = private_file(&path).map_err(Error::io(&path))?;
         file.set_len(0).map_err(Error::io(&path))?;
         sync_dir(&place.segments()).map_err(Error::io(place.segments()))?;
         let compressor = zstd::bulk::Compressor::new(LEVEL).map_err(Error::io(&path))?;
+        let tail = Tail {
+            committed: 0,
+            pending: TITLE.to_vec(),
+            content: Vec::new(),
+            compressor,
+        };
         Ok(Self {
             number,
             file,
-            committed: 0,
-            pending: TITLE.to_vec(),
+            tail,
             known: Known::default(),
             recent: Recent::default(),
-            compressor,
+            mask: mask.clone(),
         })
     }
 
@@ -55,111 +71,109 @@ impl Appender {
         self.number
     }
 
-    /// How long the file is once the group is written.
+    /// How long the file is at most once the group is written.
     pub(crate) fn length(&self) -> u64 {
-        self.committed + self.pending.len() as u64
+        self.tail.frame() + self.tail.content.len() as u64
     }
 
-    /// Begins the bodies of an exchange.
-    pub(crate) fn draft(&mut self) -> Draft<'_> {
-        Draft {
-            frame: self.length() as u32,
-            segment: self,
-            content: Vec::new(),
-            manifest: Manifest::default(),
+    /// Other secrets are known from here on. What was written without masking them is not referred to any more.
+    pub(crate) fn mask_by(&mut self, mask: &Mask) {
+        if !self.mask.is_same(mask) {
+            self.mask = mask.clone();
+            self.known = Known::default();
+            self.recent = Recent::default();
         }
     }
 
+    /// Adds a body of a conversation. What it is made of is on disk after [`Self::sync`].
+    pub(crate) fn add(&mut self, body: &Body, session: Option<&str>) -> io::Result<Entry> {
+        let bytes = body.joined();
+        let seen = self.recent.closest(session, body.kind, &bytes);
+        let (keyed, shared) = match seen {
+            Some((seen, same)) => Keyed::like(bytes, &seen.keyed, same),
+            None => (Keyed::new(bytes), Shared::default()),
+        };
+        let mut spans = Vec::new();
+        if let Some((seen, _)) = seen {
+            let first = within(&seen.spans, 0..shared.first);
+            first.for_each(|span| join(&mut spans, span));
+        }
+        for (part, key) in keyed.parts(shared.first..keyed.len() - shared.last) {
+            let span = match self.known.find(&key) {
+                Some(span) => span,
+                None => {
+                    let span = self.tail.put(&self.mask.bytes(part))?;
+                    self.known.insert(key, span);
+                    span
+                }
+            };
+            join(&mut spans, span);
+        }
+        if let Some((seen, _)) = seen {
+            let length = seen.keyed.len();
+            let last = within(&seen.spans, length - shared.last..length);
+            last.for_each(|span| join(&mut spans, span));
+        }
+        let mut arrivals = Vec::new();
+        for part in encode_arrivals(&body.arrivals).chunks(frame::MAX_CONTENT) {
+            join(&mut arrivals, self.tail.put(part)?);
+        }
+        let entry = Entry {
+            kind: body.kind,
+            attempt: body.attempt,
+            digest: keyed.whole,
+            spans: spans.clone(),
+            arrivals,
+        };
+        self.recent.add(session, body.kind, Seen { keyed, spans });
+        Ok(entry)
+    }
+
     /// Puts what the group added on disk: so many bytes. Nothing may refer to it before this has returned.
-    pub(crate) fn sync(&mut self) -> std::io::Result<u64> {
-        let written = self.pending.len() as u64;
+    pub(crate) fn sync(&mut self) -> io::Result<u64> {
+        self.tail.end_frame()?;
+        let written = self.tail.pending.len() as u64;
         if written > 0 {
-            self.file.write_all_at(&self.pending, self.committed)?;
+            let at = self.tail.committed;
+            self.file.write_all_at(&self.tail.pending, at)?;
             self.file.sync_data()?;
-            self.committed += written;
-            self.pending.clear();
+            self.tail.committed += written;
+            self.tail.pending.clear();
         }
         Ok(written)
     }
 
     /// What is on disk.
     pub(crate) fn committed(&self) -> u64 {
-        self.committed
+        self.tail.committed
     }
 
     /// Writes a frame without content, to see whether that works.
-    pub(crate) fn probe(&mut self) -> std::io::Result<()> {
-        frame::encode(&[], &mut self.compressor, &mut self.pending)?;
+    pub(crate) fn probe(&mut self) -> io::Result<()> {
+        self.tail.add_frame(&[])?;
         self.sync().map(drop)
     }
 
     /// Gives back the room of what was not written whole. Best effort: what rows refer to is before it.
     pub(crate) fn cut(&self) {
-        if let Err(error) = self.file.set_len(self.committed) {
+        if let Err(error) = self.file.set_len(self.tail.committed) {
             tracing::debug!("segment {} keeps its torn end: {error}", self.number);
         }
     }
 }
 
-/// The bodies of one exchange, on their way into a segment.
-pub(crate) struct Draft<'a> {
-    segment: &'a mut Appender,
-    /// Where the frame at hand will begin.
-    frame: u32,
-    content: Vec<u8>,
-    manifest: Manifest,
-}
-
-impl Draft<'_> {
-    /// Adds a body of a conversation.
-    pub(crate) fn add(
-        &mut self,
-        body: &Body,
-        session: Option<&str>,
-        mask: &Mask,
-    ) -> std::io::Result<()> {
-        let like = self.segment.recent.like(session, body.kind);
-        let like: Vec<&Keyed> = like.iter().map(AsRef::as_ref).collect();
-        let keyed = Arc::new(Keyed::new(body.joined(), &like));
-        let mut spans = Vec::new();
-        for (part, key) in keyed.parts() {
-            let span = match self.segment.known.find(&key) {
-                Some(span) => span,
-                None => {
-                    let span = self.put(&mask.bytes(part))?;
-                    self.segment.known.insert(key, span);
-                    span
-                }
-            };
-            join(&mut spans, span);
-        }
-        let mut arrivals = Vec::new();
-        for part in encode_arrivals(&body.arrivals).chunks(frame::MAX_CONTENT) {
-            join(&mut arrivals, self.put(part)?);
-        }
-        self.manifest.entries.push(Entry {
-            kind: body.kind,
-            attempt: body.attempt,
-            digest: keyed.whole,
-            spans,
-            arrivals,
-        });
-        self.segment.recent.add(session, body.kind, keyed);
-        Ok(())
+impl Tail {
+    /// Where the frame at hand begins.
+    fn frame(&self) -> u64 {
+        self.committed + self.pending.len() as u64
     }
 
-    /// What the bodies are made of.
-    pub(crate) fn finish(mut self) -> std::io::Result<Manifest> {
-        self.flush()?;
-        Ok(self.manifest)
-    }
-
-    fn put(&mut self, part: &[u8]) -> std::io::Result<Span> {
+    fn put(&mut self, part: &[u8]) -> io::Result<Span> {
         if self.content.len() + part.len() > frame::MAX_CONTENT {
-            self.flush()?;
+            self.end_frame()?;
         }
         let span = Span {
-            frame: self.frame,
+            frame: u32::try_from(self.frame()).map_err(io::Error::other)?,
             start: self.content.len() as u32,
             length: part.len() as u32,
         };
@@ -167,13 +181,18 @@ impl Draft<'_> {
         Ok(span)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        if !self.content.is_empty() {
-            let segment = &mut *self.segment;
-            frame::encode(&self.content, &mut segment.compressor, &mut segment.pending)?;
-            self.content.clear();
+    fn end_frame(&mut self) -> io::Result<()> {
+        if self.content.is_empty() {
+            return Ok(());
         }
-        self.frame = u32::try_from(self.segment.length()).map_err(std::io::Error::other)?;
-        Ok(())
+        let mut content = std::mem::take(&mut self.content);
+        let added = self.add_frame(&content);
+        content.clear();
+        self.content = content;
+        added
+    }
+
+    fn add_frame(&mut self, content: &[u8]) -> io::Result<()> {
+        frame::encode(content, &mut self.compressor, &mut self.pending)
     }
 }

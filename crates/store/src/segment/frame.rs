@@ -1,15 +1,16 @@
 //! One frame of a segment file.
 //!
 //! ```text
-//! 0  "LgF1"
+//! 0  "LgF2"
 //! 4  u32  length of the content
 //! 8  u32  length as stored
-//! 12 [16] the first half of the content's blake3 hash
+//! 12 [16] the first half of the blake3 hash of what is stored
 //! 28 u32  CRC-32 of the 28 bytes before and of what follows
 //! 32      the content, compressed with zstd
 //! ```
 //!
-//! Numbers are little-endian.
+//! Numbers are little-endian. Frames of "LgF1" have the hash of the content instead; they are read, and not written any
+//! more: the content is ten times as long.
 
 /// Length of a frame without its content.
 pub(crate) const HEADER: usize = 32;
@@ -17,13 +18,17 @@ pub(crate) const HEADER: usize = 32;
 /// No frame has more content.
 pub(crate) const MAX_CONTENT: usize = 256 << 10;
 
-const MAGIC: &[u8; 4] = b"LgF1";
+const MAGIC: &[u8; 4] = b"LgF2";
+
+/// Frames whose hash is the content's.
+const OLDER: &[u8; 4] = b"LgF1";
 
 /// What a frame's first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub content: u32,
     pub stored: u32,
+    is_older: bool,
     hash: [u8; 16],
     crc: u32,
 }
@@ -39,7 +44,7 @@ pub(crate) fn encode(
     head.extend_from_slice(MAGIC);
     head.extend_from_slice(&length(content)?.to_le_bytes());
     head.extend_from_slice(&length(&stored)?.to_le_bytes());
-    head.extend_from_slice(&hash(content));
+    head.extend_from_slice(&hash(&stored));
     let crc = checksum(&head, &stored);
     out.extend_from_slice(&head);
     out.extend_from_slice(&crc.to_le_bytes());
@@ -50,9 +55,11 @@ pub(crate) fn encode(
 /// Reads a frame's header.
 pub(crate) fn header(bytes: &[u8; HEADER]) -> Result<Header, &'static str> {
     let mut rest = bytes.as_slice();
-    if take::<4>(&mut rest) != Some(*MAGIC) {
-        return Err("no frame begins here");
-    }
+    let is_older = match take::<4>(&mut rest) {
+        Some(magic) if magic == *MAGIC => false,
+        Some(magic) if magic == *OLDER => true,
+        _ => return Err("no frame begins here"),
+    };
     let (Some(content), Some(stored), Some(hash), Some(crc)) = (
         take(&mut rest),
         take(&mut rest),
@@ -64,6 +71,7 @@ pub(crate) fn header(bytes: &[u8; HEADER]) -> Result<Header, &'static str> {
     let header = Header {
         content: u32::from_le_bytes(content),
         stored: u32::from_le_bytes(stored),
+        is_older,
         hash,
         crc: u32::from_le_bytes(crc),
     };
@@ -86,7 +94,8 @@ pub(crate) fn content(
     }
     let content = zstd::bulk::decompress(stored, header.content as usize)
         .map_err(|_| "the content does not decompress")?;
-    if content.len() != header.content as usize || hash(&content) != header.hash {
+    let hashed = if header.is_older { &content } else { stored };
+    if content.len() != header.content as usize || hash(hashed) != header.hash {
         return Err("the content is not what was written");
     }
     Ok(content)
@@ -96,8 +105,8 @@ fn length(bytes: &[u8]) -> std::io::Result<u32> {
     u32::try_from(bytes.len()).map_err(std::io::Error::other)
 }
 
-fn hash(content: &[u8]) -> [u8; 16] {
-    let hash = blake3::hash(content);
+fn hash(bytes: &[u8]) -> [u8; 16] {
+    let hash = blake3::hash(bytes);
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
@@ -123,6 +132,20 @@ mod tests {
         let header = header(head)?;
         let end = HEADER + header.stored as usize;
         content(head, &header, frame.get(HEADER..end).ok_or("too short")?)
+    }
+
+    #[test]
+    fn older_frames_are_read() {
+        let text = b"text of an older frame".as_slice();
+        let stored = zstd::bulk::compress(text, 1).unwrap();
+        let mut frame = OLDER.to_vec();
+        for length in [text.len(), stored.len()] {
+            frame.extend_from_slice(&(length as u32).to_le_bytes());
+        }
+        frame.extend_from_slice(&hash(text));
+        frame.extend_from_slice(&checksum(&frame, &stored).to_le_bytes());
+        frame.extend_from_slice(&stored);
+        assert_eq!(decode(&frame).unwrap(), text);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
+use crate::parts::Manifest;
 use crate::place::Place;
 use crate::record::{Body, Kept};
 use crate::recorder::{Batch, Message, Queue, Stored};
@@ -112,19 +113,15 @@ impl Segments {
             if bodies.is_empty() || stored.is_some() {
                 continue;
             }
-            let current = self.current(place, connection, now_ms)?;
-            let number = current.appender.number();
-            let mut draft = current.appender.draft();
-            let put = bodies
+            let current = self.current(place, connection, mask, now_ms)?;
+            let segment = current.appender.number();
+            let entries = bodies
                 .iter()
-                .try_for_each(|body| draft.add(body, session.as_deref(), mask));
-            let manifest = put
-                .and_then(|()| draft.finish())
-                .map_err(Error::io(place.segment(number)))?;
-            *stored = Some(Stored {
-                segment: number,
-                manifest,
-            });
+                .map(|body| current.appender.add(body, session.as_deref()))
+                .collect::<Result<_, _>>()
+                .map_err(Error::io(place.segment(segment)))?;
+            let manifest = Manifest { entries };
+            *stored = Some(Stored { segment, manifest });
         }
         if let Some(current) = &mut self.current {
             let path = place.segment(current.appender.number());
@@ -141,6 +138,7 @@ impl Segments {
         &mut self,
         place: &Place,
         connection: &Connection,
+        mask: &Mask,
         now_ms: i64,
     ) -> Result<&mut Current, Error> {
         let is_over = |current: &Current| {
@@ -157,13 +155,14 @@ impl Segments {
                     .prepare_cached("INSERT INTO segments (run, first_ms, last_ms, bytes) VALUES (?1, ?2, ?2, 0)")?
                     .execute(params![self.run, now_ms])?;
                 Current {
-                    appender: Appender::create(place, connection.last_insert_rowid())?,
+                    appender: Appender::create(place, connection.last_insert_rowid(), mask)?,
                     first_ms: now_ms,
                     last_ms: now_ms,
                 }
             }
         };
         let current = self.current.insert(current);
+        current.appender.mask_by(mask);
         current.last_ms = current.last_ms.max(now_ms);
         Ok(current)
     }
@@ -221,9 +220,10 @@ impl Segments {
         &mut self,
         place: &Place,
         connection: &Connection,
+        mask: &Mask,
         now_ms: i64,
     ) -> Result<(), Error> {
-        let current = self.current(place, connection, now_ms)?;
+        let current = self.current(place, connection, mask, now_ms)?;
         let path = place.segment(current.appender.number());
         let probed = current.appender.probe().map_err(Error::io(path));
         if probed.is_err() {

@@ -1,6 +1,6 @@
 //! A group's rows: one transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -22,13 +22,18 @@ pub(crate) fn commit(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut rows = Rows::new(&transaction, &mut run.packer, run.number, mask)?;
     let ending = ending(batch);
+    let mut begun = HashMap::new();
     for message in &batch.messages {
         match message {
-            // Its end is in the same group and says all of it.
-            Message::Open(exchange, _, None) if ending.contains(&exchange.id) => {}
+            // Its end is in the same group and says all of it, but for the bodies of its beginning.
+            Message::Open(exchange, _, stored) if ending.contains(&exchange.id) => {
+                begun.insert(exchange.id, stored.as_ref());
+            }
             Message::Open(exchange, _, stored) => rows.open(exchange, stored.as_ref())?,
             Message::Close(closed, stored) => {
-                rows.close(&closed.exchange, &closed.details, stored.as_ref())?;
+                let begun = begun.get(&closed.exchange.id).copied().flatten();
+                let bodies = [begun, stored.as_ref()];
+                rows.close(&closed.exchange, &closed.details, bodies)?;
             }
         }
     }

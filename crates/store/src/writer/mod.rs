@@ -171,16 +171,17 @@ impl Writer {
     fn idle(&mut self) {
         if self.queue.is_degraded() {
             self.reconnect();
+            let mask = &self.in_force.get().settings.mask;
             let probe = self
                 .segments
-                .probe(&self.place, &self.connection, self.queue.now_ms())
+                .probe(&self.place, &self.connection, mask, self.queue.now_ms())
                 .and_then(|()| {
                     group::commit(
                         &mut self.connection,
                         &Batch::default(),
                         &mut self.segments,
                         &mut self.run,
-                        &self.in_force.get().settings.mask,
+                        mask,
                     )
                 });
             self.queue

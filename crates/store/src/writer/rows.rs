@@ -23,13 +23,13 @@ INSERT INTO exchanges (
   id, run, closed, time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model, upstream_model,
   provider, status, attempts, stream, session, agent, class, profile, key, input, cache_read, cache_write_5m,
   cache_write_1h, output, reasoning, tokens, cost, duration_ms, ttft_ms, overhead_us, commit_ms, stop, error_kind,
-  error, preview, tools, quirks, losses, billing, billed)
+  error, preview, tools, quirks, losses, billing, billed, warnings)
 VALUES (
   :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :client_wire, :upstream_wire, :lane, :path, :model,
   :upstream_model, :provider, :status, :attempts, :stream, :session, :agent, :class, :profile, :key, :input,
   :cache_read, :cache_write_5m, :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms, :ttft_ms,
   :overhead_us, :commit_ms, :stop, :error_kind, :error, :preview, :tools, :quirks, :losses,
-  :billing, :billed)
+  :billing, :billed, :warnings)
 ON CONFLICT (id) DO UPDATE SET
   closed = excluded.closed, ended_ms = excluded.ended_ms, end = excluded.end, kept = excluded.kept,
   client_wire = excluded.client_wire, upstream_wire = excluded.upstream_wire, lane = excluded.lane,
@@ -42,7 +42,7 @@ ON CONFLICT (id) DO UPDATE SET
   ttft_ms = excluded.ttft_ms, overhead_us = excluded.overhead_us, commit_ms = excluded.commit_ms,
   stop = excluded.stop, error_kind = excluded.error_kind, error = excluded.error, preview = excluded.preview,
   tools = excluded.tools, quirks = excluded.quirks, losses = excluded.losses,
-  billing = excluded.billing, billed = excluded.billed
+  billing = excluded.billing, billed = excluded.billed, warnings = excluded.warnings
 RETURNING n";
 
 const NUMBERS: &str = "
@@ -159,12 +159,12 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// An exchange ended.
+    /// An exchange ended; the bodies of its beginning, if they are not with its row yet, and those of its end.
     pub(crate) fn close(
         &mut self,
         exchange: &Exchange,
         details: &Details,
-        stored: Option<&Stored>,
+        stored: [Option<&Stored>; 2],
     ) -> Result<(), Error> {
         self.closed += 1;
         let usage = &exchange.usage;
@@ -211,17 +211,21 @@ impl<'a> Rows<'a> {
                 ":tools": self.mask.text(&exchange.tools.join(",")),
                 ":quirks": exchange.quirks.join(","),
                 ":losses": exchange.losses,
+                ":warnings": exchange.warnings.join(","),
                 ":billing": exchange.billing.map(Billing::name),
                 ":billed": exchange.billed_micro_usd,
             },
             |row| row.get(0),
         )?;
         self.details(n, details)?;
-        if let Some(stored) = stored {
-            self.bodies(n, PART_CLOSE, stored)?;
+        for (part, stored) in [PART_OPEN, PART_CLOSE].into_iter().zip(stored) {
+            if let Some(stored) = stored {
+                self.bodies(n, part, stored)?;
+            }
         }
         self.tags("tool", &exchange.tools, exchange)?;
         self.tags("quirk", &exchange.quirks, exchange)?;
+        self.tags("warning", &exchange.warnings, exchange)?;
         self.add_to_sums(n, exchange.billed_micro_usd.or(exchange.cost_micro_usd))
     }
 

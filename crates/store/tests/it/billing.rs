@@ -1,7 +1,8 @@
 //! What is billed is told from what a subscription pays for, in every sum, and survives a restart.
 
 use lingate_store::{
-    Billing, Exchange, Filter, GroupBy, Kept as Part, Options, QueueLimits, Reader, Spent, Store,
+    Billing, Exchange, Filter, GroupBy, Kept as Part, Options, Page, QueueLimits, Reader, Spent,
+    Store,
 };
 use rusqlite::Connection;
 
@@ -149,4 +150,26 @@ fn a_record_of_the_first_version_is_billed_at_its_cost() {
         .close(more, lingate_store::Details::default(), Vec::new());
     drop(store);
     assert_eq!(spent(&reader).day, pairs(&[("", 5), ("a", 100)]));
+}
+
+#[test]
+fn warnings_are_found() {
+    let kept = Kept::new(Options::default());
+    let warned = Exchange {
+        warnings: vec!["loop".to_owned(), "budget".to_owned()],
+        ..exchange(1)
+    };
+    kept.put([exchange(0), warned, exchange(2)]);
+    let reader = kept.reader();
+    let check = |words: &str, expected: &[u64]| {
+        let filter = Filter::parse(words, at(0)).unwrap();
+        let found = reader.list(&filter, Page::default()).unwrap().items;
+        let found: Vec<_> = found.iter().map(|row| row.id).collect();
+        let expected: Vec<_> = expected.iter().map(|number| exchange(*number).id).collect();
+        assert_eq!(found, expected, "{words}");
+    };
+    check("warning:loop", &[1]);
+    check("warning:bud", &[1]);
+    check("-warning:loop", &[2, 0]);
+    assert_eq!(all(&reader)[1].warnings, ["loop", "budget"]);
 }

@@ -1,7 +1,7 @@
 //! What filters find, each on one small record.
 
 use lingate_store::filter::WordField;
-use lingate_store::{End, Exchange, Filter, Options, Page, Reader};
+use lingate_store::{End, Exchange, Filter, Options, Page, Reader, Valued};
 use lingate_wire::Wire;
 use lingate_wire::turn::Usage;
 
@@ -159,12 +159,12 @@ fn values_to_choose_from() {
     let kept = record();
     let reader = kept.reader();
     assert_eq!(
-        reader.values(WordField::Model).unwrap(),
+        reader.values(Valued::Word(WordField::Model)).unwrap(),
         ["Kimi-K2", "kimi"]
     );
     assert_eq!(
-        reader.values(WordField::Provider).unwrap(),
+        reader.values(Valued::Word(WordField::Provider)).unwrap(),
         ["moonshot", "other"]
     );
-    assert_eq!(reader.values(WordField::Session).unwrap(), [""; 0]);
+    assert_eq!(reader.values(Valued::Word(WordField::Session)).unwrap(), [""; 0]);
 }

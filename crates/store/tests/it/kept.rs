@@ -2,7 +2,7 @@
 
 use lingate_store::{
     Arrival, Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Filter, Header, Hit,
-    Mark, Options, Price, QueueLimits, Store,
+    Mark, Met, Options, Price, QueueLimits, Stood, Store,
 };
 
 use crate::support::{Kept, PATIENCE, accepted, all, at, body, exchange};
@@ -52,6 +52,16 @@ fn details() -> Details {
             input: Some(600_000),
             ..Price::default()
         }),
+        stood: Stood {
+            query: Some("alt=sse".into()),
+            attempts: vec![Met {
+                attempt: 2,
+                estimate: Some((1_000, 1_200)),
+                end_us: Some(9_000),
+                ..Met::default()
+            }],
+            ..Stood::default()
+        },
     }
 }
 

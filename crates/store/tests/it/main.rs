@@ -16,6 +16,7 @@ mod filters;
 mod kept;
 mod lists;
 mod pressure;
+mod reading;
 mod retained;
 mod runs;
 mod scale;

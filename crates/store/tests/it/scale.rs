@@ -11,35 +11,8 @@ use crate::support::{Kept, at, exchange};
 const LIST: Duration = Duration::from_millis(50);
 const START: Duration = Duration::from_millis(500);
 
-/// Rows as a team makes them: few errors, fewer dear ones, many sessions. By SQL, because a million of them by the
-/// recorder takes minutes. The recorder's own row is what they are copies of.
-const ROWS: &str = "
-WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n + 1 < ?1),
-  mixed (n, m) AS (SELECT n, n * 2654435761 % 1000003 FROM counter)
-INSERT INTO exchanges (
-  id, run, closed, time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model, upstream_model,
-  provider, status, attempts, stream, session, class, key, input, cache_read, output, tokens, cost, duration_ms,
-  ttft_ms, overhead_us, commit_ms, stop, preview)
-SELECT
-  unhex(printf('%012x70008000%012x', o.time_ms + x.n * 1000, x.n)), o.run, o.closed + x.n, o.time_ms + x.n * 1000,
-  o.time_ms + x.n * 1000 + 800, o.end, o.kept, o.client_wire, o.upstream_wire, o.lane, o.path,
-  CASE m % 4 WHEN 0 THEN 'kimi' WHEN 1 THEN 'claude-opus' WHEN 2 THEN 'claude-haiku' ELSE 'glm' END, o.upstream_model,
-  CASE m % 3 WHEN 0 THEN 'moonshot' WHEN 1 THEN 'other' ELSE 'local' END, CASE WHEN m % 97 = 0 THEN 529 ELSE 200 END,
-  o.attempts, o.stream, 'session-' || (x.n / 40), o.class, CASE x.n WHEN 5 THEN 'once' ELSE 'alice' END, o.input,
-  o.cache_read, o.output, o.tokens, CASE WHEN m % 10007 = 0 THEN 5000000 ELSE m % 90000 END, m % 60000, o.ttft_ms,
-  o.overhead_us, o.commit_ms, o.stop, o.preview
-FROM mixed AS x, exchanges AS o WHERE o.n = 1";
-
-const TAGS: &str = "
-INSERT INTO tags (kind, value, id)
-  SELECT 'tool', 'Bash', id FROM exchanges WHERE duration_ms % 3 = 0
-  UNION ALL SELECT 'quirk', 'rare', id FROM exchanges WHERE duration_ms % 50021 = 0";
-
-const SESSIONS: &str = "
-INSERT OR REPLACE INTO sessions (
-  session, first_ms, last_ms, last_id, exchanges, errors, tokens, cost, unpriced, model)
-SELECT session, min(time_ms), max(time_ms), max(id), count(*), 0, sum(tokens), sum(cost), 0, max(model)
-FROM exchanges GROUP BY session";
+/// Makes many rows of one.
+const ROWS: &str = include_str!("../million.sql");
 
 /// What this thread has used of a processor: unlike the clock it does not tell of what else the machine does.
 fn processor() -> Duration {
@@ -56,9 +29,10 @@ fn check_with(rows: u64) {
     let mut kept = Kept::new(Options::default());
     kept.put([exchange(0)]);
     let database = rusqlite::Connection::open(kept.dir.path().join("record/record.db")).unwrap();
-    database.execute(ROWS, [rows as i64]).unwrap();
     database
-        .execute_batch(&format!("{TAGS};{SESSIONS}"))
+        .execute_batch(&format!(
+            "CREATE TEMP TABLE wanted AS SELECT {rows} AS rows; {ROWS}"
+        ))
         .unwrap();
     let cost: i64 = database
         .query_row("SELECT sum(cost) FROM exchanges", [], |row| row.get(0))
@@ -98,6 +72,8 @@ fn check_with(rows: u64) {
         "end:killed",
         "key:once",
         "is:open",
+        "error:refused",
+        "attempts:>1",
         &middle,
         "session:session-123",
         "status:5xx model:kimi tool:Bash since:2h cost:>0.01",
@@ -127,12 +103,41 @@ fn check_with(rows: u64) {
         assert!(took < LIST, "{what} took {took:?}");
     }
     bounded(&reader, rows);
+    counted(&reader, rows);
+    pulled(&reader, rows);
     sums(&reader, rows, cost);
 }
 
+/// Words without an index, each of which nothing here fits.
+const WALKED: [&str; 17] = [
+    "wire:gemini",
+    "upstream-wire:gemini",
+    "lane:passthrough",
+    "class:subagent",
+    "agent:a",
+    "profile:team",
+    "path:/v1/responses",
+    "stop:tool_use",
+    "preview:nothing",
+    "tokens:>1M",
+    "input:>1M",
+    "output:>1M",
+    "ttft:>1h",
+    "losses:>0",
+    "is:unpriced",
+    "any:nowhere",
+    "-is:stream -model:kimi",
+];
+
 /// What only looking at every row can tell is told page by page, each of them in time.
 fn bounded(reader: &Reader, rows: u64) {
-    let filter = Filter::parse("wire:gemini", at(0)).unwrap();
+    for word in WALKED {
+        walked(reader, rows, word);
+    }
+}
+
+fn walked(reader: &Reader, rows: u64, word: &str) {
+    let filter = Filter::parse(word, at(0)).unwrap();
     let (mut page, mut pages) = (Page::default(), 0);
     loop {
         let begin = processor();
@@ -140,7 +145,7 @@ fn bounded(reader: &Reader, rows: u64) {
             .list_until(&filter, page, &mut || processor() - begin > LIST / 4)
             .unwrap();
         let took = processor() - begin;
-        assert!(took < LIST, "page {pages} took {took:?}");
+        assert!(took < LIST, "page {pages} of `{word}` took {took:?}");
         assert_eq!(
             (listing.items.len(), listing.truncated),
             (0, listing.next.is_some())
@@ -151,10 +156,58 @@ fn bounded(reader: &Reader, rows: u64) {
             break;
         }
     }
-    println!("{rows} rows: {pages} pages to find nothing");
+    println!("{rows} rows: {pages} pages to find nothing of `{word}`");
     assert!(pages > 1, "{pages}");
     let listing = reader.list(&filter, Page::default()).unwrap();
     assert_eq!((listing.items.len(), listing.next), (0, None), "all in one");
+    let deep = Page {
+        skip: 10_000,
+        ..Page::default()
+    };
+    let begin = processor();
+    let listing = reader
+        .list_until(&filter, deep, &mut || processor() - begin > LIST / 4)
+        .unwrap();
+    let took = processor() - begin;
+    assert!(took < LIST, "a deep page of `{word}` took {took:?}");
+    assert_eq!((listing.next, listing.truncated), (None, true));
+}
+
+/// Counting stops at what was asked for, or when time is up.
+fn counted(reader: &Reader, rows: u64) {
+    for (filter, is_all) in [
+        ("", false),
+        ("quirk:rare", true),
+        ("wire:gemini", false),
+        ("wire:anthropic", false),
+    ] {
+        let parsed = Filter::parse(filter, at(0)).unwrap();
+        let begin = processor();
+        let counted = reader
+            .count_until(&parsed, 10_000, &mut || processor() - begin > LIST / 4)
+            .unwrap();
+        let took = processor() - begin;
+        println!("{rows} rows: {counted:?} of `{filter}` in {took:?}");
+        assert!(took < LIST, "counting `{filter}` took {took:?}");
+        assert_eq!(counted.is_all, is_all, "{filter}");
+    }
+}
+
+/// Pages by time, from the head and from the middle.
+fn pulled(reader: &Reader, rows: u64) {
+    let middle = (at(rows as i64 / 2 * 1000).as_millisecond(), i64::MAX);
+    for before in [None, Some(middle)] {
+        let begin = processor();
+        let items = reader.pull(before, 500).unwrap();
+        let took = processor() - begin;
+        assert_eq!(items.len(), 500);
+        assert!(took < LIST, "a page by time took {took:?}");
+    }
+    let begin = processor();
+    let extent = reader.extent().unwrap();
+    let took = processor() - begin;
+    assert_eq!((extent.rows_at_most, extent.open), (rows, 0));
+    assert!(took < LIST, "the extent took {took:?}");
 }
 
 fn middle_page(rows: u64) -> Page {
@@ -181,6 +234,27 @@ fn sums(reader: &Reader, rows: u64, cost: i64) {
         rows
     );
     assert_eq!(stats.total.cost_micro_usd, cost);
+    // The same in pieces, each of them in time.
+    let (mut page, mut pieces, mut exchanges, mut sum) = (Page::default(), 0, 0, 0);
+    loop {
+        let begin = processor();
+        let stats = reader
+            .stats_until(&Filter::default(), GroupBy::Model, 0, page, &mut || {
+                processor() - begin > LIST / 4
+            })
+            .unwrap();
+        let took = processor() - begin;
+        assert!(took < LIST * 2, "sums took {took:?}");
+        exchanges += stats.total.exchanges;
+        sum += stats.total.cost_micro_usd;
+        pieces += 1;
+        page.before = stats.next;
+        if page.before.is_none() {
+            break;
+        }
+    }
+    println!("{rows} rows: sums in {pieces} pieces");
+    assert_eq!((exchanges, sum), (rows, cost));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! The writers append events to a buffer; they put the JSON of an event on one line, which every client expects.
 
 mod parse;
+mod places;
 mod write;
 
 pub use parse::{DEFAULT_MAX_EVENT, Frame, SseError, SseParser};

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::places::Places;
+
 /// How large one event may be unless the caller says otherwise, in bytes.
 pub const DEFAULT_MAX_EVENT: usize = 16 << 20;
 
@@ -44,6 +46,8 @@ pub struct SseParser {
     event: Option<ByteString>,
     data: Data,
     has_comment: bool,
+    /// Where the events begin, if somebody wants to know.
+    places: Option<Box<Places>>,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +76,7 @@ impl SseParser {
             event: None,
             data: Data::None,
             has_comment: false,
+            places: None,
         }
     }
 
@@ -81,6 +86,7 @@ impl SseParser {
     /// An event beyond the limit. The events before it have been appended; the parser must
     /// not be used again.
     pub fn push(&mut self, chunk: Bytes, frames: &mut Vec<Frame>) -> Result<(), SseError> {
+        let n_bytes = chunk.len();
         let mut rest = chunk;
         loop {
             if std::mem::take(&mut self.skips_lf) {
@@ -89,14 +95,22 @@ impl SseParser {
                     Some(_) => {}
                     None => {
                         self.skips_lf = true;
+                        self.has_read(n_bytes);
                         return Ok(());
                     }
                 }
             }
             let Some(end) = memchr::memchr2(b'\n', b'\r', &rest) else {
+                if !rest.is_empty() {
+                    self.begins_line(n_bytes - rest.len());
+                }
                 self.line.extend_from_slice(&rest);
+                self.has_read(n_bytes);
                 return self.check_size();
             };
+            if end > 0 {
+                self.begins_line(n_bytes - rest.len());
+            }
             let mut line = rest.split_to(end);
             let terminator = rest.split_to(1);
             self.skips_lf = terminator.first() == Some(&b'\r');
@@ -120,6 +134,32 @@ impl SseParser {
         }
         self.dispatch(frames);
         Ok(())
+    }
+
+    /// Has it keep where events begin.
+    #[must_use]
+    pub fn locating(mut self) -> Self {
+        self.places = Some(Box::default());
+        self
+    }
+
+    /// Where an event begins, in bytes from the start of the body: the first one that was appended and not yet asked for.
+    /// `None` behind the last, and always unless it was told to keep that.
+    pub fn next_start(&mut self) -> Option<u64> {
+        self.places.as_mut()?.next()
+    }
+
+    fn begins_line(&mut self, n_into_piece: usize) {
+        let n_before = self.line.len();
+        if let Some(places) = &mut self.places {
+            places.line(n_into_piece, n_before);
+        }
+    }
+
+    fn has_read(&mut self, n_bytes: usize) {
+        if let Some(places) = &mut self.places {
+            places.read(n_bytes);
+        }
     }
 
     /// Whether a comment arrived since this was asked last: the peer is alive without saying anything.
@@ -150,7 +190,11 @@ impl SseParser {
 
     fn dispatch(&mut self, frames: &mut Vec<Frame>) {
         let event = self.event.take();
-        if let Some(data) = std::mem::take(&mut self.data).joined() {
+        let data = std::mem::take(&mut self.data).joined();
+        if let Some(places) = &mut self.places {
+            places.dispatched(data.is_some());
+        }
+        if let Some(data) = data {
             frames.push(Frame { event, data });
         }
     }

@@ -43,6 +43,7 @@ mod responses_properties;
 #[cfg(test)]
 mod responses_streams;
 #[cfg(test)]
+mod rounds;
 mod sse;
 #[cfg(test)]
 mod vectors_stream;

@@ -30,6 +30,55 @@ fn check(body: &[u8], expected: &[(Option<&str>, &str)]) {
     assert_eq!(parse(&bytes).unwrap(), whole, "byte by byte");
 }
 
+/// Where events begin: at the first line of each, however the body is cut.
+#[test]
+fn starts() {
+    let check = |body: &str, expected: &[&str]| {
+        let starts = |pieces: &[&[u8]]| -> Vec<u64> {
+            let mut parser = SseParser::new().locating();
+            let (mut frames, mut starts) = (Vec::new(), Vec::new());
+            for piece in pieces {
+                let piece = Bytes::copy_from_slice(piece);
+                parser.push(piece, &mut frames).unwrap();
+                starts.extend(std::iter::from_fn(|| parser.next_start()));
+            }
+            parser.finish(&mut frames).unwrap();
+            starts.extend(std::iter::from_fn(|| parser.next_start()));
+            assert_eq!(starts.len(), frames.len());
+            starts
+        };
+        let whole = starts(&[body.as_bytes()]);
+        let begins = whole.iter().zip(expected);
+        for (at, expected) in begins {
+            let rest = &body[usize::try_from(*at).unwrap()..];
+            assert!(
+                rest.starts_with(expected),
+                "{expected:?} at {at} of {body:?}"
+            );
+        }
+        assert_eq!(whole.len(), expected.len(), "{body:?}");
+        for cut in 0..=body.len() {
+            let (head, tail) = body.as_bytes().split_at(cut);
+            assert_eq!(starts(&[head, tail]), whole, "{body:?} cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+        assert_eq!(starts(&bytes), whole, "{body:?}");
+    };
+    for end in ["\n", "\r", "\r\n"] {
+        let body = format!("event: a{end}data: 1{end}{end}data: 2{end}{end}data: 3{end}");
+        check(&body, &["event: a", "data: 2", "data: 3"]);
+    }
+    check("\n\n: c\n\ndata: 1\n\n\n", &["data: 1"]);
+    check("\n\n: c\ndata: 1\n\nevent: e\n\ndata", &[": c\nd", "data"]);
+    check("", &[]);
+    // Without being told to, it keeps nothing.
+    let mut parser = SseParser::new();
+    parser
+        .push(Bytes::from_static(b"data: 1\n\n"), &mut Vec::new())
+        .unwrap();
+    assert_eq!(parser.next_start(), None);
+}
+
 #[test]
 fn line_ends() {
     for end in ["\n", "\r", "\r\n"] {

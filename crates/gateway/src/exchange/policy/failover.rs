@@ -19,6 +19,7 @@ use crate::exchange::asked::Asked;
 use crate::exchange::attempt::{Failed, UNREACHABLE};
 use crate::record::Draft;
 use crate::relay::chain::Tally;
+use crate::replay::Script;
 use crate::upstream::auth::CREDENTIALS;
 use crate::upstream::health::{Health, Lease};
 use crate::upstream::limits::whole_seconds;
@@ -32,6 +33,8 @@ const PAUSE_JITTER: f64 = 1.0;
 
 /// The failover of one exchange.
 pub(crate) struct Failover {
+    /// How all of it went when the exchange was recorded: then nothing is asked of the board.
+    decided: Option<Decided>,
     health: Arc<Health>,
     draft: Arc<Draft>,
     query: Query,
@@ -68,9 +71,10 @@ impl Failover {
         table: &Table,
         asked: &Asked,
         candidates: &[Candidate],
-        draft: &Arc<Draft>,
+        (draft, script): (&Arc<Draft>, Option<&Arc<Script>>),
     ) -> Self {
         Self {
+            decided: script.map(|script| Decided::of(script, candidates)),
             health: Arc::clone(health),
             draft: Arc::clone(draft),
             query: query(config, table, asked, candidates),
@@ -91,6 +95,9 @@ impl Failover {
     /// # Errors
     /// If every target is limited: when the first of them is free again.
     pub(crate) fn choice(&mut self) -> Result<Choice, Failure> {
+        if let Some(decided) = &self.decided {
+            return Ok(decided.after(&self.draft).unwrap_or_default());
+        }
         if self.lease.is_none() {
             let picked = self.health.pick(&self.query, &self.tried, &mut self.draw);
             let lease = picked.map_err(|spent| self.all_spent(&spent))?;
@@ -146,6 +153,10 @@ impl Failover {
 
     /// Whether the same request may be made again at the same place.
     pub(crate) fn may_repeat(&mut self) -> bool {
+        if let Some(decided) = &self.decided {
+            let next = decided.after(&self.draft);
+            return next.is_some() && next == decided.now(&self.draft);
+        }
         self.lease.as_mut().is_none_or(Lease::may_repeat)
     }
 
@@ -166,9 +177,9 @@ impl Failover {
             Some(_) | None => failed,
         };
         if fault_of(&told.failure).is_limit()
-            && let Some(soonest) = self.health.soonest(&self.query)
+            && let Some(seconds) = self.soonest()
         {
-            let seconds = whole_seconds(soonest);
+            (self.draft).gather(|gathered| gathered.limited(seconds));
             told.failure.retry_after = Some(seconds);
             if let Some(whole) = &mut told.verbatim {
                 let value = HeaderValue::from(seconds);
@@ -176,6 +187,14 @@ impl Failover {
             }
         }
         told
+    }
+
+    /// Seconds until the first limit is over, if every target is limited.
+    fn soonest(&self) -> Option<u64> {
+        match &self.decided {
+            Some(decided) => decided.script.limited_s(),
+            None => self.health.soonest(&self.query).map(whole_seconds),
+        }
     }
 
     fn take(&mut self, lease: Lease) {
@@ -336,10 +355,62 @@ impl Policy for Failover {
         if self.is_committed {
             return Next::Finish;
         }
+        if let Some(decided) = &self.decided {
+            return decided.next(&self.draft);
+        }
         let patch = self
             .ask_again(&failed.failure)
             .or_else(|| self.go_on(fault_of(&failed.failure)));
         patch.map_or(Next::Finish, Next::Retry)
+    }
+}
+
+/// The choices of a recorded exchange.
+struct Decided {
+    script: Arc<Script>,
+    /// By attempt.
+    choices: Vec<Choice>,
+}
+
+impl Decided {
+    fn of(script: &Arc<Script>, candidates: &[Candidate]) -> Self {
+        let choices = script.steps().map(|step| Choice {
+            candidate: step.place(candidates).unwrap_or_default(),
+            key: step.key,
+        });
+        Self {
+            choices: choices.collect(),
+            script: Arc::clone(script),
+        }
+    }
+
+    /// Of the attempt in flight.
+    fn now(&self, draft: &Draft) -> Option<Choice> {
+        let made = usize::try_from(draft.attempts()).ok()?;
+        self.choices.get(made.checked_sub(1)?).copied()
+    }
+
+    /// Of the one behind it.
+    fn after(&self, draft: &Draft) -> Option<Choice> {
+        let made = usize::try_from(draft.attempts()).ok()?;
+        self.choices.get(made).copied()
+    }
+
+    fn next(&self, draft: &Draft) -> Next {
+        let now = self.now(draft);
+        match self.after(draft) {
+            Some(choice) if now == Some(choice) => Next::Retry(Patch::Repeat),
+            Some(choice) => Next::Retry(Patch::Ask {
+                reason: "recorded",
+                choice,
+            }),
+            // Somebody else was to be asked, and could not be.
+            None if self.script.is_refused() => Next::Retry(Patch::Ask {
+                reason: "recorded",
+                choice: now.unwrap_or_default(),
+            }),
+            None => Next::Finish,
+        }
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use lingate_quirk::Change;
 use lingate_store::Attempt;
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
-use lingate_wire::turn::Failure;
+use lingate_wire::turn::{Event, Failure};
 
-use super::{AttemptEnd, Draft};
+use super::{AttemptEnd, Details, Draft};
 use crate::clock;
-use crate::metrics::AttemptLabels;
+use crate::metrics::FailureLabels;
 use crate::relay::chain::Tally;
+use crate::relay::witness::told;
 
 impl Draft {
     /// An attempt begins. Returns its number, from 1.
@@ -22,6 +24,7 @@ impl Draft {
         details.lane = Some(lane);
         details.attempts += 1;
         details.is_attempting = true;
+        details.attempt_began = Some(clock::now());
         details.pieces = Arc::default();
         let number = details.attempts;
         if let Some(gathered) = &mut details.gathered {
@@ -41,9 +44,13 @@ impl Draft {
     pub(crate) fn translated(
         &self,
         quirks: &[&'static str],
+        changes: Vec<Change>,
         losses: impl IntoIterator<Item = String>,
     ) {
         let mut details = self.details();
+        if let Some(gathered) = &mut details.gathered {
+            gathered.translated(quirks, changes);
+        }
         details.quirks = quirks.iter().map(|&name| name.to_owned()).collect();
         details.losses = losses.into_iter().collect();
         if details.overhead.is_none() {
@@ -51,9 +58,25 @@ impl Draft {
         }
     }
 
-    /// A quirk changed something after the request was sent and before the reply was read.
-    pub(crate) fn repaired(&self, quirk: &str) {
-        self.details().quirks.push(quirk.to_owned());
+    /// The attempt's request goes out once more, for this reason: an attempt of its own.
+    pub(crate) fn attempt_again(&self, reason: &str) {
+        let mut details = self.details();
+        details.attempts += 1;
+        details.is_attempting = true;
+        details.attempt_began = Some(clock::now());
+        let number = u16::try_from(details.attempts).unwrap_or(u16::MAX);
+        if let Some(gathered) = &mut details.gathered {
+            gathered.attempt_again(number, reason);
+        }
+    }
+
+    /// A quirk made a reply of what the provider said in a failure.
+    pub(crate) fn recovered(&self, quirk: &str, words: &str, reply: &[Event]) {
+        let mut details = self.details();
+        details.quirks.push(quirk.to_owned());
+        if let Some(gathered) = &mut details.gathered {
+            gathered.recovered(quirk, words, &told(reply));
+        }
     }
 
     /// An attempt ended; a failed one gets its own log line.
@@ -72,19 +95,20 @@ impl Draft {
                 details.provider,
                 failure.message,
             );
+            let labels = FailureLabels {
+                provider: details.provider.clone(),
+                reason: failure.kind.name(),
+            };
+            self.metrics.failures.get_or_create(&labels).inc();
         }
-        details.is_attempting = false;
-        let labels = AttemptLabels {
-            provider: details.provider.clone(),
-            outcome: match end {
-                AttemptEnd::Served => "served",
-                AttemptEnd::Failed => "failed",
-                AttemptEnd::Aborted => "aborted",
-            },
+        let outcome = match end {
+            AttemptEnd::Served => "served",
+            AttemptEnd::Failed => "failed",
+            AttemptEnd::Aborted => "aborted",
         };
-        self.metrics.attempts.get_or_create(&labels).inc();
+        self.count_attempt(&mut details, outcome);
         if let Some(gathered) = &mut details.gathered {
-            gathered.attempt_ended(labels.outcome, failure.map(|failure| &*failure.message));
+            gathered.attempt_ended(outcome, failure.map(|failure| &*failure.message));
         }
         if end == AttemptEnd::Failed {
             self.spend(&mut details);
@@ -107,14 +131,20 @@ impl Draft {
             details.provider,
         );
         self.spend(&mut details);
-        details.is_attempting = false;
         if let Some(gathered) = &mut details.gathered {
             gathered.attempt_ended("continued", Some(reason));
+            gathered.because(reason);
         }
-        let labels = AttemptLabels {
-            provider: details.provider.clone(),
-            outcome: "continued",
-        };
-        self.metrics.attempts.get_or_create(&labels).inc();
+        self.count_attempt(&mut details, "continued");
+    }
+
+    fn count_attempt(&self, details: &mut Details, outcome: &str) {
+        details.is_attempting = false;
+        let own = self.metrics.provider(&details.provider);
+        own.count_attempt(outcome);
+        if let Some(began) = details.attempt_began.take() {
+            let time = clock::now() - began;
+            own.attempt_duration.observe(time.as_secs_f64());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lingate_config::Billing;
 use lingate_price::MicroUsd;
 use lingate_store::{self as record, End, Exchange};
 use lingate_wire::Wire;
@@ -10,8 +11,7 @@ use lingate_wire::bridge::Lane;
 use super::{AttemptEnd, Details, Draft, Ending};
 use crate::clock;
 use crate::lane::calibration::Calibration;
-use crate::metrics::{CaseLabels, ProviderLabels, QuirkLabels, RequestLabels};
-use crate::record::gathered::hit;
+use crate::metrics::{CaseLabels, ErrorLabels, QuirkLabels, RequestLabels, StopLabels};
 
 impl Drop for Draft {
     fn drop(&mut self) {
@@ -37,10 +37,7 @@ impl Drop for Draft {
         let earlier = details.earlier;
         details.usage.add(&earlier);
         if let Some(cost) = details.cost {
-            let labels = ProviderLabels {
-                provider: details.provider.clone(),
-            };
-            self.metrics.cost.get_or_create(&labels).inc_by(cost.0);
+            self.metrics.provider(&details.provider).cost.inc_by(cost.0);
         }
         if let Some(gathered) = details.gathered.take() {
             gathered.close(|row, told| details.record(row, told, total));
@@ -82,9 +79,7 @@ impl Draft {
     fn count(&self, details: &Details, total: Duration) {
         let metrics = &self.metrics;
         metrics.in_flight.dec();
-        let provider = || ProviderLabels {
-            provider: details.provider.clone(),
-        };
+        let own = metrics.provider(&details.provider);
         let labels = RequestLabels {
             client_wire: self.client_wire.name(),
             upstream_wire: details.upstream_wire.map_or("none", Wire::name),
@@ -93,24 +88,32 @@ impl Draft {
             outcome: outcome(details),
         };
         metrics.requests.get_or_create(&labels).inc();
-        metrics
-            .duration
-            .get_or_create(&provider())
-            .observe(total.as_secs_f64());
+        own.duration.observe(total.as_secs_f64());
         if let Some(ttft) = details.ttft {
-            metrics
-                .ttft
-                .get_or_create(&provider())
-                .observe(ttft.as_secs_f64());
+            own.ttft.observe(ttft.as_secs_f64());
+            if let Some(rate) = rate(details, total.saturating_sub(ttft)) {
+                own.output_rate.observe(rate);
+            }
         }
         if let Some(overhead) = details.overhead {
             metrics.overhead.observe(overhead.as_secs_f64());
         }
         if !details.losses.is_empty() {
-            metrics
-                .losses
-                .get_or_create(&provider())
-                .inc_by(details.losses.len() as u64);
+            own.losses.inc_by(details.losses.len() as u64);
+        }
+        if let Some(failure) = &details.failure {
+            let labels = ErrorLabels {
+                client_wire: self.client_wire.name(),
+                kind: failure.kind.name(),
+            };
+            metrics.errors.get_or_create(&labels).inc();
+        }
+        if let Some(stop) = details.summary.stop {
+            let labels = StopLabels {
+                provider: details.provider.clone(),
+                reason: stop.name(),
+            };
+            metrics.stops.get_or_create(&labels).inc();
         }
         for quirk in &details.quirks {
             let labels = QuirkLabels {
@@ -149,6 +152,16 @@ impl Details {
         // The sum of what is known is not the cost.
         let cost = self.cost.filter(|_| !self.is_unpriced);
         row.cost_micro_usd = cost.and_then(|cost| i64::try_from(cost.0).ok());
+        // An exchange that was billed in part was billed.
+        row.billing = self.billing.map(|billing| match billing {
+            Billing::Subscription if self.billed == MicroUsd(0) => record::Billing::Subscription,
+            Billing::Subscription | Billing::Metered => record::Billing::Metered,
+        });
+        let billed = row.billing.map(|_| self.billed.0);
+        row.billed_micro_usd = billed.and_then(|billed| i64::try_from(billed).ok());
+        row.warnings = (self.warnings.iter())
+            .map(|&warning| warning.to_owned())
+            .collect();
         row.duration_ms = Some(millis(total));
         row.ttft_ms = self.ttft.map(millis);
         row.commit_ms = row.ttft_ms;
@@ -164,9 +177,6 @@ impl Details {
             row.error_kind = Some(failure.kind.name().to_owned());
             row.error = Some(failure.message.clone());
         }
-        told.hits = (self.quirks.iter())
-            .map(|quirk| hit(quirk, self.attempts))
-            .collect();
         told.noticed = self.noticed.iter().map(|&case| case.to_owned()).collect();
         told.losses.clone_from(&self.losses);
         told.price = self.priced.as_ref().map(|priced| {
@@ -182,6 +192,18 @@ impl Details {
             }
         });
     }
+}
+
+/// Shorter replies say nothing about how fast an upstream is.
+const LEAST_TIME: Duration = Duration::from_millis(50);
+
+/// How fast a reply came, in tokens a second, `time` after its first content. What came in several attempts, or was read
+/// whole, has no such number.
+#[expect(clippy::cast_precision_loss, reason = "a rate for a histogram")]
+fn rate(details: &Details, time: Duration) -> Option<f64> {
+    let output = details.usage.output.filter(|&output| output > 1)?;
+    let is_measured = details.is_stream && details.attempts == 1 && time >= LEAST_TIME;
+    is_measured.then(|| output as f64 / time.as_secs_f64())
 }
 
 /// A bounded word for how the client fared.

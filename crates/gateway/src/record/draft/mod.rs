@@ -12,6 +12,7 @@ mod way;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use lingate_config::Billing;
 use lingate_price::MicroUsd;
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
@@ -21,8 +22,10 @@ use uuid::Uuid;
 
 use super::books::{Books, Priced};
 use super::gathered::Gathered;
+use super::hits::Telling;
 use crate::clock;
 use crate::exchange::asked::Asked;
+use crate::govern::Account;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::relay::chain::Said;
@@ -51,6 +54,8 @@ struct Summary {
 struct Details {
     model: String,
     session: Option<String>,
+    /// The client asked for a stream.
+    is_stream: bool,
     /// How the name led to the upstream, if it does not stand for itself.
     route: String,
     queued: Duration,
@@ -61,6 +66,7 @@ struct Details {
     attempts: u32,
     /// The last attempt has not ended.
     is_attempting: bool,
+    attempt_began: Option<Instant>,
     quirks: Vec<String>,
     /// Cases that were noticed in the reply, each once.
     noticed: Vec<&'static str>,
@@ -87,6 +93,16 @@ struct Details {
     cost: Option<MicroUsd>,
     /// Something was used whose price is not known.
     is_unpriced: bool,
+    /// How the attempt in flight or the last is paid for.
+    billing: Option<Billing>,
+    /// What of the cost no subscription pays for.
+    billed: MicroUsd,
+    /// Who pays; none where nothing is spent.
+    account: Option<Arc<Account>>,
+    /// What somebody should look at, each once.
+    warnings: Vec<&'static str>,
+    /// The same for the client's eyes: headers of the answer.
+    notices: Vec<(&'static str, String)>,
     /// What only the record wants to know; none where nothing is recorded.
     gathered: Option<Box<Gathered>>,
 }
@@ -154,11 +170,22 @@ impl Draft {
         }
         model.into_owned().clone_into(&mut details.model);
         details.session = session;
+        details.is_stream = asked.peek.stream;
     }
 
     /// Tells the record something, where there is one.
     pub(crate) fn gather<T>(&self, tell: impl FnOnce(&mut Gathered) -> T) -> Option<T> {
         self.details().gathered.as_deref_mut().map(tell)
+    }
+
+    /// What a record of it is to be told.
+    pub(crate) fn telling(&self) -> Telling {
+        self.gather(|gathered| gathered.wants()).unwrap_or_default()
+    }
+
+    /// The attempt that comes next is made because of this.
+    pub(crate) fn because(&self, reason: &str) {
+        self.gather(|gathered| gathered.because(reason));
     }
 
     /// It had to wait for a place this long.
@@ -192,6 +219,11 @@ impl Draft {
     /// Where the count of this attempt's request is to be left.
     pub(crate) fn pieces(&self) -> Arc<OnceLock<Size>> {
         Arc::clone(&self.details().pieces)
+    }
+
+    /// Wall-clock time now.
+    pub(crate) fn wall(&self) -> jiff::Timestamp {
+        clock::during(&self.id, self.accepted)
     }
 
     /// Input tokens as estimated before the upstream tells; 0 for a passthrough, which tells itself.

@@ -27,6 +27,16 @@ impl Draft {
     /// What the reply amounted to.
     pub(crate) fn tally(&self, tally: &Tally) {
         let mut details = self.details();
+        let wire = details.upstream_wire;
+        if let Some(gathered) = &mut details.gathered {
+            gathered.replied(tally, wire);
+        }
+        if !tally.gaps.is_empty() {
+            self.metrics
+                .provider(&details.provider)
+                .gaps
+                .add(&tally.gaps);
+        }
         details.usage = tally.usage.believable();
         details.summary.stop = tally.stop.or(details.summary.stop);
         if !tally.said.preview.is_empty() || !tally.said.tools.is_empty() {

@@ -70,6 +70,7 @@ impl Draft {
     /// Another key or target is asked after a failure of the class given.
     pub(crate) fn failed_over(&self, reason: &'static str, to: &str) {
         tracing::info!(exchange.id = %self.id, reason, "going on at {to}: {reason}");
+        self.because(reason);
         let labels = FailoverLabels { reason };
         self.metrics.failovers.get_or_create(&labels).inc();
     }

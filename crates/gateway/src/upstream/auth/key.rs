@@ -2,7 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use lingate_config::{Auth, Secret};
+use lingate_config::{Auth, KeyRef, Secret};
 use lingate_wire::Wire;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -17,6 +17,20 @@ pub(crate) const CREDENTIALS: [HeaderName; 4] =
 #[derive(Debug, thiserror::Error)]
 #[error("the key holds characters that a header cannot carry (a line break?)")]
 pub(crate) struct UnfitKey;
+
+/// What a provider is shown: `key`, or the caller's own credential with `auth = "client"`, without the word in front of it.
+pub(crate) fn shown_credential<'a>(
+    auth: Auth,
+    key: Option<&'a KeyRef>,
+    client: &'a HeaderMap,
+) -> Option<&'a str> {
+    if auth != Auth::Client {
+        return key.map(|key| key.secret.expose());
+    }
+    let shown = |name: HeaderName| client.get(name)?.to_str().ok();
+    let bearer = shown(AUTHORIZATION).and_then(|value| Some(value.split_once(' ')?.1.trim()));
+    bearer.or_else(|| shown(X_API_KEY))
+}
 
 /// Sets the headers that show `key`, or the caller's own credential with `auth = "client"`.
 pub(crate) fn apply(

@@ -171,7 +171,16 @@ impl StreamIn {
             self.is_over = true;
             return sink.fault(failure);
         }
-        match first_choice(root).and_then(finish::decode) {
+        let finish = first_choice(root).and_then(finish::decode);
+        if finish.is_some() && root.get("usage").is_none_or(Value::is_null) {
+            // A host may count in a member of its own, `x_NAME.usage`, in the chunk that has the finish reason.
+            let own = root.members().find_map(|(name, own)| {
+                let is_own = name.starts_with("x_");
+                is_own.then_some(own).and_then(|own| own.get("usage"))
+            });
+            self.usage(own, sink);
+        }
+        match finish {
             None => {}
             Some(Finish::Stop(stop)) => self.stop = Some(stop),
             Some(Finish::Unknown(stop)) => {

@@ -1,0 +1,153 @@
+//! A disk that is full: requests succeed, the record says so at once, and goes on by itself when there is room again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use lingate_store::Reader;
+use lingate_testkit::{Upstream, Wire, canary, client};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde_json::{Value, json};
+
+use crate::harness::{Serving, User, get};
+use crate::load::{Load, echo};
+
+/// The largest file that the gateway may write; `None` takes the limit away.
+fn limit_files(gateway: &Serving, bytes: Option<u64>) {
+    let pid = Pid::from_raw(i32::try_from(gateway.pid()).unwrap());
+    let limit = Rlimit {
+        current: bytes,
+        maximum: None,
+    };
+    prlimit(pid, Resource::Fsize, limit).unwrap();
+}
+
+fn config(upstream: &Upstream, more: &str) -> String {
+    format!(
+        "default = \"up/m\"\n[providers.up]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\napi_key = \"{}\"\n{more}",
+        upstream.url(),
+        canary::PROVIDER_KEY
+    )
+}
+
+/// How the record does.
+fn record(gateway: &Serving) -> Value {
+    let answer = get(gateway.address(), "/health");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str::<Value>(body).unwrap()["record"].clone()
+}
+
+/// Waits until the record can, or cannot, be written.
+async fn until(gateway: &Serving, is_degraded: bool, limit: Duration) {
+    let begun = Instant::now();
+    while record(gateway)["degraded"].is_null() == is_degraded {
+        let took = begun.elapsed();
+        assert!(took < limit, "degraded is not {is_degraded} after {took:?}: {}", record(gateway));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_succeed_and_the_record_recovers() {
+    let upstream = Upstream::start(echo).await;
+    let user = User::new();
+    let file = user.file("l.toml", &config(&upstream, ""));
+    let gateway = user.serve_on_a_small_disk(&["--config", file.to_str().unwrap()]);
+    let numbers = Arc::new(AtomicUsize::new(0));
+    for round in 0..2 {
+        // A client that is refused, or gets half an answer, fails the test.
+        let load = Load::start(gateway.url(), 4, 8_000, &numbers);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        limit_files(&gateway, Some(0));
+        until(&gateway, true, Duration::from_secs(1)).await;
+        let metrics = get(gateway.address(), "/metrics");
+        assert!(metrics.contains("lingate_record_degraded 1\n"), "{metrics}");
+        let shown = user.run(&["status"]);
+        assert!(shown.stdout.contains("the record cannot be written"), "{shown:?}");
+        let before = numbers.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let during = numbers.load(Ordering::Relaxed) - before;
+        assert!(during > 10, "{during} requests while the disk was full");
+        limit_files(&gateway, None);
+        until(&gateway, false, Duration::from_secs(5)).await;
+        let given = load.end().await;
+        assert!(given.len() >= during, "round {round}");
+    }
+    let asked = numbers.load(Ordering::Relaxed) as u64;
+    let begun = Instant::now();
+    let counts = loop {
+        let counts = record(&gateway)["counts"].clone();
+        let count = |name: &str| counts[name].as_u64().unwrap();
+        if count("written") + count("lost") == asked {
+            break counts;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{asked} requests: {counts}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let ended = gateway.end("TERM");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let reader = Reader::open(&user.home().join(".local/share/lingate")).unwrap();
+    assert_eq!(reader.check().unwrap(), [""; 0]);
+    let database = user.home().join(".local/share/lingate/record/record.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let rows: u64 = database
+        .query_row("SELECT count(*) FROM exchanges WHERE end = 'answered'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(counts["written"], rows, "{counts}");
+    eprintln!("{asked} requests: {counts}");
+}
+
+/// A question in each wire, and the status and type by which its clients know that they are to come back later.
+fn questions() -> [(Wire, &'static str, Value); 4] {
+    let hi = json!([{"role": "user", "content": "hi"}]);
+    [
+        (Wire::Anthropic, "/v1/messages", json!({"model": "m", "max_tokens": 9, "messages": hi})),
+        (Wire::Chat, "/v1/chat/completions", json!({"model": "m", "messages": hi})),
+        (Wire::Responses, "/v1/responses", json!({"model": "m", "input": "hi"})),
+        (
+            Wire::Gemini,
+            "/v1beta/models/m:generateContent",
+            json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_a_record_of_everything_is_refused_in_every_wire() {
+    let upstream = Upstream::start(echo).await;
+    let user = User::new();
+    let file = user.file("l.toml", &config(&upstream, "[record]\nfail_closed = true\n"));
+    let gateway = user.serve_on_a_small_disk(&["--config", file.to_str().unwrap()]);
+    let ask = async |path: &str, body: &Value| {
+        client::post(&format!("{}{path}", gateway.url()), body).send().await
+    };
+    for (wire, path, body) in questions() {
+        assert_eq!(ask(path, &body).await.status, 200, "{wire:?}");
+    }
+    limit_files(&gateway, Some(0));
+    // What is written next meets the limit.
+    drop(ask("/v1/messages", &questions()[0].2).await);
+    until(&gateway, true, Duration::from_secs(1)).await;
+    let asked = upstream.requests().len();
+    for (wire, path, body) in questions() {
+        let response = ask(path, &body).await;
+        let status = response.status;
+        let error = response.json().await["error"].clone();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("`record.fail_closed`"), "{wire:?}: {message}");
+        let told = match wire {
+            Wire::Anthropic => (529, &error["type"], json!("overloaded_error")),
+            Wire::Chat | Wire::Responses => (503, &error["type"], json!("server_error")),
+            Wire::Gemini => (503, &error["status"], json!("UNAVAILABLE")),
+        };
+        assert_eq!((status, told.1), (told.0, &told.2), "{wire:?}: {error}");
+    }
+    assert_eq!(upstream.requests().len(), asked, "nothing is sent that cannot be recorded");
+    limit_files(&gateway, None);
+    until(&gateway, false, Duration::from_secs(5)).await;
+    for (wire, path, body) in questions() {
+        assert_eq!(ask(path, &body).await.status, 200, "{wire:?}");
+    }
+    let ended = gateway.end("TERM");
+    assert_eq!(ended.code, 0, "{ended:?}");
+}

@@ -1,0 +1,39 @@
+//! Where events begin in the body.
+
+use std::collections::VecDeque;
+
+/// Counts the bytes of a body while it is cut into events.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Where the next piece begins.
+    offset: u64,
+    /// Where the event that is being read begins, once a line of it is there.
+    began: Option<u64>,
+    starts: VecDeque<u64>,
+}
+
+impl Places {
+    /// A line begins `n_before` bytes into the piece, or so many before it.
+    pub(super) fn line(&mut self, n_into_piece: usize, n_before_piece: usize) {
+        let at = self.offset + n_into_piece as u64 - n_before_piece as u64;
+        self.began.get_or_insert(at);
+    }
+
+    /// A blank line ended an event; `is_told`: it had data.
+    pub(super) fn dispatched(&mut self, is_told: bool) {
+        let began = self.began.take().unwrap_or(self.offset);
+        if is_told {
+            self.starts.push_back(began);
+        }
+    }
+
+    /// A piece of this length has been read.
+    pub(super) fn read(&mut self, n_bytes: usize) {
+        self.offset += n_bytes as u64;
+    }
+
+    /// Where the next of the events begins that are complete.
+    pub(super) fn next(&mut self) -> Option<u64> {
+        self.starts.pop_front()
+    }
+}
