@@ -119,6 +119,11 @@ impl Case {
         }
     }
 
+    /// Whether it is what a coding agent asks most: a long conversation, and a stream for an answer.
+    pub(crate) fn is_agents_stream(&self) -> bool {
+        self.size == Size::Large && self.shape == Shape::Stream
+    }
+
     /// What is asked.
     pub(crate) fn question(&self) -> anyhow::Result<Question> {
         let body = match self.size {

@@ -15,8 +15,10 @@ use crate::rounds::Plan;
 use crate::subject::{Kind, Stage};
 use crate::upstream::Upstream;
 
-const SHORT: usize = 10;
-const LONG: usize = 40;
+/// Requests of a short and a long run, and how many at once.
+const ONE_BY_ONE: [usize; 3] = [10, 40, 1];
+/// The same where it matters that exchanges share a group of the record.
+const AT_ONCE: [usize; 3] = [48, 144, 16];
 /// No case is begun after so long: under callgrind everything takes fifty times as long, and a busy machine adds to it.
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -28,6 +30,8 @@ pub(crate) struct Counted {
     pub lingate: u64,
     /// Of the bare forwarder.
     pub forwarder: u64,
+    /// Of the gateway without and with the record, several exchanges at once; of an agent's streams only.
+    pub recording: Option<[u64; 2]>,
 }
 
 /// Counts every case of the plan once per exchange, as many as there is time for. Empty where valgrind is missing.
@@ -56,23 +60,34 @@ pub(crate) async fn run(lingate: &Path, plan: &Plan) -> anyhow::Result<Vec<Count
             continue;
         }
         eprintln!("instructions: {}", case.exchange());
+        let recording = if case.is_agents_stream() {
+            Some([
+                per_request(Kind::Lingate, lingate, &case, AT_ONCE).await?,
+                per_request(Kind::Recording, lingate, &case, AT_ONCE).await?,
+            ])
+        } else {
+            None
+        };
         counted.push(Counted {
             case,
-            lingate: per_request(Kind::Lingate, lingate, &case).await?,
-            forwarder: per_request(Kind::Forwarder, lingate, &case).await?,
+            lingate: per_request(Kind::Lingate, lingate, &case, ONE_BY_ONE).await?,
+            forwarder: per_request(Kind::Forwarder, lingate, &case, ONE_BY_ONE).await?,
+            recording,
         });
     }
     Ok(counted)
 }
 
-async fn per_request(kind: Kind, lingate: &Path, case: &Case) -> anyhow::Result<u64> {
-    let short = total(kind, lingate, case, SHORT).await?;
-    let long = total(kind, lingate, case, LONG).await?;
-    Ok(long.saturating_sub(short) / (LONG - SHORT) as u64)
-}
-
-async fn total(kind: Kind, lingate: &Path, case: &Case, requests: usize) -> anyhow::Result<u64> {
-    total_of(kind, lingate, case.answer(), &case.question()?, requests).await
+async fn per_request(
+    kind: Kind,
+    lingate: &Path,
+    case: &Case,
+    [short, long, at_once]: [usize; 3],
+) -> anyhow::Result<u64> {
+    let (answer, question) = (case.answer(), case.question()?);
+    let few = total_at_once(kind, lingate, answer.clone(), &question, short, at_once).await?;
+    let many = total_at_once(kind, lingate, answer, &question, long, at_once).await?;
+    Ok(many.saturating_sub(few) / (long - short) as u64)
 }
 
 /// Instructions of a subject's whole life, in which it answers so many requests.
@@ -82,6 +97,17 @@ pub(crate) async fn total_of(
     answer: Answer,
     question: &Question,
     requests: usize,
+) -> anyhow::Result<u64> {
+    total_at_once(kind, lingate, answer, question, requests, 1).await
+}
+
+async fn total_at_once(
+    kind: Kind,
+    lingate: &Path,
+    answer: Answer,
+    question: &Question,
+    requests: usize,
+    at_once: usize,
 ) -> anyhow::Result<u64> {
     let upstream = Upstream::start(answer).await?;
     let directory = tempfile::tempdir()?;
@@ -99,7 +125,13 @@ pub(crate) async fn total_of(
         under: &under,
     };
     let subject = kind.start(&stage)?;
-    load::run(subject.address, question, 1, Until::Count(requests)).await?;
+    load::run(
+        subject.address,
+        question,
+        at_once,
+        Until::Count(requests / at_once),
+    )
+    .await?;
     subject.process.context("it is a process")?.end()?;
     sum_of(&fs::read_to_string(&out)?)
 }

@@ -74,19 +74,23 @@ fn write(out: &mut String, measured: &Measured, instructions: &[Counted]) -> std
     if !instructions.is_empty() {
         writeln!(
             out,
-            "\n| exchange | lingate, thousand instructions | bare forwarder | ratio |"
+            "\n| exchange | lingate, thousand instructions | bare forwarder | ratio | 16 at once | recording | ratio |"
         )?;
-        writeln!(out, "| --- | ---: | ---: | ---: |")?;
+        writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     }
     for counted in instructions {
         let (lingate, forwarder) = (counted.lingate as f64, counted.forwarder as f64);
+        let recording = counted.recording.map(|both| both.map(|count| count as f64));
         writeln!(
             out,
-            "| {} | {:.0} | {:.0} | {:.2} |",
+            "| {} | {:.0} | {:.0} | {:.2} | {} | {} | {} |",
             counted.case.exchange(),
             lingate / 1000.0,
             forwarder / 1000.0,
             lingate / forwarder,
+            or_dash(recording.map(|[off, _]| off / 1000.0), 0),
+            or_dash(recording.map(|[_, on]| on / 1000.0), 0),
+            or_dash(recording.map(|[off, on]| on / off), 2),
         )?;
     }
     Ok(())

@@ -9,8 +9,10 @@ use lingate_testkit::{Traced, canary};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::replayed;
+
 /// A temporary `$HOME` with a project folder in it. Dropping it ends what still runs, searches what that left for the
-/// keys of the configuration, and removes everything.
+/// keys of the configuration, runs its sessions again, and removes everything.
 pub struct Home {
     // Dropped first: nothing may write into a folder that is being removed.
     traced: Traced,
@@ -132,6 +134,7 @@ impl Drop for Home {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::thread::panicking() {
             canary::none(&canary::found_below(self.folder.path(), &own));
+            replayed::check(self.folder.path());
         }
     }
 }

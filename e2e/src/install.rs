@@ -75,6 +75,17 @@ pub fn aider() -> Option<PathBuf> {
     python("aider", "aider")
 }
 
+/// The Python that runs schemathesis, with [`packages`] of `sdk-api`.
+pub fn api_tests() -> Option<PathBuf> {
+    let program = clients().join("sdk-api/python");
+    program.exists().then_some(program).or_else(|| {
+        missing(
+            "schemathesis",
+            "run `e2e/install-sdk api`, which needs Python with venv",
+        )
+    })
+}
+
 /// The folder of a set's Python packages.
 pub fn packages(set: &str) -> PathBuf {
     clients().join(set).join("packages")

@@ -15,6 +15,7 @@ pub mod install;
 pub mod launched;
 pub mod llama_cpp;
 pub mod media;
+mod replayed;
 mod terminal;
 
 pub use claude::{Claude, Transcript};

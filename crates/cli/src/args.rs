@@ -12,8 +12,10 @@ use lingate_wire::{UnknownWire, Wire};
 use crate::client::{Client, Shell};
 
 mod logs;
+mod mock;
 
 pub(crate) use logs::*;
+pub(crate) use mock::Mock;
 
 /// A gateway that lets every coding agent speak to every model.
 #[derive(Parser)]
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     /// Read the record: what was asked, what was answered, what was changed
     #[command(subcommand)]
     Logs(LogsCommand),
+    /// Be a provider on loopback that answers from a cassette or a script, with faults on request
+    Mock(Mock),
     /// Show what was spent
     Cost(Cost),
     /// Print one line about a session, for Claude Code's status line

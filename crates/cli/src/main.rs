@@ -5,13 +5,16 @@
 
 mod args;
 mod background;
+mod cassette;
 mod child;
 mod client;
 mod commands;
 mod configuration;
 mod failure;
 mod log_fields;
+mod log_mask;
 mod logs;
+mod mock;
 mod output;
 mod port_owner;
 mod recording;

@@ -8,6 +8,7 @@ use lingate_config::{Bodies, Config, Provider, presets};
 use lingate_store::{Mask, Options, Reader, Recorder, Settings, Spent, Store, headers};
 
 use crate::failure::Failure;
+use crate::log_mask;
 
 /// How often the record is told the time.
 const TICK: Duration = Duration::from_secs(60);
@@ -39,6 +40,7 @@ impl Recording {
             known: BTreeSet::new(),
         };
         let settings = recording.settings(config);
+        log_mask::hide(settings.mask.clone());
         let Some(bodies) = settings.bodies else {
             return Ok(recording);
         };
@@ -86,6 +88,7 @@ impl Recording {
     /// Another configuration is in force. What needs a restart is said.
     pub(crate) fn follow(&mut self, config: &Config) {
         let settings = self.settings(config);
+        log_mask::hide(settings.mask.clone());
         let Some(recorder) = self.recorder() else {
             if settings.bodies.is_some() {
                 tracing::warn!("nothing is recorded: to turn the record on needs a restart");
@@ -155,6 +158,7 @@ fn secrets(provider: &Provider) -> BTreeSet<String> {
             secrets.extend(value.split_once(' ').map(|(_, secret)| secret.to_owned()));
         }
     }
+    secrets.extend(provider.address_secrets().map(str::to_owned));
     let escaped: Vec<String> = (secrets.iter())
         .filter_map(|secret| serde_json::to_string(secret).ok())
         .filter_map(|json| Some(json.strip_prefix('"')?.strip_suffix('"')?.to_owned()))
@@ -198,10 +202,11 @@ mod tests {
     }
 
     fn provider(members: &str) -> String {
-        format!(
-            "[record]\nbodies = \"off\"\n[providers.lm]\nbase_url = \"http://127.0.0.1:9/v1\"\n\
-             {members}\n"
-        )
+        let address = match members.starts_with("base_url") {
+            true => "",
+            false => "base_url = \"http://127.0.0.1:9/v1\"\n",
+        };
+        format!("[record]\nbodies = \"off\"\n[providers.lm]\n{address}{members}\n")
     }
 
     /// Whether each text is masked once these configurations were in force, one after the other.
@@ -246,6 +251,10 @@ mod tests {
                 ("\"-----BEGIN\\nabc-----\"", true),
                 ("private_key", false),
             ],
+        );
+        check(
+            &["base_url = \"http://127.0.0.1:9/v1?api-version=2026-11-21&sig=corp-address-sig\""],
+            &[("corp-address-sig", true), ("2026-11-21", false)],
         );
         // What a local server is given for a key.
         check(

@@ -12,6 +12,9 @@ use crate::preset::{ModelFacts, Preset};
 use crate::secret::Secret;
 use crate::settings::{AnthropicApi, Auth, Billing, HttpVersion, Pool};
 
+/// What the names of query members that are credentials have in them.
+const SECRET_MEMBERS: [&str; 7] = ["auth", "code", "key", "pass", "secret", "sig", "token"];
+
 /// The id of the built-in provider, and of its one model.
 pub const DEMO: &str = "demo";
 
@@ -123,6 +126,30 @@ impl Provider {
     #[must_use]
     pub fn endpoint(&self, wire: Wire) -> Option<&Uri> {
         self.endpoints.get(&wire)
+    }
+
+    /// What stands in its addresses for a credential, as it stands there: the values of `?key=...` and the like.
+    pub fn address_secrets(&self) -> impl Iterator<Item = &str> {
+        let queries = self.endpoints.values().chain(&self.models_url);
+        let members = queries
+            .filter_map(Uri::query)
+            .flat_map(|query| query.split('&'));
+        members.filter_map(|member| {
+            let (name, value) = member.split_once('=')?;
+            let name = name.to_ascii_lowercase();
+            let is_secret = SECRET_MEMBERS.iter().any(|word| name.contains(word));
+            is_secret.then_some(value)
+        })
+    }
+
+    /// An address of it as it may be shown: what it is sent for a credential is `***`.
+    #[must_use]
+    pub fn shown(&self, address: &Uri) -> String {
+        let mut text = address.to_string();
+        for secret in self.address_secrets().filter(|secret| !secret.is_empty()) {
+            text = text.replace(&format!("={secret}"), "=***");
+        }
+        text
     }
 
     /// Where it lists its models.

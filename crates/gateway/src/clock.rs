@@ -38,3 +38,24 @@ pub(crate) fn during(exchange: &Uuid, accepted_at: Instant) -> jiff::Timestamp {
     let began = accepted(exchange);
     began.checked_add(elapsed).unwrap_or(began)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_exchanges_time_is_in_its_id() {
+        let id = Uuid::parse_str("01a1ffe5-2ca4-7dad-8000-000000000001").unwrap();
+        let began = jiff::Timestamp::from_millisecond(0x01a1_ffe5_2ca4).unwrap();
+        assert_eq!(accepted(&id), began);
+        let accepted_at = now();
+        assert_eq!(during(&id, accepted_at), began);
+        tokio::time::advance(Duration::from_millis(2500)).await;
+        let later = began + Duration::from_millis(2500);
+        assert_eq!(during(&id, accepted_at), later);
+        // What has no time in it is of no time.
+        assert_eq!(accepted(&Uuid::nil()), jiff::Timestamp::UNIX_EPOCH);
+    }
+}

@@ -188,7 +188,7 @@ fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Out
     let mut headers = Vec::new();
     if let Some(url) = upstream.url {
         let request = attempt::request(asked, &upstream, plan.lane, url, prepared.body.clone())?;
-        plan.url = Some(request.uri().to_string());
+        plan.url = Some(upstream.provider.shown(request.uri()));
         headers = shown(request.headers());
     }
     Ok(Outgoing {
@@ -205,7 +205,7 @@ fn plan(upstream: &Upstream<'_>, client: Wire, has_seal: bool, has_tools: bool) 
         wire: upstream.wire,
         lane: upstream.lane_for(client, has_seal, has_tools),
         reasons: upstream.reasons(client, has_seal, has_tools).collect(),
-        url: upstream.url.map(ToString::to_string),
+        url: upstream.url.map(|url| upstream.provider.shown(url)),
         quirks: upstream
             .selection
             .quirks()

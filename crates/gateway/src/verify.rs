@@ -343,7 +343,7 @@ const fn word(kind: FailureKind) -> &'static str {
         | FailureKind::HeadTooLarge => "invalid_request",
         FailureKind::Authentication | FailureKind::UpstreamCredential => "authentication",
         FailureKind::Permission => "permission",
-        FailureKind::Billing => "billing",
+        FailureKind::Billing | FailureKind::Budget | FailureKind::Loop => "billing",
         FailureKind::NotFound => "not_found",
         FailureKind::ContextOverflow { .. } => "context_overflow",
         FailureKind::RateLimit => "rate_limit",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! gateway ─ Recorder ─▶ Queue ─▶ Writer (one thread) ─┬▶ segments/*.seg   bodies, compressed, shared
-//!           never waits  bounded  groups of 100 or 25 ms└▶ record.db        rows, in SQLite
+//!           never waits  bounded  groups of 200 or 25 ms└▶ record.db        rows, in SQLite
 //!                                                                 ▲
 //! command line, dashboard ─ Reader ──────────────────────────────┘  any process, any time
 //! ```

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::in_force::InForce;
 use crate::options::{Options, Settings};
 use crate::place::Place;
-use crate::recorder::{Queue, Recorder};
+use crate::recorder::{Queue, Recorder, steady};
 use crate::retention::{self, Deleted};
 use crate::writer::Writer;
 use crate::{Error, database};
@@ -76,6 +77,9 @@ impl Drop for Alarm {
     }
 }
 
+/// The least that a gateway gets to write between two steps of [`prune`].
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Deletes what was accepted before a time, and what is over a size, from a record that a gateway may be writing.
 ///
 /// # Errors
@@ -92,11 +96,14 @@ pub fn prune(dir: &Path, before: Timestamp, keep_bytes: u64) -> Result<Deleted, 
     };
     let mut deleted = Deleted::default();
     loop {
+        let begin = steady();
         let more = retention::step(&mut connection, &place, &limits)?;
         if more.is_nothing() {
             return Ok(deleted);
         }
         deleted.add(more);
+        // SQLite's lock knows no queue: who takes it again at once keeps the gateway from writing until all is deleted.
+        std::thread::sleep(begin.elapsed().max(PAUSE));
     }
 }
 
@@ -110,7 +117,7 @@ mod tests {
         let queue = Arc::new(Queue::new(
             QueueLimits::default(),
             Timestamp::UNIX_EPOCH,
-            std::time::Duration::ZERO,
+            Duration::ZERO,
         ));
         let watched = Arc::clone(&queue);
         let thread = std::thread::spawn(move || {

@@ -6,7 +6,7 @@ use crate::codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, Upstream
 use crate::json::{Doc, Text};
 use crate::sse::Frame;
 use crate::stage::Stage;
-use crate::turn::{Event, Failure, FailureKind, Reply, SEAL_PREFIX, Turn, only_foreign_tool};
+use crate::turn::{Event, Failure, FailureKind, Reply, Turn, only_foreign_tool};
 use crate::{Wire, anthropic, chat, gemini, responses};
 
 /// How a reply gets from an upstream's wire to a client's.
@@ -75,16 +75,7 @@ pub struct ReplyOptions {
     pub shows_thoughts: bool,
 }
 
-/// What stands in a body that holds a seal of ours. On the Gemini wire it is spelled in base64, for its field is `bytes`.
-#[must_use]
-pub const fn seal_marks(wire: Wire) -> &'static [&'static str] {
-    match wire {
-        Wire::Gemini => &[SEAL_PREFIX, gemini::SEAL_MARK],
-        Wire::Anthropic | Wire::Chat | Wire::Responses => &[SEAL_PREFIX],
-    }
-}
-
-/// Validates and indexes a request's body.
+/// Validates and indexes a request's body; its mark ([`Doc::has_mark`]) says that a seal of ours is in it.
 ///
 /// # Errors
 /// If it is not JSON.

@@ -1,6 +1,7 @@
 //! Claude Code, unmodified, on a provider of the Chat wire.
 
 mod budget;
+mod cassette;
 mod compaction;
 mod count;
 mod enforce;

@@ -61,14 +61,12 @@ async fn the_line_stands_on_the_screen() {
         terminal.shows("mock-1 @ scripted", LIMIT);
         terminal.shows("session", LIMIT);
         terminal.shows("budget day", LIMIT);
-        println!("{}", terminal.screen());
         terminal.keys("/exit");
         terminal.shows("/exit", LIMIT);
         terminal.keys("\r");
         assert!(terminal.finish(LIMIT).success());
     });
     let told: Value = serde_json::from_str(&home.read("told.json")).unwrap();
-    println!("{told:#}");
     assert!(told["session_id"].is_string(), "{told}");
     assert!(told["model"]["id"].is_string(), "{told}");
     assert_eq!(gateway.stop().await.code, Some(0));

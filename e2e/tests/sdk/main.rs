@@ -6,6 +6,7 @@
 //! what the provider received.
 
 mod anthropic;
+mod budget;
 mod chat;
 mod frameworks;
 mod genai;

@@ -1,7 +1,11 @@
 //! What `lingate logs` and `lingate cost` can be told.
 
-use clap::builder::PossibleValuesParser;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{Args, Subcommand, ValueEnum};
+
+use lingate_store::MAX_PAGE;
 
 use super::{ConfigFile, Format};
 
@@ -19,6 +23,12 @@ pub(crate) enum LogsCommand {
     Stats(LogsStats),
     /// Run exchanges again, against a gateway or offline
     Replay(LogsReplay),
+    /// Count the tools that models called, and what came of it
+    Functions(LogsFunctions),
+    /// Compare two exchanges: what is new, what it did to the prompt cache, how the answers differ
+    Diff(LogsDiff),
+    /// Write exchanges with their bodies into a file, or a cassette for `lingate mock`
+    Export(LogsExport),
     /// Delete what is too old or too much
     Prune(LogsPrune),
 }
@@ -30,8 +40,8 @@ pub(crate) struct LogsList {
     pub(crate) file: ConfigFile,
     #[command(flatten)]
     pub(crate) format: Format,
-    /// At most so many, up to 500
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    /// At most so many, up to 1000
+    #[arg(long, value_name = "N", default_value = "50", value_parser = page())]
     pub(crate) limit: usize,
     /// Only what came before this exchange
     #[arg(long, value_name = "ID")]
@@ -49,10 +59,13 @@ pub(crate) struct LogsShow {
     /// Print this body instead, byte for byte
     #[arg(long, value_parser = PossibleValuesParser::new(BODIES))]
     pub(crate) body: Option<String>,
+    /// Leave nothing out and shorten nothing; to a terminal, too, a body goes byte for byte
+    #[arg(long)]
+    pub(crate) raw: bool,
     /// The body of this attempt, from 1; else of the last
     #[arg(long, value_name = "N", requires = "body")]
     pub(crate) attempt: Option<u16>,
-    /// The exchange's id, or its beginning
+    /// The exchange's id, or its beginning; `last` is the newest
     pub(crate) id: String,
 }
 
@@ -66,8 +79,8 @@ pub(crate) struct LogsSearch {
     /// Look only at these bodies
     #[arg(long = "in", value_name = "BODY", value_parser = PossibleValuesParser::new(BODIES))]
     pub(crate) kinds: Vec<String>,
-    /// At most so many, up to 500
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// At most so many, up to 1000
+    #[arg(long, value_name = "N", default_value = "20", value_parser = page())]
     pub(crate) limit: usize,
     /// Only what came before this exchange
     #[arg(long, value_name = "ID")]
@@ -101,8 +114,8 @@ pub(crate) struct LogsStats {
     /// By what they are added up
     #[arg(long, value_enum, default_value_t = StatsBy::Model)]
     pub(crate) by: StatsBy,
-    /// At most so many groups
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    /// At most so many groups, up to 1000
+    #[arg(long, value_name = "N", default_value = "50", value_parser = page())]
     pub(crate) limit: usize,
     /// What they are like
     pub(crate) filter: Vec<String>,
@@ -196,6 +209,77 @@ pub(crate) enum ReplayOutput {
 }
 
 #[derive(Args)]
+#[command(after_help = FILTER_HELP)]
+pub(crate) struct LogsFunctions {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Apart by what they were asked of
+    #[arg(long, value_enum, default_value_t = FunctionsBy::Tool)]
+    pub(crate) by: FunctionsBy,
+    /// Look at so many exchanges, the newest
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = count())]
+    pub(crate) limit: usize,
+    /// Seconds after which it stops looking
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub(crate) timeout: u64,
+    /// What they are like
+    pub(crate) filter: Vec<String>,
+}
+
+/// By what calls are told apart.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum FunctionsBy {
+    /// The tool alone
+    Tool,
+    /// The model that called it, as its provider knows it
+    Model,
+    /// The provider
+    Provider,
+}
+
+#[derive(Args)]
+pub(crate) struct LogsDiff {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// An exchange, by its id or the beginning of it; alone, it is compared with the turn before
+    #[arg(value_name = "A")]
+    pub(crate) first: String,
+    /// The exchange that it is compared with
+    #[arg(value_name = "B")]
+    pub(crate) second: Option<String>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Secrets are masked again with the keys that are configured now. What is written still holds prompts, files \
+    and answers: look at it before you share it. A name that ends in .zst is compressed; nothing is replaced.",
+    group = clap::ArgGroup::new("file").args(["output", "cassette"])
+)]
+pub(crate) struct LogsExport {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Write a cassette, which `lingate mock` plays back
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cassette: Option<PathBuf>,
+    /// Write one JSON object a line here, instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace letters and digits of texts; their lengths and everything's shape stay
+    #[arg(long)]
+    pub(crate) redact_texts: bool,
+    /// The newest N of those that fit
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = count())]
+    pub(crate) limit: usize,
+    /// Ids or their beginnings, or what the exchanges are like
+    #[arg(value_name = "ID|FILTER")]
+    pub(crate) filter: Vec<String>,
+}
+
+#[derive(Args)]
 pub(crate) struct LogsPrune {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
@@ -219,8 +303,8 @@ pub(crate) struct Cost {
     /// Only from here on: `2h`, `7d`, `2026-11-01`
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// At most so many groups
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    /// At most so many groups, up to 1000
+    #[arg(long, value_name = "N", default_value = "50", value_parser = page())]
     pub(crate) limit: usize,
     /// By what it is added up
     #[arg(value_enum, default_value_t = CostBy::Day)]
@@ -252,6 +336,16 @@ impl CostBy {
             Self::Provider => StatsBy::Provider,
         }
     }
+}
+
+/// 1 or more.
+fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+/// As many as a page holds.
+fn page() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=MAX_PAGE as u64)
 }
 
 /// The bodies of an exchange.

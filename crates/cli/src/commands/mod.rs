@@ -32,8 +32,8 @@ use tokio::runtime;
 use crate::args::{self, Cli, Command, ConfigCommand};
 use crate::background::StateDirectory;
 use crate::failure::Failure;
-use crate::logs;
 use crate::verify;
+use crate::{logs, mock};
 
 /// The version this program was built as.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -54,6 +54,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Doctor(args) => wait(doctor::run(args, environment), Threads::Many)?,
         Command::Verify(args) => wait(verify::run(args, environment), Threads::Many)?,
         Command::Logs(command) => logs::run(command, &environment),
+        Command::Mock(args) => wait(mock::run(args), Threads::One)?,
         Command::Cost(args) => logs::cost(&args, &environment).map(done),
         Command::Statusline(args) => statusline::run(&args, &environment).map(done),
         Command::Keys(command) => keys::run(command, &environment).map(done),

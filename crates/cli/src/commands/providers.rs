@@ -107,7 +107,7 @@ pub(super) fn endpoints(provider: &Provider) -> serde_json::Map<String, serde_js
     let spoken = provider.speaks.iter();
     let with_url = spoken.filter_map(|wire| {
         let url = provider.endpoint(*wire)?;
-        Some((wire.name().to_owned(), url.to_string().into()))
+        Some((wire.name().to_owned(), provider.shown(url).into()))
     });
     with_url.collect()
 }

@@ -20,6 +20,7 @@ use crate::background::{self, Entry, Registration};
 use crate::configuration::{CommandLine, Listen, load};
 use crate::failure::Failure;
 use crate::log_fields::LogFields;
+use crate::log_mask;
 use crate::output;
 use crate::port_owner::port_owner;
 use crate::recording::{self, Recording};
@@ -271,7 +272,7 @@ fn directives(level: &str) -> String {
 fn start_log(config: &Config) -> LogLevelOf {
     let log = tracing_subscriber::fmt()
         .with_env_filter(log_filter(config))
-        .with_writer(io::stderr);
+        .with_writer(log_mask::stderr);
     let format = config.log.format;
     let set: Box<dyn Fn(EnvFilter) + Send + Sync> = match format {
         LogFormat::Text => {

@@ -147,7 +147,10 @@ fn row(own: bool, entry: &Entry, answer: Option<&Answer>) -> [String; 9] {
             } = answer.health.clone();
             let complaint = record.and_then(|record| record.complaint());
             (
-                complaint.map_or_else(|| status.clone(), |complaint| format!("{status}; {complaint}")),
+                complaint.map_or_else(
+                    || status.clone(),
+                    |complaint| format!("{status}; {complaint}"),
+                ),
                 answer.since(),
                 sessions.to_string(),
                 active.to_string(),
@@ -303,7 +306,10 @@ mod tests {
         let record = |degraded: Option<&str>, lost: u64| serde_json::json!({"degraded": degraded, "counts": {"lost": lost}});
         check(record(None, 0), "ok");
         check(record(None, 3), "ok; 3 exchanges are not in the record");
-        check(record(Some("no space"), 0), "ok; the record cannot be written");
+        check(
+            record(Some("no space"), 0),
+            "ok; the record cannot be written",
+        );
     }
 
     #[test]

@@ -1,55 +1,95 @@
 //! Exchanges as lines for people.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use lingate_price::MicroUsd;
-use lingate_store::{End, Exchange};
+use lingate_store::{Billing, End, Exchange};
 
-use crate::output;
+use super::grid::{Cell, Column};
+use super::screen::{Screen, Tone};
 
-/// What the columns are called.
-pub(super) const HEAD: [&str; 9] = [
-    "id",
-    "time",
-    "end",
-    "model",
-    "served by",
-    "in",
-    "out",
-    "cost",
-    "ms",
+/// The columns of lists.
+pub(super) const HEAD: [Column; 9] = [
+    Column::text("id"),
+    Column::text("time"),
+    Column::text("end"),
+    Column::text("model").down_to(10).spare(2),
+    Column::text("served by").down_to(12),
+    Column::number("in"),
+    Column::number("out"),
+    Column::number("cost"),
+    Column::number("ms").spare(1),
 ];
 
-/// One exchange as the cells of a row.
-pub(super) fn row(exchange: &Exchange) -> [String; 9] {
+/// How much of an id is shown where room is scarce: its time to the millisecond and a little more.
+const SHORT_ID: usize = 18;
+
+/// One exchange as the cells of a row. Where the width is limited, ids and times are shortened.
+pub(super) fn row(exchange: &Exchange, screen: Screen) -> [Cell; 9] {
     let usage = &exchange.usage;
+    let duration = exchange.duration_ms;
     [
-        exchange.id.to_string(),
-        time(exchange.time),
-        end(exchange),
-        exchange.model.clone(),
-        served_by(exchange),
-        tokens(usage.total_input()),
-        tokens(usage.output),
-        cost(exchange.cost_micro_usd),
-        exchange
-            .duration_ms
-            .map_or_else(|| "-".to_owned(), |time| time.to_string()),
+        Cell::new(Tone::Faint, id(exchange, screen)),
+        Cell::plain(moment(exchange.time, screen)),
+        Cell::new(tone(exchange), end(exchange)),
+        Cell::plain(&exchange.model),
+        Cell::plain(served_by(exchange)),
+        Cell::plain(tokens(usage.total_input())),
+        Cell::plain(tokens(usage.output)),
+        Cell::new(cost_tone(exchange.cost_micro_usd), price(exchange, screen)),
+        Cell::plain(duration.map_or_else(|| "-".to_owned(), |time| time.to_string())),
     ]
 }
 
-/// The same as one line, for what is written as it comes.
+/// The same as one line, without colours and in full.
 pub(super) fn line(exchange: &Exchange) -> String {
-    let [id, time, end, model, served, input, output, cost, ms] = row(exchange);
+    shown_line(exchange, Screen::PLAIN)
+}
+
+/// The same as one line, for what is written as it comes.
+pub(super) fn shown_line(exchange: &Exchange, screen: Screen) -> String {
+    let usage = &exchange.usage;
+    let asked = format!("{} -> {}", exchange.model, served_by(exchange));
+    let counts = format!(
+        "{} in, {} out,",
+        tokens(usage.total_input()),
+        tokens(usage.output)
+    );
+    let duration = exchange.duration_ms;
+    let took = duration.map_or_else(|| "-".to_owned(), |time| time.to_string());
     let mut line = format!(
-        "{time}  {id}  {end:>4}  {model} -> {served}  {input} in, {output} out, {cost}, {ms} ms"
+        "{}  {}  {}  {}  {counts} {}, {took} ms",
+        screen.paint(Tone::Plain, &moment(exchange.time, screen)),
+        screen.paint(Tone::Faint, &id(exchange, screen)),
+        screen.paint(tone(exchange), &format!("{:>4}", end(exchange))),
+        screen.paint(Tone::Plain, &asked),
+        screen.paint(cost_tone(exchange.cost_micro_usd), &paid(exchange)),
     );
     if !exchange.quirks.is_empty() {
-        line.push_str(&format!("  [{}]", exchange.quirks.join(" ")));
+        let quirks = format!("[{}]", exchange.quirks.join(" "));
+        let _ = write!(line, "  {}", screen.paint(Tone::Warning, &quirks));
     }
     if let Some(error) = &exchange.error {
-        line.push_str(&format!("  {error}"));
+        let _ = write!(line, "  {}", screen.paint(Tone::Bad, error));
     }
-    output::plain(&line).into_owned()
+    line
+}
+
+/// The id, or where room is scarce as much of it as tells it from others.
+fn id(exchange: &Exchange, screen: Screen) -> String {
+    let id = exchange.id.to_string();
+    match screen.width() {
+        None => id,
+        Some(_) => id.chars().take(SHORT_ID).collect(),
+    }
+}
+
+/// A time, without year and zone where room is scarce.
+fn moment(time: Timestamp, screen: Screen) -> String {
+    let whole = self::time(time);
+    let short = whole.get(5..19).map(|short| short.replace('T', " "));
+    short.filter(|_| screen.width().is_some()).unwrap_or(whole)
 }
 
 /// Provider and model that served.
@@ -70,6 +110,18 @@ pub(super) fn end(exchange: &Exchange) -> String {
     }
 }
 
+/// How an exchange's end looks.
+pub(super) fn tone(exchange: &Exchange) -> Tone {
+    match (exchange.end, exchange.status) {
+        (None, _) => Tone::Faint,
+        _ if exchange.went_well() => Tone::Good,
+        (Some(End::Answered), Some(400..=499)) | (Some(End::ClientGone | End::Shutdown), _) => {
+            Tone::Warning
+        }
+        (Some(_), _) => Tone::Bad,
+    }
+}
+
 /// An amount, or that nobody knows it.
 pub(super) fn cost(micro_usd: Option<i64>) -> String {
     let amount = micro_usd.and_then(|micro| u64::try_from(micro).ok());
@@ -77,6 +129,31 @@ pub(super) fn cost(micro_usd: Option<i64>) -> String {
         || "unpriced".to_owned(),
         |micro| format!("${}", MicroUsd(micro).decimal()),
     )
+}
+
+/// What an exchange cost, and that nobody is billed for it where a subscription pays.
+pub(super) fn paid(exchange: &Exchange) -> String {
+    let cost = cost(exchange.cost_micro_usd);
+    match exchange.billing {
+        Some(Billing::Subscription) => format!("{cost} (subscription: not billed)"),
+        Some(Billing::Metered) | None => cost,
+    }
+}
+
+/// The same, in brackets where nobody is billed and room is scarce.
+fn price(exchange: &Exchange, screen: Screen) -> String {
+    match (exchange.billing, screen.width()) {
+        (Some(Billing::Subscription), Some(_)) => format!("({})", cost(exchange.cost_micro_usd)),
+        (Some(Billing::Subscription | Billing::Metered) | None, _) => paid(exchange),
+    }
+}
+
+/// How an amount looks.
+pub(super) const fn cost_tone(micro_usd: Option<i64>) -> Tone {
+    match micro_usd {
+        None => Tone::Faint,
+        Some(_) => Tone::Cost,
+    }
 }
 
 /// A count, or that it was not told.
@@ -87,4 +164,49 @@ pub(super) fn tokens(count: Option<u64>) -> String {
 /// To the second, UTC.
 pub(super) fn time(time: Timestamp) -> String {
     format!("{time:.0}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(end: Option<End>, status: Option<u16>) -> Exchange {
+        Exchange {
+            end,
+            status,
+            time: "2026-11-21T08:09:10.5Z".parse().unwrap(),
+            ..Exchange::default()
+        }
+    }
+
+    #[test]
+    fn ends_have_tones() {
+        for (end, status, expected) in [
+            (None, None, Tone::Faint),
+            (Some(End::Answered), Some(200), Tone::Good),
+            (Some(End::Answered), Some(404), Tone::Warning),
+            (Some(End::Answered), Some(529), Tone::Bad),
+            (Some(End::ClientGone), Some(200), Tone::Warning),
+            (Some(End::Broken), Some(200), Tone::Bad),
+            (Some(End::Killed), None, Tone::Bad),
+        ] {
+            assert_eq!(tone(&exchange(end, status)), expected, "{end:?} {status:?}");
+        }
+        let failed = Exchange {
+            error_kind: Some("overloaded".to_owned()),
+            ..exchange(Some(End::Answered), Some(200))
+        };
+        assert_eq!(tone(&failed), Tone::Bad);
+    }
+
+    #[test]
+    fn narrow_screens_get_short_ids_and_times() {
+        let exchange = exchange(None, None);
+        let [id, time, ..] = row(&exchange, Screen::of(Some(80), false));
+        assert_eq!(id.text, "00000000-0000-0000");
+        assert_eq!(time.text, "11-21 08:09:10");
+        let [id, time, ..] = row(&exchange, Screen::of(None, false));
+        assert_eq!(id.text, exchange.id.to_string());
+        assert_eq!(time.text, "2026-11-21T08:09:10Z");
+    }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lingate_config::Environment;
 use lingate_store::{BodyKind, Page, Search};
 
+use super::screen::{Screen, Tone};
 use super::{failed, filter, named, open, rows};
 use crate::args::LogsSearch;
 use crate::failure::Failure;
@@ -36,15 +37,17 @@ pub(super) fn run(args: &LogsSearch, environment: &dyn Environment) -> Result<Ex
     if args.format.json {
         output::json_lines(&hits.items)?;
     } else {
+        let screen = Screen::stdout(environment);
         for found in &hits.items {
-            output::line(&rows::line(&found.exchange))?;
+            output::line(&rows::shown_line(&found.exchange, screen))?;
             if let Some(kind) = found.kind {
-                output::line(&format!(
-                    "    {}: {}",
-                    kind.name(),
-                    output::plain(&found.excerpt)
-                ))?;
+                let kind = screen.paint(Tone::Faint, &format!("{}:", kind.name()));
+                let excerpt = screen.paint(Tone::Plain, &found.excerpt);
+                output::line(&format!("    {kind} {excerpt}"))?;
             }
+        }
+        if hits.items.is_empty() && !hits.truncated {
+            output::say(&format!("nothing found in {} exchanges", hits.searched));
         }
     }
     if let Some(next) = hits.next {

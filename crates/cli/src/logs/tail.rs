@@ -5,6 +5,7 @@ use std::time::Duration;
 use lingate_config::Environment;
 use lingate_store::{Exchange, Filter, MAX_PAGE, Reader};
 
+use super::screen::Screen;
 use super::{failed, open, rows, without_texts};
 use crate::args::LogsTail;
 use crate::failure::Failure;
@@ -17,13 +18,14 @@ const EVERY: Duration = Duration::from_millis(250);
 pub(super) fn run(args: &LogsTail, environment: &dyn Environment) -> Result<(), Failure> {
     let filter = without_texts(&args.filter, "logs tail")?;
     let reader = open(&args.file, environment)?;
+    let screen = Screen::stdout(environment);
     let mut seen = reader.last_closed().map_err(|error| failed(&error))?;
     loop {
         for exchange in ended(&reader, &filter, &mut seen)? {
             if args.format.json {
                 output::json_lines([exchange])?;
             } else {
-                output::line(&rows::line(&exchange))?;
+                output::line(&rows::shown_line(&exchange, screen))?;
             }
         }
         std::thread::sleep(EVERY);

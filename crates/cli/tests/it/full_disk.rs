@@ -42,7 +42,11 @@ async fn until(gateway: &Serving, is_degraded: bool, limit: Duration) {
     let begun = Instant::now();
     while record(gateway)["degraded"].is_null() == is_degraded {
         let took = begun.elapsed();
-        assert!(took < limit, "degraded is not {is_degraded} after {took:?}: {}", record(gateway));
+        assert!(
+            took < limit,
+            "degraded is not {is_degraded} after {took:?}: {}",
+            record(gateway)
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -63,7 +67,10 @@ async fn requests_succeed_and_the_record_recovers() {
         let metrics = get(gateway.address(), "/metrics");
         assert!(metrics.contains("lingate_record_degraded 1\n"), "{metrics}");
         let shown = user.run(&["status"]);
-        assert!(shown.stdout.contains("the record cannot be written"), "{shown:?}");
+        assert!(
+            shown.stdout.contains("the record cannot be written"),
+            "{shown:?}"
+        );
         let before = numbers.load(Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(700)).await;
         let during = numbers.load(Ordering::Relaxed) - before;
@@ -81,7 +88,10 @@ async fn requests_succeed_and_the_record_recovers() {
         if count("written") + count("lost") == asked {
             break counts;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{asked} requests: {counts}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{asked} requests: {counts}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     let ended = gateway.end("TERM");
@@ -90,8 +100,12 @@ async fn requests_succeed_and_the_record_recovers() {
     assert_eq!(reader.check().unwrap(), [""; 0]);
     let database = user.home().join(".local/share/lingate/record/record.db");
     let database = rusqlite::Connection::open(database).unwrap();
-    let rows: u64 = database
-        .query_row("SELECT count(*) FROM exchanges WHERE end = 'answered'", [], |row| row.get(0))
+    let rows: i64 = database
+        .query_row(
+            "SELECT count(*) FROM exchanges WHERE end = 'answered'",
+            [],
+            |row| row.get(0),
+        )
         .unwrap();
     assert_eq!(counts["written"], rows, "{counts}");
     eprintln!("{asked} requests: {counts}");
@@ -101,9 +115,21 @@ async fn requests_succeed_and_the_record_recovers() {
 fn questions() -> [(Wire, &'static str, Value); 4] {
     let hi = json!([{"role": "user", "content": "hi"}]);
     [
-        (Wire::Anthropic, "/v1/messages", json!({"model": "m", "max_tokens": 9, "messages": hi})),
-        (Wire::Chat, "/v1/chat/completions", json!({"model": "m", "messages": hi})),
-        (Wire::Responses, "/v1/responses", json!({"model": "m", "input": "hi"})),
+        (
+            Wire::Anthropic,
+            "/v1/messages",
+            json!({"model": "m", "max_tokens": 9, "messages": hi}),
+        ),
+        (
+            Wire::Chat,
+            "/v1/chat/completions",
+            json!({"model": "m", "messages": hi}),
+        ),
+        (
+            Wire::Responses,
+            "/v1/responses",
+            json!({"model": "m", "input": "hi"}),
+        ),
         (
             Wire::Gemini,
             "/v1beta/models/m:generateContent",
@@ -116,10 +142,15 @@ fn questions() -> [(Wire, &'static str, Value); 4] {
 async fn who_wants_a_record_of_everything_is_refused_in_every_wire() {
     let upstream = Upstream::start(echo).await;
     let user = User::new();
-    let file = user.file("l.toml", &config(&upstream, "[record]\nfail_closed = true\n"));
+    let file = user.file(
+        "l.toml",
+        &config(&upstream, "[record]\nfail_closed = true\n"),
+    );
     let gateway = user.serve_on_a_small_disk(&["--config", file.to_str().unwrap()]);
     let ask = async |path: &str, body: &Value| {
-        client::post(&format!("{}{path}", gateway.url()), body).send().await
+        client::post(&format!("{}{path}", gateway.url()), body)
+            .send()
+            .await
     };
     for (wire, path, body) in questions() {
         assert_eq!(ask(path, &body).await.status, 200, "{wire:?}");
@@ -134,15 +165,22 @@ async fn who_wants_a_record_of_everything_is_refused_in_every_wire() {
         let status = response.status;
         let error = response.json().await["error"].clone();
         let message = error["message"].as_str().unwrap();
-        assert!(message.contains("`record.fail_closed`"), "{wire:?}: {message}");
+        assert!(
+            message.contains("`record.fail_closed`"),
+            "{wire:?}: {message}"
+        );
         let told = match wire {
             Wire::Anthropic => (529, &error["type"], json!("overloaded_error")),
-            Wire::Chat | Wire::Responses => (503, &error["type"], json!("server_error")),
+            Wire::Chat | Wire::Responses => (503, &error["type"], json!("overloaded_error")),
             Wire::Gemini => (503, &error["status"], json!("UNAVAILABLE")),
         };
         assert_eq!((status, told.1), (told.0, &told.2), "{wire:?}: {error}");
     }
-    assert_eq!(upstream.requests().len(), asked, "nothing is sent that cannot be recorded");
+    assert_eq!(
+        upstream.requests().len(),
+        asked,
+        "nothing is sent that cannot be recorded"
+    );
     limit_files(&gateway, None);
     until(&gateway, false, Duration::from_secs(5)).await;
     for (wire, path, body) in questions() {

@@ -62,6 +62,13 @@ impl User {
         path
     }
 
+    /// A folder where keys may stand.
+    pub(crate) fn keys_in(&self, name: &str) -> PathBuf {
+        let path = self.home.join(name);
+        self.own.lock().unwrap().push(path.clone());
+        path
+    }
+
     /// Puts a client of that name into the user's PATH.
     pub(crate) fn install(&self, name: &str, script: &str) {
         let path = self.file(&format!("bin/{name}"), &format!("#!/bin/bash\n{script}"));
@@ -106,7 +113,11 @@ impl User {
             .arg(served.get_program())
             .args(served.get_args())
             .env_clear()
-            .envs(served.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .envs(
+                served
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
             .current_dir(&self.home)
             .stdin(Stdio::null());
         Self::ready(shell)
@@ -118,17 +129,26 @@ impl User {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // Read as it comes: a log that nobody reads stops whoever writes it.
+        let mut stderr = child.stderr.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut log = Vec::new();
+            let _ = stderr.read_to_end(&mut log);
+            log
+        });
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut ready = String::new();
         output.read_line(&mut ready).unwrap();
         if !ready.starts_with("lingate ready http://") {
             let _ = child.kill();
-            panic!("no ready line: {ready:?} {:?}", finish(child));
+            let log = String::from_utf8_lossy(&log.join().unwrap()).into_owned();
+            panic!("no ready line: {ready:?} {:?}: {log}", finish(child));
         }
         Serving {
             child,
             ready: ready.trim_end().to_owned(),
             output,
+            log: Some(log),
         }
     }
 
@@ -203,6 +223,8 @@ pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) ready: String,
     pub(crate) output: BufReader<ChildStdout>,
+    /// What it has written to standard error, once it has ended.
+    log: Option<thread::JoinHandle<Vec<u8>>>,
 }
 
 impl Serving {
@@ -224,15 +246,13 @@ impl Serving {
         signal(self.pid(), name);
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
-        let mut stderr = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
+        let stderr = String::from_utf8(log).unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        canary::none(&canary::found_in("the log", (rest.clone() + &stderr).as_bytes()));
+        canary::none(&canary::found_in(
+            "the log",
+            (rest.clone() + &stderr).as_bytes(),
+        ));
         Ran {
             code,
             stdout: rest,
@@ -240,11 +260,23 @@ impl Serving {
         }
     }
 
+    /// Ends it as nothing can be ended more abruptly; its log.
+    pub(crate) fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
+        canary::none(&canary::found_in("the log", &log));
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// What it tells of itself holds no key.
     fn search_answers(&self) {
         for path in ["/health", "/metrics"] {
             let answer = try_get(self.address(), path, Duration::from_secs(2));
-            canary::none(&canary::found_in(path, answer.unwrap_or_default().as_bytes()));
+            canary::none(&canary::found_in(
+                path,
+                answer.unwrap_or_default().as_bytes(),
+            ));
         }
     }
 }
@@ -257,11 +289,12 @@ impl Drop for Serving {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let mut log = Vec::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            let _ = stderr.read_to_end(&mut log);
+        if let Some(log) = self.log.take() {
+            canary::none(&canary::found_in(
+                "the log",
+                &log.join().unwrap_or_default(),
+            ));
         }
-        canary::none(&canary::found_in("the log", &log));
     }
 }
 

@@ -47,7 +47,7 @@ fn the_configuration_is_written_once_and_loads() {
 fn keys_move_into_files_of_their_owner() {
     let user = User::new();
     let from = user.file("cc/config.json", BACKENDS);
-    let folder = user.home().join("keys");
+    let folder = user.keys_in("keys");
     let to = user.home().join("out.toml");
     let arguments = [
         "import",

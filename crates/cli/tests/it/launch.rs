@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::thread;
 
+use lingate_testkit::canary;
+
 use crate::harness::{User, finish, get, signal};
 
 /// Prints what it was given, and calls the gateway.
@@ -201,6 +203,8 @@ fn a_wished_model_must_exist() {
 #[test]
 fn a_key_of_the_gateway_reaches_the_client_and_no_command_line() {
     let user = User::new().with("LINGATE_KEY", "lgk-canary");
+    // The client says it.
+    canary::lift("lgk-canary");
     user.install(
         "claude",
         "echo \"token: $ANTHROPIC_AUTH_TOKEN\"\nshift\ncat \"$1\"\nstat -c ' mode: %a' \"$1\"",

@@ -33,32 +33,49 @@ pub(crate) struct Load {
 
 /// What is asked with this number: a prompt that nobody else sends, with so many bytes of padding.
 pub(crate) fn request(number: usize, padding: usize) -> Value {
-    let text = format!("number-{number}; {}", "some words of a prompt ".repeat(padding / 23));
+    let text = format!(
+        "number-{number}; {}",
+        "some words of a prompt ".repeat(padding / 23)
+    );
     json!({"model": "m", "max_tokens": 100, "stream": true, "messages": [{"role": "user", "content": text}]})
 }
 
 /// The number in a body that holds one.
 pub(crate) fn number_in(body: &str) -> Option<usize> {
     let rest = body.split("number-").nth(1)?;
-    rest.split(|byte: char| !byte.is_ascii_digit()).next()?.parse().ok()
+    rest.split(|byte: char| !byte.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// Says the number of the request, in a stream of some events.
 pub(crate) fn echo(request: &Received) -> Answer {
     let number = number_in(&request.text()).unwrap_or_default();
-    let words = Reply::text("It is ").say("number ").say(&format!("number-{number}."));
+    let words = Reply::text("It is ")
+        .say("number ")
+        .say(&format!("number-{number}."));
     words.answer(request)
 }
 
 impl Load {
     /// Starts so many clients of this gateway. `numbers` goes on from load to load.
-    pub(crate) fn start(url: &str, clients: usize, padding: usize, numbers: &Arc<AtomicUsize>) -> Self {
+    pub(crate) fn start(
+        url: &str,
+        clients: usize,
+        padding: usize,
+        numbers: &Arc<AtomicUsize>,
+    ) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let given = Arc::new(Mutex::new(Vec::new()));
         let mut running = JoinSet::new();
         for _ in 0..clients {
             let url = format!("{url}/v1/messages");
-            let (is_over, given, numbers) = (Arc::clone(&is_over), Arc::clone(&given), Arc::clone(numbers));
+            let (is_over, given, numbers) = (
+                Arc::clone(&is_over),
+                Arc::clone(&given),
+                Arc::clone(numbers),
+            );
             running.spawn(async move {
                 while !is_over.load(Ordering::Relaxed) {
                     let number = numbers.fetch_add(1, Ordering::Relaxed);
@@ -89,7 +106,10 @@ impl Load {
 /// One exchange to its end; `None` if it broke off.
 pub(crate) async fn ask(url: &str, number: usize, padding: usize) -> Option<Given> {
     let begun = Instant::now();
-    let Ok(mut response) = client::post(url, &request(number, padding)).try_send().await else {
+    let Ok(mut response) = client::post(url, &request(number, padding))
+        .try_send()
+        .await
+    else {
         // Whoever is gone is not asked again at once.
         tokio::time::sleep(Duration::from_millis(5)).await;
         return None;

@@ -134,7 +134,10 @@ fn what_is_wrong_says_so() {
     for (args, expected) in [
         (&["logs", "list", "staus:200"][..], "status"),
         (&["logs", "list", "status:often"], "status"),
-        (&["logs", "show", "0000"], "no exchange, or more than one"),
+        (
+            &["logs", "show", "0000"],
+            "no exchange has an id that begins with `0000`",
+        ),
         (&["logs", "list", "hello"], no_bodies),
         (&["logs", "tail", "hello"], no_bodies),
         (&["logs", "stats", "hello"], no_bodies),

@@ -8,18 +8,31 @@
     reason = "helpers of tests fail the test, and measure real time"
 )]
 
+mod canaries;
 mod commands;
+mod diff;
 mod docs;
 mod doctor;
 mod drain;
 mod explain;
+mod export;
+mod full_disk;
+mod functions;
 mod harness;
 mod import;
 mod keys;
+mod kills;
 mod launch;
+mod load;
 mod logs;
+mod mock;
+mod provider;
 mod reload;
+mod replay;
 mod serve;
+mod show;
+mod stalled;
+mod statusline;
 mod switch;
 mod verify;
 mod verify_runs;

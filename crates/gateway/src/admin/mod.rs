@@ -27,8 +27,8 @@ mod tail;
 
 use std::sync::Arc;
 
-use http::request::Parts;
 use http::Response;
+use http::request::Parts;
 use lingate_store::Recorder;
 
 use self::ask::Ask;
@@ -76,9 +76,7 @@ async fn answered(
         Ask::Logs => logs::list::answer(process, &asked).await,
         Ask::Log(id) => logs::one::answer(process, id).await,
         Ask::Summary(id) => logs::one::summary(process, id).await,
-        Ask::Blob(id, kind) => {
-            logs::blob::answer(process, id, kind, &asked, &parts.headers).await
-        }
+        Ask::Blob(id, kind) => logs::blob::answer(process, id, kind, &asked, &parts.headers).await,
         Ask::Search => logs::search::answer(process, &asked).await,
         Ask::Values => logs::values::answer(process, &asked).await,
         Ask::Sessions => sessions::list(process, &asked).await,

@@ -1,6 +1,6 @@
 //! Reading the record for the API: a few readers on threads that may block, and nobody waits for them for ever.
 //!
-//! Quick questions and searches have places of their own, so that searches never keep lists waiting. A question whose
+//! Quick questions, sums and searches have places of their own, so that none of them keeps another kind waiting. A question whose
 //! asker has left, or whose time is up, is interrupted where it is.
 
 use std::path::Path;
@@ -18,8 +18,10 @@ use crate::shared::Process;
 
 /// Questions answered at a time.
 const QUICK: usize = 4;
+/// Sums taken at a time.
+const SUMS: usize = 2;
 /// Searches at a time.
-const SLOW: usize = 2;
+const SEARCHES: usize = 2;
 /// Readers kept open while nobody asks.
 const IDLE: usize = 2;
 /// How long a question waits for its turn.
@@ -32,7 +34,8 @@ pub(crate) struct Readers {
     dir: Box<Path>,
     idle: Mutex<Vec<Reader>>,
     quick: Arc<Semaphore>,
-    slow: Arc<Semaphore>,
+    sums: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
 }
 
 /// How long an answer may be worked on.
@@ -40,8 +43,10 @@ pub(crate) struct Readers {
 pub(crate) enum Pace {
     /// A list or a row.
     Quick,
-    /// A search or sums: for as long as was asked.
-    Slow(Duration),
+    /// Sums, for as long as was asked.
+    Sums(Duration),
+    /// A search, for as long as was asked.
+    Search(Duration),
 }
 
 /// Tells work when to come to an end by itself.
@@ -91,7 +96,8 @@ impl Readers {
             dir: dir.into(),
             idle: Mutex::default(),
             quick: Arc::new(Semaphore::new(QUICK)),
-            slow: Arc::new(Semaphore::new(SLOW)),
+            sums: Arc::new(Semaphore::new(SUMS)),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
         }
     }
 
@@ -104,7 +110,8 @@ impl Readers {
     ) -> Result<T, Refusal> {
         let (places, limit) = match pace {
             Pace::Quick => (&self.quick, LIMIT),
-            Pace::Slow(limit) => (&self.slow, limit + LIMIT),
+            Pace::Sums(limit) => (&self.sums, limit + LIMIT),
+            Pace::Search(limit) => (&self.searches, limit + LIMIT),
         };
         let turn = timeout(TURN, Arc::clone(places).acquire_owned()).await;
         let Ok(Ok(permit)) = turn else {

@@ -106,7 +106,7 @@ pub(crate) async fn answer(
     };
     let budget = Duration::from_millis(asked.integer("timeout_ms").unsigned_abs());
     let stats = document::readers(process)?
-        .ask(process, Pace::Slow(budget), move |reader, patience| {
+        .ask(process, Pace::Sums(budget), move |reader, patience| {
             reader.stats_until(&filter, group_by, offset, page, &mut || {
                 patience.is_over(budget)
             })

@@ -114,21 +114,16 @@ pub(super) fn thread_refused(draft: &Draft) -> Answer {
 
 /// The headers that every proxied reply carries.
 pub(super) fn describe(headers: &mut HeaderMap, draft: &Draft) {
-    let id = draft.id.to_string();
-    set(headers, LINGATE_ID, &id);
-    if !headers.contains_key(REQUEST_ID) {
-        set(headers, REQUEST_ID, &id);
+    if let Ok(id) = HeaderValue::try_from(draft.id.to_string()) {
+        headers.entry(REQUEST_ID).or_insert_with(|| id.clone());
+        headers.insert(LINGATE_ID, id);
     }
     let name = HeaderName::from_static;
     if let Some(lane) = draft.lane() {
         set(headers, name("x-lingate-lane"), lane.name());
         set(headers, name("x-lingate-provider"), &draft.provider());
     }
-    set(
-        headers,
-        name("x-lingate-attempts"),
-        &draft.attempts().to_string(),
-    );
+    headers.insert(name("x-lingate-attempts"), draft.attempts().into());
     let quirks = draft.quirks();
     if !quirks.is_empty() {
         set(headers, name("x-lingate-quirks"), &quirks.join(","));
@@ -137,10 +132,7 @@ pub(super) fn describe(headers: &mut HeaderMap, draft: &Draft) {
         set(headers, name(header), &notice);
     }
     if let Some(overhead) = draft.overhead() {
-        set(
-            headers,
-            name("x-lingate-overhead-us"),
-            &overhead.as_micros().to_string(),
-        );
+        let micros = u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX);
+        headers.insert(name("x-lingate-overhead-us"), micros.into());
     }
 }

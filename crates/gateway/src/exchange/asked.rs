@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use bytestring::ByteString;
-use http::HeaderMap;
+use http::header::AsHeaderName;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use lingate_route::Class;
 use lingate_wire::bridge::{self, PathFacts};
 use lingate_wire::chat::CallStyle;
@@ -20,7 +21,9 @@ use lingate_wire::gemini::{self, Framing};
 use lingate_wire::{Decoded, Peek, Wire, anthropic};
 
 /// Claude Code's session, one id over all requests of a conversation.
-const SESSION_HEADER: &str = "x-claude-code-session-id";
+static SESSION_HEADER: HeaderName = HeaderName::from_static("x-claude-code-session-id");
+/// Other clients'.
+static OTHER_SESSION_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 
 /// Longest name of a model, in bytes as sent: names go into logs, rows and messages.
 const LONGEST_MODEL: usize = 512;
@@ -66,13 +69,12 @@ impl Asked {
                 format!("the model's name is longer than {LONGEST_MODEL} bytes"),
             ));
         }
-        let holds = |mark: &&str| memchr::memmem::find(body.as_bytes(), mark.as_bytes()).is_some();
         Ok(Self {
             wire,
             profile,
             query: parts.uri.query().map(str::to_owned),
             headers: parts.headers,
-            has_seal: bridge::seal_marks(wire).iter().any(holds),
+            has_seal: doc.has_mark(),
             facts,
             doc,
             peek,
@@ -111,8 +113,8 @@ impl Asked {
     /// The client's session: its header, else what the body says.
     pub(crate) fn session(&self) -> Option<String> {
         let header = self
-            .header(SESSION_HEADER)
-            .or_else(|| self.header("x-session-id"));
+            .header(&SESSION_HEADER)
+            .or_else(|| self.header(&OTHER_SESSION_HEADER));
         let told = header
             .map(str::to_owned)
             .or_else(|| self.peek.session.as_ref().map(ToString::to_string))?;
@@ -224,7 +226,7 @@ impl Asked {
         }
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }

@@ -24,6 +24,7 @@ use crate::record::{AttemptEnd, Draft, Telling};
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Chain, Tally};
 use crate::relay::live::{Limits, Live};
+use crate::replay::Step;
 use crate::shared::Shared;
 use crate::upstream::address::address;
 use crate::upstream::auth;
@@ -158,9 +159,10 @@ pub(crate) async fn run(
     }
     let told = |failure| Failed::from(blame.told(failure));
     hear(draft, &mut response);
+    let is_known = is_known(shared, draft, Step::has_end);
     let limits = Limits {
-        idle: upstream.provider.timeouts.idle,
-        progress: upstream.provider.has_deadline.then_some(PROGRESS),
+        idle: upstream.provider.timeouts.idle.filter(|_| !is_known),
+        progress: (upstream.provider.has_deadline && !is_known).then_some(PROGRESS),
     };
     let answered = Answered {
         lane,
@@ -193,7 +195,7 @@ pub(crate) async fn run(
     let read = answered.read(response.into_body(), chain, asked.peek.stream, draft);
     let read = Box::pin(read);
     let limit = patience(upstream.provider.timeouts.first_content, asked.peek.stream);
-    let failure = match within(limit, "first_content", read).await {
+    let failure = match within(limit.filter(|_| !is_known), "first_content", read).await {
         Err(failure) if failure.generation.is_some() => failure,
         result => return result.map_err(told),
     };
@@ -374,7 +376,13 @@ pub(crate) async fn send(
     body: Payload,
     draft: &Draft,
 ) -> Result<Response<UpstreamBody>, Failure> {
-    draft.gather(|gathered| gathered.sends(&body));
+    draft.gather(|gathered| {
+        gathered.is_sending();
+        gathered.sends(&body);
+    });
+    if let Some(script) = &shared.script {
+        script.sends(draft.attempts()).await;
+    }
     let is_stream = asked.peek.stream;
     let sent = async {
         match (&shared.script, upstream.url) {
@@ -388,12 +396,17 @@ pub(crate) async fn send(
             }
         }
     };
-    within(
-        patience(upstream.provider.timeouts.headers, is_stream),
-        "headers",
-        sent,
-    )
-    .await
+    let limit = patience(upstream.provider.timeouts.headers, is_stream);
+    let is_known = is_known(shared, draft, Step::has_head);
+    within(limit.filter(|_| !is_known), "headers", sent).await
+}
+
+/// Whether the record says of the attempt in flight that a limit on waiting did not end it. A machine that is busy notices
+/// both too late, what comes and that a limit has passed; what it went by is not the clock's to say.
+fn is_known(shared: &Shared, draft: &Draft, what: fn(&Step) -> bool) -> bool {
+    let step = shared.script.as_ref();
+    step.and_then(|script| script.step(draft.attempts()))
+        .is_some_and(what)
 }
 
 /// Sends the request over the network.

@@ -4,42 +4,44 @@
 //! their user's conversation in headers of their own; what they mark as a part of that conversation (Claude Code's
 //! `compaction` and `side_reply`, Codex's `compact`) is as good as the conversation, whose prompt cache it uses.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use lingate_route::Class;
 use lingate_wire::json::Doc;
 
 /// What Claude Code says a request is for, with `CLAUDE_CODE_GATEWAY_HINT_HEADERS=1`: `main`, `subagent`, `workflow`,
 /// `compaction`, `auxiliary` or `side_reply`.
-const CLAUDE_CODE: &str = "x-claude-code-request-class";
+static CLAUDE_CODE: HeaderName = HeaderName::from_static("x-claude-code-request-class");
 /// Claude Code's subagent, without that variable too.
-const CLAUDE_CODE_AGENT: &str = "x-claude-code-agent-id";
+static CLAUDE_CODE_AGENT: HeaderName = HeaderName::from_static("x-claude-code-agent-id");
 /// Codex's subagents: `review`, `collab_spawn`, ..., and its background work.
-const CODEX: &str = "x-openai-subagent";
+static CODEX: HeaderName = HeaderName::from_static("x-openai-subagent");
 /// Codex writes down what it remembers.
-const CODEX_MEMORY: &str = "x-openai-memgen-request";
+static CODEX_MEMORY: HeaderName = HeaderName::from_static("x-openai-memgen-request");
 /// Copilot: `conversation-user`, `conversation-agent`, `conversation-subagent`, `conversation-background`.
-const COPILOT: &str = "x-interaction-type";
+static COPILOT: HeaderName = HeaderName::from_static("x-interaction-type");
+/// Codex's thread.
+static CODEX_THREAD: HeaderName = HeaderName::from_static("thread-id");
 /// In Claude Code's attribution block, which passes proxies that drop headers.
 const ATTRIBUTION: &str = "x-anthropic-billing-header:";
 const ATTRIBUTED_SUBAGENT: &str = "cc_is_subagent=true";
 
 /// The class of a request.
 pub(super) fn class(headers: &HeaderMap, doc: &Doc) -> Class {
-    let header = |name: &str| headers.get(name)?.to_str().ok();
-    let told = match header(CLAUDE_CODE) {
+    let header = |name: &HeaderName| headers.get(name)?.to_str().ok();
+    let told = match header(&CLAUDE_CODE) {
         Some("auxiliary") => return Class::Auxiliary,
         Some("subagent" | "workflow") => true,
-        _ => header(CLAUDE_CODE_AGENT).is_some(),
+        _ => header(&CLAUDE_CODE_AGENT).is_some(),
     };
-    match (header(CODEX), header(COPILOT)) {
+    match (header(&CODEX), header(&COPILOT)) {
         (Some("memory_consolidation"), _) | (_, Some("conversation-background")) => {
             return Class::Auxiliary;
         }
-        _ if header(CODEX_MEMORY) == Some("true") => return Class::Auxiliary,
+        _ if header(&CODEX_MEMORY) == Some("true") => return Class::Auxiliary,
         _ => {}
     }
-    let is_codex_agent = header(CODEX).is_some_and(|agent| agent != "compact");
-    let is_copilot_agent = header(COPILOT) == Some("conversation-subagent");
+    let is_codex_agent = header(&CODEX).is_some_and(|agent| agent != "compact");
+    let is_copilot_agent = header(&COPILOT) == Some("conversation-subagent");
     if told || is_codex_agent || is_copilot_agent || is_attributed(doc) {
         Class::Subagent
     } else {
@@ -50,7 +52,7 @@ pub(super) fn class(headers: &HeaderMap, doc: &Doc) -> Class {
 /// The agent within its session that asks; empty for the main one.
 pub(super) fn agent(headers: &HeaderMap) -> &str {
     // Codex names a subagent's thread; its session and cache key are the main conversation's.
-    let names = [CLAUDE_CODE_AGENT, "thread-id"];
+    let names = [&CLAUDE_CODE_AGENT, &CODEX_THREAD];
     let mut found = names
         .into_iter()
         .filter_map(|name| headers.get(name)?.to_str().ok());
@@ -69,17 +71,16 @@ fn is_attributed(doc: &Doc) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
     use lingate_wire::json::scan;
 
     use super::*;
 
     #[track_caller]
-    fn check(headers: &[(&'static str, &'static str)], system: &str, expected: Class) {
-        let headers = headers.iter().map(|(name, value)| {
-            let name = HeaderName::from_static(name);
-            (name, HeaderValue::from_static(value))
-        });
+    fn check(headers: &[(&HeaderName, &'static str)], system: &str, expected: Class) {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).clone(), HeaderValue::from_static(value)));
         let headers = HeaderMap::from_iter(headers);
         let doc = scan(&format!(r#"{{"system":{system}}}"#).into()).unwrap();
         assert_eq!(class(&headers, &doc), expected, "{headers:?} {system}");
@@ -90,31 +91,31 @@ mod tests {
         use Class::{Auxiliary, Main, Subagent};
         for (headers, expected) in [
             (&[][..], Main),
-            (&[(CLAUDE_CODE, "main")], Main),
-            (&[(CLAUDE_CODE, "subagent")], Subagent),
-            (&[(CLAUDE_CODE, "workflow")], Subagent),
-            (&[(CLAUDE_CODE, "auxiliary")], Auxiliary),
-            (&[(CLAUDE_CODE, "compaction")], Main),
-            (&[(CLAUDE_CODE, "side_reply")], Main),
-            (&[(CLAUDE_CODE, "of tomorrow")], Main),
-            (&[(CLAUDE_CODE_AGENT, "a3c4")], Subagent),
+            (&[(&CLAUDE_CODE, "main")], Main),
+            (&[(&CLAUDE_CODE, "subagent")], Subagent),
+            (&[(&CLAUDE_CODE, "workflow")], Subagent),
+            (&[(&CLAUDE_CODE, "auxiliary")], Auxiliary),
+            (&[(&CLAUDE_CODE, "compaction")], Main),
+            (&[(&CLAUDE_CODE, "side_reply")], Main),
+            (&[(&CLAUDE_CODE, "of tomorrow")], Main),
+            (&[(&CLAUDE_CODE_AGENT, "a3c4")], Subagent),
             (
-                &[(CLAUDE_CODE_AGENT, "a3c4"), (CLAUDE_CODE, "compaction")],
+                &[(&CLAUDE_CODE_AGENT, "a3c4"), (&CLAUDE_CODE, "compaction")],
                 Subagent,
             ),
             (
-                &[(CLAUDE_CODE_AGENT, "a3c4"), (CLAUDE_CODE, "auxiliary")],
+                &[(&CLAUDE_CODE_AGENT, "a3c4"), (&CLAUDE_CODE, "auxiliary")],
                 Auxiliary,
             ),
-            (&[(CODEX, "review")], Subagent),
-            (&[(CODEX, "collab_spawn")], Subagent),
-            (&[(CODEX, "compact")], Main),
-            (&[(CODEX, "memory_consolidation")], Auxiliary),
-            (&[(CODEX_MEMORY, "true")], Auxiliary),
-            (&[(COPILOT, "conversation-user")], Main),
-            (&[(COPILOT, "conversation-agent")], Main),
-            (&[(COPILOT, "conversation-subagent")], Subagent),
-            (&[(COPILOT, "conversation-background")], Auxiliary),
+            (&[(&CODEX, "review")], Subagent),
+            (&[(&CODEX, "collab_spawn")], Subagent),
+            (&[(&CODEX, "compact")], Main),
+            (&[(&CODEX, "memory_consolidation")], Auxiliary),
+            (&[(&CODEX_MEMORY, "true")], Auxiliary),
+            (&[(&COPILOT, "conversation-user")], Main),
+            (&[(&COPILOT, "conversation-agent")], Main),
+            (&[(&COPILOT, "conversation-subagent")], Subagent),
+            (&[(&COPILOT, "conversation-background")], Auxiliary),
         ] {
             check(headers, "[]", expected);
         }

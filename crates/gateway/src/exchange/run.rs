@@ -25,7 +25,7 @@ use crate::front::respond::{self, Body, REQUEST_ID};
 use crate::govern;
 use crate::record::{Draft, Ending};
 use crate::relay::answer::Answer;
-use crate::relay::stream::{Attempts as _, ClientStream};
+use crate::relay::stream::{Attempts as _, ClientSide, ClientStream};
 use crate::shared::Shared;
 
 /// Waiting after which a stream's head goes out before there is content: the client's banner comes at 20 s.
@@ -128,6 +128,21 @@ fn is_codex(headers: &HeaderMap) -> bool {
     agent.is_some_and(|agent| agent.starts_with(b"codex"))
 }
 
+/// A failure before anything was sent: by its status, or as a stream that fails for who reads it only there.
+fn refusal(
+    failure: Failure,
+    reads_failures_in_stream: bool,
+    side: &ClientSide,
+    draft: &Draft,
+) -> Result<Response<Body>, Failure> {
+    if !reads_failures_in_stream || !bridge::is_told_in_stream(side.wire, &failure) {
+        return Err(failure);
+    }
+    let response = failing_stream(&failure, side, draft);
+    draft.end(Ending::Broken, Some(failure));
+    Ok(response)
+}
+
 /// ① read · ② resolve · ③ attempts · ④ answer, early if they take long.
 async fn answer(
     shared: &Arc<Shared>,
@@ -150,12 +165,15 @@ async fn answer(
     draft.asked(&asked);
     draft.gather(|gathered| gathered.queried(asked.query.as_deref()));
     call.caller.may_ask(&asked.peek.model.decode())?;
-    govern::admit(shared, &asked, draft)?;
 
     let side = client_side(&asked, draft);
-    let reads_failures_in_stream = is_codex(&asked.headers);
     let (is_stream, options) = (asked.peek.stream, side.options);
-    let mut attempts = Box::new(Attempts::new(shared, asked, draft)?).run();
+    let reads_failures_in_stream = is_stream && is_codex(&asked.headers);
+    let begun = govern::admit(shared, &asked, draft);
+    let mut attempts = match begun.and_then(|()| Attempts::new(shared, asked, draft)) {
+        Ok(attempts) => Box::new(attempts).run(),
+        Err(failure) => return refusal(failure, reads_failures_in_stream, &side, draft),
+    };
     if !is_stream {
         return Ok(whole(attempts.await.result?, &side, draft));
     }
@@ -165,12 +183,7 @@ async fn answer(
     tokio::select! {
         biased;
         reached = &mut attempts => match reached.result {
-            Err(failure) if reads_failures_in_stream && bridge::is_told_in_stream(side.wire, &failure) => {
-                let response = failing_stream(&failure, &side, &draft);
-                draft.end(Ending::Broken, Some(failure));
-                Ok(response)
-            }
-            Err(failure) => Err(failure),
+            Err(failure) => refusal(failure, reads_failures_in_stream, &side, &draft),
             Ok(Answer::Live(mut live)) => {
                 draft.first_content();
                 let headers = std::mem::take(&mut live.headers);

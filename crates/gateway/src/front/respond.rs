@@ -87,6 +87,8 @@ const fn should_retry(kind: FailureKind) -> Option<bool> {
         | FailureKind::Authentication
         | FailureKind::Permission
         | FailureKind::Billing
+        | FailureKind::Budget
+        | FailureKind::Loop
         | FailureKind::NotFound
         | FailureKind::UnknownPath
         | FailureKind::MethodNotAllowed

@@ -114,7 +114,7 @@ impl Account {
             "{spent}. {ends}. To go on now, raise `{path}` in lingate's configuration (it holds at once), or ask for a \
              model that costs nothing. Nothing was sent to a provider."
         );
-        let mut failure = Failure::new(FailureKind::Billing, message);
+        let mut failure = Failure::new(FailureKind::Budget, message);
         failure.should_retry = Some(false);
         Some(failure)
     }
@@ -286,7 +286,7 @@ mod tests {
             let account = account(everybody, own);
             account.charge(MicroUsd(10));
             let failure = account.refusal(Timestamp::UNIX_EPOCH).unwrap();
-            assert_eq!(failure.kind, FailureKind::Billing);
+            assert_eq!(failure.kind, FailureKind::Budget);
             assert_eq!(failure.should_retry, Some(false));
             assert!(
                 failure.message.contains(&format!("raise `{path}`")),

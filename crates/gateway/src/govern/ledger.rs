@@ -301,7 +301,8 @@ mod tests {
                 newest = newest.max(day);
                 counted.push((day, key, session, amount));
             }
-            let sum = |is_it: &dyn Fn(&(i64, usize, usize, u64)) -> bool| {
+            type Charge = (i64, usize, usize, u64);
+            let sum = |is_it: &dyn Fn(&Charge) -> bool| {
                 counted.iter().filter(|charge| is_it(charge)).map(|charge| charge.3).sum::<u64>()
             };
             prop_assert_eq!(ledger.spent(newest, Which::Day), sum(&|charge| charge.0 == newest));

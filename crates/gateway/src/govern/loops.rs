@@ -33,7 +33,9 @@ pub(super) fn look(shared: &Shared, asked: &Asked, draft: &Draft) -> Result<(), 
     let name = shown(&name);
     draft.warn("loop");
     draft.tell_warning(format!("loop {name} {count}"));
-    let is_stopped = loops.stop_after.is_some_and(|stop| count >= stop.get());
+    // What is run again from the record brings its own refusals.
+    let is_stopped =
+        shared.script.is_none() && loops.stop_after.is_some_and(|stop| count >= stop.get());
     let labels = LoopLabels {
         action: if is_stopped { "stopped" } else { "warned" },
     };
@@ -50,7 +52,7 @@ pub(super) fn look(shared: &Shared, asked: &Asked, draft: &Draft) -> Result<(), 
         return Ok(());
     }
     let mut failure = Failure::new(
-        FailureKind::Permission,
+        FailureKind::Loop,
         format!(
             "stopped, because this conversation goes in circles: `{name}` was called {count} times with the same arguments \
              and gave the same result each time (`loops.stop_after`). Say something else to the agent, or start a new \
@@ -58,6 +60,7 @@ pub(super) fn look(shared: &Shared, asked: &Asked, draft: &Draft) -> Result<(), 
         ),
     );
     failure.should_retry = Some(false);
+    draft.gather(|gathered| gathered.refused(&failure));
     Err(failure)
 }
 

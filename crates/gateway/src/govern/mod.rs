@@ -59,6 +59,7 @@ pub(crate) fn affordable(
     candidates.retain(|candidate| is_free(shared, asked, candidate));
     if candidates.is_empty() {
         draft.warn("budget");
+        draft.gather(|gathered| gathered.refused(&refusal));
         account.refused(&draft.id);
         return Err(refusal);
     }

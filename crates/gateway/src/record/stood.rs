@@ -14,16 +14,9 @@ use crate::exchange::upstream::Upstream;
 const LONGEST_LOCATION: usize = 200;
 
 impl Gathered {
-    /// The client's query. Only what decides how an answer is framed is kept: a query may hold a key.
+    /// The client's query.
     pub(crate) fn queried(&mut self, query: Option<&str>) {
-        let framing = query.into_iter().flat_map(|query| query.split('&'));
-        let framing: Vec<&str> = framing
-            .filter(|pair| {
-                let name = pair.split('=').next().unwrap_or_default();
-                matches!(name, "alt" | "$alt" | "%24alt" | "beta")
-            })
-            .collect();
-        self.details.stood.query = (!framing.is_empty()).then(|| framing.join("&"));
+        self.details.stood.query = query.and_then(framing);
     }
 
     /// The next attempt goes to this candidate: what is known of it by now.
@@ -69,6 +62,12 @@ impl Gathered {
     /// Input tokens as estimated by bytes alone, and with what was learnt.
     pub(crate) fn estimated(&mut self, raw: u64, told: u64) {
         self.met(|met| met.estimate = (raw.max(1) != told).then_some((raw, told)));
+    }
+
+    /// Its request begins to be sent.
+    pub(crate) fn is_sending(&mut self) {
+        let at = self.since_us();
+        self.met(|met| met.sent_us = Some(at));
     }
 
     /// The reply's head is there.
@@ -120,16 +119,33 @@ impl Gathered {
         let all = &mut self.details.stood.attempts;
         match all.last_mut() {
             Some(last) if last.attempt == number => change(last),
-            _ => {
+            // The same request once more, with another token.
+            last => {
+                let before = last.cloned().unwrap_or_default();
                 let mut met = Met {
                     attempt: number,
-                    ..Met::default()
+                    sent_us: None,
+                    head_us: None,
+                    location: None,
+                    end_us: None,
+                    fault: None,
+                    ..before
                 };
                 change(&mut met);
                 all.push(met);
             }
         }
     }
+}
+
+/// The pairs of a query that decide how an answer is framed, and no others: one may hold a key.
+fn framing(query: &str) -> Option<String> {
+    let is_framing = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        matches!(name, "alt" | "$alt" | "%24alt" | "beta")
+    };
+    let pairs: Vec<&str> = query.split('&').filter(is_framing).collect();
+    (!pairs.is_empty()).then(|| pairs.join("&"))
 }
 
 fn fault(failure: &Failure, at_us: u64) -> Fault {
@@ -140,5 +156,22 @@ fn fault(failure: &Failure, at_us: u64) -> Fault {
         retry_after: failure.retry_after,
         should_retry: failure.should_retry,
         at_us,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_a_query_is_not_kept() {
+        let check = |query: &str, expected: Option<&str>| {
+            assert_eq!(framing(query).as_deref(), expected, "{query}");
+        };
+        check("key=AIzaSecret&alt=sse", Some("alt=sse"));
+        check("beta=true", Some("beta=true"));
+        check("%24alt=sse&beta=true", Some("%24alt=sse&beta=true"));
+        check("key=alt", None);
+        check("", None);
     }
 }

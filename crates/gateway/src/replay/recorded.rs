@@ -113,6 +113,7 @@ impl Recorded {
             refused: (stood.refused.as_ref())
                 .map(|fault| (after(accepted, fault.at_us), failure(fault))),
             limited_s: stood.limited_s,
+            is_open_ended: self.is_open_ended(),
             departure: OnceLock::new(),
         })
     }
@@ -158,7 +159,10 @@ impl Recorded {
             repairs: met.repairs.iter().filter_map(|name| repair(name)).collect(),
             is_moved: met.moved,
             ratio: met.estimate.map(|(raw, told)| ratio(raw, told)),
+            has_head: attempt.status.is_some(),
+            has_end: is_own && (met.end_us.is_some() || met.fault.is_some()),
             started: after(accepted, attempt.started_us),
+            sent: after(accepted, met.sent_us.filter(|_| is_own).unwrap_or_default()),
             reply: Mutex::new(self.played(attempt, is_own.then_some(&met), accepted)),
         })
     }
@@ -268,11 +272,13 @@ fn failure(fault: &Fault) -> Failure {
 }
 
 /// Every kind that the state of things can raise.
-const KINDS: [FailureKind; 23] = [
+const KINDS: [FailureKind; 25] = [
     FailureKind::InvalidRequest,
     FailureKind::Authentication,
     FailureKind::Permission,
     FailureKind::Billing,
+    FailureKind::Budget,
+    FailureKind::Loop,
     FailureKind::NotFound,
     FailureKind::UnknownPath,
     FailureKind::MethodNotAllowed,
@@ -355,5 +361,34 @@ mod tests {
             assert_eq!(failure.kind, kind);
             assert_eq!(failure.retry_after, Some(7));
         }
+        // Does not compile when there is a kind more.
+        let place = |kind: FailureKind| match kind {
+            FailureKind::InvalidRequest
+            | FailureKind::Authentication
+            | FailureKind::Permission
+            | FailureKind::Billing
+            | FailureKind::Budget
+            | FailureKind::Loop
+            | FailureKind::NotFound
+            | FailureKind::UnknownPath
+            | FailureKind::MethodNotAllowed
+            | FailureKind::UnsupportedMediaType
+            | FailureKind::MisdirectedRequest
+            | FailureKind::Conflict
+            | FailureKind::RequestTimeout
+            | FailureKind::TooLarge
+            | FailureKind::HeadTooLarge
+            | FailureKind::ContextOverflow { .. }
+            | FailureKind::RateLimit
+            | FailureKind::Overloaded
+            | FailureKind::Timeout
+            | FailureKind::Server
+            | FailureKind::UpstreamCredential
+            | FailureKind::Truncated
+            | FailureKind::Malformed
+            | FailureKind::EmptyReply
+            | FailureKind::BrokenToolCall => KINDS.iter().position(|own| *own == kind),
+        };
+        assert!(KINDS.into_iter().all(|kind| place(kind).is_some()));
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Script {
     /// What ended it that was no attempt's fault, and when.
     pub(super) refused: Option<(Instant, Failure)>,
     pub(super) limited_s: Option<u64>,
+    /// The client left, so what was still to come is not known.
+    pub(super) is_open_ended: bool,
     pub(super) departure: OnceLock<String>,
 }
 
@@ -39,7 +41,13 @@ pub(crate) struct Step {
     pub(super) ratio: Option<f64>,
     /// When it was begun.
     pub(super) started: Instant,
+    /// When its request went out; limits on waiting begin there.
+    pub(super) sent: Instant,
     pub(super) reply: Mutex<Played>,
+    /// A head came.
+    pub(super) has_head: bool,
+    /// The end of the body was seen, whole or broken.
+    pub(super) has_end: bool,
 }
 
 /// What came back.
@@ -89,6 +97,8 @@ impl Script {
                 sleep_until(*at).await;
                 Err(failure.clone())
             }
+            // Its turn had not come.
+            None if self.is_open_ended => std::future::pending().await,
             None => Err(self.departs(format!(
                 "attempt {number} asks {asks}, and there was no such attempt"
             ))),
@@ -103,6 +113,13 @@ impl Script {
     /// Seconds until the first limit of all was over, where that was told.
     pub(crate) const fn limited_s(&self) -> Option<u64> {
         self.limited_s
+    }
+
+    /// Waits for the time at which the request of attempt `number` went out.
+    pub(crate) async fn sends(&self, number: u32) {
+        if let Some(step) = self.step(number) {
+            sleep_until(step.sent).await;
+        }
     }
 
     /// What attempt `number` got, when it got it.
@@ -148,6 +165,16 @@ impl Step {
         let is_same = |other: &Candidate| is_alike(other) && other.target == own.target;
         let place = candidates.iter().position(is_same);
         place.or_else(|| candidates.iter().position(is_alike))
+    }
+
+    /// Whether a head came, so that no limit ended the wait for one.
+    pub(crate) const fn has_head(&self) -> bool {
+        self.has_head
+    }
+
+    /// Whether the reply was read to its end, so that no limit ended it.
+    pub(crate) const fn has_end(&self) -> bool {
+        self.has_end
     }
 
     /// Has its input estimated as it was.

@@ -49,6 +49,7 @@ impl Blame {
             .map(|key| key.secret.expose())
             .into_iter()
             .chain(configured)
+            .chain(provider.address_secrets())
             .chain(callers.map(bare))
             .filter(|secret| secret.len() >= SHORTEST)
             .map(str::to_owned)

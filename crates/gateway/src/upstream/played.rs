@@ -77,7 +77,7 @@ mod tests {
         while let Ok(next) = tokio::time::timeout(patience, body.chunk()).await {
             let at = start.elapsed().as_millis();
             match next {
-                Some(Ok(bytes)) => all.push((at, String::from_utf8_lossy(&bytes).into_owned())),
+                Some(Ok(bytes)) => all.push((at, String::from_utf8(bytes.to_vec()).unwrap())),
                 Some(Err(failure)) => all.push((at, failure.message)),
                 None => {
                     all.push((at, "end".to_owned()));
@@ -91,7 +91,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_piece_and_the_end_come_at_their_time() {
         let check = async |end: fn(Instant) -> PlayedEnd, expected: &[(u128, &str)]| {
-            let start = Instant::now();
+            let start = crate::clock::now();
             let given = given(end(start + Duration::from_secs(60)), start).await;
             let given: Vec<(u128, &str)> = given.iter().map(|(at, text)| (*at, &**text)).collect();
             let mut all = vec![(5, "a"), (5, "b"), (40_000, "c")];

@@ -402,3 +402,40 @@ async fn the_moments_of_an_exchange() {
         }
     }
 }
+
+/// Who asked, why there was an attempt, and what the cost was counted with, in either lane.
+#[tokio::test]
+async fn who_asked_and_at_what_price() {
+    for wire in ["chat", "anthropic"] {
+        let script = |request: &Received| Reply::text("Hello.").answer(request);
+        let members = "[models.priced]\ntargets = [\"up/served\"]\nprice = { input = \"3\", output = \"15\" }";
+        let scene = Scene::start(wire, members, Bodies::Full, script).await;
+        let mut body = messages(true);
+        body["model"] = "priced".into();
+        let request = scene
+            .lingate
+            .post("/v1/messages", &body)
+            .header("x-claude-code-session-id", "session-1")
+            .header("x-claude-code-agent-id", "agent-1")
+            .header("x-claude-code-request-class", "subagent");
+        drop(request.send().await.text().await);
+        let (row, details) = scene.newest().await;
+        assert_eq!(row.session.as_deref(), Some("session-1"), "{wire}");
+        assert_eq!(row.agent.as_deref(), Some("agent-1"), "{wire}");
+        assert_eq!(row.class.as_deref(), Some("subagent"), "{wire}");
+        let [attempt] = &details.attempts[..] else {
+            panic!("{:?}", details.attempts);
+        };
+        assert_eq!(shown(attempt), ("first", "served", Some(200)), "{wire}");
+        assert!(!attempt.request_headers.is_empty() && !attempt.response_headers.is_empty());
+        let price = details.price.unwrap();
+        assert_eq!(price.table, "configuration");
+        assert_eq!(
+            (price.input, price.output),
+            (Some(3_000_000), Some(15_000_000))
+        );
+        assert!(row.cost_micro_usd.is_some_and(|cost| cost > 0));
+        let got = scene.reader().body(row.id, BodyKind::ClientResponse, None);
+        assert!(!got.unwrap().unwrap().arrivals.is_empty());
+    }
+}

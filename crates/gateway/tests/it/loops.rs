@@ -118,7 +118,7 @@ async fn it_is_stopped_where_that_is_configured() {
     let (status, told, _) = scene.ask(&history(5, same)).await;
     assert_eq!((status, &*told), (200, "loop Bash 5"));
     let (status, told, text) = scene.ask(&history(6, same)).await;
-    assert_eq!((status, &*told), (403, "loop Bash 6"), "{text}");
+    assert_eq!((status, &*told), (402, "loop Bash 6"), "{text}");
     for part in [
         "`Bash` was called 6 times",
         "loops.stop_after",
@@ -129,6 +129,7 @@ async fn it_is_stopped_where_that_is_configured() {
     assert_eq!(scene.upstream.requests().len(), 1);
     let row = scene.row().await;
     assert_eq!((row.warnings, row.attempts), (vec!["loop".to_owned()], 0));
+    assert_eq!(row.error_kind.as_deref(), Some("loop"));
     // Said something else, it goes on.
     let mut body = history(6, same);
     let all = body["messages"].as_array_mut().unwrap();

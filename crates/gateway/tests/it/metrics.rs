@@ -50,7 +50,11 @@ fn model(request: &Received) -> Answer {
     let pieces = ["Let me", " see. ", CALL].map(|piece| chat::text("m", piece));
     let usage = json!({ "prompt_tokens": 30, "completion_tokens": 20, "prompt_tokens_details": { "cached_tokens": 10 } });
     let last = format!("data: {}\n\n", json!({ "choices": [], "usage": usage }));
-    let rest = [chat::finish("m", "stop"), last, "data: [DONE]\n\n".to_owned()];
+    let rest = [
+        chat::finish("m", "stop"),
+        last,
+        "data: [DONE]\n\n".to_owned(),
+    ];
     Answer::sse(pieces.into_iter().chain(rest)).paced(Duration::from_millis(15))
 }
 
@@ -76,7 +80,8 @@ async fn done(request: Request) -> u16 {
 /// What two gateways show that have served everything there is: one is free, one has budgets.
 async fn scraped() -> String {
     let up = Upstream::start(model).await;
-    let bad = Upstream::start(|_: &Received| Answer::json(500, &chat::error("server_error", "no"))).await;
+    let bad =
+        Upstream::start(|_: &Received| Answer::json(500, &chat::error("server_error", "no"))).await;
     let slow = Upstream::start(Answer::silence()).await;
     let config = format!(
         r#"
@@ -114,17 +119,37 @@ async fn scraped() -> String {
     );
     let lingate = Lingate::start(&config).await;
     for is_stream in [true, false] {
-        assert_eq!(done(lingate.post("/v1/messages", &asking(is_stream, "m"))).await, 200);
-        assert_eq!(done(lingate.post("/v1/messages", &asking(is_stream, "two"))).await, 200);
-        assert_eq!(done(lingate.post("/v1/chat/completions", &completions(is_stream))).await, 200);
+        assert_eq!(
+            done(lingate.post("/v1/messages", &asking(is_stream, "m"))).await,
+            200
+        );
+        assert_eq!(
+            done(lingate.post("/v1/messages", &asking(is_stream, "two"))).await,
+            200
+        );
+        assert_eq!(
+            done(lingate.post("/v1/chat/completions", &completions(is_stream))).await,
+            200
+        );
     }
     let mut picture = asking(false, "seeing");
     let source = json!({ "type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo=" });
     picture["messages"][0]["content"] = json!([{ "type": "image", "source": source }]);
     done(lingate.post("/v1/messages", &picture)).await;
-    assert_eq!(done(lingate.post("/v1/messages", &json!({ "model": 1 }))).await, 400);
+    assert_eq!(
+        done(lingate.post("/v1/messages", &json!({ "model": 1 }))).await,
+        400
+    );
     assert_eq!(done(lingate.post("/v1/nowhere", &json!({}))).await, 404);
-    assert_eq!(done(lingate.get("/health").header("origin", "https://evil.example")).await, 403);
+    assert_eq!(
+        done(
+            lingate
+                .get("/health")
+                .header("origin", "https://evil.example")
+        )
+        .await,
+        403
+    );
     assert_eq!(done(lingate.get("/v1/models")).await, 200);
     done(lingate.post("/v1/messages/count_tokens", &messages(false))).await;
     done(lingate.post("/api/reload", &json!({}))).await;
@@ -161,7 +186,8 @@ async fn scraped() -> String {
     let all = circles["messages"].as_array_mut().unwrap();
     for n in 0..3 {
         let id = format!("toolu_{n}");
-        let call = json!({ "type": "tool_use", "id": id, "name": "Bash", "input": { "command": "make" } });
+        let call =
+            json!({ "type": "tool_use", "id": id, "name": "Bash", "input": { "command": "make" } });
         let result = json!({ "type": "tool_result", "tool_use_id": id, "content": "no" });
         all.push(json!({ "role": "assistant", "content": [call] }));
         all.push(json!({ "role": "user", "content": [result] }));
@@ -190,7 +216,9 @@ fn named(expression: &str) -> Vec<(String, BTreeSet<String>)> {
         let mut labels = grouped.clone();
         if let Some(matchers) = rest.strip_prefix('{') {
             let matchers = matchers.split_once('}').unwrap().0;
-            let names = matchers.split("\",").map(|pair| pair.split(['=', '!']).next().unwrap());
+            let names = matchers
+                .split("\",")
+                .map(|pair| pair.split(['=', '!']).next().unwrap());
             labels.extend(names.map(str::to_owned));
         }
         (name.to_owned(), labels)
@@ -217,7 +245,9 @@ static EXPRESSIONS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
 /// The name that a metric is declared by: series of a histogram are named after it.
 fn declared(series: &str, reference: &Series) -> String {
     let endings = ["_bucket", "_sum", "_count"];
-    let stem = endings.iter().find_map(|ending| series.strip_suffix(ending));
+    let stem = endings
+        .iter()
+        .find_map(|ending| series.strip_suffix(ending));
     let is_histogram = |stem: &&str| reference.contains_key(&format!("{stem}_bucket"));
     stem.filter(is_histogram).unwrap_or(series).to_owned()
 }
@@ -234,13 +264,18 @@ async fn the_dashboard_shows_what_a_gateway_shows() {
             let known = shown.get(&name);
             let known = known.unwrap_or_else(|| panic!("{panel}: no {name} in\n{text}"));
             let unknown: Vec<&String> = labels.difference(known).collect();
-            assert!(unknown.is_empty(), "{panel}: {name} has no label {unknown:?}: {known:?}");
+            assert!(
+                unknown.is_empty(),
+                "{panel}: {name} has no label {unknown:?}: {known:?}"
+            );
         }
     }
     // What the pages list is what is there.
     let reference = series(&metrics_reference());
     for (name, labels) in &shown {
-        let known = reference.get(name).unwrap_or_else(|| panic!("{name} is not listed"));
+        let known = reference
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is not listed"));
         assert_eq!(labels, known, "{name}");
     }
 }
@@ -256,7 +291,10 @@ fn the_dashboard_leaves_nothing_out() {
     let unshown: BTreeSet<String> = UNSHOWN.iter().map(|(name, _)| (*name).to_owned()).collect();
     for name in reference.keys() {
         let name = declared(name, &reference);
-        assert!(shown.contains(&name) != unshown.contains(&name), "{name} is in no panel, or in one and listed as not shown");
+        assert!(
+            shown.contains(&name) != unshown.contains(&name),
+            "{name} is in no panel, or in one and listed as not shown"
+        );
     }
 }
 
@@ -265,11 +303,16 @@ fn the_dashboard_leaves_nothing_out() {
 fn the_page_names_what_is_there() {
     let reference = series(&metrics_reference());
     let page = docs("monitoring.md");
-    let named = named(&page.replace("lingate_*", "").replace("lingate_record_*", ""));
+    let named = named(
+        &page
+            .replace("lingate_*", "")
+            .replace("lingate_record_*", ""),
+    );
     assert!(named.len() > 15);
     for (name, _) in named {
         let name = name.as_str();
-        let is_known = reference.contains_key(name) || reference.contains_key(&format!("{name}_bucket"));
+        let is_known =
+            reference.contains_key(name) || reference.contains_key(&format!("{name}_bucket"));
         assert!(is_known, "{name}");
     }
 }
@@ -277,7 +320,8 @@ fn the_page_names_what_is_there() {
 /// Targets that only a client named are none of the configuration's, and get no series.
 #[tokio::test]
 async fn breakers_are_told_of_configured_targets_alone() {
-    let up = Upstream::start(|_: &Received| Answer::json(500, &chat::error("server_error", "no"))).await;
+    let up =
+        Upstream::start(|_: &Received| Answer::json(500, &chat::error("server_error", "no"))).await;
     let config = format!(
         "default = \"up/one\"\n[failover]\nbreaker = {{ consecutive = 1 }}\n[models.m]\ntargets = [\"up/two\"]\n[providers.up]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\nauth = \"none\"\n",
         up.url()
@@ -287,10 +331,15 @@ async fn breakers_are_told_of_configured_targets_alone() {
         done(lingate.post("/v1/messages", &asking(false, model))).await;
     }
     let text = lingate.get("/metrics").send().await.text().await;
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("lingate_breaker_state{")).collect();
+    let states = text
+        .lines()
+        .filter(|line| line.starts_with("lingate_breaker_state{"));
+    let mut lines: Vec<&str> = states.collect();
+    lines.sort_unstable();
     assert_eq!(
         lines,
         [
+            "lingate_breaker_state{provider=\"demo\",model=\"demo\"} 0",
             "lingate_breaker_state{provider=\"up\",model=\"one\"} 2",
             "lingate_breaker_state{provider=\"up\",model=\"two\"} 0",
         ],

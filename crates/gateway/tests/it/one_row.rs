@@ -90,14 +90,50 @@ const CASES: [Case; 22] = [
     case("cut/m", STREAM, Some(200), End::Broken, "truncated"),
     case("half/m", STREAM, Some(200), End::Broken, "broken_tool_call"),
     case("never/m", STREAM, None, End::Answered, "timeout"),
-    case("unknown-model", WHOLE, Some(404), End::Answered, "not_found"),
-    case("ok/m", Does::Babbles, Some(400), End::Answered, "invalid_request"),
-    case("ok/m", Does::SendsTooMuch, Some(413), End::Answered, "too_large"),
-    case("ok/m", Does::LeavesSending, Some(400), End::Answered, "invalid_request"),
+    case(
+        "unknown-model",
+        WHOLE,
+        Some(404),
+        End::Answered,
+        "not_found",
+    ),
+    case(
+        "ok/m",
+        Does::Babbles,
+        Some(400),
+        End::Answered,
+        "invalid_request",
+    ),
+    case(
+        "ok/m",
+        Does::SendsTooMuch,
+        Some(413),
+        End::Answered,
+        "too_large",
+    ),
+    case(
+        "ok/m",
+        Does::LeavesSending,
+        Some(400),
+        End::Answered,
+        "invalid_request",
+    ),
     case("never/m", Does::LeavesWaiting, None, End::ClientGone, ""),
-    case("stall/m", Does::LeavesReading, Some(200), End::ClientGone, ""),
+    case(
+        "stall/m",
+        Does::LeavesReading,
+        Some(200),
+        End::ClientGone,
+        "",
+    ),
     case("ok/m", Does::Counts, Some(200), End::Answered, ""),
-    case("unknown-model", Does::Counts, Some(404), End::Answered, "not_found"),
+    case(
+        "unknown-model",
+        Does::Counts,
+        Some(404),
+        End::Answered,
+        "not_found",
+    ),
     case("ok/m", Does::Counts, Some(200), End::Answered, ""),
 ];
 
@@ -115,7 +151,9 @@ impl Scene {
     async fn start() -> Self {
         let mut config = format!(
             "[server]\nmax_body = \"{MAX_BODY}\"\n[failover]\ndeadline = \"3s\"\n\
-             [models.second]\ntargets = [\"over/m\", \"ok/m\"]\n"
+             [models.second]\ntargets = [\"over/m\", \"ok/m\"]\n\
+             [models.dear]\ntargets = [\"ok/dear\"]\nprice = {{ input = \"900000\", output = \"900000\" }}\n\
+             [budget]\nsession = \"0.01 USD\"\n"
         );
         let mut hosts = Vec::new();
         for (name, does) in [
@@ -143,7 +181,12 @@ impl Scene {
             hosts.push(host);
         }
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), store::Options::default(), jiff::Timestamp::now()).unwrap();
+        let store = Store::open(
+            dir.path(),
+            store::Options::default(),
+            jiff::Timestamp::now(),
+        )
+        .unwrap();
         let options = Options {
             recorder: Some(store.recorder()),
             ..Options::default()
@@ -180,7 +223,10 @@ impl Scene {
         let flushed = tokio::task::spawn_blocking(move || recorder.flush(PATIENCE));
         assert!(flushed.await.unwrap());
         let reader = Reader::open(self.dir.path()).unwrap();
-        let mut page = Page { limit: 500, ..Page::default() };
+        let mut page = Page {
+            limit: 500,
+            ..Page::default()
+        };
         let mut rows = Vec::new();
         loop {
             let listing = reader.list(&Filter::default(), page).unwrap();
@@ -278,12 +324,16 @@ async fn every_end_on_every_wire_is_one_row() {
             };
             let told = (row.end, row.client_wire, kind);
             if told != (Some(case.end), Some(wire), case.kind) || !has_status {
-                wrong.push(format!("{place}: {:?} {told:?} {:?}", row.status, row.error));
+                wrong.push(format!(
+                    "{place}: {:?} {told:?} {:?}",
+                    row.status, row.error
+                ));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     nothing_of_what_was_not_accepted(&mut scene).await;
+    out_of_budget(&mut scene).await;
     waiting_in_line(&mut scene).await;
     ended_by_force(&mut scene).await;
 }
@@ -291,7 +341,9 @@ async fn every_end_on_every_wire_is_one_row() {
 /// What has no way to a provider has no row.
 async fn nothing_of_what_was_not_accepted(scene: &mut Scene) {
     let url = &scene.lingate.url;
-    let foreign = scene.request(Wire::Chat, "ok/m", false).header("origin", "https://elsewhere.example");
+    let foreign = scene
+        .request(Wire::Chat, "ok/m", false)
+        .header("origin", "https://elsewhere.example");
     let no_json = scene.request(Wire::Chat, "ok/m", false);
     let no_json = no_json.header("content-encoding", "unknown");
     for (request, status) in [
@@ -306,6 +358,36 @@ async fn nothing_of_what_was_not_accepted(scene: &mut Scene) {
         assert_eq!(request.send().await.status, status);
     }
     scene.more(0, "not accepted").await;
+}
+
+/// The first request of a session spends what it may, the second is refused.
+async fn out_of_budget(scene: &mut Scene) {
+    for wire in WIRES {
+        let asking = |scene: &Scene| {
+            let request = scene.request(wire, "dear", false);
+            request
+                .header("x-session-id", &format!("spent-{}", wire.name()))
+                .send()
+        };
+        let served = asking(scene).await;
+        assert_eq!(served.status, 200, "{}", wire.name());
+        drop(served.bytes().await);
+        // What it cost is known when it is closed.
+        let mut last = scene.more(1, "the first of a session").await.remove(0);
+        assert!(
+            last.cost_micro_usd.is_some_and(|cost| cost > 10_000),
+            "{last:?}"
+        );
+        drop(asking(scene).await.bytes().await);
+        last = scene.more(1, "the second of a session").await.remove(0);
+        let why = last.error.as_deref().unwrap_or_default();
+        assert!(why.contains("`budget.session`"), "{last:?}");
+        assert_eq!(
+            (last.end, last.attempts),
+            (Some(End::Answered), 0),
+            "{last:?}"
+        );
+    }
 }
 
 /// One holds the only place: who waits longer than the deadline is told, and so is who comes when the line is full. Who
@@ -362,7 +444,8 @@ async fn ended_by_force(scene: &mut Scene) {
         let id = format!("exchange.id={}", row.id);
         let is_own = |line: &&str| line.contains(&id) && line.contains(" outcome=");
         let lines = log.lines().filter(is_own).count();
-        let expected = usize::from(!row.path.ends_with("count_tokens") && !row.path.ends_with("countTokens"));
+        let expected =
+            usize::from(!row.path.ends_with("count_tokens") && !row.path.ends_with("countTokens"));
         assert_eq!(lines, expected, "log lines of {row:?}");
     }
 }

@@ -49,7 +49,10 @@ struct Scene {
 }
 
 impl Scene {
-    async fn start(cases: &[Value], answer: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
+    async fn start(
+        cases: &[Value],
+        answer: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let upstream = Upstream::start(answer).await;
         let dir = tempfile::tempdir().unwrap();
         let prices = dir.path().join("prices.json");
@@ -69,7 +72,12 @@ impl Scene {
                 seen.push(id);
             }
         }
-        let store = Store::open(dir.path(), store::Options::default(), jiff::Timestamp::now()).unwrap();
+        let store = Store::open(
+            dir.path(),
+            store::Options::default(),
+            jiff::Timestamp::now(),
+        )
+        .unwrap();
         let options = Options {
             recorder: Some(store.recorder()),
             ..Options::default()
@@ -90,7 +98,15 @@ impl Scene {
         let priced = cases.iter().filter(|case| !case["price"].is_null()).count();
         let line = format!("lingate_price_models {priced}\n");
         let waited = tokio::time::timeout(PATIENCE, async {
-            while !self.lingate.get("/metrics").send().await.text().await.contains(&line) {
+            while !self
+                .lingate
+                .get("/metrics")
+                .send()
+                .await
+                .text()
+                .await
+                .contains(&line)
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
@@ -99,7 +115,10 @@ impl Scene {
 
     /// Asks the case's model for a reply in this wire; its row.
     async fn asked(&self, case: &Value, client: Wire, is_stream: bool) -> Exchange {
-        let (provider, name) = (case["provider"].as_str().unwrap(), case["name"].as_str().unwrap());
+        let (provider, name) = (
+            case["provider"].as_str().unwrap(),
+            case["name"].as_str().unwrap(),
+        );
         let mut program = Program::new(&self.lingate.url, client, is_stream).user("hi");
         program.model = format!("{provider}-{}/{name}", wire(case).name());
         let said = program.ask().await;
@@ -113,7 +132,10 @@ impl Scene {
         let reader = Reader::open(self.dir.path()).unwrap();
         for _ in 0..500 {
             assert!(self.store.recorder().flush(PATIENCE));
-            let page = Page { limit: 500, ..Page::default() };
+            let page = Page {
+                limit: 500,
+                ..Page::default()
+            };
             let mut rows = reader.list(&Filter::default(), page).unwrap().items;
             if rows.iter().all(|row| row.end.is_some()) && rows.len() == self.answered() {
                 return rows.remove(0);
@@ -126,7 +148,10 @@ impl Scene {
     /// Requests that a reply was given to: those that were tried twice are one.
     fn answered(&self) -> usize {
         let requests = self.upstream.requests();
-        let again = requests.iter().filter(|request| request.text().contains("TWICE")).count();
+        let again = requests
+            .iter()
+            .filter(|request| request.text().contains("TWICE"))
+            .count();
         requests.len() - again / 2
     }
 }
@@ -140,22 +165,32 @@ fn answer(case: &Value, request: &Received) -> Answer {
             Answer::json(200, &message(&said, &json!("end_turn"), &case["whole"]))
         }
         (Wire::Anthropic, true) => Answer::sse([
-            named(&json!({"type": "message_start", "message": message(&json!([]), &Value::Null, &reports[0])})),
-            named(&json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
-            named(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello."}})),
+            named(
+                &json!({"type": "message_start", "message": message(&json!([]), &Value::Null, &reports[0])}),
+            ),
+            named(
+                &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+            ),
+            named(
+                &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello."}}),
+            ),
             named(&json!({"type": "content_block_stop", "index": 0})),
-            named(&json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": reports[1]})),
+            named(
+                &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": reports[1]}),
+            ),
             named(&json!({"type": "message_stop"})),
         ]),
         (Wire::Chat, false) => {
             let said = json!({"role": "assistant", "content": "Hello."});
-            let choices = json!({"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]});
+            let choices =
+                json!({"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]});
             Answer::json(200, &chunk("chat.completion", &[&choices, &case["whole"]]))
         }
         (Wire::Chat, true) => {
             let said = json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello."}, "finish_reason": null}]});
             let chunks = std::iter::once(&said).chain(reports);
-            let frames = chunks.map(|own| format!("data: {}\n\n", chunk("chat.completion.chunk", &[own])));
+            let frames =
+                chunks.map(|own| format!("data: {}\n\n", chunk("chat.completion.chunk", &[own])));
             Answer::sse(frames.chain(["data: [DONE]\n\n".to_owned()]))
         }
         (Wire::Responses, false) => Answer::json(200, &response("completed", &case["whole"])),
@@ -173,7 +208,10 @@ fn answer(case: &Value, request: &Received) -> Answer {
                 on("response.content_part.added", json!({"part": part("")})),
                 on("response.output_text.delta", json!({"delta": "Hello."})),
                 on("response.output_text.done", json!({"text": "Hello."})),
-                on("response.content_part.done", json!({"part": part("Hello.")})),
+                on(
+                    "response.content_part.done",
+                    json!({"part": part("Hello.")}),
+                ),
                 json!({"type": "response.output_item.done", "output_index": 0, "item": item()}),
                 json!({"type": "response.completed", "response": response("completed", &reports[0])}),
             ];
@@ -191,11 +229,16 @@ fn answer(case: &Value, request: &Received) -> Answer {
 }
 
 fn named(event: &Value) -> String {
-    format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
+    format!(
+        "event: {}\ndata: {event}\n\n",
+        event["type"].as_str().unwrap()
+    )
 }
 
 fn merged(objects: &[&Value]) -> Value {
-    let members = objects.iter().flat_map(|object| object.as_object().unwrap().clone());
+    let members = objects
+        .iter()
+        .flat_map(|object| object.as_object().unwrap().clone());
     Value::Object(members.collect())
 }
 
@@ -205,7 +248,8 @@ fn message(content: &Value, stop: &Value, usage: &Value) -> Value {
 }
 
 fn chunk(object: &str, own: &[&Value]) -> Value {
-    let head = json!({"id": "scripted-1", "object": object, "created": 1_790_000_000, "model": "m"});
+    let head =
+        json!({"id": "scripted-1", "object": object, "created": 1_790_000_000, "model": "m"});
     merged(&[&[&head], own].concat())
 }
 
@@ -215,7 +259,11 @@ fn item() -> Value {
 }
 
 fn response(status: &str, usage: &Value) -> Value {
-    let output = if status == "completed" { vec![item()] } else { vec![] };
+    let output = if status == "completed" {
+        vec![item()]
+    } else {
+        vec![]
+    };
     json!({"id": "resp_1", "object": "response", "created_at": 1_790_000_000, "status": status, "model": "m",
         "output": output, "usage": usage})
 }
@@ -265,7 +313,11 @@ async fn every_report_comes_to_its_tokens_and_its_cost() {
         for (client, is_stream) in [(own, false), (own, true), (other, false), (other, true)] {
             let row = scene.asked(case, client, is_stream).await;
             let name = &case["name"];
-            let place = format!("{name} for {} (stream: {is_stream}): {}", client.name(), case["sum"]);
+            let place = format!(
+                "{name} for {} (stream: {is_stream}): {}",
+                client.name(),
+                case["sum"]
+            );
             assert_eq!((row.usage, row.cost_micro_usd), expected(case), "{place}");
         }
     }
@@ -300,7 +352,8 @@ async fn attempts_are_paid_for_one_by_one() {
     })
     .await;
     for is_stream in [false, true] {
-        let mut program = Program::new(&scene.lingate.url, Wire::Anthropic, is_stream).user("TWICE");
+        let mut program =
+            Program::new(&scene.lingate.url, Wire::Anthropic, is_stream).user("TWICE");
         program.model = "openai-chat/twice".to_owned();
         let said = program.ask().await;
         assert_eq!((said.status, &*said.text), (200, "Hello."), "{}", said.raw);
@@ -314,6 +367,10 @@ async fn attempts_are_paid_for_one_by_one() {
         };
         assert_eq!(row.usage, usage, "stream: {is_stream}");
         // 150,000 x 1 + 10 x 10, and above the threshold 200,000 x 2 + 50,000 x 0.2 + 10 x 20.
-        assert_eq!(row.cost_micro_usd, Some(150_100 + 410_200), "stream: {is_stream}");
+        assert_eq!(
+            row.cost_micro_usd,
+            Some(150_100 + 410_200),
+            "stream: {is_stream}"
+        );
     }
 }

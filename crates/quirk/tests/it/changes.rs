@@ -104,17 +104,37 @@ fn members_that_go() {
     );
 }
 
+/// Of a long text the part that differs is shown, and of several tools the one that was changed.
 #[test]
 fn schemas() {
-    let schema = json!({ "type": "object", "properties": { "n": { "type": "integer", "exclusiveMinimum": 0 } } });
+    let long = "a description that stays as it is ".repeat(20);
+    let schema = json!({ "type": "object", "description": long, "properties": { "n": { "type": "string", "pattern": "^x" } }, "required": [] });
     let request = asked(&json!({ "tools": [
-        { "name": "Plain", "input_schema": { "type": "object" } },
+        { "name": "Plain", "input_schema": { "type": "object", "properties": { "s": { "type": "string" } }, "required": [] } },
         { "name": "Count", "input_schema": schema },
     ] }));
-    let (changes, _) = told(&Upstream::new(&["openai"], "gpt-5.2"), &request);
-    for change in &changes {
-        assert!(change.place.starts_with("tools["), "{change:?}");
-    }
+    let (changes, hits) = told(&Upstream::moonshot(), &request);
+    let of_quirk: Vec<&Change> = changes
+        .iter()
+        .filter(|own| own.quirk == "tool-schema")
+        .collect();
+    let [change] = of_quirk[..] else {
+        panic!("{changes:?} {hits:?}");
+    };
+    assert_eq!(change.place, "tools[1].input_schema");
+    let (before, after) = (
+        change.before.as_deref().unwrap(),
+        change.after.as_deref().unwrap(),
+    );
+    assert!(
+        before.starts_with('…') && before.contains("pattern"),
+        "{before}"
+    );
+    assert!(
+        after.starts_with('…') && !after.contains("pattern"),
+        "{after}"
+    );
+    assert!(before.len() < 200, "{before}");
 }
 
 #[test]

@@ -217,7 +217,8 @@ impl Inner {
         expired: &mut dyn FnMut() -> bool,
     ) -> Result<Counted, Error> {
         let plan = plan(&self.connection, clauses::of(filter, &self.connection)?)?;
-        let in_windows = plan.is_walk && !plan.is_nothing;
+        // Each row of a mixed plan is looked at, too, be they few.
+        let in_windows = (plan.is_walk || plan.is_mixed) && !plan.is_nothing;
         let most = u64::from(most);
         let mut before = Uuid::max();
         let mut count = 0;

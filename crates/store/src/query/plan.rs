@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub values: Vec<Value>,
     /// Whether rows are looked at, newest first, of which few may fit.
     pub is_walk: bool,
+    /// Whether there is more to be asked of each row than the index tells.
+    pub is_mixed: bool,
     /// Whether the index leads to few rows.
     pub is_narrow: bool,
     /// Whether nothing fits.
@@ -49,6 +51,7 @@ pub(super) fn plan(connection: &Connection, mut clauses: Vec<Clause>) -> Result<
     }
     let is_nothing = clauses.iter().any(|clause| clause.by == By::Nothing);
     let is_walk = best.is_none() && !clauses.is_empty();
+    let is_mixed = clauses.len() > 1 && index != "exchanges_id";
     let mut sql = format!("FROM exchanges INDEXED BY {index} WHERE 1");
     let mut values = Vec::new();
     for clause in clauses {
@@ -61,6 +64,7 @@ pub(super) fn plan(connection: &Connection, mut clauses: Vec<Clause>) -> Result<
         sql,
         values,
         is_walk,
+        is_mixed,
         is_narrow: best.is_some(),
         is_nothing,
     })

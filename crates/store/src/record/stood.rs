@@ -46,6 +46,9 @@ pub struct Met {
     /// Input tokens by bytes alone, and as corrected by what was learnt, where that is another number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<(u64, u64)>,
+    /// When its request began to be sent, in microseconds since accept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_us: Option<u64>,
     /// When the reply's head was there, in microseconds since accept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_us: Option<u64>,

@@ -15,6 +15,7 @@ use crate::in_force::InForce;
 use crate::options::{Bodies, Settings};
 use crate::record::{Body, Details, Exchange};
 
+pub(crate) use clock::steady;
 pub(crate) use numbers::Numbers;
 pub(crate) use queue::{Batch, Message, Queue, Stored};
 pub use state::{Counts, State};

@@ -1,6 +1,7 @@
 //! The bounded queue between the gateway and the writer, and what is shed when it fills up.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,8 +16,8 @@ use super::clock::{Clock, steady};
 use super::numbers::Numbers;
 use super::state::{Counters, State};
 
-/// Rows of a group.
-const GROUP_ROWS: usize = 100;
+/// Messages of a group, which are about half as many rows: what begins and ends within a group is one.
+const GROUP_MESSAGES: usize = 200;
 
 /// Numbers of a group: they are small.
 const GROUP_NUMBERS: usize = 1000;
@@ -193,7 +194,7 @@ impl Queue {
         waiting.messages.push_back(message);
         self.rows.store(waiting.messages.len(), Ordering::Relaxed);
         // The writer waits for the first message, then for a full group.
-        if matches!(waiting.messages.len(), 1 | GROUP_ROWS) {
+        if matches!(waiting.messages.len(), 1 | GROUP_MESSAGES) {
             self.came.notify_one();
         }
     }
@@ -237,14 +238,14 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner);
         let few = |waiting: &mut Waiting| {
             !waiting.stopping
-                && waiting.messages.len() < GROUP_ROWS
+                && waiting.messages.len() < GROUP_MESSAGES
                 && (!waiting.messages.is_empty() || !waiting.numbers.is_empty())
         };
         let (mut waiting, _) = self
             .came
             .wait_timeout_while(waiting, GROUP_WAIT, few)
             .unwrap_or_else(PoisonError::into_inner);
-        let rows = waiting.messages.len().min(GROUP_ROWS);
+        let rows = waiting.messages.len().min(GROUP_MESSAGES);
         let numbers = waiting.numbers.len().min(GROUP_NUMBERS);
         let messages: Vec<Message> = waiting.messages.drain(..rows).collect();
         let batch = Batch {
@@ -298,6 +299,15 @@ impl Queue {
 
     pub(crate) fn tick(&self, now: Timestamp) {
         self.clock().hear(now.as_millisecond(), steady());
+    }
+
+    /// When the record was written last, and a question to it: see [`Clock::recall`].
+    pub(crate) fn recall<E>(
+        &self,
+        last_ms: i64,
+        has_lasted: impl FnOnce(Range<i64>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.clock().recall(last_ms, has_lasted)
     }
 
     /// The time as it is believed, in milliseconds.

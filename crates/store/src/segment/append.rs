@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use bytes::Bytes;
+
 use crate::Error;
 use crate::Mask;
 use crate::parts::{
@@ -19,6 +21,9 @@ const TITLE: &[u8; 16] = b"lingate bodies1\n";
 
 /// zstd's quickest ordinary level: the larger saving is in not writing parts twice.
 const LEVEL: i32 = 1;
+
+/// Shorter bodies are copied before they are kept at hand: they may be slices of much larger buffers.
+const COPIED: usize = 16 << 10;
 
 /// Writes one segment file.
 pub(crate) struct Appender {
@@ -87,7 +92,10 @@ impl Appender {
 
     /// Adds a body of a conversation. What it is made of is on disk after [`Self::sync`].
     pub(crate) fn add(&mut self, body: &Body, session: Option<&str>) -> io::Result<Entry> {
-        let bytes = body.joined();
+        let mut bytes = body.joined();
+        if bytes.len() < COPIED {
+            bytes = Bytes::copy_from_slice(&bytes);
+        }
         let seen = self.recent.closest(session, body.kind, &bytes);
         let (keyed, shared) = match seen {
             Some((seen, same)) => Keyed::like(bytes, &seen.keyed, same),

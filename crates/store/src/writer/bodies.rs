@@ -59,7 +59,8 @@ impl Segments {
     }
 
     /// Puts the bodies of a group on disk and notes with each message where. If that fails, all that is not yet there is
-    /// dropped and counted: rows matter more.
+    /// dropped and counted: rows matter more. If it is the database that fails, nothing is: rows cannot be written then
+    /// either, and all of it is tried again.
     pub(crate) fn add(
         &mut self,
         batch: &mut Batch,
@@ -69,9 +70,13 @@ impl Segments {
         queue: &Queue,
     ) -> Result<(), Error> {
         let added = self.try_add(batch, place, connection, mask, queue.now_ms());
-        if added.is_err() {
-            queue.counters.failures.add(1);
-            queue.counters.bodies_failed.add(self.drop_bodies(batch));
+        match &added {
+            Ok(()) => {}
+            Err(Error::Database(_)) => return added,
+            Err(_) => {
+                queue.counters.failures.add(1);
+                queue.counters.bodies_failed.add(self.drop_bodies(batch));
+            }
         }
         self.mark_lacking(batch);
         added

@@ -52,6 +52,9 @@ impl Writer {
     ) -> Result<Self, Error> {
         place.create()?;
         let mut connection = database::writer(&place)?;
+        if let Some(last_ms) = run::last_ms(&connection)? {
+            queue.recall(last_ms, |range| run::has_rows(&connection, range))?;
+        }
         let now_ms = queue.now_ms();
         run::bury(&mut connection, &place, now_ms)?;
         let run = Run::begin(&mut connection, &place, now_ms, options.version)?;
@@ -106,26 +109,12 @@ impl Writer {
             let settings = &self.in_force.get().settings;
             self.segments
                 .limit(settings.segment_limit(self.segment_bytes));
-            let bodies = self.segments.add(
-                batch,
-                &self.place,
-                &self.connection,
-                &settings.mask,
-                &self.queue,
-            );
-            let rows = group::commit(
-                &mut self.connection,
-                batch,
-                &mut self.segments,
-                &mut self.run,
-                &settings.mask,
-            );
-            match rows {
-                Ok(()) => {
+            match self.try_write(batch) {
+                Ok(problem) => {
                     self.queue.counters.groups.add(1);
                     self.queue.counters.written.add(batch.closes() as u64);
                     self.queue
-                        .set_problem(bodies.err().map(|error| error.to_string()));
+                        .set_problem(problem.map(|error| error.to_string()));
                     return;
                 }
                 Err(error) => {
@@ -141,17 +130,34 @@ impl Writer {
         }
     }
 
-    /// The process ends and the group cannot be written: one more try, then it is lost.
-    fn give_up(&mut self, batch: &mut Batch, error: &Error) {
-        self.reconnect();
-        let last = group::commit(
+    /// Bodies, then rows. What kept bodies from being written does not keep rows from it, unless it is the database.
+    fn try_write(&mut self, batch: &mut Batch) -> Result<Option<Error>, Error> {
+        let settings = &self.in_force.get().settings;
+        let bodies = self.segments.add(
+            batch,
+            &self.place,
+            &self.connection,
+            &settings.mask,
+            &self.queue,
+        );
+        let problem = match bodies {
+            Err(error @ Error::Database(_)) => return Err(error),
+            bodies => bodies.err(),
+        };
+        group::commit(
             &mut self.connection,
             batch,
             &mut self.segments,
             &mut self.run,
-            &self.in_force.get().settings.mask,
-        );
-        if last.is_ok() {
+            &settings.mask,
+        )?;
+        Ok(problem)
+    }
+
+    /// The process ends and the group cannot be written: one more try, then it is lost.
+    fn give_up(&mut self, batch: &mut Batch, error: &Error) {
+        self.reconnect();
+        if self.try_write(batch).is_ok() {
             self.queue.counters.written.add(batch.closes() as u64);
         } else {
             self.gave_up = true;

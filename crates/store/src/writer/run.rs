@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -73,6 +74,27 @@ impl Run {
     }
 }
 
+/// When the record was last written, by times that were believed; `None` if it never was.
+pub(crate) fn last_ms(connection: &Connection) -> Result<Option<i64>, Error> {
+    let sql = "SELECT max(at) FROM (
+        SELECT max(last_ms) AS at FROM segments UNION ALL
+        SELECT max(coalesce(ended_ms, started_ms)) FROM runs)";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Whether a request was accepted within a range of times, by clocks that nobody doubted then.
+pub(crate) fn has_rows(connection: &Connection, range: Range<i64>) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM exchanges WHERE id >= ?1 AND id < ?2)";
+    let ids = [range.start, range.end].map(first_id);
+    Ok(connection.query_row(sql, ids, |row| row.get(0))?)
+}
+
+/// No id of that time or later is smaller.
+fn first_id(ms: i64) -> [u8; 16] {
+    let ms = u128::try_from(ms).unwrap_or_default();
+    (ms << 80).to_be_bytes()
+}
+
 /// Closes what dead processes left open and removes what they wrote without a row that says so.
 pub(crate) fn bury(connection: &mut Connection, place: &Place, now_ms: i64) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -116,7 +138,7 @@ fn close_rows(connection: &Connection, run: i64, end: &str, now_ms: i64) -> Resu
         closed += 1;
         connection
             .prepare_cached(
-                "UPDATE exchanges SET end = ?2, closed = ?3, ended_ms = ?4 WHERE n = ?1",
+                "UPDATE exchanges SET end = ?2, closed = ?3, ended_ms = max(?4, time_ms) WHERE n = ?1",
             )?
             .execute(params![n, end, closed, now_ms])?;
         rows::add_to_session(connection, n)?;

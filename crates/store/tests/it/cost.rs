@@ -1,15 +1,16 @@
 //! What recording costs, measured by the bench's exchanges, without the gateway:
 //! `cargo test --release -p lingate-store cost -- --ignored --nocapture --test-threads 1`.
 //!
-//! Under callgrind, a long run minus a short one is what the exchanges take: `COST_SHAPE` chooses one, `COST_COUNT` says
-//! how many.
+//! Under callgrind, a long run minus a short one is what the exchanges take: `COST_SHAPE` chooses one and takes no times,
+//! `COST_COUNT` says how many.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::time::Duration;
 
 use lingate_store::{
     Arrival, Attempt, Body, BodyKind, Bytes, Details, Header, Mark, Mask, Options,
 };
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use crate::support::{Kept, accepted, exchange};
@@ -49,18 +50,13 @@ const SHAPES: [Shape; 8] = [
     shape("large-stream-translated", true, true, true),
 ];
 
-/// Processor time of all threads so far, in microseconds. Not by the clock for it, which callgrind does not have.
+/// Processor time of this process, in microseconds. None under callgrind, which does not have the clock for it.
 fn processor_us() -> u64 {
-    let threads = std::fs::read_dir("/proc/self/task").unwrap();
-    let time = |thread: PathBuf| -> u64 {
-        let text = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
-        let nanoseconds = text.split_whitespace().next();
-        nanoseconds.map_or(0, |time| time.parse().unwrap())
-    };
-    threads
-        .map(|thread| time(thread.unwrap().path()))
-        .sum::<u64>()
-        / 1000
+    if std::env::var_os("COST_SHAPE").is_some() {
+        return 0;
+    }
+    let time: Duration = clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap();
+    time.as_micros() as u64
 }
 
 /// The bench's request with a turn more, and where its fresh text begins.
@@ -104,8 +100,8 @@ fn anthropic(is_large: bool) -> Value {
     body
 }
 
-/// Roughly what a translation into Chat makes of it.
-fn chat(body: &Value) -> Value {
+/// Roughly what a translation into Chat makes of an Anthropic request.
+pub(crate) fn chat(body: &Value) -> Value {
     let mut messages = vec![json!({"role": "system", "content": body["system"]})];
     for message in body["messages"].as_array().unwrap() {
         let Some(blocks) = message["content"].as_array() else {

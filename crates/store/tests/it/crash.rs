@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lingate_store::{BodyKind, Details, End, Filter, Options, Page, Reader, Store};
@@ -145,6 +146,57 @@ fn no_orphans(dir: &Path) {
         assert_eq!(length, bytes, "{}", file.display());
     }
     assert_eq!(files(&dir.join("record/runs")), [""; 0].map(Path::new));
+}
+
+#[test]
+fn one_of_two_gateways_dies() {
+    /// The child begins behind the newest exchange: below it are this process's.
+    const CHILDS: u64 = 500_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Options::default(), at(0)).unwrap();
+    let recorder = store.recorder();
+    let record = |number| {
+        let asked = body(BodyKind::ClientRequest, request(number));
+        recorder.open(accepted(&exchange(number)), vec![asked]);
+        recorder.close(exchange(number), Details::default(), Vec::new());
+        assert!(recorder.flush(PATIENCE));
+    };
+    record(CHILDS - 1);
+    recorder.open(accepted(&exchange(0)), Vec::new());
+    let is_over = AtomicBool::new(false);
+    let (acknowledged, own) = std::thread::scope(|scope| {
+        let child = scope.spawn(|| {
+            let acknowledged = run_and_kill(dir.path(), Duration::from_millis(300));
+            is_over.store(true, Ordering::Relaxed);
+            acknowledged
+        });
+        let mut own = 1;
+        while !is_over.load(Ordering::Relaxed) {
+            record(own);
+            own += 1;
+        }
+        (child.join().unwrap(), own)
+    });
+    // The next one closes what the dead one left, and nothing of the living one.
+    drop(Store::open(dir.path(), Options::default(), at(0)).unwrap());
+    let reader = Reader::open(dir.path()).unwrap();
+    assert_eq!(reader.check().unwrap(), [""; 0]);
+    let rows = all(&reader);
+    let end = |sought: u64| {
+        let row = rows.iter().find(|row| number(row.id) == sought);
+        row.unwrap_or_else(|| panic!("{sought} is gone")).end
+    };
+    assert_eq!(end(0), None);
+    for number in acknowledged.into_iter().chain(1..own) {
+        assert_eq!(end(number), Some(End::Answered), "{number}");
+        let id = exchange(number).id;
+        let asked = reader.body(id, BodyKind::ClientRequest, None).unwrap();
+        assert_eq!(asked.unwrap().bytes, request(number).into_bytes());
+    }
+    assert!(rows.iter().any(|row| row.end == Some(End::Killed)));
+    drop(store);
+    let shut = Reader::open(dir.path()).unwrap().get(exchange(0).id);
+    assert_eq!(shut.unwrap().unwrap().exchange.end, Some(End::Shutdown));
 }
 
 #[test]

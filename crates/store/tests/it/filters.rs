@@ -166,5 +166,8 @@ fn values_to_choose_from() {
         reader.values(Valued::Word(WordField::Provider)).unwrap(),
         ["moonshot", "other"]
     );
-    assert_eq!(reader.values(Valued::Word(WordField::Session)).unwrap(), [""; 0]);
+    assert_eq!(
+        reader.values(Valued::Word(WordField::Session)).unwrap(),
+        [""; 0]
+    );
 }

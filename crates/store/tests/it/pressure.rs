@@ -8,7 +8,7 @@ use lingate_store::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Kept, PATIENCE, accepted, all, at, body, exchange, size, spawn, told};
+use crate::support::{Kept, PATIENCE, accepted, all, at, body, exchange, noise, size, spawn, told};
 
 fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -109,14 +109,11 @@ fn limit_files(bytes: Option<u64>) {
 /// Records some exchanges with a body of its own each.
 fn record(recorder: &Recorder, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        let noise: Vec<u8> = (0..100_000_u64)
-            .map(|n| ((n + number * 977).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8)
-            .collect();
         recorder.open(accepted(&exchange(number)), Vec::new());
         recorder.close(
             exchange(number),
             Details::default(),
-            vec![body(BodyKind::ClientRequest, noise)],
+            vec![body(BodyKind::ClientRequest, noise(number, 100_000))],
         );
     }
 }
@@ -138,7 +135,7 @@ fn child() {
     // No room for bodies; the smaller files of the database may still grow.
     limit_files(Some(size(&dir, ".seg") + 4096));
     record(&recorder, 100..120);
-    assert!(recorder.flush(PATIENCE), "rows are written");
+    assert!(recorder.flush(PATIENCE), "{:?}", recorder.state());
     let counts = recorder.state().counts;
     assert_eq!(counts.written, 120);
     // Those of one group; another segment has room again.
@@ -222,6 +219,30 @@ fn the_body_of_a_beginning_that_cannot_be_written() {
     let parts: Vec<_> = rows.iter().map(|row| row.kept).collect();
     assert_eq!(parts, [lingate_store::Kept::All, lingate_store::Kept::Row]);
     assert_eq!(recorder.state().counts.bodies_failed, 1);
+}
+
+#[test]
+fn a_segment_that_cannot_begin_yet() {
+    let kept = Kept::new(Options::default());
+    let other = rusqlite::Connection::open(kept.dir.path().join("record/record.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for number in 1..4 {
+        let bodies = vec![body(BodyKind::ClientRequest, format!("request {number}"))];
+        kept.put_with(exchange(number), bodies);
+    }
+    until("degraded", Duration::from_secs(20), || {
+        kept.recorder().state().degraded.is_some()
+    });
+    other.execute_batch("ROLLBACK").unwrap();
+    kept.flush();
+    let counts = kept.recorder().state().counts;
+    assert_eq!((counts.written, counts.bodies_failed), (3, 0), "{counts:?}");
+    for number in 1..4 {
+        let id = exchange(number).id;
+        let read = kept.reader().body(id, BodyKind::ClientRequest, None);
+        let bytes = read.unwrap().unwrap().bytes;
+        assert_eq!(bytes, format!("request {number}").into_bytes());
+    }
 }
 
 #[test]

@@ -101,7 +101,9 @@ fn groups(by: GroupBy, exchange: &Exchange) -> Vec<Option<String>> {
         GroupBy::Provider => vec![exchange.provider.clone()],
         GroupBy::Session => vec![exchange.session.clone()],
         GroupBy::Status => vec![exchange.status.map(|status| status.to_string())],
-        GroupBy::Tool if exchange.duration_ms.unwrap() % 3 == 0 => vec![Some("Bash".to_owned())],
+        GroupBy::Tool if exchange.duration_ms.unwrap().is_multiple_of(3) => {
+            vec![Some("Bash".to_owned())]
+        }
         GroupBy::Tool => Vec::new(),
         _ => vec![Some(exchange.model.clone())],
     }

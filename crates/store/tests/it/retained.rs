@@ -1,23 +1,13 @@
 //! What is too old or too much goes, and nothing else.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use lingate_store::{Bodies, BodyKind, Options, Page, prune};
+use lingate_store::{Bodies, BodyKind, Options, Page, Store, prune};
 
-use crate::support::{Kept, PATIENCE, all, at, body, exchange, files, size};
+use crate::support::{Kept, PATIENCE, all, at, body, exchange, files, noise, size};
 
 const DAY_S: u64 = 24 * 3600;
-
-fn noise(number: u64, bytes: usize) -> Vec<u8> {
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let step = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..bytes).map(step).collect()
-}
 
 fn tidied(kept: &Kept, is_so: impl Fn() -> bool) {
     for _ in 0..PATIENCE.as_millis() / 50 {
@@ -84,6 +74,63 @@ fn by_age() {
 }
 
 #[test]
+fn a_clock_that_is_wrong_at_the_start_deletes_nothing() {
+    let options = || Options {
+        keep: Duration::from_secs(3 * DAY_S),
+        trust_after: Duration::from_millis(1500),
+        ..Options::default()
+    };
+    let mut kept = Kept::new(options());
+    let asked = |number| vec![body(BodyKind::ClientRequest, noise(number, 3000))];
+    for number in 0..30 {
+        kept.put_with(exchange(number), asked(number));
+    }
+    kept.end();
+    let far = (400 * DAY_S * 1000) as i64;
+    for (ms, tells) in [(far, false), (60_000, false), (far, true)] {
+        let store = Store::open(kept.dir.path(), options(), at(ms)).unwrap();
+        let recorder = store.recorder();
+        // An idle writer looks once a second.
+        std::thread::sleep(Duration::from_millis(1200));
+        assert_eq!(all(&kept.reader()).len(), 30, "at {ms}");
+        let last = kept
+            .reader()
+            .body(exchange(29).id, BodyKind::ClientRequest, None);
+        assert!(last.unwrap().is_some(), "at {ms}");
+        if tells {
+            // It lasts.
+            std::thread::sleep(Duration::from_millis(500));
+            recorder.tick(at(ms + 1700));
+            tidied(&kept, || all(&kept.reader()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_start_after_a_while_is_believed_where_something_was_recorded_since() {
+    let options = || Options {
+        keep: Duration::from_secs(3 * DAY_S),
+        ..Options::default()
+    };
+    let mut kept = Kept::new(options());
+    // No run has ended since the first one began, as after a crash; but rows tell how the time went.
+    kept.put((0..20).map(|day| exchange(day * DAY_S)));
+    let copy = tempfile::tempdir().unwrap();
+    crate::support::copy(kept.dir.path(), copy.path());
+    kept.end();
+    let now = at((20 * DAY_S * 1000) as i64);
+    let store = Store::open(copy.path(), options(), now).unwrap();
+    let rows = || all(&lingate_store::Reader::open(copy.path()).unwrap()).len();
+    let begin = Instant::now();
+    while rows() > 3 {
+        assert!(begin.elapsed() < PATIENCE, "{} rows", rows());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(store);
+    assert_eq!(rows(), 3);
+}
+
+#[test]
 fn by_size() {
     const KEEP: u64 = 32 << 20;
     let kept = Kept::new(Options {
@@ -141,6 +188,43 @@ fn rows_alone_are_limited_too() {
     let rows = all(&kept.reader());
     assert!(rows.len() > 500, "{}", rows.len());
     assert_eq!(rows[0].id, exchange(3999).id, "the newest stay");
+}
+
+#[test]
+fn deleting_much_keeps_nobody_waiting() {
+    const ROWS: u64 = 3000;
+    let kept = Kept::new(Options::default());
+    for round in 0..ROWS / 500 {
+        kept.put((0..500).map(|number| exchange(round * 500 + number)));
+    }
+    // How long until an exchange is on disk, nine of ten times and at worst.
+    let waits = |first: u64, go_on: &dyn Fn(usize) -> bool| {
+        let mut waits = Vec::new();
+        while go_on(waits.len()) {
+            let begin = Instant::now();
+            kept.put([exchange(first + waits.len() as u64)]);
+            waits.push(begin.elapsed());
+        }
+        waits.sort_unstable();
+        (waits[waits.len() * 9 / 10], waits[waits.len() - 1])
+    };
+    let (before, _) = waits(ROWS, &|count| count < 30);
+    let is_over = AtomicBool::new(false);
+    let ((during, worst), deleted) = std::thread::scope(|scope| {
+        let pruning = scope.spawn(|| {
+            let deleted = prune(kept.dir.path(), at(ROWS as i64 * 1000), u64::MAX);
+            is_over.store(true, Ordering::Relaxed);
+            deleted.unwrap()
+        });
+        let go_on = |count: usize| count == 0 || !is_over.load(Ordering::Relaxed);
+        (waits(2 * ROWS, &go_on), pruning.join().unwrap())
+    });
+    assert_eq!(deleted.rows, ROWS);
+    let bound = before * 5 + Duration::from_millis(500);
+    assert!(
+        during < bound && worst < bound * 2,
+        "{before:?} before, {during:?} and {worst:?} meanwhile"
+    );
 }
 
 #[test]

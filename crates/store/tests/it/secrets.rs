@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use lingate_store::{Attempt, BodyKind, Details, Exchange, Header, Hit, Mask, Options};
+use lingate_store::{Attempt, BodyKind, Details, Exchange, Header, Hit, Mask, Options, Settings};
 
-use crate::support::{Kept, accepted, body, exchange, files};
+use crate::support::{Kept, accepted, at, body, exchange, files};
 
 const KNOWN: &str = "canary-value-of-a-key-0001";
 const SHAPED: &str = "sk-canary0123456789abcdefghijkl";
@@ -75,6 +75,36 @@ fn canaries_are_in_no_file_and_no_answer() {
     scan(&kept);
     kept.end();
     scan(&kept);
+}
+
+#[test]
+fn a_key_that_becomes_known_is_masked_in_what_was_written_before_too() {
+    let kept = Kept::new(Options::default());
+    // A turn, and the next one: it would be made of what is there.
+    let asked = |turns: usize| {
+        let turn = format!(
+            r#"{{"role":"user","content":"{KNOWN} {}"}}"#,
+            "x".repeat(300)
+        );
+        format!(r#"{{"messages":[{}]}}"#, vec![turn; turns].join(","))
+    };
+    let put = |number, turns| {
+        kept.put_with(
+            exchange(number),
+            vec![body(BodyKind::ClientRequest, asked(turns))],
+        );
+        kept.flush();
+        let id = exchange(number).id;
+        let read = kept.reader().body(id, BodyKind::ClientRequest, None);
+        contains(&read.unwrap().unwrap().bytes, KNOWN)
+    };
+    assert!(put(1, 3));
+    assert!(put(2, 4));
+    let mut settings = Settings::from(&Options::default());
+    settings.mask = Mask::new([KNOWN]);
+    kept.recorder().change(settings, at(0));
+    assert!(!put(3, 4));
+    assert!(!put(4, 5));
 }
 
 #[test]

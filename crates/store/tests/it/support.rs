@@ -144,6 +144,18 @@ pub(crate) fn body(kind: BodyKind, bytes: impl Into<Vec<u8>>) -> Body {
     Body::whole(kind, attempt, bytes.into())
 }
 
+/// Bytes that nothing compresses, other ones for each number.
+pub(crate) fn noise(number: u64, bytes: usize) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let step = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..bytes).map(step).collect()
+}
+
 /// Everything there is, newest first.
 pub(crate) fn all(reader: &Reader) -> Vec<Exchange> {
     let mut page = Page {

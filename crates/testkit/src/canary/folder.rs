@@ -82,7 +82,7 @@ fn found_in_database(path: &Path) -> Vec<Find> {
         let mut found = Vec::new();
         for name in names {
             let mut all = database.prepare(&format!("SELECT * FROM \"{name}\""))?;
-            let columns: Vec<String> = all.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<String> = all.column_names().map(str::to_owned).collect();
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {
                 for (index, column) in columns.iter().enumerate() {

@@ -4,15 +4,15 @@ use bytestring::ByteString;
 
 use super::opaque;
 use crate::codec::Peek;
-use crate::json::{Doc, Kind, Text, Value, scan_with_opaque};
-use crate::turn::{Failure, FailureKind};
+use crate::json::{Doc, Kind, Text, Value, scan_marked};
+use crate::turn::{Failure, FailureKind, SEAL_MARKS};
 
 /// Validates a body and indexes what is read of it.
 ///
 /// # Errors
 /// An invalid request, with the offset of the first byte that is not JSON.
 pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
-    scan_with_opaque(body, opaque::MEMBERS)
+    scan_marked(body, opaque::MEMBERS, SEAL_MARKS)
         .map_err(|error| Failure::new(FailureKind::InvalidRequest, error.to_string()))
 }
 

@@ -3,8 +3,8 @@
 use bytestring::ByteString;
 
 use crate::Peek;
-use crate::json::{Doc, Kind, Value, scan_with_opaque};
-use crate::turn::{Failure, FailureKind};
+use crate::json::{Doc, Kind, Value, scan_marked};
+use crate::turn::{Failure, FailureKind, SEAL_MARKS};
 
 /// Values that are carried whole: nobody looks inside a schema or inside arguments given as an object.
 const OPAQUE: [&str; 4] = ["parameters", "schema", "input_schema", "arguments"];
@@ -14,7 +14,7 @@ const OPAQUE: [&str; 4] = ["parameters", "schema", "input_schema", "arguments"];
 /// # Errors
 /// The body is not acceptable JSON; the failure says at which byte.
 pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
-    scan_with_opaque(body, &OPAQUE).map_err(|error| {
+    scan_marked(body, &OPAQUE, SEAL_MARKS).map_err(|error| {
         Failure::new(
             FailureKind::InvalidRequest,
             format!("the request body is not usable: {error}"),

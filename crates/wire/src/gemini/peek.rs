@@ -3,8 +3,9 @@
 use bytestring::ByteString;
 
 use super::member;
+use super::token::SEAL_MARKS;
 use crate::codec::Peek;
-use crate::json::{Doc, Kind, Text, Value, scan_with_opaque};
+use crate::json::{Doc, Kind, Text, Value, scan_marked};
 use crate::turn::{Failure, FailureKind};
 
 /// Members whose insides are never read here: tool inputs and schemas.
@@ -21,7 +22,7 @@ const OPAQUE: &[&str] = &[
 /// # Errors
 /// An invalid request, with the offset of the first byte that is not JSON.
 pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
-    scan_with_opaque(body, OPAQUE)
+    scan_marked(body, OPAQUE, SEAL_MARKS)
         .map_err(|error| Failure::new(FailureKind::InvalidRequest, error.to_string()))
 }
 

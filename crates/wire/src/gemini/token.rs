@@ -12,11 +12,13 @@ use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::json::{Doc, Text, Value, Writer, scan};
+use crate::json::{Doc, Mark, Text, Value, Writer, scan};
 use crate::turn::{SEAL_PREFIX, Thinking};
 
 /// What every token of ours begins with on this wire; a body without it and without [`SEAL_PREFIX`] holds none.
 pub const SEAL_MARK: &str = "bGcxL";
+/// How strings begin that hold a seal: as it is, and in base64.
+pub(super) const SEAL_MARKS: [Mark; 2] = [*b"lg1.", *b"bGcx"];
 
 /// Stands where a model's own signature is missing: the API takes it instead of refusing the call (documented 2025-11).
 pub(super) const PLACEHOLDER: &str = "skip_thought_signature_validator";

@@ -40,6 +40,7 @@ pub(super) struct Node {
 pub struct Doc {
     body: ByteString,
     nodes: Vec<Node>,
+    has_mark: bool,
 }
 
 /// A cursor on one value of a [`Doc`].
@@ -51,8 +52,18 @@ pub struct Value<'d> {
 }
 
 impl Doc {
-    pub(super) fn new(body: ByteString, nodes: Vec<Node>) -> Self {
-        Self { body, nodes }
+    pub(super) fn new(body: ByteString, nodes: Vec<Node>, has_mark: bool) -> Self {
+        Self {
+            body,
+            nodes,
+            has_mark,
+        }
+    }
+
+    /// Whether one of the marks was found that the scan looked for.
+    #[must_use]
+    pub fn has_mark(&self) -> bool {
+        self.has_mark
     }
 
     /// The received bytes.
@@ -268,6 +279,11 @@ impl Node {
     pub(super) fn is_spelled(&self, expected: &str, body: &[u8]) -> bool {
         let (start, end) = (self.start as usize + 1, self.end as usize - 1);
         end - start == expected.len() && body.get(start..end) == Some(expected.as_bytes())
+    }
+
+    /// Bytes between a string's quotes.
+    pub(super) const fn inner_length(&self) -> usize {
+        (self.end - self.start) as usize - 2
     }
 
     /// One bit for a string, the same for equal ones. `None` if only its characters can tell.

@@ -5,6 +5,8 @@
 //! document is one copy. [`Writer`] builds outgoing bodies. [`Arguments`] watches tool arguments arrive in pieces.
 
 mod arguments;
+mod block;
+mod closings;
 mod doc;
 mod escape;
 mod pieces;
@@ -18,6 +20,6 @@ pub use arguments::{Arguments, ArgumentsState};
 pub use doc::{Doc, Kind, Value};
 pub use pieces::StringPieces;
 pub(crate) use refrain::Refrain;
-pub use scan::{MAX_DEPTH, SyntaxError, scan, scan_reply, scan_with_opaque};
+pub use scan::{MAX_DEPTH, Mark, SyntaxError, scan, scan_marked, scan_reply, scan_with_opaque};
 pub use text::Text;
 pub use write::Writer;

@@ -4,9 +4,8 @@ use std::collections::HashSet;
 
 use bytestring::ByteString;
 
+use super::closings::Closings;
 use super::doc::{Doc, Kind, Node};
-use super::escape::is_unicode_escape;
-use super::special::Ends;
 
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -41,8 +40,27 @@ pub fn scan(body: &ByteString) -> Result<Doc, SyntaxError> {
 /// # Errors
 /// As [`scan`], except that duplicate names inside opaque values go unnoticed.
 pub fn scan_with_opaque(body: &ByteString, opaque: &[&str]) -> Result<Doc, SyntaxError> {
-    scan_as(body, opaque, Names::Unique)
+    scan_as(body, opaque, NO_MARKS, Names::Unique)
 }
+
+/// Like [`scan_with_opaque`], and notes whether any string, a name or inside an opaque value too, begins with one of
+/// `marks`: [`Doc::has_mark`]. A mark that is spelled with escapes is none. Who looks for one mark names it twice.
+///
+/// # Errors
+/// As [`scan_with_opaque`].
+pub fn scan_marked(
+    body: &ByteString,
+    opaque: &[&str],
+    marks: [Mark; 2],
+) -> Result<Doc, SyntaxError> {
+    scan_as(body, opaque, marks, Names::Unique)
+}
+
+/// What a string may begin with.
+pub type Mark = [u8; 4];
+
+/// Begins no string: control characters are escaped in them.
+const NO_MARKS: [Mark; 2] = [[0; 4]; 2];
 
 /// Like [`scan_with_opaque`], for what upstreams and models write: a name may occur twice in one object. It is passed on
 /// as it stands, and every reader behind decides for itself, as it would without a gateway.
@@ -50,7 +68,7 @@ pub fn scan_with_opaque(body: &ByteString, opaque: &[&str]) -> Result<Doc, Synta
 /// # Errors
 /// As [`scan`], except for names that occur twice.
 pub fn scan_reply(body: &ByteString, opaque: &[&str]) -> Result<Doc, SyntaxError> {
-    scan_as(body, opaque, Names::Any)
+    scan_as(body, opaque, NO_MARKS, Names::Any)
 }
 
 /// Whether a name may occur twice in one object.
@@ -60,19 +78,29 @@ enum Names {
     Any,
 }
 
-fn scan_as(body: &ByteString, opaque: &[&str], names: Names) -> Result<Doc, SyntaxError> {
+fn scan_as(
+    body: &ByteString,
+    opaque: &[&str],
+    marks: [Mark; 2],
+    names: Names,
+) -> Result<Doc, SyntaxError> {
     let mut scanner = Scanner {
         text: body,
         bytes: body.as_bytes(),
-        ends: Ends::new(body.as_bytes()),
+        closings: Closings::new(body.as_bytes()),
         at: 0,
         depth: 0,
         names,
         opaque,
+        opaque_lengths: opaque
+            .iter()
+            .fold(0, |lengths, name| lengths | length_bit(name.len())),
+        marks: marks.map(u32::from_le_bytes),
+        has_mark: false,
         nodes: Vec::with_capacity(expected_nodes(body.len())),
     };
     match scanner.document() {
-        Ok(()) => Ok(Doc::new(body.clone(), scanner.nodes)),
+        Ok(()) => Ok(Doc::new(body.clone(), scanner.nodes, scanner.has_mark)),
         Err(error) => Err(*error),
     }
 }
@@ -82,14 +110,23 @@ fn expected_nodes(length: usize) -> usize {
     (length / 8).min(64) + length / 96 + 4
 }
 
+/// One bit for a length.
+const fn length_bit(length: usize) -> u64 {
+    1 << (length % 64)
+}
+
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    ends: Ends<'a>,
+    closings: Closings<'a>,
     at: usize,
     depth: usize,
     names: Names,
     opaque: &'a [&'a str],
+    /// How long these names are: few others are as long.
+    opaque_lengths: u64,
+    marks: [u32; 2],
+    has_mark: bool,
     nodes: Vec<Node>,
 }
 
@@ -131,6 +168,9 @@ impl Scanner<'_> {
     fn object<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
         let own = self.begin::<INDEXED>(Kind::Object)?;
         let mut members = 0_usize;
+        // Names of different lengths or last letters are told apart without comparing them; in most objects that is all.
+        let mut seen = 0_u64;
+        let mut is_clear = true;
         if self.token() != b'}' {
             loop {
                 if self.token() != b'"' {
@@ -138,6 +178,11 @@ impl Scanner<'_> {
                 }
                 let key = self.string()?;
                 self.record::<INDEXED>(key);
+                if INDEXED {
+                    let bit = key.bit(self.bytes);
+                    is_clear &= bit.is_some_and(|bit| seen & bit == 0);
+                    seen |= bit.unwrap_or_default();
+                }
                 if self.token() != b':' {
                     return Err(self.error("expected `:` behind the member name"));
                 }
@@ -156,7 +201,7 @@ impl Scanner<'_> {
             }
         }
         self.finish::<INDEXED>(own);
-        if INDEXED && members > 1 && self.names == Names::Unique {
+        if INDEXED && !is_clear && self.names == Names::Unique {
             self.check_duplicates(own, members)?;
         }
         Ok(())
@@ -191,7 +236,11 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    #[inline]
     fn is_opaque(&self, key: &Node) -> bool {
+        if self.opaque_lengths & length_bit(key.inner_length()) == 0 {
+            return false;
+        }
         let is_opaque = |name: &&str| key.is_spelled(name, self.bytes);
         self.opaque.iter().any(is_opaque)
     }
@@ -226,27 +275,17 @@ impl Scanner<'_> {
     #[inline]
     fn string(&mut self) -> Result<Node, Broken> {
         let start = self.at;
-        let has_escapes = self.contents()?;
-        Ok(Node::string(start, self.at, has_escapes))
-    }
-
-    /// Reads to behind the closing quote; whether there are escapes.
-    #[inline]
-    fn contents(&mut self) -> Result<bool, Broken> {
-        let mut at = self.at + 1;
-        let mut has_escapes = false;
-        loop {
-            let stop = self.ends.next(at);
-            has_escapes |= stop.has_escapes;
-            match self.bytes.get(stop.at) {
-                Some(b'"') => {
-                    self.at = stop.at + 1;
-                    return Ok(has_escapes);
-                }
-                Some(b'u') if is_unicode_escape(self.bytes, stop.at) => at = stop.at + 5,
-                _ => return Err(self.bad_string(stop.at)),
-            }
+        let Some(closing) = self.closings.next() else {
+            return Err(self.bad_string(self.closings.stop()));
+        };
+        self.at = closing.at + 1;
+        let begin = self.bytes.get(start + 1..start + 5);
+        if let Some(begin) = begin.and_then(<[u8]>::first_chunk) {
+            let begin = u32::from_le_bytes(*begin);
+            let [one, other] = self.marks;
+            self.has_mark |= begin == one || begin == other;
         }
+        Ok(Node::string(start, self.at, closing.has_escapes))
     }
 
     /// The string that begins here cannot go on at `at`.
@@ -301,20 +340,10 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Refuses a name that occurs twice. Names of different lengths or last letters are told apart without comparing
-    /// them; in most objects that is all of them.
+    /// Refuses a name that occurs twice.
+    #[cold]
     fn check_duplicates(&self, own: usize, members: usize) -> Result<(), Broken> {
         let keys = || super::doc::member_keys(&self.nodes, own);
-        let mut seen = 0_u64;
-        let is_clear = keys().all(|key| {
-            let bit = key.bit(self.bytes);
-            let is_new = bit.is_some_and(|bit| seen & bit == 0);
-            seen |= bit.unwrap_or_default();
-            is_new
-        });
-        if is_clear {
-            return Ok(());
-        }
         let mut seen = HashSet::new();
         for (nth, key) in keys().enumerate() {
             let is_repeated = if members <= PAIRWISE_MEMBERS {
@@ -355,10 +384,11 @@ impl Scanner<'_> {
     #[inline]
     fn token(&mut self) -> u8 {
         loop {
-            match self.byte() {
-                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
-                byte => return byte,
+            let byte = self.byte();
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return byte;
             }
+            self.at += 1;
         }
     }
 
@@ -395,5 +425,69 @@ mod tests {
             assert_eq!(doc.root().raw(), &*body, "as it came");
         }
         assert!(scan_reply(&ByteString::from(r#"{"a":1,}"#), &[]).is_err());
+    }
+
+    #[test]
+    fn marks_begin_a_string_anywhere() {
+        for (body, expected) in [
+            (r#"{"a":"lg1.x"}"#, true),
+            (r#"{"a":["b",{"c":["lg1."]}]}"#, true),
+            (r#"{"lg1.":1}"#, true),
+            (r#"{"input":{"deep":["lg1.x"]}}"#, true),
+            (r#"["bGcx"]"#, true),
+            (r#"{"a":"lg1"}"#, false),
+            (r#"["a lg1.x","\"lg1."]"#, false),
+            (r#"["\u006cg1.","LG1.",1]"#, false),
+        ] {
+            let body = ByteString::from(body);
+            let doc = scan_marked(&body, &["input"], [*b"lg1.", *b"bGcx"]).unwrap();
+            assert_eq!(doc.has_mark(), expected, "{body}");
+            assert!(!scan(&body).unwrap().has_mark(), "nobody asked");
+        }
+    }
+
+    #[test]
+    fn names_of_one_length_and_last_letter_are_compared() {
+        let many: Vec<String> = (0..100).map(|n| format!(r#""name{n:03}":{n}"#)).collect();
+        let body = |extra: &str| ByteString::from(format!("{{{}{extra}}}", many.join(",")));
+        assert!(scan(&body("")).is_ok());
+        let error = scan(&body(r#","name077":1"#)).unwrap_err();
+        assert!(error.problem.contains("`name077` occurs twice"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_where_it_stands() {
+        let far = "x".repeat(1000);
+        for (body, expected) in [
+            (
+                "[\"a\u{1}\"]",
+                "byte 3: a control character must be escaped in a string",
+            ),
+            (r#"["a\x"]"#, "byte 3: an escape that JSON does not know"),
+            (r#"["a\u12"]"#, "byte 3: an escape that JSON does not know"),
+            (r#"["a\"#, "byte 3: an escape that JSON does not know"),
+            (r#"["a"#, "byte 3: the document ends inside a string"),
+            (r#"[\"a"]"#, "byte 1: expected a value"),
+            (r#"["a" "b"]"#, "byte 5: expected `,` or `]`"),
+            ("[\u{1}]", "byte 1: expected a value"),
+        ] {
+            check_error(body, expected, 0);
+            // The same far behind, where another window tells of it.
+            let inner = body.get(1..).unwrap();
+            let ahead = format!("[\"{far}\",");
+            check_error(&format!("{ahead}{inner}"), expected, ahead.len() - 1);
+        }
+    }
+
+    #[track_caller]
+    fn check_error(body: &str, expected: &str, behind: usize) {
+        let (offset, problem) = expected
+            .strip_prefix("byte ")
+            .unwrap()
+            .split_once(": ")
+            .unwrap();
+        let error = scan(&ByteString::from(body)).unwrap_err();
+        let offset = offset.parse::<usize>().unwrap() + behind;
+        assert_eq!((error.offset, &*error.problem), (offset, problem), "{body}");
     }
 }

@@ -30,6 +30,10 @@ pub enum FailureKind {
     Permission,
     /// No money or quota is left.
     Billing,
+    /// A budget that the user set for the gateway is spent: nobody was asked.
+    Budget,
+    /// The conversation goes in circles, and the user wants that stopped: nobody was asked.
+    Loop,
     /// No such model.
     NotFound,
     /// No such path.
@@ -84,6 +88,8 @@ impl FailureKind {
             Self::Authentication => "authentication",
             Self::Permission => "permission",
             Self::Billing => "billing",
+            Self::Budget => "budget",
+            Self::Loop => "loop",
             Self::NotFound => "not_found",
             Self::UnknownPath => "unknown_path",
             Self::MethodNotAllowed => "method_not_allowed",

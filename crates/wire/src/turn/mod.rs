@@ -45,6 +45,7 @@ pub use params::{Effort, OutputFormat, Params, ThinkingMode, ThoughtDisplay, Too
 pub(crate) use place::Place;
 pub use request::{CacheHint, Message, Role, Tool, Turn};
 pub(crate) use room::room;
+pub(crate) use seal::SEAL_MARKS;
 pub use seal::{SEAL_PREFIX, Seal, SealKey, SealStage, opened};
 pub use sequence::{EmptyReply, Sequencer};
 pub use stop::{Stop, StopReason};

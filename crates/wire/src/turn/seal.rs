@@ -11,11 +11,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::event::{Delta, Event, Opening, Slot};
-use crate::json::Text;
+use crate::json::{Mark, Text};
 use crate::stage::{End, Sink, Stage};
 
 /// What every seal of ours begins with; a body without it holds none.
 pub const SEAL_PREFIX: &str = "lg1.";
+/// The same for a scan: seals are whole strings, wherever they stand.
+pub(crate) const SEAL_MARKS: [Mark; 2] = [*b"lg1."; 2];
 
 /// Who may see a token again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,15 +30,16 @@ impl SealKey {
     /// A key for one upstream. `account` tells keys of one provider apart by their label, never by their value.
     #[must_use]
     pub fn new(provider: &str, account: &str, model: &str) -> Self {
-        let short = |name: &str| crc32fast::hash(name.as_bytes());
-        Self {
-            head: format!(
-                "{SEAL_PREFIX}{:08x}.{:08x}.{:08x}.",
-                short(provider),
-                short(account),
-                short(model)
-            ),
+        // Made for each attempt: spelled without the machinery of `format!`.
+        let mut head = String::with_capacity(SEAL_PREFIX.len() + 3 * 9);
+        head.push_str(SEAL_PREFIX);
+        for name in [provider, account, model] {
+            let short = crc32fast::hash(name.as_bytes());
+            let digits = (0..8).rev().map(|nth| short >> (4 * nth) & 0xf);
+            head.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
+            head.push('.');
         }
+        Self { head }
     }
 
     /// Wraps a token; an empty one stands for "this upstream signs nothing".

@@ -213,10 +213,12 @@ fn the_bridge_knows_the_wire() {
     let mut peek = bridge::peek(Wire::Gemini, &doc).unwrap();
     facts.complete_peek(&mut peek);
     assert_eq!((peek.model, peek.stream), ("gemini-x".into(), true));
-    let marks = bridge::seal_marks(Wire::Gemini);
-    assert!(
-        marks.contains(&gemini::SEAL_MARK) && marks.len() > bridge::seal_marks(Wire::Chat).len()
-    );
+    // A seal in base64 is one on this wire alone.
+    let sealed = format!(r#"{{"thoughtSignature":"{}"}}"#, gemini::SEAL_MARK);
+    for wire in Wire::ALL {
+        let doc = bridge::scan_request(wire, &sealed.as_str().into()).unwrap();
+        assert_eq!(doc.has_mark(), wire == Wire::Gemini, "{wire}");
+    }
     let stored = decoded(Wire::Gemini, r#"{"contents":[],"cachedContent":"c/1"}"#);
     let upstream = UpstreamContext {
         model: "m",

@@ -44,6 +44,7 @@ mod responses_properties;
 mod responses_streams;
 #[cfg(test)]
 mod rounds;
+#[cfg(test)]
 mod sse;
 #[cfg(test)]
 mod vectors_stream;

@@ -17,7 +17,7 @@ const RESET: &str = "\u{1b}[0m";
 /// Longer names are cut: the line has one row of the terminal.
 const LONGEST_NAME: usize = 48;
 
-/// `kimi-k2.6 @ moonshot ← claude-opus-5-5 · budget day 72% of $5.00 · $0.42 session · $1.20 today · cache 91% (87%)`.
+/// `model @ provider ← asked · budget day 72% of $5.00 · $0.42 session · $1.20 today · cache 91% (87%)`.
 pub(super) fn line(view: &View, has_colours: bool) -> String {
     let paint = |colour: &str, text: String| match has_colours {
         true => format!("{colour}{text}{RESET}"),
@@ -128,8 +128,8 @@ mod tests {
     fn view() -> View {
         View {
             session: Some("s".to_owned()),
-            model: Some("kimi-k2.6".to_owned()),
-            provider: Some("moonshot".to_owned()),
+            model: Some("served-model".to_owned()),
+            provider: Some("up".to_owned()),
             asked: Some("claude-opus-5-5".to_owned()),
             cost_micro_usd: Some(421_234),
             billed_micro_usd: Some(421_234),
@@ -165,7 +165,7 @@ mod tests {
         };
         check(
             &view,
-            "kimi-k2.6 @ moonshot ← claude-opus-5-5 · ⚠ goes in circles · ⚠ record degraded · budget alice day 93% of $50.00 · \
+            "served-model @ up ← claude-opus-5-5 · ⚠ goes in circles · ⚠ record degraded · budget alice day 93% of $50.00 · \
              budget session 10% of $50.00 · $0.42 session · $1.20 today · cache 91% (87%)",
         );
     }
@@ -190,13 +190,13 @@ mod tests {
 
     #[test]
     fn the_asked_name_only_where_it_is_another() {
-        for asked in ["kimi-k2.6", "anthropic/kimi-k2.6", "kimi-k2.6[1m]"] {
+        for asked in ["served-model", "anthropic/served-model", "served-model[1m]"] {
             let view = View {
                 asked: Some(asked.to_owned()),
                 ..view()
             };
             assert!(
-                line(&view, false).starts_with("kimi-k2.6 @ moonshot · "),
+                line(&view, false).starts_with("served-model @ up · "),
                 "{asked}"
             );
         }

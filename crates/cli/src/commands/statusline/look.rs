@@ -274,7 +274,7 @@ mod tests {
             attempts,
             model: "claude-opus-5-5".to_owned(),
             upstream_model: Some(format!("{class}-model")),
-            provider: Some("moonshot".to_owned()),
+            provider: Some("up".to_owned()),
             class: Some(class.to_owned()),
             path: "/v1/messages".to_owned(),
             usage: Usage {
@@ -325,10 +325,10 @@ mod tests {
         };
         check(row("main", 2), &[Warning::Failover]);
         check(warned(&["loop"], None), &[Warning::Loop]);
-        check(warned(&["budget"], Some("billing")), &[Warning::Refused]);
+        check(warned(&["budget"], Some("budget")), &[Warning::Refused]);
         check(warned(&[], Some("overloaded")), &[Warning::Failed]);
         check(
-            warned(&["loop", "budget"], Some("billing")),
+            warned(&["loop", "budget"], Some("budget")),
             &[Warning::Loop, Warning::Refused],
         );
     }

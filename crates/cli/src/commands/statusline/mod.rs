@@ -35,13 +35,13 @@ pub(crate) fn run(args: &Statusline, environment: &SystemEnvironment) -> Result<
 }
 
 /// What stands on standard input; nothing where a person types, or what cannot be read.
-fn input() -> String {
+fn input() -> Vec<u8> {
     let stdin = io::stdin();
     let mut bytes = Vec::new();
     if stdin.is_terminal() {
-        return String::new();
+        return bytes;
     }
     // What was read before a failure is looked at all the same.
     let _ = stdin.lock().take(MOST_INPUT).read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }

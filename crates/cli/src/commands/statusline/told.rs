@@ -13,15 +13,15 @@ pub(super) struct Told {
 
 impl Told {
     /// Reads the object. What is none tells nothing.
-    pub(super) fn read(text: &str) -> Self {
-        let document: Value = serde_json::from_str(text).unwrap_or_default();
-        let word = |value: &Value| {
-            let text = value.as_str().filter(|text| !text.is_empty());
-            text.map(str::to_owned)
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let document: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let word = |at: &str| {
+            let text = document.pointer(at)?.as_str();
+            text.filter(|text| !text.is_empty()).map(str::to_owned)
         };
         Self {
-            session: word(&document["session_id"]),
-            model: word(&document["model"]["id"]),
+            session: word("/session_id"),
+            model: word("/model/id"),
         }
     }
 }
@@ -37,7 +37,7 @@ mod tests {
                 session: session.map(str::to_owned),
                 model: model.map(str::to_owned),
             };
-            assert_eq!(Told::read(text), expected, "{text}");
+            assert_eq!(Told::read(text.as_bytes()), expected, "{text}");
         };
         check(
             r#"{"session_id":"s","model":{"id":"claude-x","display_name":"X"},"cost":{}}"#,

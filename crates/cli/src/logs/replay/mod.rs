@@ -69,10 +69,7 @@ impl Chosen {
         let is_named = !ids.is_empty();
         let errors = "is:error".to_owned();
         words.extend(args.errors_only.then_some(&errors));
-        let path = args
-            .endpoint
-            .as_ref()
-            .map(|part| format!("path:\"{part}\""));
+        let path = args.endpoint.as_ref().map(|part| format!("path:{part}"));
         words.extend(path.as_ref());
         let words: Vec<String> = words.into_iter().cloned().collect();
         let mut ids = ids

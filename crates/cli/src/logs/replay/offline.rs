@@ -113,33 +113,25 @@ impl Counts {
 }
 
 fn object(id: Uuid, outcome: &ReplayOutcome) -> Value {
-    let mut object = json!({
+    let (change, cannot) = match outcome {
+        ReplayOutcome::Same => (None, None),
+        ReplayOutcome::Changed(change) => (Some(change), None),
+        ReplayOutcome::Cannot(reason) => (None, Some(reason)),
+    };
+    let (offset, event) = match change.map(|change| &change.place) {
+        Some(Place::Body { offset, event }) => (Some(offset), event.as_ref()),
+        _ => (None, None),
+    };
+    json!({
         "id": id.to_string(),
         "outcome": name(outcome),
-        "place": null,
-        "offset": null,
-        "event": null,
-        "recorded": null,
-        "now": null,
-        "reason": null,
-    });
-    match outcome {
-        ReplayOutcome::Same => {}
-        ReplayOutcome::Cannot(reason) => {
-            object["reason"] = reason.name().into();
-            object["now"] = reason.to_string().into();
-        }
-        ReplayOutcome::Changed(change) => {
-            object["place"] = where_it_is(&change.place).into();
-            object["recorded"] = change.recorded.clone().into();
-            object["now"] = change.now.clone().into();
-            if let Place::Body { offset, event } = change.place {
-                object["offset"] = offset.into();
-                object["event"] = event.into();
-            }
-        }
-    }
-    object
+        "place": change.map(|change| where_it_is(&change.place)),
+        "offset": offset,
+        "event": event,
+        "recorded": change.map(|change| &change.recorded),
+        "now": change.map(|change| change.now.clone()).or_else(|| cannot.map(ToString::to_string)),
+        "reason": cannot.map(ReplayReason::name),
+    })
 }
 
 const fn name(outcome: &ReplayOutcome) -> &'static str {

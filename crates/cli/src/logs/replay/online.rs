@@ -11,6 +11,7 @@ use super::super::rows;
 use super::Chosen;
 use super::request::Request;
 use super::sent::{Address, Sent, send};
+use super::summary::short;
 use crate::args::LogsReplay;
 use crate::background::reachable;
 use crate::commands::{chosen, state_directory};
@@ -21,8 +22,6 @@ use crate::output;
 const KEY: &str = "LINGATE_KEY";
 /// How often, and how far apart, the record is asked for the row of what was just answered.
 const LOOKS: (u32, Duration) = (20, Duration::from_millis(50));
-/// Most bytes of an answer that are shown.
-const SHOWN: usize = 200;
 
 /// Where requests go: what somebody said, else the gateway that `status` would show.
 pub(super) fn address(
@@ -133,10 +132,7 @@ impl<'a> Told<'a> {
     fn preview(&self) -> String {
         let now = self.now;
         let told = now.and_then(|row| row.error.clone().or_else(|| row.preview.clone()));
-        told.unwrap_or_else(|| {
-            let head = self.answer.body.get(..SHOWN.min(self.answer.body.len()));
-            String::from_utf8_lossy(head.unwrap_or_default()).into_owned()
-        })
+        told.unwrap_or_else(|| short(&self.answer.body))
     }
 
     fn text(&self) -> String {

@@ -44,7 +44,7 @@ const NEVER: [&str; 10] = [
 ];
 
 /// A request that is ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Request {
     pub id: Uuid,
     /// Path and query.

@@ -128,7 +128,8 @@ fn read(answer: &[u8]) -> io::Result<Sent> {
     let not_http = || io::Error::other("no HTTP answer");
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.ok_or_else(not_http)?;
-    let head = String::from_utf8_lossy(answer.get(..end).unwrap_or_default());
+    let head = std::str::from_utf8(answer.get(..end).unwrap_or_default());
+    let head = head.map_err(|_| not_http())?;
     let mut lines = head.split("\r\n");
     let first = lines.next().unwrap_or_default();
     let status = first

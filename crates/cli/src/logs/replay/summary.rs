@@ -116,8 +116,10 @@ impl Summary {
     }
 }
 
-fn short(bytes: &[u8]) -> String {
+/// The beginning of a body.
+pub(super) fn short(bytes: &[u8]) -> String {
     let head = bytes.get(..SHOWN.min(bytes.len())).unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "a glimpse, cut anyway")]
     let text = String::from_utf8_lossy(head);
     match bytes.len() > SHOWN {
         true => format!("{}...", text.trim_end_matches('\u{fffd}')),

@@ -121,7 +121,7 @@ pub(crate) async fn answer(
     let budget = Duration::from_millis(asked.integer("timeout_ms").unsigned_abs());
     let pace = match budget {
         short if short < Duration::from_secs(1) => Pace::Quick,
-        long => Pace::Slow(long),
+        long => Pace::Search(long),
     };
     let readers = document::readers(process)?;
     let (listing, counted) = readers

@@ -148,7 +148,7 @@ pub(crate) async fn answer(
     };
     let budget = Duration::from_millis(asked.integer("timeout_ms").unsigned_abs());
     let hits = readers
-        .ask(process, Pace::Slow(budget), move |reader, patience| {
+        .ask(process, Pace::Search(budget), move |reader, patience| {
             reader.search(&search, &mut || patience.is_over(budget))
         })
         .await?;

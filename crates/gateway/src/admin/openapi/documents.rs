@@ -117,8 +117,8 @@ struct LastRequest {
 struct Probe {
     /// When.
     at: String,
-    /// With which key.
-    key: String,
+    /// With which key; null for a provider that takes none.
+    key: Option<String>,
     /// What it found.
     verdict: String,
     /// What the provider answered.

@@ -84,9 +84,15 @@ fn operation(own: &Operation, schemas: &mut SchemaGenerator) -> Value {
     }
     if own.access != Access::Open {
         responses.insert("401".to_owned(), failed("No key, or none that is known."));
-        responses.insert("403".to_owned(), failed("Not with this key, or from a web page."));
+        responses.insert(
+            "403".to_owned(),
+            failed("Not with this key, or from a web page."),
+        );
     }
-    responses.insert("default".to_owned(), json!({ "$ref": "#/components/responses/Error" }));
+    responses.insert(
+        "default".to_owned(),
+        json!({ "$ref": "#/components/responses/Error" }),
+    );
     let in_path = own.in_path.iter().map(|(name, about, schema)| {
         json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema() })
     });
@@ -124,7 +130,10 @@ fn answered(answer: &Answer, schemas: &mut SchemaGenerator) -> Value {
         }),
         Answer::Text(content_type, about) => {
             let mut content = Map::new();
-            content.insert((*content_type).to_owned(), json!({ "schema": { "type": "string" } }));
+            content.insert(
+                (*content_type).to_owned(),
+                json!({ "schema": { "type": "string" } }),
+            );
             json!({ "description": about, "content": content })
         }
         Answer::Empty => json!({ "description": "As asked." }),
@@ -159,7 +168,9 @@ fn parameter(own: &Parameter) -> Value {
         Kind::Id => json!({ "type": "string", "format": "uuid" }),
         Kind::Flag => json!({ "type": "boolean", "default": false }),
         Kind::Choice(words) => json!({ "type": "string", "enum": words, "default": words.first() }),
-        Kind::Choices(words) => json!({ "type": "array", "items": { "type": "string", "enum": words } }),
+        Kind::Choices(words) => {
+            json!({ "type": "array", "items": { "type": "string", "enum": words } })
+        }
     };
     let mut described = json!({
         "name": own.name,
@@ -209,9 +220,18 @@ mod tests {
             let names = |all: &[Parameter]| all.iter().map(|own| own.name).collect::<Vec<_>>();
             assert_eq!(names(parameters), names(own.parameters), "{}", own.path);
             for (name, ..) in own.in_path {
-                assert!(own.path.contains(&format!("{{{name}}}")), "{} {name}", own.path);
+                assert!(
+                    own.path.contains(&format!("{{{name}}}")),
+                    "{} {name}",
+                    own.path
+                );
             }
-            assert_eq!(own.path.matches('{').count(), own.in_path.len(), "{}", own.path);
+            assert_eq!(
+                own.path.matches('{').count(),
+                own.in_path.len(),
+                "{}",
+                own.path
+            );
         }
     }
 
@@ -219,21 +239,33 @@ mod tests {
     #[test]
     fn what_is_served_is_described() {
         for route in Route::every_kind() {
-            let is_api = OPERATIONS
-                .iter()
-                .any(|own| matched(&sample(own.path), |_| false).route.as_ref().is_some_and(|found| same_kind(found, &route)));
-            let is_expected = match &route {
-                Route::Api(_) | Route::Stop | Route::Lease | Route::Default | Route::Reload => true,
-                Route::Providers | Route::Provider(..) | Route::EventLogging | Route::Probe => true,
-                _ => false,
-            };
+            let is_api = OPERATIONS.iter().any(|own| {
+                matched(&sample(own.path), |_| false)
+                    .route
+                    .as_ref()
+                    .is_some_and(|found| same_kind(found, &route))
+            });
+            let is_expected = matches!(
+                &route,
+                Route::Api(_)
+                    | Route::Stop
+                    | Route::Lease
+                    | Route::Default
+                    | Route::Reload
+                    | Route::Providers
+                    | Route::Provider(..)
+                    | Route::EventLogging
+                    | Route::Probe
+            );
             assert_eq!(is_api, is_expected, "{route:?}");
         }
     }
 
     fn same_kind(one: &Route, other: &Route) -> bool {
         match (one, other) {
-            (Route::Api(one), Route::Api(other)) => std::mem::discriminant::<Ask>(one) == std::mem::discriminant(other),
+            (Route::Api(one), Route::Api(other)) => {
+                std::mem::discriminant::<Ask>(one) == std::mem::discriminant(other)
+            }
             (Route::Provider(_, one), Route::Provider(_, other)) => one == other,
             _ => std::mem::discriminant(one) == std::mem::discriminant(other),
         }

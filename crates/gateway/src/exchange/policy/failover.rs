@@ -521,6 +521,7 @@ fn fault_of(failure: &Failure) -> Fault {
     match failure.kind {
         // Without a status the upstream was never asked: a request that cannot be carried to it.
         FailureKind::InvalidRequest if status.is_none() => Fault::Ours,
+        FailureKind::Budget | FailureKind::Loop => Fault::Ours,
         FailureKind::InvalidRequest
         | FailureKind::UnsupportedMediaType
         | FailureKind::MisdirectedRequest

@@ -60,11 +60,11 @@ impl Drop for Draft {
             quirks = details.quirks.join(","),
             noticed = details.noticed.join(","),
             losses = details.losses.join(","),
-            ttft_ms = details.ttft.map(|ttft| ttft.as_millis()),
-            duration_ms = total.as_millis(),
+            ttft_ms = details.ttft.map(millis),
+            duration_ms = millis(total),
             session = details.session.as_deref(),
             route = (!details.route.is_empty()).then_some(details.route.as_str()),
-            queued_ms = (!details.queued.is_zero()).then(|| details.queued.as_millis()),
+            queued_ms = (!details.queued.is_zero()).then(|| millis(details.queued)),
             error = details.failure.as_ref().map(|failure| failure.message.as_str()),
             "{} {} -> {} {}",
             details.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
@@ -133,7 +133,6 @@ impl Draft {
 impl Details {
     /// What goes into the record's row, and behind it.
     fn record(&self, row: &mut Exchange, told: &mut record::Details, total: Duration) {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         row.model.clone_from(&self.model);
         row.upstream_wire = self.upstream_wire;
@@ -192,6 +191,11 @@ impl Details {
             }
         });
     }
+}
+
+/// A number in JSON, too, where larger integers would be text.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Shorter replies say nothing about how fast an upstream is.

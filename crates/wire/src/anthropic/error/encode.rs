@@ -30,7 +30,8 @@ fn shape(failure: &Failure) -> (u16, &'static str) {
             (400, "invalid_request_error")
         }
         FailureKind::Authentication => (401, "authentication_error"),
-        FailureKind::Billing => (402, "billing_error"),
+        // A loop, too: a 400 is tried six times by Claude Code (2.1.329), and a 403 sends its user to log in.
+        FailureKind::Billing | FailureKind::Budget | FailureKind::Loop => (402, "billing_error"),
         FailureKind::Permission => (403, "permission_error"),
         FailureKind::NotFound | FailureKind::UnknownPath => (404, "not_found_error"),
         FailureKind::MethodNotAllowed => (405, "invalid_request_error"),
@@ -95,6 +96,8 @@ mod tests {
             (FailureKind::Authentication, 401, "authentication_error"),
             (FailureKind::Permission, 403, "permission_error"),
             (FailureKind::Billing, 402, "billing_error"),
+            (FailureKind::Budget, 402, "billing_error"),
+            (FailureKind::Loop, 402, "billing_error"),
             (FailureKind::NotFound, 404, "not_found_error"),
             (FailureKind::UnknownPath, 404, "not_found_error"),
             (FailureKind::HeadTooLarge, 431, "invalid_request_error"),

@@ -141,6 +141,8 @@ fn status(failure: &Failure) -> u16 {
     match failure.kind {
         FailureKind::InvalidRequest | FailureKind::ContextOverflow { .. } => 400,
         FailureKind::Authentication => 401,
+        // Not 429: agents on the AI SDK try that again for minutes, whatever `x-should-retry` says (opencode, 2026-11).
+        FailureKind::Budget | FailureKind::Loop => 402,
         FailureKind::Permission => 403,
         FailureKind::NotFound | FailureKind::UnknownPath => 404,
         FailureKind::MethodNotAllowed => 405,
@@ -183,6 +185,9 @@ const fn words(kind: FailureKind) -> (&'static str, Option<&'static str>) {
         | FailureKind::HeadTooLarge => ("invalid_request_error", None),
         FailureKind::Permission => ("permission_error", None),
         FailureKind::Billing => ("insufficient_quota", Some("insufficient_quota")),
+        // Another code than a provider's, for which clients have words of their own that hide the message.
+        FailureKind::Budget => ("billing_error", Some("budget_exceeded")),
+        FailureKind::Loop => ("billing_error", Some("loop_stopped")),
         FailureKind::RateLimit => ("rate_limit_error", Some("rate_limit_exceeded")),
         FailureKind::Overloaded => ("overloaded_error", None),
         FailureKind::RequestTimeout | FailureKind::Timeout => ("timeout_error", None),

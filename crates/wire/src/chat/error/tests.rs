@@ -266,6 +266,13 @@ fn clients_are_given_status_type_and_code() {
             r#""insufficient_quota""#,
         ),
         (
+            FailureKind::Budget,
+            402,
+            "billing_error",
+            r#""budget_exceeded""#,
+        ),
+        (FailureKind::Loop, 402, "billing_error", r#""loop_stopped""#),
+        (
             FailureKind::NotFound,
             404,
             "invalid_request_error",

@@ -499,8 +499,14 @@ fn usage_wherever_it_stands() {
             early.to_owned(),
             stop.replace("]}", &format!("],\"usage\":{count}}}")),
         ],
-        vec![stop.replace("]}", &format!("],\"x_host\":{{\"id\":\"r\",\"usage\":{count}}}}}"))],
-        vec![stop.replace("]}", &format!("],\"usage\":null,\"x_host\":{{\"usage\":{count}}}}}"))],
+        vec![stop.replace(
+            "]}",
+            &format!("],\"x_host\":{{\"id\":\"r\",\"usage\":{count}}}}}"),
+        )],
+        vec![stop.replace(
+            "]}",
+            &format!("],\"usage\":null,\"x_host\":{{\"usage\":{count}}}}}"),
+        )],
     ];
     for lines in cases {
         let lines: Vec<&str> = lines.iter().map(String::as_str).chain(["[DONE]"]).collect();

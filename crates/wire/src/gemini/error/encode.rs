@@ -94,6 +94,8 @@ mod tests {
             (FailureKind::Authentication, 401, "UNAUTHENTICATED"),
             (FailureKind::Permission, 403, "PERMISSION_DENIED"),
             (FailureKind::Billing, 403, "PERMISSION_DENIED"),
+            (FailureKind::Budget, 403, "PERMISSION_DENIED"),
+            (FailureKind::Loop, 403, "PERMISSION_DENIED"),
             (FailureKind::NotFound, 404, "NOT_FOUND"),
             (FailureKind::UnknownPath, 404, "NOT_FOUND"),
             (FailureKind::MethodNotAllowed, 405, "UNIMPLEMENTED"),

@@ -29,7 +29,10 @@ pub(super) fn of(kind: FailureKind, upstream: Option<u16>) -> (u16, &'static str
         }
         FailureKind::Authentication => (401, "UNAUTHENTICATED"),
         // What the API answers without billing. As a limit it would be tried again and again.
-        FailureKind::Billing | FailureKind::Permission => (403, "PERMISSION_DENIED"),
+        FailureKind::Billing
+        | FailureKind::Budget
+        | FailureKind::Loop
+        | FailureKind::Permission => (403, "PERMISSION_DENIED"),
         FailureKind::NotFound | FailureKind::UnknownPath => (404, "NOT_FOUND"),
         FailureKind::MethodNotAllowed => (405, "UNIMPLEMENTED"),
         FailureKind::RequestTimeout => (408, "DEADLINE_EXCEEDED"),

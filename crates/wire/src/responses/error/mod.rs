@@ -30,11 +30,14 @@ pub fn encode_error(failure: &Failure, request_id: &str) -> (u16, Vec<u8>) {
 }
 
 /// Whether Codex acts on this failure only if a stream tells it. A status of 429 is the end for it at once, whatever
-/// `retry-after` says; in a stream it waits as long as the message names, and says that a quota is used up. It
-/// understands a context overflow's status (Codex 0.169, 2026-11).
+/// `retry-after` says; in a stream it waits as long as the message names, and says that a quota is used up. One of 402 it
+/// tries again five times; what is wrong with a prompt it says in our words, and stops. It understands a context overflow's status (Codex 0.169, 2026-11).
 #[must_use]
 pub const fn is_told_in_stream(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::RateLimit | FailureKind::Billing)
+    matches!(
+        kind,
+        FailureKind::RateLimit | FailureKind::Billing | FailureKind::Budget | FailureKind::Loop
+    )
 }
 
 /// Reads an `error` event, or the error of a failed response.
@@ -84,6 +87,8 @@ const fn code(failure: &Failure) -> &'static str {
         FailureKind::InvalidRequest
         | FailureKind::Authentication
         | FailureKind::Permission
+        | FailureKind::Budget
+        | FailureKind::Loop
         | FailureKind::NotFound
         | FailureKind::UnknownPath
         | FailureKind::MethodNotAllowed

@@ -26,6 +26,8 @@ fn codes_are_those_that_codex_acts_on() {
         (FailureKind::RateLimit, "rate_limit_exceeded"),
         (FailureKind::Billing, "insufficient_quota"),
         (FailureKind::InvalidRequest, "invalid_prompt"),
+        (FailureKind::Budget, "invalid_prompt"),
+        (FailureKind::Loop, "invalid_prompt"),
         (FailureKind::Authentication, "invalid_prompt"),
         (FailureKind::UpstreamCredential, "invalid_prompt"),
         (FailureKind::NotFound, "invalid_prompt"),
@@ -133,7 +135,12 @@ fn bodies_are_read_like_chats() {
 
 #[test]
 fn limits_are_told_in_the_stream() {
-    for kind in [FailureKind::RateLimit, FailureKind::Billing] {
+    for kind in [
+        FailureKind::RateLimit,
+        FailureKind::Billing,
+        FailureKind::Budget,
+        FailureKind::Loop,
+    ] {
         assert!(is_told_in_stream(kind));
     }
     for kind in [

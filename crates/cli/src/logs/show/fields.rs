@@ -1,51 +1,24 @@
-//! `lingate logs show`: everything about one exchange.
+//! What is known of an exchange, as names and values.
 
-use lingate_config::Environment;
-use lingate_store::{Attempt, BodyKind, Header, Reader, Record};
+use lingate_store::{Attempt, Header, Record};
 
-use super::{failed, named, open, rows};
-use crate::args::LogsShow;
-use crate::failure::Failure;
-use crate::output;
+use super::super::rows;
+use super::super::screen::{Screen, Tone};
 
-pub(super) fn run(args: &LogsShow, environment: &dyn Environment) -> Result<(), Failure> {
-    let reader = open(&args.file, environment)?;
-    let id = named(&reader, &args.id)?;
-    if let Some(kind) = &args.body {
-        return body(&reader, id, kind, args.attempt);
-    }
-    let record = reader.get(id).map_err(|error| failed(&error))?;
-    let Some(record) = record else {
-        return Err(Failure::problem(format!("exchange `{id}` is gone")));
-    };
-    if args.format.json {
-        return output::json_lines([&record]);
-    }
-    output::write(&text(&record))
-}
+/// How wide the names are.
+const NAME: usize = 16;
 
-/// A body, byte for byte.
-fn body(reader: &Reader, id: uuid::Uuid, kind: &str, attempt: Option<u16>) -> Result<(), Failure> {
-    let found = match BodyKind::named(kind) {
-        Some(kind) => reader.body(id, kind, attempt),
-        None => Ok(None),
-    };
-    match found.map_err(|error| failed(&error))? {
-        Some(body) => output::write_bytes(&body.bytes),
-        None => Err(
-            Failure::problem(format!("exchange `{id}` has no {kind} that was kept"))
-                .hint("`record.bodies` says which are kept, `record.keep_days` for how long"),
-        ),
-    }
-}
-
-fn text(record: &Record) -> String {
+/// All of it.
+pub(super) fn text(record: &Record, screen: Screen) -> String {
     let exchange = &record.exchange;
     let details = &record.details;
-    let mut out = Out::default();
+    let mut out = Out {
+        text: String::new(),
+        screen,
+    };
     out.field("id", &exchange.id.to_string());
     out.field("time", &rows::time(exchange.time));
-    out.field("end", &rows::end(exchange));
+    out.toned("end", rows::tone(exchange), &rows::end(exchange));
     out.field("asked", &format!("{} {}", exchange.path, exchange.model));
     out.field("served by", &rows::served_by(exchange));
     out.field("lane", exchange.lane.as_deref().unwrap_or("-"));
@@ -62,7 +35,13 @@ fn text(record: &Record) -> String {
         .iter()
         .filter_map(|(name, count)| Some(format!("{name} {}", (*count)?)));
     out.field("tokens", &counts.collect::<Vec<_>>().join(", "));
-    out.field("cost", &rows::cost(exchange.cost_micro_usd));
+    out.toned(
+        "usage as told",
+        Tone::Faint,
+        details.usage_raw.as_deref().unwrap_or_default(),
+    );
+    let tone = rows::cost_tone(exchange.cost_micro_usd);
+    out.toned("cost", tone, &rows::paid(exchange));
     let times = [
         ("first content", exchange.ttft_ms),
         ("last byte", exchange.duration_ms),
@@ -78,22 +57,31 @@ fn text(record: &Record) -> String {
         ("profile", &exchange.profile),
         ("key", &exchange.key),
         ("stop", &exchange.stop),
-        ("error", &exchange.error),
-        ("answer", &exchange.preview),
     ] {
         out.field(name, value.as_deref().unwrap_or_default());
     }
+    out.toned(
+        "error",
+        Tone::Bad,
+        exchange.error.as_deref().unwrap_or_default(),
+    );
+    out.field("answer", exchange.preview.as_deref().unwrap_or_default());
     out.field("tools", &exchange.tools.join(", "));
-    out.field("quirks", &exchange.quirks.join(", "));
+    out.toned("quirks", Tone::Warning, &exchange.quirks.join(", "));
+    out.toned("warnings", Tone::Warning, &exchange.warnings.join(", "));
     out.field("noticed", &details.noticed.join(", "));
-    out.field("losses", &details.losses.join(", "));
+    out.toned("losses", Tone::Warning, &details.losses.join(", "));
     for attempt in &details.attempts {
         out.attempt(attempt);
     }
     out.headers("request headers", &details.client_request_headers);
     out.headers("answer headers", &details.client_response_headers);
     for mark in &details.timings {
-        out.field("", &format!("{:>9} us  {}", mark.at_us, mark.what));
+        out.toned(
+            "",
+            Tone::Faint,
+            &format!("{:>9} us  {}", mark.at_us, mark.what),
+        );
     }
     for body in &record.bodies {
         let of = match body.attempt {
@@ -104,19 +92,27 @@ fn text(record: &Record) -> String {
         let name = body.kind.name();
         out.field("body", &format!("{name}{of}: {} bytes{state}", body.bytes));
     }
-    out.0
+    out.text
 }
 
 /// Lines of a name and a value.
-#[derive(Default)]
-struct Out(String);
+struct Out {
+    text: String,
+    screen: Screen,
+}
 
 impl Out {
     /// A line, unless there is nothing to say.
     fn field(&mut self, name: &str, value: &str) {
+        self.toned(name, Tone::Plain, value);
+    }
+
+    fn toned(&mut self, name: &str, tone: Tone, value: &str) {
         if !value.is_empty() {
-            self.0
-                .push_str(&format!("{name:16}{}\n", output::plain(value)));
+            let blanks = " ".repeat(NAME.saturating_sub(name.len()));
+            let name = self.screen.paint(Tone::Head, name);
+            let value = self.screen.paint(tone, value);
+            self.text.push_str(&format!("{name}{blanks}{value}\n"));
         }
     }
 
@@ -127,15 +123,20 @@ impl Out {
         let key = attempt.key.as_deref().unwrap_or("no key");
         let ended = attempt.ended_us.unwrap_or(attempt.started_us);
         let took = ended.saturating_sub(attempt.started_us) / 1000;
-        self.field(
+        let tone = match attempt.outcome.as_str() {
+            "failed" => Tone::Bad,
+            _ => Tone::Plain,
+        };
+        self.toned(
             &format!("attempt {}", attempt.number),
+            tone,
             &format!(
                 "{}/{} ({}, {key}): {status}, {} after {took} ms",
                 attempt.provider, attempt.model, attempt.wire, attempt.outcome
             ),
         );
         self.field("", &attempt.url);
-        self.field("", attempt.error.as_deref().unwrap_or_default());
+        self.toned("", Tone::Bad, attempt.error.as_deref().unwrap_or_default());
     }
 
     fn headers(&mut self, name: &str, headers: &[Header]) {
@@ -143,5 +144,45 @@ impl Out {
             let name = if at == 0 { name } else { "" };
             self.field(name, &format!("{header}: {value}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lingate_store::{Details, End, Exchange};
+
+    use super::*;
+
+    #[test]
+    fn failures_stand_out_and_nothing_recorded_is_obeyed() {
+        let record = Record {
+            exchange: Exchange {
+                end: Some(End::Answered),
+                status: Some(529),
+                error: Some("busy\u{1b}[2J".to_owned()),
+                model: "m\u{7}\nid  fake".to_owned(),
+                ..Exchange::default()
+            },
+            details: Details {
+                client_request_headers: vec![Header(
+                    "user-agent".to_owned(),
+                    "a\u{9b}2J".to_owned(),
+                )],
+                ..Details::default()
+            },
+            bodies: Vec::new(),
+        };
+        let shown = text(&record, Screen::of(None, true));
+        for part in [
+            "\u{1b}[31m529\u{1b}[0m",
+            "\u{1b}[31mbusy [2J\u{1b}[0m",
+            "m  id  fake",
+            "a 2J",
+        ] {
+            assert!(shown.contains(part), "{part:?} in {shown:?}");
+        }
+        let plain = text(&record, Screen::of(None, false));
+        assert!(!plain.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{plain:?}");
+        assert!(plain.contains("error           busy [2J\n"), "{plain}");
     }
 }
