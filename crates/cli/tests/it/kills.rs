@@ -1,5 +1,7 @@
 //! `kill -9` while it works: what a client has got for a quarter of a second is in the record, for good.
 
+#![expect(clippy::print_stderr, reason = "what is measured is shown")]
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! A record that stands still, under full load: no request waits for it, memory stays bounded, and every exchange that is
 //! not kept is counted.
 
+#![expect(clippy::print_stderr, reason = "what is measured is shown")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
