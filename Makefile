@@ -75,7 +75,7 @@ soak: clients ## a million generated replies, then the sessions again and again 
 	PROPTEST_CASES=1000000 $(CARGO) test --profile $(PROFILE) --package lingate-quirk --test it -- text::properties
 	$(CARGO) test --profile $(PROFILE) --package lingate-route --test it -- --ignored
 	$(CARGO) test --profile $(PROFILE) --package lingate-store --test it -- --ignored a_million_rows a_thousand_kills
-	$(CARGO) test --profile $(PROFILE) --package lingate-gateway --test it -- --ignored reload api_million
+	$(CARGO) test --profile $(PROFILE) --package lingate-gateway --test it -- --ignored reload a_million_rows_over_http
 	$(CARGO) test --profile $(PROFILE) --package lingate --test it -- --ignored --test-threads 1 \
 	  a_thousand_kills nobody_waits_for_a_minute
 	$(CARGO) build --profile $(PROFILE) --workspace --bins

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lingate_testkit::{Traced, canary};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -18,6 +19,8 @@ pub struct Home {
     traced: Traced,
     /// Files that the test wrote: keys may stand in them.
     own: Mutex<Vec<PathBuf>>,
+    /// When the configuration was last exchanged for another: what was before ran with the one before.
+    configured: Mutex<Option<Timestamp>>,
     folder: TempDir,
 }
 
@@ -31,7 +34,7 @@ impl Home {
     /// An empty home.
     pub fn new() -> Home {
         let folder = tempfile::Builder::new()
-            .prefix("lingate-e2e-")
+            .prefix("e2e-home-")
             .tempdir()
             .expect("a temporary folder");
         for inner in ["project", "bin", "run"] {
@@ -40,6 +43,7 @@ impl Home {
         Home {
             traced: Traced::new(),
             own: Mutex::default(),
+            configured: Mutex::default(),
             folder,
         }
     }
@@ -61,10 +65,18 @@ impl Home {
 
     /// Writes a file below `$HOME`, with its folders.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path().join(path);
+        let (name, path) = (path, self.path().join(path));
         fs::create_dir_all(path.parent().expect("a file below the home"))
             .expect("folders can be made");
         let content = content.as_ref();
+        if name == "lingate.toml" && fs::read(&path).is_ok_and(|before| before != content) {
+            self.run_again();
+            let mut configured = self
+                .configured
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *configured = Some(Timestamp::now());
+        }
         fs::write(&path, content).expect("files can be written");
         canary::plant_settings(&String::from_utf8_lossy(content));
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +130,13 @@ impl Home {
         self.traced.survivors()
     }
 
+    /// Runs again what was recorded with the present configuration.
+    fn run_again(&self) {
+        let configured = self.configured.lock();
+        let since = *configured.unwrap_or_else(PoisonError::into_inner);
+        replayed::check(self.folder.path(), since);
+    }
+
     /// Waits until nothing of this test runs any more.
     ///
     /// # Panics
@@ -134,7 +153,7 @@ impl Drop for Home {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::thread::panicking() {
             canary::none(&canary::found_below(self.folder.path(), &own));
-            replayed::check(self.folder.path());
+            self.run_again();
         }
     }
 }

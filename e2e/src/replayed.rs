@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::lingate;
@@ -27,11 +28,11 @@ const ALLOWED: [(&str, &str); 5] = [
 /// Variables that configurations of tests name.
 const VARIABLES: [(&str, &str); 1] = [("MOONSHOT_API_KEY", "sk-moonshot-0123456789")];
 
-/// Runs everything again that a home's record holds.
+/// Runs everything again that a home's record holds of the time behind `since`.
 ///
 /// # Panics
 /// When a client would get something else.
-pub(crate) fn check(home: &Path) {
+pub(crate) fn check(home: &Path, since: Option<Timestamp>) {
     if !has_record(home) {
         return;
     }
@@ -41,6 +42,7 @@ pub(crate) fn check(home: &Path) {
         .env("HOME", home)
         .envs(VARIABLES)
         .args(["logs", "replay", "--offline", "--json"])
+        .args(since.map(|since| format!("since:{since}")))
         .current_dir(home);
     let file = home.join("lingate.toml");
     if file.exists() {

@@ -159,17 +159,42 @@ fn secrets(provider: &Provider) -> BTreeSet<String> {
         }
     }
     secrets.extend(provider.address_secrets().map(str::to_owned));
-    let escaped: Vec<String> = (secrets.iter())
-        .filter_map(|secret| serde_json::to_string(secret).ok())
-        .filter_map(|json| Some(json.strip_prefix('"')?.strip_suffix('"')?.to_owned()))
-        .collect();
-    secrets.extend(escaped);
+    let spelled: Vec<String> = secrets.iter().flat_map(|secret| in_json(secret)).collect();
+    secrets.extend(spelled);
     // Local servers take any key, often their own name: that is no secret, and would be masked everywhere.
     let is_name = |secret: &String| {
         *secret == provider.id || (provider.preset).is_some_and(|preset| *secret == preset.name)
     };
     secrets.retain(|secret| !is_name(secret));
     secrets
+}
+
+/// What writers of JSON escape besides what they must: Go, .NET (upper case), Gson, and whoever escapes all there is.
+const ESCAPED: [&str; 6] = ["", "+", "<>&", "+<>&'`", "<>&='", "+/=<>&'`"];
+
+/// A text as it stands within a JSON string, as the writers of JSON spell it.
+fn in_json(text: &str) -> BTreeSet<String> {
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let plain = json.strip_prefix('"').unwrap_or(&json);
+    let plain = plain.strip_suffix('"').unwrap_or(plain);
+    let mut spelled = BTreeSet::new();
+    for escaped in ESCAPED {
+        for is_upper in [false, true] {
+            // PHP has a backslash before a slash.
+            for slash in ["/", "\\/"] {
+                let spell = |letter: char| match letter {
+                    _ if escaped.contains(letter) && is_upper => {
+                        format!("\\u{:04X}", u32::from(letter))
+                    }
+                    _ if escaped.contains(letter) => format!("\\u{:04x}", u32::from(letter)),
+                    '/' => slash.to_owned(),
+                    _ => letter.to_string(),
+                };
+                spelled.insert(plain.chars().map(spell).collect());
+            }
+        }
+    }
+    spelled
 }
 
 /// Tells the record the time while nobody calls, so that what is too old goes.
@@ -255,6 +280,19 @@ mod tests {
         check(
             &["base_url = \"http://127.0.0.1:9/v1?api-version=2026-11-21&sig=corp-address-sig\""],
             &[("corp-address-sig", true), ("2026-11-21", false)],
+        );
+        // As others write JSON.
+        check(
+            &["api_key = \"corp/key+of=base64\""],
+            &[
+                (r"corp\/key+of=base64", true),
+                (r"corp/key\u002bof=base64", true),
+                (r"corp/key\u002Bof=base64", true),
+                (r"corp\/key\u002Bof=base64", true),
+                (r"corp/key+of\u003dbase64", true),
+                (r"corp\u002Fkey\u002Bof\u003Dbase64", true),
+                (r"corp/key-of=base64", false),
+            ],
         );
         // What a local server is given for a key.
         check(

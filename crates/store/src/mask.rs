@@ -32,6 +32,9 @@ const SHAPES: [(&str, usize); 12] = [
     ("nvapi-", 20),
 ];
 
+/// So far before the end of what is too long a cut is looked for.
+const NEAR: usize = 1024;
+
 /// Finds secrets. Cheap to clone.
 #[derive(Clone)]
 pub struct Mask {
@@ -104,6 +107,40 @@ impl Mask {
         masked.map_or(Cow::Borrowed(bytes), Cow::Owned)
     }
 
+    /// The last place from `limit` down where `bytes` can be cut so that each half is masked as the whole is: behind the
+    /// last byte of the kibibyte before that no key has, and within no secret. `limit` if nothing but one long secret is
+    /// before it.
+    pub(crate) fn cut(&self, bytes: &[u8], limit: usize) -> usize {
+        let near = limit.saturating_sub(NEAR);
+        let window = bytes.get(near..limit).unwrap_or_default();
+        let blank = window.iter().rposition(|byte| !is_key_byte(*byte));
+        let cut = blank.map_or(limit, |at| near + at + 1);
+        let Some(automaton) = &self.finder.automaton else {
+            return cut;
+        };
+        // A secret around the cut begins at most so much before it.
+        let mut from = cut.saturating_sub(NEAR.max(automaton.max_pattern_len()));
+        while let Some(found) = automaton.find(Input::new(bytes).range(from..)) {
+            if found.start() >= cut {
+                break;
+            }
+            let secret = match self.finder.least.get(found.pattern().as_usize()) {
+                Some(least) => shaped(bytes, found.range(), *least),
+                None => Some(found.range()),
+            };
+            from = secret.as_ref().map_or(found.start() + 1, |range| range.end);
+            if secret.is_some_and(|secret| secret.end > cut) {
+                // With the beginning that shows what it is.
+                return if found.start() > 0 {
+                    found.start()
+                } else {
+                    cut
+                };
+            }
+        }
+        cut
+    }
+
     /// `text` without secrets; borrowed if there are none.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -151,7 +188,7 @@ fn shaped(bytes: &[u8], prefix: Range<usize>, least: usize) -> Option<Range<usiz
 }
 
 /// Characters of keys.
-pub(crate) const fn is_key_byte(byte: u8) -> bool {
+const fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~' | b'+')
 }
 
@@ -229,6 +266,29 @@ mod tests {
             Mask::default().text(&format!("zz-{key}")),
             format!("zz-{key}")
         );
+    }
+
+    /// Wherever a text is cut, its halves are masked as the whole is.
+    fn check_cuts(text: &str) {
+        let mask = Mask::new(["corp/secret=1+2", "pass phrase with spaces"]);
+        let whole = mask.text(text);
+        assert_ne!(whole, text);
+        for limit in 1..text.len() {
+            let cut = mask.cut(text.as_bytes(), limit);
+            assert!(cut > 0 && cut <= limit, "{cut} of {limit}");
+            let (one, other) = text.split_at(cut);
+            let halves = format!("{}{}", mask.text(one), mask.text(other));
+            assert_eq!(halves, whole, "cut at {cut} for {limit}");
+        }
+    }
+
+    #[test]
+    fn no_cut_hides_a_secret() {
+        check_cuts("some words, then corp/secret=1+2 and more");
+        check_cuts("words corp/secret=1+2corp/secret=1+2/x");
+        check_cuts("a pass phrase with spaces, and b");
+        check_cuts("authorization: Bearer a1b2c3d4e5f6a7b8c9d0, x");
+        check_cuts("key sk-a1b2c3d4e5f6a7b8c9d0e1f2/next");
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! after another error does too, and calls made side by side are one round: none of these is a repetition.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::Wire;
 use crate::json::{Doc, Kind, Value};
@@ -14,6 +17,9 @@ const LONGEST_CIRCLE: usize = 3;
 
 /// More repetitions are not counted.
 const MOST_COUNTED: usize = 100;
+
+/// A round with more calls than this repeats nothing: requests wait while rounds are held against each other.
+const MOST_CALLS: usize = 64;
 
 /// A call that was made over and over, with the same outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +47,10 @@ pub fn repeated(wire: Wire, doc: &Doc) -> Option<Repeated> {
 struct Round<'d> {
     calls: Vec<Call<'d>>,
     results: Vec<Outcome<'d>>,
+    /// Fingerprints of the calls, each once and in order.
+    asked: Vec<u64>,
+    /// The same with what came of them, once somebody asks.
+    made: OnceCell<Option<Vec<u64>>>,
 }
 
 struct Call<'d> {
@@ -151,96 +161,109 @@ impl<'d> Rounds<'d> {
         }
         calls.reverse();
         results.reverse();
-        (!calls.is_empty()).then_some(Round { calls, results })
+        (!calls.is_empty()).then(|| Round::new(calls, results))
     }
 }
 
 impl<'d> Round<'d> {
+    fn new(calls: Vec<Call<'d>>, results: Vec<Outcome<'d>>) -> Self {
+        let mut asked: Vec<u64> = calls.iter().map(Call::print).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        Self {
+            calls,
+            results,
+            asked,
+            made: OnceCell::new(),
+        }
+    }
+
     /// Whether the same was called and the same came of it. What was called twice at once counts once.
     fn is_like(&self, other: &Self) -> bool {
-        let holds = |one: &Self, all: &Self| {
-            let mut calls = one.calls.iter().enumerate();
-            calls.all(|call| {
-                let mut others = all.calls.iter().enumerate();
-                others.any(|candidate| is_same(one, call, all, candidate))
-            })
-        };
-        holds(self, other) && holds(other, self)
+        let is_small = |round: &Self| round.calls.len() <= MOST_CALLS;
+        is_small(self)
+            && is_small(other)
+            // Results are longer than calls: they are only read where the calls are the same.
+            && self.asked == other.asked
+            && self.made().is_some()
+            && self.made() == other.made()
     }
 
-    /// What came of the call at this place: by its id, or by its place where calls have none.
-    fn outcome(&self, at: usize, call: &Call<'d>) -> Option<&Outcome<'d>> {
-        let Some(id) = call.id.and_then(Value::str) else {
-            return self.results.get(at);
-        };
-        let mut results = self.results.iter();
-        results.find(|result| result.id.and_then(Value::str).as_deref() == Some(&*id))
-    }
-}
-
-fn is_same<'d>(
-    one: &Round<'d>,
-    (at, call): (usize, &Call<'d>),
-    other: &Round<'d>,
-    (place, candidate): (usize, &Call<'d>),
-) -> bool {
-    if call.name.str() != candidate.name.str() || !is_equal(call.arguments, candidate.arguments) {
-        return false;
-    }
-    match (one.outcome(at, call), other.outcome(place, candidate)) {
-        (Some(first), Some(second)) => {
-            first.is_error == second.is_error && is_equal(first.content, second.content)
-        }
-        // Nobody knows what came of it.
-        _ => false,
-    }
-}
-
-/// Whether two values mean the same: whatever the order of members, white space, and where cache marks were put.
-fn is_equal(one: Option<Value<'_>>, other: Option<Value<'_>>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else {
-        return one.is_none() && other.is_none();
-    };
-    if one.raw() == other.raw() {
-        return true;
-    }
-    if one.kind() != other.kind() {
-        return false;
-    }
-    match one.kind() {
-        Kind::String => match (one.str(), other.str()) {
-            (Some(one), Some(other)) => is_same_text(&one, &other),
-            _ => false,
-        },
-        Kind::Array => {
-            let (mut one, mut other) = (one.items(), other.items());
-            loop {
-                match (one.next(), other.next()) {
-                    (None, None) => return true,
-                    (one, other) if is_equal(one, other) => {}
-                    _ => return false,
+    /// What was called and what came of it, each once; none if of a call nobody knows what came of it.
+    fn made(&self) -> Option<&[u64]> {
+        let made = self.made.get_or_init(|| {
+            let mut by_id = HashMap::new();
+            for result in &self.results {
+                if let Some(id) = result.id.and_then(Value::str) {
+                    by_id.entry(id).or_insert(result);
                 }
             }
-        }
-        Kind::Object => {
-            let counts = |value: Value<'_>| {
-                let members = value.members().filter(|(name, _)| name != "cache_control");
-                members.count()
-            };
-            let mut members = one.members().filter(|(name, _)| name != "cache_control");
-            // A subtree without an index has no members to look at, and its bytes differ.
-            counts(one) > 0
-                && counts(one) == counts(other)
-                && members.all(|(name, value)| is_equal(Some(value), other.get(&name)))
-        }
-        Kind::Null | Kind::Bool | Kind::Number => false,
+            let calls = self.calls.iter().enumerate();
+            let made = calls.map(|(at, call)| {
+                // By its id, or by its place where calls have none.
+                let outcome = match call.id.and_then(Value::str) {
+                    Some(id) => by_id.get(&id).copied(),
+                    None => self.results.get(at),
+                };
+                let mut hasher = DefaultHasher::new();
+                call.print().hash(&mut hasher);
+                outcome?.is_error.hash(&mut hasher);
+                outcome?.content.map(print).hash(&mut hasher);
+                Some(hasher.finish())
+            });
+            let mut made: Vec<u64> = made.collect::<Option<_>>()?;
+            made.sort_unstable();
+            made.dedup();
+            Some(made)
+        });
+        made.as_deref()
     }
 }
 
-/// Whether two texts are the same, or the same JSON with white space elsewhere.
-fn is_same_text(one: &str, other: &str) -> bool {
-    let is_json = |text: &str| text.trim_start().starts_with('{');
-    one == other || (is_json(one) && is_json(other) && tight(one).eq(tight(other)))
+impl Call<'_> {
+    /// Of its name and its arguments.
+    fn print(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.name.str().hash(&mut hasher);
+        self.arguments.map(print).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// A fingerprint that is the same for values that mean the same: whatever the order of members, white space, and where
+/// cache marks were put.
+fn print(value: Value<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match value.kind() {
+        Kind::String => match value.str() {
+            Some(text) if text.trim_start().starts_with('{') => {
+                tight(&text).for_each(|character| character.hash(&mut hasher));
+            }
+            Some(text) => text.hash(&mut hasher),
+            None => value.raw().hash(&mut hasher),
+        },
+        Kind::Array => value.items().for_each(|item| print(item).hash(&mut hasher)),
+        Kind::Object => {
+            let (mut sum, mut count) = (0_u64, 0_usize);
+            for (name, member) in value.members() {
+                if name != "cache_control" {
+                    let mut own = DefaultHasher::new();
+                    name.hash(&mut own);
+                    print(member).hash(&mut own);
+                    sum = sum.wrapping_add(own.finish());
+                    count += 1;
+                }
+            }
+            (sum, count).hash(&mut hasher);
+            if count == 0 {
+                // A subtree without an index has no members to look at.
+                value.raw().hash(&mut hasher);
+            }
+        }
+        Kind::Null | Kind::Bool | Kind::Number => value.raw().hash(&mut hasher),
+    }
+    std::mem::discriminant(&value.kind()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The characters of a JSON text without white space between its tokens.

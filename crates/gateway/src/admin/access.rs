@@ -6,48 +6,24 @@
 use std::net::SocketAddr;
 
 use http::HeaderMap;
-use lingate_config::Config;
 use lingate_wire::turn::{Failure, FailureKind};
 
-use crate::clock;
 use crate::front::keys::{self, Caller};
 use crate::shared::Shared;
 
 /// Set by proxies.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// Refuses who may not, and who has shown too many wrong keys.
+/// Refuses who may not.
 pub(crate) fn check(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Failure> {
     if shared.control.is_owner(headers) {
         return Ok(());
     }
-    let (guesses, now) = (&shared.admin.guesses, clock::now());
-    if let Some(wait) = guesses.wait(peer.ip(), now) {
-        return Err(Failure {
-            retry_after: Some(wait.as_secs().max(1)),
-            ..Failure::new(
-                FailureKind::RateLimit,
-                "too many wrong keys came from this address; wait, and show the right one",
-            )
-        });
-    }
-    let checked = checked(&shared.config, headers, peer);
-    if let Err(failure) = &checked
-        && failure.kind == FailureKind::Authentication
-        && keys::is_any_shown(headers)
-    {
-        guesses.was_wrong(peer.ip(), now);
-    }
-    checked
-}
-
-/// Whether whoever is not the owner may.
-fn checked(config: &Config, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Failure> {
     let is_here = peer.ip().to_canonical().is_loopback()
         && !FORWARDED.iter().any(|name| headers.contains_key(*name));
-    match keys::caller(config, headers)? {
+    match keys::caller(shared, headers, peer)? {
         Caller::Anybody if is_here => Ok(()),
-        Caller::Key(key) if config.server.admin_keys.contains(&key.name) => Ok(()),
+        Caller::Key(key) if shared.config.server.admin_keys.contains(&key.name) => Ok(()),
         Caller::Anybody | Caller::Key(_) => Err(Failure::new(
             FailureKind::Permission,
             "this takes a client key that `server.admin_keys` names, or a command of `lingate` by the user who runs it",
@@ -60,7 +36,7 @@ mod tests {
     use std::sync::Arc;
 
     use http::{HeaderName, HeaderValue};
-    use lingate_config::{FixedEnvironment, LoadOptions};
+    use lingate_config::{Config, FixedEnvironment, LoadOptions};
 
     use super::*;
     use crate::gateway::Options;
@@ -123,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn guessing_is_stopped_and_the_owner_is_not() {
+    fn wrong_keys_are_limited_and_right_ones_are_not() {
         let environment = FixedEnvironment::new([]);
         let config = Config::from_text(None, KEYED, &LoadOptions::default(), &environment).unwrap();
         let options = Options {
@@ -150,11 +126,33 @@ mod tests {
         }
         assert_eq!(n_tried, 60, "showing nothing is no guess");
         assert_eq!(
+            ask(guesser, "x-lingate-key", "wrong"),
+            Err(FailureKind::RateLimit)
+        );
+        assert_eq!(
             ask(guesser, "x-lingate-key", "abc"),
-            Err(FailureKind::RateLimit),
-            "nobody learns which guess was right"
+            Ok(()),
+            "nobody locks another one out"
         );
         assert_eq!(ask(guesser, "x-lingate-instance", "me"), Ok(()));
         assert_eq!(ask(other, "x-lingate-key", "abc"), Ok(()));
+
+        let all = ["x-lingate-key", "x-api-key", "x-goog-api-key"];
+        let mut headers: HeaderMap = all
+            .map(|name| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static("wrong"),
+                )
+            })
+            .into_iter()
+            .collect();
+        headers.insert("authorization", HeaderValue::from_static("Bearer wrong"));
+        let ask_four = || check(&shared, &headers, "192.0.2.3:1".parse().unwrap());
+        let mut n_tried = 0;
+        while ask_four().unwrap_err().kind == FailureKind::Authentication {
+            n_tried += 1;
+        }
+        assert_eq!(n_tried, 15, "every key that is shown counts");
     }
 }

@@ -1,7 +1,8 @@
-//! Who guesses at keys is stopped: an address that has shown too many wrong ones is refused for a while, whatever it shows.
+//! Wrong keys, counted by address on every route that asks for one: who has shown too many is told to wait.
 //!
-//! Sixty may be wrong at once, then one in ten seconds: a person who mistypes never meets it, and a search through a
-//! word list takes years. The instance id is no key, and passes always.
+//! Sixty may be wrong at once, then one in ten seconds. Right keys are never refused for the wrong ones of somebody at the
+//! same address, so what keeps a key from being guessed is its length; this slows down what has the wrong one and asks
+//! over and over, and says so.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -47,15 +48,12 @@ impl Shown {
 }
 
 impl Guesses {
-    /// How long an address has to wait, if it has to.
-    pub(crate) fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let shown = self.shown().get(&network(address))?.at(now);
-        let next = (shown.since + REFILL).saturating_duration_since(now);
-        (shown.wrong >= BURST).then_some(next.max(Duration::from_secs(1)))
-    }
-
-    /// It has shown a wrong key.
-    pub(crate) fn was_wrong(&self, address: IpAddr, now: Instant) {
+    /// An address has shown so many wrong keys more: how long it has to wait, if there were too many before. While it has
+    /// to wait nothing is counted.
+    pub(crate) fn wrong(&self, address: IpAddr, count: u32, now: Instant) -> Option<Duration> {
+        if count == 0 {
+            return None;
+        }
         let mut all = self.shown();
         let address = network(address);
         if all.len() >= ADDRESSES && !all.contains_key(&address) {
@@ -74,7 +72,12 @@ impl Guesses {
         };
         let shown = all.entry(address).or_insert(new);
         *shown = shown.at(now);
-        shown.wrong = (shown.wrong + 1).min(BURST);
+        if shown.wrong >= BURST {
+            let next = (shown.since + REFILL).saturating_duration_since(now);
+            return Some(next.max(Duration::from_secs(1)));
+        }
+        shown.wrong = shown.wrong.saturating_add(count).min(BURST);
+        None
     }
 
     fn shown(&self) -> MutexGuard<'_, HashMap<IpAddr, Shown>> {
@@ -99,21 +102,36 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
+    /// Shows one wrong key.
+    fn show(guesses: &Guesses, address: IpAddr, now: Instant) -> Option<Duration> {
+        guesses.wrong(address, 1, now)
+    }
+
     #[test]
     fn too_many_have_to_wait_and_others_do_not() {
         let (guesses, now) = (Guesses::default(), clock::now());
         for _ in 0..BURST {
-            assert_eq!(guesses.wait(address(1), now), None);
-            guesses.was_wrong(address(1), now);
+            assert_eq!(show(&guesses, address(1), now), None);
         }
-        assert_eq!(guesses.wait(address(1), now), Some(REFILL));
-        assert_eq!(guesses.wait(address(2), now), None);
-        guesses.was_wrong(address(1), now);
+        assert_eq!(show(&guesses, address(1), now), Some(REFILL));
+        assert_eq!(show(&guesses, address(2), now), None);
         let later = now + REFILL;
-        assert_eq!(guesses.wait(address(1), later), None, "one is given back");
-        guesses.was_wrong(address(1), later);
-        assert!(guesses.wait(address(1), later).is_some());
-        assert_eq!(guesses.wait(address(1), later + REFILL * BURST), None);
+        assert_eq!(
+            show(&guesses, address(1), later),
+            None,
+            "one is given back, and what is refused does not count"
+        );
+        assert!(show(&guesses, address(1), later).is_some());
+        assert_eq!(show(&guesses, address(1), later + REFILL * BURST), None);
+    }
+
+    #[test]
+    fn every_key_counts() {
+        for (at_once, expected) in [(0, 1000), (1, 60), (4, 15), (u32::MAX, 1)] {
+            let (guesses, now) = (Guesses::default(), clock::now());
+            let asked = (0..1000).take_while(|_| guesses.wrong(address(1), at_once, now).is_none());
+            assert_eq!(asked.count(), expected, "{at_once}");
+        }
     }
 
     #[test]
@@ -121,23 +139,17 @@ mod tests {
         let (guesses, now) = (Guesses::default(), clock::now());
         for host in 0..u64::from(BURST) {
             let address = format!("2001:db8::{host:x}");
-            guesses.was_wrong(address.parse().unwrap(), now);
+            show(&guesses, address.parse().unwrap(), now);
         }
-        assert!(
-            guesses
-                .wait("2001:db8::ffff".parse().unwrap(), now)
-                .is_some()
-        );
-        assert!(
-            guesses
-                .wait("2001:db8:0:1::1".parse().unwrap(), now)
-                .is_none()
-        );
+        for (address, has_to_wait) in [("2001:db8::ffff", true), ("2001:db8:0:1::1", false)] {
+            let wait = show(&guesses, address.parse().unwrap(), now);
+            assert_eq!(wait.is_some(), has_to_wait, "{address}");
+        }
         for _ in 0..BURST {
-            guesses.was_wrong("::ffff:192.0.2.9".parse().unwrap(), now);
+            show(&guesses, "::ffff:192.0.2.9".parse().unwrap(), now);
         }
         assert!(
-            guesses.wait(address(9), now).is_some(),
+            show(&guesses, address(9), now).is_some(),
             "the same by its other name"
         );
     }
@@ -146,14 +158,14 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let (guesses, now) = (Guesses::default(), clock::now());
         for _ in 0..BURST {
-            guesses.was_wrong(address(1), now);
+            show(&guesses, address(1), now);
         }
         for number in 0..10_000_u32 {
-            guesses.was_wrong(IpAddr::from(number.to_be_bytes()), now);
+            show(&guesses, IpAddr::from(number.to_be_bytes()), now);
         }
         assert_eq!(guesses.shown().len(), ADDRESSES);
         assert!(
-            guesses.wait(address(1), now).is_some(),
+            show(&guesses, address(1), now).is_some(),
             "the worst is not forgotten"
         );
     }

@@ -130,7 +130,8 @@ impl Readers {
         };
         drop(asker);
         match done {
-            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Ok(Some(answer)))) => Ok(answer),
+            Ok(Ok(Ok(None))) => Err(busy("the question took too long")),
             Ok(Ok(Err(error))) => Err(refused(&error)),
             Ok(Err(panic)) => {
                 tracing::error!("a question to the record failed: {panic}");
@@ -140,22 +141,25 @@ impl Readers {
         }
     }
 
+    /// The answer; `None` if nobody waits for it.
     fn work<T>(
         &self,
         call: Arc<Call>,
         work: impl FnOnce(&Reader, &Patience) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    ) -> Result<Option<T>, Error> {
         let spare = self.idle().pop();
         let reader = match spare {
             Some(reader) => reader,
             None => Reader::open(&self.dir)?,
         };
         *call.interrupt() = Some(reader.interrupt());
+        // Whoever has left before now has found nothing to interrupt.
+        let is_wanted = !call.is_given_up.load(Ordering::Relaxed);
         let patience = Patience {
             call: Arc::clone(&call),
             began: clock::now(),
         };
-        let answer = work(&reader, &patience);
+        let answer = is_wanted.then(|| work(&reader, &patience)).transpose();
         // From here on the reader may be another question's.
         *call.interrupt() = None;
         let mut idle = self.idle();

@@ -1,11 +1,16 @@
 //! Client keys: who asks, and what they may ask for.
 
+use std::net::SocketAddr;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use lingate_config::{ClientKey, Config};
+use lingate_config::ClientKey;
 use lingate_wire::turn::{Failure, FailureKind};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+use crate::clock;
+use crate::shared::Shared;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,24 +46,36 @@ impl Caller {
 }
 
 /// Finds the key that a request shows, in any of the headers that clients use.
-pub(crate) fn caller(config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
+///
+/// A right key passes whatever was shown before it. Where too many wrong ones came from an address, more of them are
+/// refused as too many.
+pub(crate) fn caller(
+    shared: &Shared,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+) -> Result<Caller, Failure> {
+    let config = &shared.config;
     if config.keys.is_empty() {
         return Ok(Caller::Anybody);
     }
-    let mut is_any_shown = false;
-    for shown in shown(headers) {
-        is_any_shown = true;
-        let hash = Sha256::digest(shown.as_bytes());
-        // Every key is compared, so that the time taken says nothing.
-        let mut found = None;
-        for key in &config.keys {
-            if bool::from(key.hash.0.ct_eq(&hash)) {
-                found = Some(key);
-            }
-        }
-        if let Some(key) = found {
-            return Ok(Caller::Key(Box::new(key.clone())));
-        }
+    if let Some(key) = shown(headers).find_map(|shown| holder(&config.keys, shown)) {
+        return Ok(Caller::Key(Box::new(key.clone())));
+    }
+    let n_wrong = shown(headers).count();
+    let is_any_shown = n_wrong > 0;
+    let n_wrong = u32::try_from(n_wrong).unwrap_or(u32::MAX);
+    let wait = shared
+        .admin
+        .guesses
+        .wrong(peer.ip(), n_wrong, clock::now());
+    if let Some(wait) = wait {
+        return Err(Failure {
+            retry_after: Some(wait.as_secs().max(1)),
+            ..Failure::new(
+                FailureKind::RateLimit,
+                "too many wrong keys came from this address; wait, and show the right one",
+            )
+        });
     }
     let what = if is_any_shown {
         "this key is not known here"
@@ -73,9 +90,16 @@ pub(crate) fn caller(config: &Config, headers: &HeaderMap) -> Result<Caller, Fai
     ))
 }
 
-/// Whether a request shows any key.
-pub(crate) fn is_any_shown(headers: &HeaderMap) -> bool {
-    shown(headers).next().is_some()
+/// Whose key it is. Every key is compared, so that the time taken says nothing.
+fn holder<'a>(keys: &'a [ClientKey], shown: &str) -> Option<&'a ClientKey> {
+    let hash = Sha256::digest(shown.as_bytes());
+    let mut found = None;
+    for key in keys {
+        if bool::from(key.hash.0.ct_eq(&hash)) {
+            found = Some(key);
+        }
+    }
+    found
 }
 
 fn shown(headers: &HeaderMap) -> impl Iterator<Item = &str> {

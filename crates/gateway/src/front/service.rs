@@ -132,7 +132,7 @@ async fn dispatch(
     }
     let caller = match route.access() {
         Access::Open => Caller::Anybody,
-        Access::Client => keys::caller(&shared.config, &parts.headers)?,
+        Access::Client => keys::caller(&shared, &parts.headers, peer)?,
         Access::Owner => {
             shared.control.check_owner(&parts.headers)?;
             Caller::Anybody

@@ -1,5 +1,6 @@
 //! Two states of a request, member by member.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 
 use bytestring::ByteString;
@@ -174,16 +175,24 @@ impl Comparison {
 
     /// Members that the hub has no place for, name by name.
     fn extra(&mut self, path: &str, before: &[Extra], after: &[Extra]) {
-        let find = |list: &[Extra], name: &str| {
-            let mut found = list.iter().filter(|(own, _)| *own == *name);
-            found.next().map(|(_, value)| value.clone())
+        if before == after {
+            return;
+        }
+        let by_name = |list: &[Extra]| {
+            let pairs = list.iter().rev();
+            // Of two members of one name, the first holds.
+            pairs.cloned().collect::<HashMap<_, _>>()
         };
+        let (old, new) = (by_name(before), by_name(after));
         for (name, value) in before {
-            let now = find(after, name);
-            self.json(&format!("{path}{name}"), &Some(value.clone()), &now);
+            let now = new.get(name);
+            if now != Some(value) {
+                let value = Some(value.clone());
+                self.json(&format!("{path}{name}"), &value, &now.cloned());
+            }
         }
         for (name, value) in after {
-            if find(before, name).is_none() {
+            if !old.contains_key(name) {
                 self.json(&format!("{path}{name}"), &None, &Some(value.clone()));
             }
         }

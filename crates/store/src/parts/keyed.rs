@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::Mask;
+
 use super::key::{Key, KeyChain, is_short, whole};
 use super::split::{Cut, SIGHT, go_on};
 
@@ -52,10 +54,10 @@ impl Same {
 }
 
 impl Keyed {
-    /// Cuts a body and finds the keys of its parts.
-    pub(crate) fn new(bytes: Bytes) -> Self {
+    /// Cuts a body where the mask allows it and finds the keys of its parts.
+    pub(crate) fn new(bytes: Bytes, mask: &Mask) -> Self {
         let mut cuts = Vec::new();
-        go_on(&bytes, &mut cuts, &mut |_| false);
+        go_on(&bytes, &mut cuts, mask, &mut |_| false);
         let mut keyed = Self {
             bytes,
             cuts,
@@ -67,8 +69,8 @@ impl Keyed {
         keyed
     }
 
-    /// The same by way of another body, and what parts the two share.
-    pub(crate) fn like(bytes: Bytes, other: &Self, same: Same) -> (Self, Shared) {
+    /// The same by way of another body that was cut by the same mask, and what parts the two share.
+    pub(crate) fn like(bytes: Bytes, other: &Self, same: Same, mask: &Mask) -> (Self, Shared) {
         let Same { prefix, suffix } = same;
         let is_equal = prefix == bytes.len() && prefix == other.len();
         let first = if is_equal {
@@ -86,7 +88,7 @@ impl Keyed {
         let rest = if is_equal {
             0..0
         } else {
-            keyed.cut_until(other, suffix)
+            keyed.cut_until(other, suffix, mask)
         };
         let end = keyed.cut_end();
         keyed.hash(keyed.cuts.len());
@@ -126,10 +128,10 @@ impl Keyed {
 
     /// Goes on cutting until the other body is cut likewise and both go on with the same bytes, which are at most
     /// `suffix`. Which cuts of the other one follow.
-    fn cut_until(&mut self, other: &Self, suffix: usize) -> Range<usize> {
+    fn cut_until(&mut self, other: &Self, suffix: usize, mask: &Mask) -> Range<usize> {
         let length = self.len();
         let mut rest = other.cuts.len()..other.cuts.len();
-        go_on(&self.bytes, &mut self.cuts, &mut |cut| {
+        go_on(&self.bytes, &mut self.cuts, mask, &mut |cut| {
             if length - cut.end >= suffix {
                 return false;
             }
@@ -218,10 +220,11 @@ mod tests {
     /// Cuts and keys are those of a body without another one, and what is shared lies in both.
     fn check(first: &[u8], second: &[u8]) -> Shared {
         let [first, second] = [first, second].map(Bytes::copy_from_slice);
-        let first = Keyed::new(first);
-        let alone = Keyed::new(second.clone());
+        let mask = Mask::new(["word word"]);
+        let first = Keyed::new(first, &mask);
+        let alone = Keyed::new(second.clone(), &mask);
         let same = Same::of(&second, &first);
-        let (helped, shared) = Keyed::like(second.clone(), &first, same);
+        let (helped, shared) = Keyed::like(second.clone(), &first, same, &mask);
         let ends = |keyed: &Keyed| -> Vec<usize> { keyed.cuts.iter().map(|cut| cut.end).collect() };
         assert_eq!(ends(&helped), ends(&alone));
         assert_eq!(helped.keys, alone.keys);

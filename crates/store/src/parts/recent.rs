@@ -105,7 +105,7 @@ mod tests {
     fn body(text: &str) -> Seen {
         let bytes = text.as_bytes().to_vec();
         Seen {
-            keyed: Keyed::new(bytes.into()),
+            keyed: Keyed::new(bytes.into(), &crate::Mask::default()),
             spans: Vec::new(),
         }
     }

@@ -6,7 +6,7 @@
 
 use memchr::memchr_iter;
 
-use crate::mask::is_key_byte;
+use crate::Mask;
 
 /// No part is longer.
 pub(crate) const MAX_PART: usize = 128 << 10;
@@ -41,15 +41,17 @@ pub(crate) const SIGHT: usize = LONG_STRING;
 #[cfg(test)]
 pub(crate) fn split(body: &[u8]) -> Vec<Cut> {
     let mut cuts = Vec::new();
-    go_on(body, &mut cuts, &mut |_| false);
+    go_on(body, &mut cuts, &Mask::default(), &mut |_| false);
     cuts
 }
 
 /// Adds the cuts behind those that are there, of which the last, if there is one, says what stands open. Ends before
-/// the end of the body when `is_known` says of a cut that those behind it are known; whether it did.
+/// the end of the body when `is_known` says of a cut that those behind it are known; whether it did. No part is cut for
+/// its length where the mask would no longer see a secret.
 pub(crate) fn go_on(
     body: &[u8],
     cuts: &mut Vec<Cut>,
+    mask: &Mask,
     is_known: &mut dyn FnMut(&Cut) -> bool,
 ) -> bool {
     let last = cuts.last().copied();
@@ -58,6 +60,7 @@ pub(crate) fn go_on(
         from: last.map_or(0, |cut| cut.end),
         open: last.and_then(|cut| cut.open).unwrap_or_default(),
         cuts,
+        mask,
         is_known,
     };
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -74,6 +77,7 @@ struct Cutter<'a> {
     from: usize,
     open: Open,
     cuts: &'a mut Vec<Cut>,
+    mask: &'a Mask,
     is_known: &'a mut dyn FnMut(&Cut) -> bool,
 }
 
@@ -87,8 +91,9 @@ impl Cutter<'_> {
     /// Ends the part at hand, in several pieces if it is too long. Whether there was one.
     fn end(&mut self, end: usize, open: Option<Open>) -> bool {
         while end - self.from > MAX_PART {
-            let limit = self.from + MAX_PART;
-            let cut = self.between_words(limit);
+            // Nothing behind `end` may decide.
+            let rest = self.body.get(self.from..end).unwrap_or_default();
+            let cut = self.from + self.mask.cut(rest, MAX_PART);
             self.cuts.push(Cut {
                 end: cut,
                 open: None,
@@ -101,16 +106,6 @@ impl Cutter<'_> {
             self.from = end;
         }
         is_part
-    }
-
-    /// The last place before `limit` that splits no key, so that masking sees each key whole.
-    fn between_words(&self, limit: usize) -> usize {
-        let near = limit.saturating_sub(1024);
-        let window = self.body.get(near..limit).unwrap_or_default();
-        window
-            .iter()
-            .rposition(|byte| !is_key_byte(*byte))
-            .map_or(limit, |at| near + at + 1)
     }
 
     /// Goes through JSON. Whether it came to where the rest is known.

@@ -81,7 +81,8 @@ impl Appender {
         self.tail.frame() + self.tail.content.len() as u64
     }
 
-    /// Other secrets are known from here on. What was written without masking them is not referred to any more.
+    /// Other secrets are known from here on. What was written without masking them is not referred to any more,
+    /// and what was cut without knowing them not gone on with.
     pub(crate) fn mask_by(&mut self, mask: &Mask) {
         if !self.mask.is_same(mask) {
             self.mask = mask.clone();
@@ -98,8 +99,8 @@ impl Appender {
         }
         let seen = self.recent.closest(session, body.kind, &bytes);
         let (keyed, shared) = match seen {
-            Some((seen, same)) => Keyed::like(bytes, &seen.keyed, same),
-            None => (Keyed::new(bytes), Shared::default()),
+            Some((seen, same)) => Keyed::like(bytes, &seen.keyed, same, &self.mask),
+            None => (Keyed::new(bytes, &self.mask), Shared::default()),
         };
         let mut spans = Vec::new();
         if let Some((seen, _)) = seen {

@@ -108,6 +108,38 @@ fn a_key_that_becomes_known_is_masked_in_what_was_written_before_too() {
 }
 
 #[test]
+fn a_key_is_masked_wherever_a_long_text_is_cut() {
+    const CUT: usize = 128 << 10;
+    let base64 = "canary/of+base64/key==";
+    let spaced = "canary with some spaces";
+    let kept = Kept::new(Options {
+        mask: Mask::new([base64, spaced]),
+        ..Options::default()
+    });
+    let mut number = 0;
+    for secret in [base64, spaced, "Bearer canary0123456789abcdef"] {
+        for before in (0..=secret.len()).step_by(2) {
+            let text = format!("{}{secret} more", "word ".repeat(CUT / 5 + 1));
+            let text = &text[text.len() - secret.len() - 5 - (CUT - before)..];
+            kept.put_with(exchange(number), vec![body(BodyKind::ClientRequest, text)]);
+            number += 1;
+        }
+    }
+    kept.flush();
+    for number in 0..number {
+        let id = exchange(number).id;
+        let read = kept.reader().body(id, BodyKind::ClientRequest, None);
+        let bytes = read.unwrap().unwrap().bytes;
+        assert!(bytes.len() > CUT);
+        let end = String::from_utf8_lossy(&bytes[CUT - 50..]);
+        let words = [
+            "cana", "anary", "base64", "key=", "spaces", "56789ab", "cdef",
+        ];
+        assert!(words.iter().all(|word| !end.contains(word)), "{end}");
+    }
+}
+
+#[test]
 fn only_the_owner_reads() {
     let kept = Kept::new(Options::default());
     kept.put_with(exchange(1), vec![body(BodyKind::ClientRequest, "{}")]);

@@ -210,3 +210,29 @@ fn calls_without_a_result_are_none() {
         assert_eq!(found(wire, &body), None, "{wire:?}");
     }
 }
+
+/// A request waits while its rounds are looked at, so that has to be quick whatever it holds. Cubic, this takes hours.
+#[test]
+fn many_calls_at_once_are_looked_at_quickly() {
+    let round = |number: usize, count: usize| {
+        let ids = || (0..count).map(|at| format!("call_{number}_{at}"));
+        let calls: Vec<Value> = ids()
+            .map(|id| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}))
+            .collect();
+        let mut round = vec![json!({"role": "assistant", "content": null, "tool_calls": calls})];
+        let results = ids().map(|id| json!({"role": "tool", "tool_call_id": id, "content": "x"}));
+        match number % 2 {
+            0 => round.extend(results),
+            _ => round.extend(results.rev()),
+        }
+        round
+    };
+    let conversation = |count| {
+        let rounds: Vec<Value> = (0..5).flat_map(|number| round(number, count)).collect();
+        json!({"model": "m", "messages": rounds})
+    };
+    let repeated = |count| found(Wire::Chat, &conversation(count)).map(|(_, count)| count);
+    assert_eq!(repeated(64), Some(5));
+    assert_eq!(repeated(65), None, "more than are looked at");
+    assert_eq!(repeated(20_000), None);
+}
