@@ -17,14 +17,16 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 
 /// A text of somebody else without what a terminal would obey, or what turns the order of letters round.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    let is_harmful = |char: char| {
-        char.is_control()
-            || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     match text.contains(is_harmful) {
         false => Cow::Borrowed(text),
         true => Cow::Owned(text.replace(is_harmful, " ")),
     }
+}
+
+/// What a terminal would obey, or what turns the order of letters round.
+fn is_harmful(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes `text` to standard output as it is.
@@ -62,9 +64,22 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Re
     write(&render(head, rows))
 }
 
+/// One line. What a terminal would obey stands escaped in it, which is the same to whoever reads JSON.
 fn to_json(item: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string(item)
-        .map_err(|error| Failure::problem(format!("cannot write JSON: {error}")))
+    let json = serde_json::to_string(item)
+        .map_err(|error| Failure::problem(format!("cannot write JSON: {error}")))?;
+    if !json.contains(is_harmful) {
+        return Ok(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for char in json.chars() {
+        match is_harmful(char) {
+            // All of them are one unit of UTF-16.
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(char))),
+            false => escaped.push(char),
+        }
+    }
+    Ok(escaped)
 }
 
 fn render<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
@@ -106,5 +121,22 @@ mod tests {
             render(["name", "n"], &rows),
             "name       n\na          1\nlonger\nümläut     3\n ]0;x  y   4\n"
         );
+    }
+
+    #[test]
+    fn json_holds_nothing_that_a_terminal_obeys_and_reads_as_it_was() {
+        let texts = [
+            "a",
+            "é\n日",
+            "\u{1b}[2J",
+            "\u{9b}2J\u{7f}",
+            "\u{202e}\u{2066}x",
+        ];
+        for text in texts {
+            let json = to_json(&text).unwrap();
+            assert!(!json.contains(is_harmful), "{json:?}");
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+        assert_eq!(to_json(&"\u{9b}").unwrap(), r#""\u009b""#);
     }
 }

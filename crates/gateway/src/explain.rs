@@ -194,7 +194,7 @@ fn outgoing(config: &Config, asked: &Asked, candidate: &Candidate) -> Result<Out
     Ok(Outgoing {
         plan,
         hits: prepared.hits,
-        losses: prepared.losses,
+        losses: prepared.losses.told(usize::MAX),
         headers,
         body: prepared.body.whole(),
     })

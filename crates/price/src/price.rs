@@ -111,9 +111,15 @@ impl Price {
     /// An exchange of several attempts is the sum of its replies' costs, because thresholds hold for each request.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Option<MicroUsd> {
+        self.rates_of(usage).cost(usage)
+    }
+
+    /// The rates that hold for a request of which this usage was told.
+    #[must_use]
+    pub fn rates_of(&self, usage: &Usage) -> &Rates {
         let input = usage.total_input().unwrap_or(0);
         let tier = self.tiers.iter().rev().find(|tier| input > tier.above);
-        tier.map_or(&self.rates, |tier| &tier.rates).cost(usage)
+        tier.map_or(&self.rates, |tier| &tier.rates)
     }
 }
 

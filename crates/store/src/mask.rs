@@ -118,8 +118,10 @@ impl Mask {
         let Some(automaton) = &self.finder.automaton else {
             return cut;
         };
-        // A secret around the cut begins at most so much before it.
-        let mut from = cut.saturating_sub(NEAR.max(automaton.max_pattern_len()));
+        // A secret around the cut begins at most so much before it, and shows itself so much behind.
+        let far = NEAR.max(automaton.max_pattern_len());
+        let bytes = bytes.get(..cut + far).unwrap_or(bytes);
+        let mut from = cut.saturating_sub(far);
         while let Some(found) = automaton.find(Input::new(bytes).range(from..)) {
             if found.start() >= cut {
                 break;

@@ -4,14 +4,13 @@
 //! goes. Rows get at most half of the room, so that they cannot push out every body.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::place::Place;
+use crate::place::{Place, remove_file};
 
 /// Rows deleted at once.
 const ROWS: usize = 200;
@@ -37,6 +36,9 @@ pub struct Deleted {
     pub segments: u64,
     /// Bytes on disk.
     pub bytes: u64,
+    /// Segment files that stay although they may hold what is too old: a gateway still writes to them, or they hold what is
+    /// newer too. They go once all in them is too old. Told by [`crate::prune`] alone.
+    pub staying: u64,
 }
 
 impl Deleted {
@@ -48,6 +50,7 @@ impl Deleted {
         self.rows += more.rows;
         self.segments += more.segments;
         self.bytes += more.bytes;
+        self.staying += more.staying;
     }
 }
 
@@ -77,9 +80,34 @@ pub(crate) fn step(
     }
     Ok(Deleted {
         rows,
-        segments: 0,
         bytes: give_back(connection)?,
+        ..Deleted::default()
     })
+}
+
+/// Asks the writers of this record, whoever they are, to seal what they began before then; 0 takes it back.
+pub(crate) fn ask_to_seal(connection: &Connection, before_ms: i64) -> Result<(), Error> {
+    connection.execute("UPDATE lasting SET seal_ms = ?1", [before_ms])?;
+    Ok(())
+}
+
+/// What was asked for with [`ask_to_seal`].
+pub(crate) fn seal_before(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection
+        .prepare_cached("SELECT seal_ms FROM lasting")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// How many segments begun before then there are: those that are written, or all.
+pub(crate) fn begun_before(
+    connection: &Connection,
+    before_ms: i64,
+    only_written: bool,
+) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM segments WHERE first_ms < ?1 AND bytes > 0 AND (sealed = 0 OR NOT ?2)";
+    let count: i64 =
+        connection.query_row(sql, params![before_ms, only_written], |row| row.get(0))?;
+    Ok(count as u64)
 }
 
 /// A segment that nobody writes to.
@@ -131,17 +159,18 @@ fn delete_segment(
 ) -> Result<Deleted, Error> {
     connection.execute("DELETE FROM segments WHERE segment = ?1", [sealed.segment])?;
     let path = place.segment(sealed.segment);
-    match fs::remove_file(&path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io(path)(error)),
-    }
+    remove_file(&path).map_err(Error::io(path))?;
     Ok(Deleted {
-        rows: 0,
         segments: 1,
         bytes: sealed.bytes as u64,
+        ..Deleted::default()
     })
 }
+
+const RISE: &str = "
+UPDATE lasting SET
+  n = max(n, (SELECT coalesce(max(n), 0) FROM exchanges)),
+  closed = max(closed, (SELECT coalesce(max(closed), 0) FROM exchanges WHERE closed IS NOT NULL))";
 
 /// Deletes the oldest ended rows accepted before then.
 fn delete_rows(connection: &mut Connection, before_ms: i64) -> Result<u64, Error> {
@@ -155,6 +184,10 @@ fn delete_rows(connection: &mut Connection, before_ms: i64) -> Result<u64, Error
     for (n, id, time_ms) in oldest {
         if time_ms >= before_ms {
             break;
+        }
+        if deleted == 0 {
+            // Neither numbers nor places are given again.
+            transaction.execute(RISE, [])?;
         }
         for sql in [
             "DELETE FROM exchanges WHERE n = ?1",

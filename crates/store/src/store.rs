@@ -6,13 +6,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 
 use crate::in_force::InForce;
 use crate::options::{Options, Settings};
 use crate::place::Place;
 use crate::recorder::{Queue, Recorder, steady};
 use crate::retention::{self, Deleted};
-use crate::writer::Writer;
+use crate::writer::{self, Writer};
 use crate::{Error, database};
 
 /// A record that is being written. Dropping it writes what waits and ends in order.
@@ -80,7 +81,14 @@ impl Drop for Alarm {
 /// The least that a gateway gets to write between two steps of [`prune`].
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Deletes what was accepted before a time, and what is over a size, from a record that a gateway may be writing.
+/// So long a gateway gets to seal the segment it writes to: it looks once a second while nothing comes.
+const SEALING: Duration = Duration::from_secs(4);
+
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Deletes what was accepted before a time, and what is over a size, from a record that a gateway may be writing. What dead
+/// gateways left open is closed first; one that lives is asked to seal what it began before that time.
 ///
 /// # Errors
 /// There is no record in `dir`, or it cannot be written.
@@ -94,11 +102,25 @@ pub fn prune(dir: &Path, before: Timestamp, keep_bytes: u64) -> Result<Deleted, 
         before_ms: before.as_millisecond(),
         bytes: keep_bytes,
     };
+    let now_ms = writer::last_ms(&connection)?.unwrap_or(limits.before_ms);
+    writer::bury(&mut connection, &place, now_ms)?;
+    let begun = |connection: &Connection, only_written| {
+        retention::begun_before(connection, limits.before_ms, only_written)
+    };
+    if begun(&connection, true)? > 0 {
+        retention::ask_to_seal(&connection, limits.before_ms)?;
+        let begin = steady();
+        while begun(&connection, true)? > 0 && begin.elapsed() < SEALING {
+            std::thread::sleep(LOOK);
+        }
+        retention::ask_to_seal(&connection, 0)?;
+    }
     let mut deleted = Deleted::default();
     loop {
         let begin = steady();
         let more = retention::step(&mut connection, &place, &limits)?;
         if more.is_nothing() {
+            deleted.staying = begun(&connection, false)?;
             return Ok(deleted);
         }
         deleted.add(more);

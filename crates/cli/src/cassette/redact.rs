@@ -2,7 +2,7 @@
 //!
 //! Letters become `x`, digits `1`; blanks, punctuation and escapes stay, so that a document stays one and every offset
 //! into it holds. Kept are names of members, and the values that a wire is made of: types, roles, ids, names of tools and
-//! models. What a tool is called with is replaced whole.
+//! models. What a tool is called with, and documents that it gives, are replaced whole, numbers too.
 
 use std::ops::Range;
 
@@ -44,8 +44,11 @@ const KEPT: [&str; 31] = [
     "include",
 ];
 
-/// Members that hold what a tool is called with.
-const INPUTS: [&str; 3] = ["input", "arguments", "args"];
+/// Members that hold what a tool is called with, or what a client says of itself.
+const INPUTS: [&str; 4] = ["input", "arguments", "args", "metadata"];
+
+/// Members whose `response` is what a tool gave; elsewhere it is a reply of the wire.
+const RESULTS: [&str; 2] = ["functionResponse", "function_response"];
 
 /// A body without its texts, of the same length.
 pub(crate) fn body(bytes: &[u8]) -> Vec<u8> {
@@ -91,39 +94,85 @@ pub(crate) fn text(text: &str) -> String {
 fn document(text: &str) -> Option<Vec<u8>> {
     let doc = scan_reply(&ByteString::from(text), &[]).ok()?;
     let mut spans = Vec::new();
-    texts(doc.root(), false, false, &mut spans);
+    texts(doc.root(), "", Place::Wire, &mut spans);
     let mut bytes = text.as_bytes().to_vec();
     for span in spans {
         if let Some(text) = bytes.get_mut(span) {
-            let filler = filled(text);
+            let filler = match text {
+                [b'"', ..] => filled(text),
+                _ => number(text),
+            };
             text.copy_from_slice(&filler);
         }
     }
     Some(bytes)
 }
 
-/// Where texts stand that have to go, without their quotes.
-fn texts(value: Value<'_>, is_kept: bool, in_input: bool, spans: &mut Vec<Range<usize>>) {
+/// Where a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Among what a wire is made of.
+    Wire,
+    /// The same, and its texts are part of it.
+    Kept,
+    /// In what a tool is called with or gave: nothing of it is the wire's.
+    Data,
+}
+
+/// Where texts stand that have to go, with their quotes, and numbers of data. `parent` is the name of the member that holds
+/// the value.
+fn texts(value: Value<'_>, parent: &str, place: Place, spans: &mut Vec<Range<usize>>) {
     match value.kind() {
-        Kind::String if !is_kept => {
-            let span = value.span();
-            spans.push(span.start + 1..span.end - 1);
-        }
+        Kind::String if place != Place::Kept => spans.push(value.span()),
+        Kind::Number if place == Place::Data => spans.push(value.span()),
         Kind::Array => {
             for item in value.items() {
-                texts(item, is_kept, in_input, spans);
+                texts(item, parent, place, spans);
             }
         }
         Kind::Object => {
             for (name, member) in value.members() {
-                let opens = INPUTS.contains(&&*name) && member.kind() == Kind::Object;
-                let in_input = in_input || opens;
-                let is_kept = !in_input && KEPT.contains(&&*name);
-                texts(member, is_kept, in_input, spans);
+                texts(member, &name, inside(place, parent, &name, member), spans);
             }
         }
         Kind::String | Kind::Null | Kind::Bool | Kind::Number => {}
     }
+}
+
+/// Where a member of an object stands.
+fn inside(place: Place, parent: &str, name: &str, member: Value<'_>) -> Place {
+    let is_result = name == "response" && RESULTS.contains(&parent);
+    let is_input = INPUTS.contains(&name) && member.kind() == Kind::Object;
+    if place == Place::Data || is_result || is_input {
+        return Place::Data;
+    }
+    // Code that a model wrote to be run is no code of an error, which is one word.
+    let is_program = name == "code" && !is_word(member);
+    match KEPT.contains(&name) && !is_program {
+        true => Place::Kept,
+        false => Place::Wire,
+    }
+}
+
+/// Whether a text is made like the codes of errors.
+fn is_word(value: Value<'_>) -> bool {
+    let text = value.str().unwrap_or_default();
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    text.len() <= 64 && text.bytes().all(is_part)
+}
+
+/// Filler for a number: one that is as long, and none that is too large.
+fn number(text: &[u8]) -> Vec<u8> {
+    let mut digit = b'1';
+    let fill = |byte: &u8| match byte {
+        b'0'..=b'9' => digit,
+        b'e' | b'E' => {
+            digit = b'0';
+            *byte
+        }
+        _ => *byte,
+    };
+    text.iter().map(fill).collect()
 }
 
 /// Filler for letters and digits. Escapes stay, but for those that spell a character, and so do words of JSON, which stand
@@ -188,6 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_what_a_tool_takes_or_gives_is_the_wires() {
+        check(
+            r#"{"input":{"id":"a","n":[0,-4.25,1e30],"o":{"code":"b","ok":true,"no":null}},"max_tokens":20}"#,
+            r#"{"input":{"id":"x","n":[1,-1.11,1e00],"o":{"code":"x","ok":true,"no":null}},"max_tokens":20}"#,
+        );
+        check(
+            r#"{"functionResponse":{"id":"c1","name":"f","response":{"name":"Bo","id":7,"code":"pin","status":"ill"}}}"#,
+            r#"{"functionResponse":{"id":"c1","name":"f","response":{"name":"xx","id":1,"code":"xxx","status":"xxx"}}}"#,
+        );
+        check(
+            r#"{"function_response":{"name":"f","response":{"model":["Bo",{"type":"b"}]}}}"#,
+            r#"{"function_response":{"name":"f","response":{"model":["xx",{"type":"x"}]}}}"#,
+        );
+        let reply = r#"{"type":"response.completed","response":{"id":"r1","status":"completed","created_at":12}}"#;
+        check(reply, reply);
+        check(
+            r#"{"error":{"code":"rate_limit_exceeded"},"executableCode":{"language":"PYTHON","code":"pin = 12"}}"#,
+            r#"{"error":{"code":"rate_limit_exceeded"},"executableCode":{"language":"xxxxxx","code":"xxx = 11"}}"#,
+        );
+    }
+
+    #[test]
     fn streams_stay_streams() {
         check(
             "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"Hel\"}}\n\n: secret\r\ndata: [DONE]\n\n",
@@ -213,9 +284,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_keep_their_length_and_documents_stay_documents(text in "\\PC{0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn any_bytes_keep_their_length_and_documents_stay_documents(text in "\\PC{0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..60), number in any::<f64>(), count in any::<i64>()) {
             prop_assert_eq!(body(&bytes).len(), bytes.len());
-            let json = json!({"content": text, "input": {"x": [text]}}).to_string();
+            let json = json!({"content": text, "input": {"x": [text, number, count]}}).to_string();
             let redacted = body(json.as_bytes());
             prop_assert_eq!(redacted.len(), json.len());
             prop_assert!(serde_json::from_slice::<serde_json::Value>(&redacted).is_ok());

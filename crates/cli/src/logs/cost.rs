@@ -65,14 +65,15 @@ fn show(sums: &Stats, by: &'static str, screen: Screen) -> Result<(), Failure> {
 
 fn row(name: &str, tone: Tone, group: &Group) -> [Cell; 8] {
     let count = |count: Option<u64>| Cell::new(tone, rows::tokens(count));
+    let money = |sum: Option<i64>| Cell::new(rows::cost_tone(sum), rows::sum(sum, group.unpriced));
     [
         Cell::new(tone, name),
         count(Some(group.exchanges)),
         count(group.usage.total_input()),
         count(group.usage.cache_read),
         count(group.usage.output),
-        Cell::new(Tone::Cost, rows::cost(Some(group.cost_micro_usd))),
-        Cell::new(Tone::Cost, rows::cost(Some(group.billed_micro_usd))),
+        money(group.cost_micro_usd),
+        money(group.billed_micro_usd),
         count(Some(group.unpriced)),
     ]
 }

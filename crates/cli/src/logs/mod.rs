@@ -4,6 +4,7 @@
 
 pub(crate) mod answer;
 mod cost;
+mod damaged;
 mod diff;
 mod export;
 mod functions;

@@ -27,11 +27,20 @@ pub(super) fn run(args: &LogsPrune, environment: &dyn Environment) -> Result<(),
             "rows": deleted.rows,
             "segments": deleted.segments,
             "bytes": deleted.bytes,
+            "staying": deleted.staying,
         });
         return output::json_lines([deleted]);
     }
     output::line(&format!(
         "{} exchanges and {} files deleted, {} bytes",
         deleted.rows, deleted.segments, deleted.bytes
-    ))
+    ))?;
+    if deleted.staying > 0 {
+        output::say(&format!(
+            "{} files with bodies from before then stay: they hold later ones, too, or a gateway writes to them; \
+             they go when the last body in them is that old",
+            deleted.staying
+        ));
+    }
+    Ok(())
 }

@@ -131,9 +131,32 @@ pub(super) fn cost(micro_usd: Option<i64>) -> String {
     )
 }
 
+/// What an exchange cost, or that nobody knows it; `-` where there was nothing to pay for: while it is open, and where it
+/// was refused, counted tokens or got no reply.
+pub(super) fn cost_of(exchange: &Exchange) -> String {
+    let usage = &exchange.usage;
+    let has_tokens = usage.total_input().or(usage.output).is_some();
+    let is_count = ["/count_tokens", ":countTokens"]
+        .iter()
+        .any(|end| exchange.path.ends_with(end));
+    let is_paid = exchange.end.is_some() && !is_count && (has_tokens || exchange.went_well());
+    match exchange.cost_micro_usd {
+        None if !is_paid => "-".to_owned(),
+        micro_usd => cost(micro_usd),
+    }
+}
+
+/// A sum, or why there is none: nobody knows the prices, or nothing was used.
+pub(super) fn sum(micro_usd: Option<i64>, unpriced: u64) -> String {
+    match (micro_usd, unpriced) {
+        (None, 0) => "-".to_owned(),
+        (sum, _) => cost(sum),
+    }
+}
+
 /// What an exchange cost, and that nobody is billed for it where a subscription pays.
 pub(super) fn paid(exchange: &Exchange) -> String {
-    let cost = cost(exchange.cost_micro_usd);
+    let cost = cost_of(exchange);
     match exchange.billing {
         Some(Billing::Subscription) => format!("{cost} (subscription: not billed)"),
         Some(Billing::Metered) | None => cost,
@@ -143,7 +166,7 @@ pub(super) fn paid(exchange: &Exchange) -> String {
 /// The same, in brackets where nobody is billed and room is scarce.
 fn price(exchange: &Exchange, screen: Screen) -> String {
     match (exchange.billing, screen.width()) {
-        (Some(Billing::Subscription), Some(_)) => format!("({})", cost(exchange.cost_micro_usd)),
+        (Some(Billing::Subscription), Some(_)) => format!("({})", cost_of(exchange)),
         (Some(Billing::Subscription | Billing::Metered) | None, _) => paid(exchange),
     }
 }
@@ -168,7 +191,21 @@ pub(super) fn time(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lingate_wire::turn::Usage;
+
     use super::*;
+
+    #[test]
+    fn sums_that_nobody_knows_are_not_free() {
+        for (micro_usd, unpriced, shown) in [
+            (None, 2, "unpriced"),
+            (None, 0, "-"),
+            (Some(0), 0, "$0.00"),
+            (Some(1_500_000), 3, "$1.50"),
+        ] {
+            assert_eq!(sum(micro_usd, unpriced), shown);
+        }
+    }
 
     fn exchange(end: Option<End>, status: Option<u16>) -> Exchange {
         Exchange {
@@ -197,6 +234,35 @@ mod tests {
             ..exchange(Some(End::Answered), Some(200))
         };
         assert_eq!(tone(&failed), Tone::Bad);
+    }
+
+    #[test]
+    fn what_used_nothing_cost_nothing() {
+        let told = Usage {
+            output: Some(1),
+            ..Usage::default()
+        };
+        let (count, none) = ("/v1/messages/count_tokens", Usage::default());
+        let answered = Some(End::Answered);
+        for (end, status, path, usage, micro_usd, expected) in [
+            (answered, Some(404), "/v1/messages", none, None, "-"),
+            (answered, Some(402), "/v1/messages", none, None, "-"),
+            (answered, Some(200), count, told, None, "-"),
+            (None, None, "/v1/messages", none, None, "-"),
+            (Some(End::Killed), None, "/v1/messages", none, None, "-"),
+            (answered, Some(200), "/v1/messages", none, None, "unpriced"),
+            (answered, Some(529), "/v1/messages", told, None, "unpriced"),
+            (answered, Some(200), "/v1/messages", told, Some(0), "$0.00"),
+        ] {
+            let exchange = Exchange {
+                path: path.to_owned(),
+                usage,
+                cost_micro_usd: micro_usd,
+                ..exchange(end, status)
+            };
+            let shown = paid(&exchange);
+            assert_eq!(shown, expected, "{end:?} {status:?} {path} {usage:?}");
+        }
     }
 
     #[test]

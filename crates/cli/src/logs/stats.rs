@@ -75,7 +75,10 @@ fn row(name: &str, tone: Tone, group: &Group) -> [Cell; 9] {
         Cell::new(tone, rows::tokens(group.usage.total_input())),
         Cell::new(tone, rows::tokens(group.usage.cache_read)),
         Cell::new(tone, rows::tokens(group.usage.output)),
-        Cell::new(Tone::Cost, rows::cost(Some(group.cost_micro_usd))),
+        Cell::new(
+            rows::cost_tone(group.cost_micro_usd),
+            rows::sum(group.cost_micro_usd, group.unpriced),
+        ),
         Cell::new(tone, group.unpriced.to_string()),
         Cell::new(
             tone,

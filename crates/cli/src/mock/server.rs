@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream;
-use http::{Method, Request, Response, StatusCode};
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
@@ -170,13 +173,15 @@ async fn respond(
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
     let body = read(body).await?;
+    let is_ours = is_for_this_machine(&head.headers);
     let asked = match head.method {
-        Method::POST => Asked::new(&path, &query, body),
+        Method::POST if is_ours => Asked::new(&path, &query, body),
         _ => None,
     };
     let (answer, said) = match &asked {
         Some(asked) => mock.answer(asked),
-        None => (beside(&path, &mock), String::new()),
+        None if is_ours => (beside(&path, &mock), String::new()),
+        None => (elsewhere(), String::new()),
     };
     if let Some(asked) = &asked {
         let count = answer.steps.len();
@@ -209,6 +214,27 @@ async fn respond(
         response.headers_mut().append(name, value);
     }
     Ok(response)
+}
+
+/// Whether a request is meant for this machine by a name of its own. A page whose name was rebound to loopback asks for that
+/// name; what sends none is no browser.
+fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else {
+        return true;
+    };
+    let Some(host) = host.to_str().ok().and_then(|host| host.parse().ok()) else {
+        return false;
+    };
+    let host: Authority = host;
+    let name = host.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse();
+    name.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn elsewhere() -> Answer {
+    let error = serde_json::json!({"error": {"type": "invalid_request_error", "message": "this is `lingate mock` on loopback; ask for it as 127.0.0.1, [::1] or localhost"}});
+    Answer::whole(421, "application/json", error.to_string())
 }
 
 /// What is asked beside replies.
@@ -286,4 +312,30 @@ fn reset(socket: &OwnedFd) {
 
 fn broken() -> io::Error {
     io::Error::other("ended on purpose")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine_are_answered() {
+        for (host, expected) in [
+            ("127.0.0.1:8080", true),
+            ("127.0.0.2", true),
+            ("localhost:1", true),
+            ("LocalHost", true),
+            ("[::1]:8080", true),
+            ("rebound.example:8080", false),
+            ("localhost.example", false),
+            ("127.0.0.1.example", false),
+            ("192.0.2.1", false),
+            ("", false),
+            ("a b", false),
+        ] {
+            let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+            assert_eq!(is_for_this_machine(&headers), expected, "{host}");
+        }
+        assert!(is_for_this_machine(&HeaderMap::new()));
+    }
 }

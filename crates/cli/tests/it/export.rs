@@ -89,6 +89,8 @@ fn lines_with_bodies_and_without_secrets() {
         .map(|body| (body["kind"].as_str().unwrap(), &body["attempt"]))
         .collect();
     assert_eq!(kinds.len(), 6, "two attempts: {kinds:?}");
+    // It would tell of what was masked.
+    assert!(bodies.iter().all(|body| body["etag"].is_null()));
     let answer = bodies
         .iter()
         .find(|body| body["kind"] == "client-response")
@@ -216,4 +218,42 @@ fn a_session_is_played_back() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// One row that cannot be read back does not keep the others.
+#[test]
+fn a_damaged_row_is_left_out_and_said() {
+    let user = User::new();
+    let ids = session(&user);
+    let (damaged, sound) = (&ids[0], &ids[1]);
+    let database =
+        rusqlite::Connection::open(user.home().join(".local/share/lingate/record/record.db"))
+            .unwrap();
+    let hex = damaged.replace('-', "");
+    let changed = database.execute(
+        "UPDATE details SET detail = x'00' WHERE n = (SELECT n FROM exchanges WHERE lower(hex(id)) = ?1)",
+        [hex],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    let cassette = user.home().join("session.cassette");
+    for args in [
+        &["logs", "export"][..],
+        &["logs", "export", "--cassette", cassette.to_str().unwrap()],
+        &["logs", "replay", "--offline", "--json"],
+    ] {
+        let ran = user.run(args);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let told = format!("{damaged} is left out: the row of {damaged} is damaged");
+        assert_eq!(ran.stderr.matches(&told).count(), 1, "{ran:?}");
+        assert!(
+            ran.stderr.contains("1 damaged exchanges were left out"),
+            "{ran:?}"
+        );
+        let written = match args.contains(&"--cassette") {
+            true => std::fs::read_to_string(&cassette).unwrap(),
+            false => ran.stdout,
+        };
+        assert!(written.contains(sound.as_str()), "{written}");
+        assert!(!written.contains(damaged.as_str()), "{written}");
+    }
 }

@@ -271,7 +271,7 @@ fn what_would_be_sent_can_be_looked_at() {
         0,
     );
     assert!(
-        ran.ends_with(&format!("<--data-binary>\n<@->\n{body}\n")),
+        ran.ends_with(&format!("<--data-binary>\n<@->\n{body}")),
         "{ran}"
     );
     assert!(

@@ -196,3 +196,25 @@ fn refused(error: &Error) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lingate_store::{Options, Store};
+
+    use super::*;
+
+    #[test]
+    fn a_question_is_not_begun_when_its_asker_has_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let _store = Store::open(dir.path(), Options::default(), jiff::Timestamp::now()).unwrap();
+        let readers = Readers::of(dir.path());
+        for (has_left, expected) in [(false, Some(7)), (true, None)] {
+            let call = Arc::new(Call::default());
+            let asker = Asker(Arc::clone(&call));
+            let asker = (!has_left).then_some(asker);
+            let answer = readers.work(call, |_, _| Ok(7)).unwrap();
+            assert_eq!(answer, expected, "{has_left}");
+            drop(asker);
+        }
+    }
+}

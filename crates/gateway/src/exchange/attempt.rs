@@ -114,7 +114,7 @@ pub(crate) async fn run(
     draft.translated(
         &prepared.hits,
         std::mem::take(&mut prepared.changes),
-        prepared.losses.iter().cloned(),
+        std::mem::take(&mut prepared.losses),
     );
     shared.counter.observe(
         &shared.tasks,

@@ -64,10 +64,7 @@ pub(crate) fn caller(
     let n_wrong = shown(headers).count();
     let is_any_shown = n_wrong > 0;
     let n_wrong = u32::try_from(n_wrong).unwrap_or(u32::MAX);
-    let wait = shared
-        .admin
-        .guesses
-        .wrong(peer.ip(), n_wrong, clock::now());
+    let wait = shared.admin.guesses.wrong(peer.ip(), n_wrong, clock::now());
     if let Some(wait) = wait {
         return Err(Failure {
             retry_after: Some(wait.as_secs().max(1)),

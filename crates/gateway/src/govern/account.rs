@@ -31,6 +31,34 @@ pub(crate) struct Account {
     session: Option<String>,
 }
 
+/// Measures how far the budgets of a day are spent; sessions are too many to be measured one by one.
+pub(crate) fn measure(shared: &Shared, now: Timestamp) {
+    let (config, metrics) = (&shared.config, &shared.metrics);
+    let keys = config.keys.iter().map(|key| {
+        let name = key.name.as_str();
+        (Which::KeyDay(name), name, key.budget.day)
+    });
+    let budgets = std::iter::once((Which::Day, "", config.budget.day)).chain(keys);
+    metrics.budget_used.clear();
+    for (which, key, limit) in budgets {
+        let Some(MicroUsd(limit)) = limit else {
+            continue;
+        };
+        let standing = Standing {
+            which,
+            key,
+            spent: shared.books.ledger.spent(day(now), which),
+            limit,
+        };
+        let labels = BudgetLabels {
+            budget: standing.name(),
+            key: key.to_owned(),
+        };
+        let percent = i64::try_from(standing.percent()).unwrap_or(i64::MAX);
+        metrics.budget_used.get_or_create(&labels).set(percent);
+    }
+}
+
 /// A budget and how far it is spent.
 struct Standing<'a> {
     which: Which<'a>,
@@ -64,23 +92,26 @@ impl Account {
         let session = self.session.as_deref();
         self.ledger.charge(self.day, &self.key, session, cost.0);
         for standing in self.standings() {
-            standing.publish(&self.metrics);
             let Some(level) = standing.level() else {
                 continue;
             };
-            if self.ledger.tell(standing.which, level) {
+            if let Some(before) = self.ledger.tell(standing.which, standing.limit, level) {
                 tracing::warn!(
                     budget = standing.path(),
                     level,
                     session = self.session.as_deref(),
                     "{standing}"
                 );
-                let labels = BudgetLevelLabels {
-                    budget: standing.name(),
-                    key: standing.key.to_owned(),
-                    level: u32::from(level),
-                };
-                self.metrics.budget_warnings.get_or_create(&labels).inc();
+                // One charge may pass several.
+                let passed = LEVELS.iter().filter(|&&own| before < own && own <= level);
+                for &own in passed {
+                    let labels = BudgetLevelLabels {
+                        budget: standing.name(),
+                        key: standing.key.to_owned(),
+                        level: u32::from(own),
+                    };
+                    self.metrics.budget_warnings.get_or_create(&labels).inc();
+                }
             }
         }
     }
@@ -94,7 +125,7 @@ impl Account {
             Which::Day => format!("day {percent}%"),
             Which::Session(_) => format!("session {percent}%"),
             Which::KeyDay(_) => format!("key {} day {percent}%", worst.key),
-            Which::KeySession(_) => format!("key {} session {percent}%", worst.key),
+            Which::KeySession(..) => format!("key {} session {percent}%", worst.key),
         })
     }
 
@@ -104,11 +135,11 @@ impl Account {
         let path = spent.path();
         let ends = match spent.which {
             Which::Day | Which::KeyDay(_) => {
-                let minutes = until_next_day(now).div_euclid(60) + 1;
+                let minutes = (until_next_day(now) + 59).div_euclid(60);
                 let (hours, minutes) = (minutes / 60, minutes % 60);
                 format!("It starts anew at 00:00 UTC, in {hours} h {minutes} min")
             }
-            Which::Session(_) | Which::KeySession(_) => "A new session starts anew".to_owned(),
+            Which::Session(_) | Which::KeySession(..) => "A new session starts anew".to_owned(),
         };
         let message = format!(
             "{spent}. {ends}. To go on now, raise `{path}` in lingate's configuration (it holds at once), or ask for a \
@@ -145,7 +176,11 @@ impl Account {
             (Some(Which::Day), "", self.everybody.day),
             (session.map(Which::Session), "", self.everybody.session),
             (Some(Which::KeyDay(key)), key, self.own.day),
-            (session.map(Which::KeySession), key, self.own.session),
+            (
+                session.map(|session| Which::KeySession(key, session)),
+                key,
+                self.own.session,
+            ),
         ];
         budgets.into_iter().filter_map(|(which, key, limit)| {
             let (which, limit) = (which?, limit?.0);
@@ -181,7 +216,7 @@ impl Standing<'_> {
             Which::Day => "day",
             Which::Session(_) => "session",
             Which::KeyDay(_) => "key_day",
-            Which::KeySession(_) => "key_session",
+            Which::KeySession(..) => "key_session",
         }
     }
 
@@ -191,19 +226,7 @@ impl Standing<'_> {
             Which::Day => "budget.day".to_owned(),
             Which::Session(_) => "budget.session".to_owned(),
             Which::KeyDay(_) => format!("keys.{}.budget.day", self.key),
-            Which::KeySession(_) => format!("keys.{}.budget.session", self.key),
-        }
-    }
-
-    /// Sessions are too many to be measured one by one.
-    fn publish(&self, metrics: &Metrics) {
-        if matches!(self.which, Which::Day | Which::KeyDay(_)) {
-            let labels = BudgetLabels {
-                budget: self.name(),
-                key: self.key.to_owned(),
-            };
-            let percent = i64::try_from(self.percent()).unwrap_or(i64::MAX);
-            metrics.budget_used.get_or_create(&labels).set(percent);
+            Which::KeySession(..) => format!("keys.{}.budget.session", self.key),
         }
     }
 }
@@ -215,7 +238,7 @@ impl fmt::Display for Standing<'_> {
             Which::Day => "today's budget".to_owned(),
             Which::Session(_) => "this session's budget".to_owned(),
             Which::KeyDay(_) => format!("today's budget of key `{}`", self.key),
-            Which::KeySession(_) => format!("the budget of key `{}` for this session", self.key),
+            Which::KeySession(..) => format!("the budget of key `{}` for this session", self.key),
         };
         let (spent, limit) = (MicroUsd(self.spent).decimal(), MicroUsd(self.limit));
         let percent = self.percent();
@@ -264,7 +287,7 @@ mod tests {
         check(&account, 1, Some("day 70%"), None);
         check(&account, 200_000, Some("day 90%"), None);
         check(&account, 99_999, Some("day 99%"), None);
-        let said = "today's budget is spent to 100 %: 1.00 of 1.00 USD. It starts anew at 00:00 UTC, in 24 h 1 min. To go on \
+        let said = "today's budget is spent to 100 %: 1.00 of 1.00 USD. It starts anew at 00:00 UTC, in 24 h 0 min. To go on \
                     now, raise `budget.day`";
         check(&account, 1, Some("day 100%"), Some(said));
         let text = account.metrics.text();
@@ -274,10 +297,32 @@ mod tests {
             );
             assert!(text.contains(&line), "{text}");
         }
-        assert!(
-            text.contains("lingate_budget_used_percent{budget=\"day\",key=\"\"} 100"),
-            "{text}"
-        );
+    }
+
+    #[test]
+    fn levels_passed_over_count() {
+        let account = account([Some(1_000_000), None], [None, None]);
+        account.charge(MicroUsd(700_000));
+        account.charge(MicroUsd(300_000));
+        let text = account.metrics.text();
+        for level in [70, 90, 100] {
+            let line = format!("_warnings_total{{budget=\"day\",key=\"\",level=\"{level}\"}} 1");
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_pays_for_itself_alone() {
+        let alice = account([None, None], [None, Some(10)]);
+        let bob = Account {
+            key: "bob".to_owned(),
+            ledger: Arc::clone(&alice.ledger),
+            ..account([None, None], [None, Some(10)])
+        };
+        alice.charge(MicroUsd(10));
+        assert!(alice.refusal(Timestamp::UNIX_EPOCH).is_some());
+        assert!(bob.refusal(Timestamp::UNIX_EPOCH).is_none());
+        assert_eq!(bob.notice(), None);
     }
 
     #[test]

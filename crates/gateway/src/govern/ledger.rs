@@ -34,14 +34,22 @@ struct Sums {
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
     micro_usd: u64,
-    told: u8,
+    told: Told,
+}
+
+/// What was said, and of which budget: another one is another matter.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    limit: u64,
+    level: u8,
 }
 
 #[derive(Default)]
 struct Session {
-    micro_usd: u64,
-    /// Said of everybody's budget for a session, and of the key's own.
-    told: [u8; 2],
+    /// By everybody.
+    all: Sum,
+    /// By each key.
+    keys: HashMap<Box<str>, Sum>,
     used: u64,
 }
 
@@ -54,8 +62,8 @@ pub(crate) enum Which<'a> {
     Session(&'a str),
     /// Of a key, on the day.
     KeyDay(&'a str),
-    /// Of a session, held against its key's budget for one.
-    KeySession(&'a str),
+    /// Of a key (the first) in a session, held against the key's budget for one.
+    KeySession(&'a str, &'a str),
 }
 
 /// The name that stands for everybody; no key has it.
@@ -74,7 +82,12 @@ impl Ledger {
         }
         // The last one used comes first.
         for (session, micro) in spent.sessions.iter().rev() {
-            sums.add_to_session(session, amount(*micro));
+            sums.session(session).all.add(amount(*micro));
+        }
+        for (session, key, micro) in &spent.session_keys {
+            if let Some(session) = sums.sessions.get_mut(session.as_str()) {
+                session.of_key(key).add(amount(*micro));
+            }
         }
         Self(Mutex::new(sums))
     }
@@ -87,7 +100,11 @@ impl Ledger {
             sums.add_to_day(key, micro_usd);
         }
         if let Some(session) = session {
-            sums.add_to_session(session, micro_usd);
+            let session = sums.session(session);
+            session.all.add(micro_usd);
+            if key != EVERYBODY {
+                session.of_key(key).add(micro_usd);
+            }
         }
     }
 
@@ -95,36 +112,20 @@ impl Ledger {
     pub(crate) fn spent(&self, day: i64, which: Which<'_>) -> u64 {
         let mut sums = self.sums();
         sums.begin(day);
-        match which {
-            Which::Day => sums.of_key(EVERYBODY),
-            Which::KeyDay(key) => sums.of_key(key),
-            Which::Session(session) | Which::KeySession(session) => {
-                let session = sums.sessions.get(session);
-                session.map_or(0, |session| session.micro_usd)
-            }
-        }
+        sums.sum(which).map_or(0, |sum| sum.micro_usd)
     }
 
-    /// Notes that a budget was said to be spent to this level. False if that was said before.
-    pub(crate) fn tell(&self, which: Which<'_>, level: u8) -> bool {
+    /// Notes that a budget of so much was said to be spent to this level: gives the one that was said before, or `None` if
+    /// this one was.
+    pub(crate) fn tell(&self, which: Which<'_>, limit: u64, level: u8) -> Option<u8> {
         let mut sums = self.sums();
-        let told = match which {
-            Which::Day => sums.keys.get_mut(EVERYBODY).map(|sum| &mut sum.told),
-            Which::KeyDay(key) => sums.keys.get_mut(key).map(|sum| &mut sum.told),
-            Which::Session(session) => {
-                let session = sums.sessions.get_mut(session);
-                session.map(|session| &mut session.told[0])
-            }
-            Which::KeySession(session) => {
-                let session = sums.sessions.get_mut(session);
-                session.map(|session| &mut session.told[1])
-            }
-        };
-        told.is_some_and(|told| {
-            let is_news = *told < level;
-            *told = level.max(*told);
-            is_news
-        })
+        let told = &mut sums.sum(which)?.told;
+        if told.limit != limit {
+            *told = Told { limit, level: 0 };
+        }
+        let before = told.level;
+        told.level = level.max(before);
+        (before < level).then_some(before)
     }
 
     /// A panic elsewhere leaves sums behind, which are whole.
@@ -142,8 +143,13 @@ impl Sums {
         }
     }
 
-    fn of_key(&self, key: &str) -> u64 {
-        self.keys.get(key).map_or(0, |sum| sum.micro_usd)
+    fn sum(&mut self, which: Which<'_>) -> Option<&mut Sum> {
+        match which {
+            Which::Day => self.keys.get_mut(EVERYBODY),
+            Which::KeyDay(key) => self.keys.get_mut(key),
+            Which::Session(session) => Some(&mut self.sessions.get_mut(session)?.all),
+            Which::KeySession(key, session) => self.sessions.get_mut(session)?.keys.get_mut(key),
+        }
     }
 
     fn add_to_day(&mut self, key: &str, micro_usd: u64) {
@@ -153,28 +159,38 @@ impl Sums {
                 Some(sum) => sum,
                 None => self.keys.entry(name.into()).or_default(),
             };
-            sum.micro_usd = sum.micro_usd.saturating_add(micro_usd);
+            sum.add(micro_usd);
         }
     }
 
-    fn add_to_session(&mut self, name: &str, micro_usd: u64) {
+    /// One that is used now.
+    fn session(&mut self, name: &str) -> &mut Session {
         self.clock += 1;
         let used = self.clock;
         if !self.sessions.contains_key(name) && self.sessions.len() >= MOST_SESSIONS {
             self.forget();
         }
-        let session = match self.sessions.get_mut(name) {
-            Some(session) => session,
-            None => self.sessions.entry(name.into()).or_default(),
-        };
-        session.micro_usd = session.micro_usd.saturating_add(micro_usd);
+        let session = self.sessions.entry(name.into()).or_default();
         session.used = used;
+        session
     }
 
     fn forget(&mut self) {
         let mut uses: Vec<u64> = self.sessions.values().map(|session| session.used).collect();
         let (_, &mut line, _) = uses.select_nth_unstable(MOST_SESSIONS / 4);
         self.sessions.retain(|_, session| session.used > line);
+    }
+}
+
+impl Sum {
+    const fn add(&mut self, micro_usd: u64) {
+        self.micro_usd = self.micro_usd.saturating_add(micro_usd);
+    }
+}
+
+impl Session {
+    fn of_key(&mut self, key: &str) -> &mut Sum {
+        self.keys.entry(key.into()).or_default()
     }
 }
 
@@ -225,6 +241,7 @@ mod tests {
         let spent = Spent {
             day: vec![(String::new(), 3), ("alice".to_owned(), 40)],
             sessions: vec![("new".to_owned(), 5), ("old".to_owned(), 6)],
+            session_keys: vec![("old".to_owned(), "alice".to_owned(), 2)],
         };
         let ledger = Ledger::of(&spent, now);
         ledger.charge(day(now), "alice", Some("old"), 100);
@@ -234,26 +251,33 @@ mod tests {
         assert_eq!(sum(Which::KeyDay("bob")), 0);
         assert_eq!(sum(Which::Session("old")), 106);
         assert_eq!(sum(Which::Session("new")), 5);
+        assert_eq!(sum(Which::KeySession("alice", "old")), 102);
+        assert_eq!(sum(Which::KeySession("bob", "old")), 0, "another's money");
+        assert_eq!(sum(Which::KeySession("alice", "new")), 0);
     }
 
     #[test]
     fn a_level_is_told_once() {
         let ledger = Ledger::default();
-        assert!(!ledger.tell(Which::Day, 70), "nothing was spent");
+        let tell = |which, level| ledger.tell(which, 10, level);
+        assert_eq!(tell(Which::Day, 70), None, "nothing was spent");
         ledger.charge(1, "alice", Some("s"), 5);
         for which in [
             Which::Day,
             Which::KeyDay("alice"),
             Which::Session("s"),
-            Which::KeySession("s"),
+            Which::KeySession("alice", "s"),
         ] {
-            assert!(ledger.tell(which, 70), "{which:?}");
-            assert!(!ledger.tell(which, 70), "{which:?}");
-            assert!(ledger.tell(which, 90), "{which:?}");
-            assert!(!ledger.tell(which, 70), "{which:?}");
+            assert_eq!(tell(which, 70), Some(0), "{which:?}");
+            assert_eq!(tell(which, 70), None, "{which:?}");
+            assert_eq!(tell(which, 100), Some(70), "{which:?}");
+            assert_eq!(tell(which, 90), None, "{which:?}");
+            let raised = |level| ledger.tell(which, 20, level);
+            assert_eq!(raised(70), Some(0), "{which:?}: of a larger budget");
+            assert_eq!(raised(70), None, "{which:?}");
         }
         ledger.charge(2, "alice", None, 5);
-        assert!(ledger.tell(Which::Day, 70), "a new day");
+        assert_eq!(tell(Which::Day, 70), Some(0), "a new day");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use lingate_config::Billing;
 use lingate_route::Candidate;
 use lingate_wire::turn::Failure;
 
-pub(crate) use account::Account;
+pub(crate) use account::{Account, measure};
 pub(crate) use ledger::Ledger;
 
 use crate::clock;

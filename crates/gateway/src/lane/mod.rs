@@ -10,7 +10,7 @@ pub(crate) mod translate;
 
 use lingate_quirk::{Change, Selection, State};
 use lingate_wire::bridge::Lane;
-use lingate_wire::turn::Failure;
+use lingate_wire::turn::{Failure, Losses};
 
 use crate::exchange::attempt::Attempt;
 use crate::relay::chain::Chain;
@@ -41,7 +41,7 @@ pub(crate) struct Prepared {
     /// What they changed, where that is to be told.
     pub changes: Vec<Change>,
     /// What could not be carried.
-    pub losses: Vec<String>,
+    pub losses: Losses,
     /// For repairs: what the quirks know about this attempt.
     pub repair: Option<(Selection, State)>,
 }

@@ -1,6 +1,6 @@
 //! Lane 1: the client's bytes, but for the model's name.
 
-use lingate_wire::turn::{EmptyReply, Sequencer};
+use lingate_wire::turn::{EmptyReply, Losses, Sequencer};
 use lingate_wire::{bridge, splice};
 
 use super::Prepared;
@@ -32,7 +32,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>) -> Prepared {
         input_estimate: None,
         hits: Vec::new(),
         changes: Vec::new(),
-        losses: Vec::new(),
+        losses: Losses::default(),
         repair: None,
     }
 }

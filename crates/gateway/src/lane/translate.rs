@@ -92,6 +92,11 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     if is_untouched {
         encoded.losses = Losses::default();
     }
+    let mut losses = Losses::default();
+    for path in &state.losses {
+        losses.add(path.as_str());
+    }
+    losses.append(encoded.losses);
     let body = untouched.unwrap_or_else(|| Bytes::from(encoded.body));
     let mut body = merged(body, &upstream.provider.body);
     if let Some(target) = upstream.target {
@@ -143,9 +148,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
         input_estimate,
         hits: state.hits.clone(),
         changes,
-        losses: (state.losses.iter().cloned())
-            .chain(encoded.losses.iter().map(|loss| loss.path.clone()))
-            .collect(),
+        losses,
         repair: Some((selection, state)),
     })
 }

@@ -8,6 +8,7 @@ use lingate_route::{Scope, Table};
 
 use super::{Metrics, TargetLabels};
 use crate::shared::Shared;
+use crate::{clock, govern};
 
 /// A target by its provider and model.
 type Name = (String, String);
@@ -44,6 +45,7 @@ pub(crate) fn text(shared: &Shared) -> String {
         let labels = TargetLabels { provider, model };
         metrics.breakers.get_or_create(&labels).set(state);
     }
+    govern::measure(shared, clock::wall());
     metrics.text()
 }
 

@@ -23,6 +23,9 @@ use crate::exchange::asked::Asked;
 use crate::front::respond;
 use crate::upstream::payload::Payload;
 
+/// Moments of an exchange that are told.
+const MOST_TIMINGS: usize = 1000;
+
 /// An exchange as the record will show it, so far.
 pub(crate) struct Gathered {
     recorder: Recorder,
@@ -216,6 +219,9 @@ impl Gathered {
     /// A moment.
     pub(crate) fn mark(&mut self, what: &str) {
         let at_us = self.since_us();
+        if self.details.timings.len() >= MOST_TIMINGS {
+            return;
+        }
         self.details.timings.push(Mark {
             what: what.to_owned(),
             at_us,
@@ -282,6 +288,9 @@ impl Gathered {
     }
 
     fn keep(&mut self, kind: BodyKind, attempt: u16, taken: Taken) {
+        if taken.is_shed {
+            self.recorder.shed_body();
+        }
         if taken.missing > 0 {
             self.mark(&format!("{}_cut {} bytes", kind.name(), taken.missing));
         }

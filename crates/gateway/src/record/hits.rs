@@ -8,6 +8,9 @@ use lingate_wire::stage::Note;
 use super::gathered::Gathered;
 use crate::relay::chain::Tally;
 
+/// Hits of an exchange that are told; the row names every quirk.
+const MOST_HITS: usize = 1000;
+
 /// What is told to a record of what stages and quirks do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Telling {
@@ -38,35 +41,35 @@ impl Gathered {
             !is_told
         });
         let silent: Vec<Hit> = silent.map(|quirk| hit(quirk, attempt)).collect();
-        self.details.hits.extend(silent);
+        self.hits(silent);
         let told = changes.into_iter().map(|change| Hit {
             place: Some(change.place),
             before: change.before,
             after: change.after,
             ..hit(change.quirk, attempt)
         });
-        self.details.hits.extend(told);
+        self.hits(told);
     }
 
     /// A reply was made of what a failure said.
     pub(crate) fn recovered(&mut self, quirk: &str, words: &str, reply: &str) {
         let (before, after) = excerpts(words, reply);
         let texts = self.wants() == Telling::Texts;
-        self.details.hits.push(Hit {
+        self.hits([Hit {
             before: texts.then_some(before),
             after: texts.then_some(after),
             ..hit(quirk, self.number())
-        });
+        }]);
     }
 
     /// The next attempt does something differently because of these words.
     pub(crate) fn repairs(&mut self, repair: Repair, words: &str) {
         let (before, _) = excerpts(words, "");
-        self.details.hits.push(Hit {
+        self.hits([Hit {
             before: (self.wants() == Telling::Texts).then_some(before),
             after: Some(repair.done()),
             ..hit(repair.name(), self.number())
-        });
+        }]);
     }
 
     /// What a reply amounted to: what stages changed in it, and what the provider said of tokens.
@@ -81,14 +84,14 @@ impl Gathered {
         for own in told {
             // A reply may be told of once more when it has gone on.
             if !self.details.hits.contains(&own) {
-                self.details.hits.push(own);
+                self.hits([own]);
             }
         }
         for note in &tally.notes {
             if let Note::Hit(quirk) = note
                 && !self.has_hit(quirk, attempt)
             {
-                self.details.hits.push(hit(quirk, attempt));
+                self.hits([hit(quirk, attempt)]);
             }
         }
         if let Some(told) = wire.and_then(|wire| tally.accounts.told(wire)) {
@@ -104,6 +107,12 @@ impl Gathered {
                 own.after = None;
             }
         }
+    }
+
+    /// Keeps them, as far as there is room.
+    fn hits(&mut self, hits: impl IntoIterator<Item = Hit>) {
+        let room = MOST_HITS.saturating_sub(self.details.hits.len());
+        self.details.hits.extend(hits.into_iter().take(room));
     }
 
     fn has_hit(&self, quirk: &str, attempt: u16) -> bool {

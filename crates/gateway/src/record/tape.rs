@@ -1,5 +1,6 @@
 //! The bytes of a body as they pass, for the record.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use lingate_store::{Arrival, Bytes};
@@ -18,9 +19,36 @@ const STREAM_ROOM: usize = 16 * 1024;
 /// Arrivals for which room is made then.
 const STREAM_ARRIVALS: usize = 128;
 
+/// Most bytes that all tapes of a process hold at a time. Behind it stands the record's queue, which has a limit of its
+/// own.
+static ROOM: Room = Room::new(256 * 1024 * 1024);
+/// Room is taken so much at a time.
+const ROOM_STEP: usize = 4 * 1024;
+
+/// What is left for tapes.
+struct Room(AtomicUsize);
+
+impl Room {
+    const fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    /// Whether there is so much.
+    fn take(&self, bytes: usize) -> bool {
+        let less = |left: usize| left.checked_sub(bytes);
+        let taken = (self.0).fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.is_ok()
+    }
+
+    fn give(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
 /// Takes copies: what passes are slices of buffers many times as large, which a record that waits must not hold.
 pub(crate) struct Tape {
     accepted: Instant,
+    room: &'static Room,
     kept: Mutex<Kept>,
 }
 
@@ -29,7 +57,10 @@ struct Kept {
     bytes: Vec<u8>,
     arrivals: Vec<Arrival>,
     missing: u64,
+    is_shed: bool,
     end: Option<BodyEnd>,
+    /// Room that was taken for it.
+    taken: usize,
 }
 
 /// How a body ended.
@@ -46,6 +77,8 @@ pub(crate) struct Taken {
     pub arrivals: Vec<Arrival>,
     /// Bytes that came after it was full.
     pub missing: u64,
+    /// All tapes together were.
+    pub is_shed: bool,
     /// Told of bodies that come from elsewhere, where somebody read to the end.
     pub end: Option<BodyEnd>,
 }
@@ -53,8 +86,13 @@ pub(crate) struct Taken {
 impl Tape {
     /// An empty one; arrivals are told since `accepted`.
     pub(crate) fn new(accepted: Instant) -> Self {
+        Self::within(accepted, &ROOM)
+    }
+
+    fn within(accepted: Instant, room: &'static Room) -> Self {
         Self {
             accepted,
+            room,
             kept: Mutex::default(),
         }
     }
@@ -70,6 +108,17 @@ impl Tape {
         if kept.missing > 0 || kept.bytes.len() + piece.len() > MOST {
             kept.missing += piece.len() as u64;
             return;
+        }
+        let arrivals = (kept.arrivals.len() + 1) * size_of::<Arrival>();
+        let needed = kept.bytes.len() + piece.len() + arrivals;
+        if needed > kept.taken {
+            let more = (needed - kept.taken).next_multiple_of(ROOM_STEP);
+            if !self.room.take(more) {
+                kept.missing += piece.len() as u64;
+                kept.is_shed = true;
+                return;
+            }
+            kept.taken += more;
         }
         if kept.arrivals.len() == 1 {
             kept.bytes.reserve(STREAM_ROOM);
@@ -102,12 +151,21 @@ impl Tape {
     pub(crate) fn take(&self) -> Taken {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = std::mem::take(&mut *kept);
+        self.room.give(kept.taken);
         Taken {
             bytes: kept.bytes.into(),
             arrivals: kept.arrivals,
             missing: kept.missing,
+            is_shed: kept.is_shed,
             end: kept.end,
         }
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.room.give(kept.taken);
     }
 }
 
@@ -141,6 +199,28 @@ mod tests {
             taken.arrivals.last().map(|last| last.end),
             Some(taken.bytes.len() as u64)
         );
+    }
+
+    /// The room is shared, and given back when a tape is taken or let go.
+    #[test]
+    fn all_tapes_have_one_room() {
+        let bytes = 3 * ROOM_STEP;
+        let room: &Room = Box::leak(Box::new(Room::new(bytes)));
+        let tape = || Tape::within(clock::now(), room);
+        let (first, second) = (tape(), tape());
+        first.note(&[b'x'; ROOM_STEP]);
+        second.note(b"ab");
+        second.note(&[b'x'; ROOM_STEP]);
+        second.note(b"c");
+        let taken = second.take();
+        assert_eq!(taken.bytes, "ab");
+        assert_eq!((taken.missing, taken.is_shed), (ROOM_STEP as u64 + 1, true));
+        assert!(!first.take().is_shed);
+        assert_eq!(room.0.load(Ordering::Relaxed), bytes);
+        let third = tape();
+        third.note(b"abc");
+        drop(third);
+        assert_eq!(room.0.load(Ordering::Relaxed), bytes);
     }
 
     #[test]

@@ -103,6 +103,24 @@ async fn who_comes_too_late_is_told_how_much_is_gone() {
     assert_eq!(told(&mut events, 20).await, (30..50).collect::<Vec<_>>());
 }
 
+/// Places go on where they were although nothing is left of what had them.
+#[tokio::test]
+async fn a_listener_goes_on_after_the_record_was_emptied() {
+    let scene = Scene::with(10).await;
+    let (mut events, begin) = listen(&scene, "").await;
+    assert_eq!(begin.json(), json!({"place": 10, "lost": 0}));
+    let before = "2026-11-21T00:00:30Z".parse().unwrap();
+    lingate_store::prune(scene.dir.path(), before, u64::MAX).unwrap();
+    assert_eq!(scene.json("/api/logs").await["total"], 0);
+    let (mut late, begin) = listen_from(&scene, "", Some("4")).await;
+    assert_eq!(begin.json(), json!({"place": 10, "lost": 6}));
+    for number in 10..13 {
+        scene.put(exchange(number), Vec::new());
+        assert_eq!(told(&mut events, 1).await, [number]);
+        assert_eq!(told(&mut late, 1).await, [number]);
+    }
+}
+
 #[tokio::test]
 async fn listeners_are_bounded_and_give_their_place_back() {
     let scene = Scene::with(1).await;

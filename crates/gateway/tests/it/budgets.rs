@@ -425,6 +425,9 @@ async fn a_restart_forgets_nothing() {
     let dir = scene.end().await;
 
     let scene = Scene::start_in(limits, dir).await;
+    let used = "lingate_budget_used_percent{budget=\"day\",key=\"\"} 100\n";
+    let metrics = scene.metrics().await;
+    assert!(metrics.contains(used), "{metrics}");
     let told = scene.ask("priced", &session).await;
     assert_eq!((told.status, &*told.notice), (402, "day 100%"));
     assert_eq!(scene.asked(), 0);
@@ -435,6 +438,32 @@ async fn a_restart_forgets_nothing() {
     assert_eq!((told.status, &*told.notice), (200, "session 98%"));
     let told = scene.ask("priced", &session).await;
     assert_eq!((told.status, &*told.notice), (402, "session 196%"));
+}
+
+/// A conversation that two keys take part in: each pays for itself, before a restart and after it.
+#[tokio::test]
+async fn a_session_of_two_keys() {
+    let limits = format!(
+        "[keys.alice]\nsecret = \"sha256:{ALICE}\"\nbudget = {{ session = \"0.006 USD\" }}\n\
+         [keys.bob]\nsecret = \"sha256:{BOB}\"\nbudget = {{ session = \"0.006 USD\" }}\n"
+    );
+    let of = |key| [("x-api-key", key), ("x-claude-code-session-id", "both")];
+    let scene = Scene::start(&limits).await;
+    assert_eq!(scene.ask("priced", &of("alices-key")).await.status, 200);
+    let told = scene.ask("priced", &of("bobs-key")).await;
+    assert_eq!((told.status, &*told.notice), (200, ""));
+    let dir = scene.end().await;
+
+    let scene = Scene::start_in(&limits, dir).await;
+    let told = scene.ask("priced", &of("alices-key")).await;
+    assert_eq!((told.status, &*told.notice), (200, "key alice session 85%"));
+    let told = scene.ask("priced", &of("alices-key")).await;
+    assert_eq!(
+        (told.status, &*told.notice),
+        (402, "key alice session 170%")
+    );
+    let told = scene.ask("priced", &of("bobs-key")).await;
+    assert_eq!((told.status, &*told.notice), (200, "key bob session 85%"));
 }
 
 #[tokio::test]
@@ -453,6 +482,18 @@ async fn a_reload_changes_budgets_and_forgets_nothing() {
         scene.reload(limits).await;
         let told = scene.ask("priced", &[]).await;
         assert_eq!((told.status, &*told.notice), (status, notice), "{limits}");
+    }
+    for (limits, percent) in [
+        ("[budget]\nday = \"0.0204 USD\"", Some(100)),
+        ("[budget]\nday = \"0.0408 USD\"", Some(50)),
+        ("", None),
+    ] {
+        scene.reload(limits).await;
+        let metrics = scene.metrics().await;
+        let used = "lingate_budget_used_percent{budget=\"day\",key=\"\"} ";
+        let found = metrics.lines().find_map(|line| line.strip_prefix(used));
+        let found = found.map(|percent| percent.parse::<u64>().unwrap());
+        assert_eq!(found, percent, "{limits}");
     }
 }
 

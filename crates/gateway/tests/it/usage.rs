@@ -372,5 +372,12 @@ async fn attempts_are_paid_for_one_by_one() {
             Some(150_100 + 410_200),
             "stream: {is_stream}"
         );
+        let reader = Reader::open(scene.dir.path()).unwrap();
+        let price = reader.get(row.id).unwrap().unwrap().details.price.unwrap();
+        assert_eq!(
+            (price.input, price.output),
+            (Some(2_000_000), Some(20_000_000)),
+            "what the last one was counted with"
+        );
     }
 }

@@ -268,3 +268,35 @@ impl Member for lingate_wire::turn::Role {
         Some(format!("{self:?}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A peer may send any number of members that nobody knows: pair by pair, this takes minutes.
+    #[test]
+    fn unknown_members_are_compared_in_one_pass() {
+        let members = |numbers: std::ops::Range<usize>| -> Vec<Extra> {
+            let each = numbers.map(|number| (format!("m{number}").into(), "1".into()));
+            each.collect()
+        };
+        let before = members(0..100_000);
+        let mut after = members(2..100_001);
+        after[0].1 = "2".into();
+        let mut comparison = Comparison::new("q", 4);
+        comparison.extra("x.", &before, &before);
+        comparison.extra("x.", &before, &after);
+        let places = comparison.told();
+        let told = places.iter().map(|change| {
+            let texts = (change.before.as_deref(), change.after.as_deref());
+            (change.place.as_str(), texts.0, texts.1)
+        });
+        let expected = [
+            ("x.m0", Some("1"), None),
+            ("x.m1", Some("1"), None),
+            ("x.m2", Some("1"), Some("2")),
+            ("x.m100000", None, Some("1")),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
+}

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::parts::{Entry, Manifest, Span, decode_arrivals};
-use crate::record::{Arrival, BodyKind, Details, Exchange};
+use crate::record::{Arrival, BodyKind, Details, Exchange, MAX_DETAILS};
 
 use super::row::{self, COLUMNS, WIDTH};
 use super::{Inner, Reader};
@@ -251,9 +251,6 @@ impl Inner {
         Ok(is_there.then_some(bytes))
     }
 }
-
-/// Details may hold no more than this.
-const MAX_DETAILS: usize = 16 << 20;
 
 fn unpack(packed: &[u8]) -> Result<Details, String> {
     let json = zstd::bulk::decompress(packed, MAX_DETAILS).map_err(|error| error.to_string())?;

@@ -35,6 +35,7 @@ pub use search::{Found, Hits, MAX_HITS, Search};
 pub use sessions::{Session, Sessions};
 pub use spent::Spent;
 pub use stats::{Group, GroupBy, Stats, Times};
+pub(crate) use tail::LAST_CLOSED;
 pub use values::Valued;
 
 /// Reads one record. Calls wait for each other: open several for several threads.

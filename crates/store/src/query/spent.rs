@@ -17,6 +17,8 @@ pub struct Spent {
     pub day: Vec<(String, i64)>,
     /// Of the conversations last used, the last one first.
     pub sessions: Vec<(String, i64)>,
+    /// Of these, by conversation and by the client's key, where there was one; in no order.
+    pub session_keys: Vec<(String, String, i64)>,
 }
 
 impl Reader {
@@ -36,9 +38,22 @@ impl Reader {
         let mut query = inner.connection.prepare_cached(
             "SELECT session, CAST(billed AS INTEGER) FROM sessions ORDER BY last_id DESC LIMIT ?1",
         )?;
-        let sessions = query
+        let last = query
             .query_map(params![sessions as i64], pair)?
             .collect::<Result<_, _>>()?;
-        Ok(Spent { day, sessions })
+        let mut query = inner.connection.prepare_cached(
+            "SELECT session, spent_by.key, spent_by.billed FROM spent_by JOIN sessions USING (session)
+             WHERE last_id > coalesce(
+               (SELECT last_id FROM sessions ORDER BY last_id DESC LIMIT 1 OFFSET ?1), x'')",
+        )?;
+        let triple = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let session_keys = query
+            .query_map(params![sessions as i64], triple)?
+            .collect::<Result<_, _>>()?;
+        Ok(Spent {
+            day,
+            sessions: last,
+            session_keys,
+        })
     }
 }

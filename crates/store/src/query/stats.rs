@@ -108,10 +108,10 @@ pub struct Group {
     #[serde(serialize_with = "crate::record::usage")]
     #[schemars(with = "shape::Tokens")]
     pub usage: Usage,
-    /// What was priced, in millionths of a dollar.
-    pub cost_micro_usd: i64,
-    /// What of that is billed: not by a subscription.
-    pub billed_micro_usd: i64,
+    /// What was priced, in millionths of a dollar; `None` if nothing was.
+    pub cost_micro_usd: Option<i64>,
+    /// What of that is billed: not by a subscription. `None` if nothing was priced.
+    pub billed_micro_usd: Option<i64>,
     /// How many exchanges used tokens that nobody knows the price of.
     pub unpriced: u64,
     /// Times to the last byte.
@@ -147,11 +147,18 @@ impl Group {
         self.exchanges += more.exchanges;
         self.errors += more.errors;
         self.usage.add(&more.usage);
-        self.cost_micro_usd = self.cost_micro_usd.saturating_add(more.cost_micro_usd);
-        self.billed_micro_usd = self.billed_micro_usd.saturating_add(more.billed_micro_usd);
+        add_known(&mut self.cost_micro_usd, more.cost_micro_usd);
+        add_known(&mut self.billed_micro_usd, more.billed_micro_usd);
         self.unpriced += more.unpriced;
         self.duration.add(more.duration);
         self.ttft.add(more.ttft);
+    }
+}
+
+/// Adds what is known to what is.
+fn add_known(sum: &mut Option<i64>, more: Option<i64>) {
+    if let Some(more) = more {
+        *sum = Some(sum.unwrap_or(0).saturating_add(more));
     }
 }
 
@@ -200,17 +207,16 @@ pub(super) const SUMS: &str = concat!(
     sum!(tokens "output"),
     ", ",
     sum!(tokens "reasoning"),
-    ", coalesce(",
+    ", ",
     sum!("cost", "(1 << 50)"),
-    ", 0), sum(",
+    ", sum(",
     unpriced!(),
     "), ",
     sum!("duration_ms", "(1 << 50)"),
     ", count(duration_ms), ",
     sum!("ttft_ms", "(1 << 50)"),
-    ", count(ttft_ms), coalesce(",
-    sum!("coalesce(billed, cost)", "(1 << 50)"),
-    ", 0)"
+    ", count(ttft_ms), ",
+    sum!("coalesce(billed, cost)", "(1 << 50)")
 );
 
 impl Reader {

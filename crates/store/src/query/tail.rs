@@ -11,6 +11,10 @@ use super::list::MAX_PAGE;
 use super::row::{self, COLUMNS};
 use super::{Reader, clauses};
 
+/// The last place in the order of ending that was ever given.
+pub(crate) const LAST_CLOSED: &str = "
+SELECT max(closed, (SELECT coalesce(max(closed), 0) FROM exchanges WHERE closed IS NOT NULL)) FROM lasting";
+
 impl Reader {
     /// What fits and ended behind this place in the order of ending, up to and with that one, oldest first: for those who
     /// watch. Places are told by [`Reader::last_closed`]. Texts of the filter are not looked at.
@@ -40,26 +44,24 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The last place in the order of ending; 0 if nothing has ended.
+    /// The last place in the order of ending, whether or not its row is still kept; 0 if nothing has ended. It only rises.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn last_closed(&self) -> Result<i64, Error> {
         let inner = self.inner();
-        let mut query = inner.connection.prepare_cached(
-            "SELECT coalesce(max(closed), 0) FROM exchanges WHERE closed IS NOT NULL",
-        )?;
+        let mut query = inner.connection.prepare_cached(LAST_CLOSED)?;
         Ok(query.query_row([], |row| row.get(0))?)
     }
 
-    /// The first place in the order of ending that is still kept; 0 if nothing is.
+    /// The first place in the order of ending that is still kept; the one that comes next if nothing is.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn first_closed(&self) -> Result<i64, Error> {
         let inner = self.inner();
         let mut query = inner.connection.prepare_cached(
-            "SELECT coalesce(min(closed), 0) FROM exchanges WHERE closed IS NOT NULL",
+            "SELECT coalesce((SELECT min(closed) FROM exchanges WHERE closed IS NOT NULL), closed + 1) FROM lasting",
         )?;
         Ok(query.query_row([], |row| row.get(0))?)
     }

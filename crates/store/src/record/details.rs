@@ -32,6 +32,45 @@ pub struct Details {
     pub stood: Stood,
 }
 
+/// Details hold no more than this, in bytes of JSON; larger ones are not kept.
+pub(crate) const MAX_DETAILS: usize = 16 << 20;
+
+impl Details {
+    /// About how much memory they take, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        let some = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let headers = |headers: &[Header]| -> usize {
+            let each = headers
+                .iter()
+                .map(|Header(name, value)| name.len() + value.len());
+            each.sum::<usize>() + size_of_val(headers)
+        };
+        let attempts = self.attempts.iter().map(|attempt| {
+            let texts = attempt.url.len() + some(&attempt.error);
+            texts + headers(&attempt.request_headers) + headers(&attempt.response_headers)
+        });
+        let hits = self
+            .hits
+            .iter()
+            .map(|hit| hit.quirk.len() + some(&hit.place) + some(&hit.before) + some(&hit.after));
+        let texts = self.noticed.iter().chain(&self.losses);
+        headers(&self.client_request_headers)
+            + headers(&self.client_response_headers)
+            + attempts.sum::<usize>()
+            + hits.sum::<usize>()
+            + texts.map(String::len).sum::<usize>()
+            + (self.timings.iter().map(|mark| mark.what.len())).sum::<usize>()
+            + some(&self.usage_raw)
+            + size_of_val(&*self.attempts)
+            + size_of_val(&*self.hits)
+            + size_of_val(&*self.noticed)
+            + size_of_val(&*self.losses)
+            + size_of_val(&*self.timings)
+            + size_of_val(&*self.stood.attempts)
+            + size_of::<Self>()
+    }
+}
+
 /// A header, name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Header(pub String, pub String);

@@ -6,6 +6,7 @@ mod exchange;
 mod stood;
 
 pub use body::{Arrival, Body, BodyKind};
+pub(crate) use details::MAX_DETAILS;
 pub use details::{Attempt, Details, Header, Hit, Mark, Price};
 pub use exchange::{Billing, End, Exchange, Kept};
 pub(crate) use exchange::{maybe_time, time, usage};

@@ -88,6 +88,11 @@ impl Recorder {
         self.queue.push_close(exchange, details, bodies);
     }
 
+    /// Counts a body that could not be gathered whole, for want of memory.
+    pub fn shed_body(&self) {
+        self.queue.counters.bodies_shed.add(1);
+    }
+
     /// Which bodies are kept: what will not be need not be gathered.
     #[must_use]
     pub fn bodies(&self) -> Bodies {

@@ -59,13 +59,12 @@ impl Message {
     fn weight(&self) -> usize {
         match self {
             Self::Open(exchange, bodies, _) => weight(exchange, bodies),
-            Self::Close(closed, _) => weight(&closed.exchange, &closed.bodies) + DETAILS_WEIGHT,
+            Self::Close(closed, _) => {
+                weight(&closed.exchange, &closed.bodies) + closed.details.weight()
+            }
         }
     }
 }
-
-/// What details weigh, roughly.
-const DETAILS_WEIGHT: usize = 2048;
 
 fn weight(exchange: &Exchange, bodies: &[Body]) -> usize {
     exchange.weight() + bodies.iter().map(Body::weight).sum::<usize>()
@@ -164,7 +163,7 @@ impl Queue {
         self.counters.closed.add(1);
         self.tick(exchange.ended.unwrap_or(exchange.time));
         let mut waiting = self.waiting();
-        let row = weight(&exchange, &[]) + DETAILS_WEIGHT;
+        let row = weight(&exchange, &[]) + details.weight();
         if waiting.messages.len() >= self.limits.rows || waiting.bytes + row > self.limits.bytes {
             self.push_numbers(&mut waiting, &exchange, &self.counters.rows_reduced);
             return;
@@ -396,6 +395,25 @@ mod tests {
         assert_eq!(state.queued_rows, 20);
         assert!(state.queued_bytes <= LIMITS.bytes);
         assert_eq!(state.counts.rows_reduced + state.counts.rows_sampled, 0);
+    }
+
+    #[test]
+    fn details_weigh_what_they_hold() {
+        let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH, Duration::ZERO);
+        let details = |bytes| Details {
+            losses: vec!["x".repeat(bytes)],
+            ..Details::default()
+        };
+        queue.push_close(exchange(1, 500), details(LIMITS.bytes), Vec::new());
+        assert_eq!(
+            queue.state().counts.rows_reduced,
+            1,
+            "there is no room for it"
+        );
+        queue.push_close(exchange(2, 500), details(100_000), Vec::new());
+        assert!(queue.state().queued_bytes > 100_000);
+        queue.done(&queue.take().unwrap());
+        assert_eq!(queue.state().queued_bytes, 0);
     }
 
     #[test]

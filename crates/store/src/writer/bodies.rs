@@ -172,6 +172,22 @@ impl Segments {
         Ok(current)
     }
 
+    /// Ends the segment at hand if nothing was added to it since `before_ms`, or it was begun before `asked_ms`. Whether it
+    /// did: the database is to be told.
+    pub(crate) fn seal_old(
+        &mut self,
+        before_ms: i64,
+        asked_ms: i64,
+        place: &Place,
+    ) -> Result<bool, Error> {
+        let is_old = |current: &Current| current.last_ms < before_ms || current.first_ms < asked_ms;
+        let is_old = self.current.as_ref().is_some_and(is_old);
+        if is_old {
+            self.seal(place)?;
+        }
+        Ok(is_old)
+    }
+
     fn seal(&mut self, place: &Place) -> Result<(), Error> {
         let Some(current) = &mut self.current else {
             return Ok(());

@@ -19,6 +19,7 @@ use crate::{Error, database, retention};
 
 use bodies::Segments;
 use run::Run;
+pub(crate) use run::{bury, last_ms};
 
 /// Between two tries.
 const RETRY: Duration = Duration::from_millis(500);
@@ -52,11 +53,11 @@ impl Writer {
     ) -> Result<Self, Error> {
         place.create()?;
         let mut connection = database::writer(&place)?;
-        if let Some(last_ms) = run::last_ms(&connection)? {
+        if let Some(last_ms) = last_ms(&connection)? {
             queue.recall(last_ms, |range| run::has_rows(&connection, range))?;
         }
         let now_ms = queue.now_ms();
-        run::bury(&mut connection, &place, now_ms)?;
+        bury(&mut connection, &place, now_ms)?;
         let run = Run::begin(&mut connection, &place, now_ms, options.version)?;
         Ok(Self {
             segments: Segments::new(run.number, options.segment_bytes),
@@ -196,6 +197,23 @@ impl Writer {
         self.tidy();
     }
 
+    /// Seals the segment at hand, so that it can be deleted, if all of it is too old or somebody wants what it begins with
+    /// deleted.
+    fn seal(&mut self, before_ms: i64) -> Result<(), Error> {
+        let asked_ms = retention::seal_before(&self.connection)?;
+        if self.segments.seal_old(before_ms, asked_ms, &self.place)? {
+            let mask = &self.in_force.get().settings.mask;
+            group::commit(
+                &mut self.connection,
+                &Batch::default(),
+                &mut self.segments,
+                &mut self.run,
+                mask,
+            )?;
+        }
+        Ok(())
+    }
+
     fn tidy(&mut self) {
         self.segments.looked_at();
         let settings = &self.in_force.get().settings;
@@ -203,6 +221,9 @@ impl Writer {
             before_ms: self.queue.now_ms() - settings.keep.as_millis() as i64,
             bytes: settings.keep_bytes,
         };
+        if let Err(error) = self.seal(limits.before_ms) {
+            tracing::debug!("no segment could be sealed: {error}");
+        }
         match retention::step(&mut self.connection, &self.place, &limits) {
             Ok(deleted) => self.tidying = !deleted.is_nothing(),
             Err(error) => tracing::debug!("nothing could be deleted: {error}"),

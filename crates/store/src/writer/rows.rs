@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
-use crate::record::{Billing, Details, Exchange, Kept, unpriced};
+use crate::query::LAST_CLOSED;
+use crate::record::{Billing, Details, Exchange, Kept, MAX_DETAILS, unpriced};
 use crate::recorder::{Numbers, Stored};
 use crate::{Error, Mask};
 
@@ -13,19 +14,19 @@ const PART_OPEN: u8 = 0;
 const PART_CLOSE: u8 = 1;
 
 const OPEN: &str = "
-INSERT INTO exchanges (id, run, time_ms, kept, client_wire, path, model, stream, session, agent, class, profile, key)
-VALUES (:id, :run, :time_ms, 'all', :client_wire, :path, :model, :stream, :session, :agent, :class, :profile, :key)
+INSERT INTO exchanges (n, id, run, time_ms, kept, client_wire, path, model, stream, session, agent, class, profile, key)
+VALUES (:n, :id, :run, :time_ms, 'all', :client_wire, :path, :model, :stream, :session, :agent, :class, :profile, :key)
 ON CONFLICT (id) DO NOTHING
 RETURNING n";
 
 const CLOSE: &str = "
 INSERT INTO exchanges (
-  id, run, closed, time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model, upstream_model,
+  n, id, run, closed, time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model, upstream_model,
   provider, status, attempts, stream, session, agent, class, profile, key, input, cache_read, cache_write_5m,
   cache_write_1h, output, reasoning, tokens, cost, duration_ms, ttft_ms, overhead_us, commit_ms, stop, error_kind,
   error, preview, tools, quirks, losses, billing, billed, warnings)
 VALUES (
-  :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :client_wire, :upstream_wire, :lane, :path, :model,
+  :n, :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :client_wire, :upstream_wire, :lane, :path, :model,
   :upstream_model, :provider, :status, :attempts, :stream, :session, :agent, :class, :profile, :key, :input,
   :cache_read, :cache_write_5m, :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms, :ttft_ms,
   :overhead_us, :commit_ms, :stop, :error_kind, :error, :preview, :tools, :quirks, :losses,
@@ -47,10 +48,10 @@ RETURNING n";
 
 const NUMBERS: &str = "
 INSERT INTO exchanges (
-  id, run, closed, time_ms, ended_ms, end, kept, status, attempts, input, cache_read, cache_write_5m, cache_write_1h,
+  n, id, run, closed, time_ms, ended_ms, end, kept, status, attempts, input, cache_read, cache_write_5m, cache_write_1h,
   output, reasoning, tokens, cost, duration_ms, billing, billed)
 VALUES (
-  :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :status, :attempts, :input, :cache_read, :cache_write_5m,
+  :n, :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :status, :attempts, :input, :cache_read, :cache_write_5m,
   :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms, :billing, :billed)
 ON CONFLICT (id) DO UPDATE SET
   closed = excluded.closed, ended_ms = excluded.ended_ms, end = excluded.end, kept = excluded.kept,
@@ -86,6 +87,13 @@ SELECT time_ms / 86400000, coalesce(key, ''), coalesce(billed, cost)
 FROM exchanges WHERE n = ?1 AND coalesce(billed, cost) > 0
 ON CONFLICT (day, key) DO UPDATE SET billed = billed + excluded.billed";
 
+/// Adds the same to its conversation and key.
+const SPENT_BY: &str = "
+INSERT INTO spent_by (session, key, billed)
+SELECT session, key, coalesce(billed, cost)
+FROM exchanges WHERE n = ?1 AND session IS NOT NULL AND key IS NOT NULL
+ON CONFLICT (session, key) DO UPDATE SET billed = billed + excluded.billed";
+
 /// Compresses details. Made once: its tables are larger than what it is given.
 pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
 
@@ -108,6 +116,8 @@ pub(crate) struct Rows<'a> {
     mask: &'a Mask,
     /// The place in the order of ending that was given last.
     closed: i64,
+    /// The highest row number ever.
+    n: i64,
 }
 
 impl<'a> Rows<'a> {
@@ -123,6 +133,7 @@ impl<'a> Rows<'a> {
             run,
             mask,
             closed: last_closed(connection)?,
+            n: last_n(connection)?,
         })
     }
 
@@ -137,6 +148,7 @@ impl<'a> Rows<'a> {
             .prepare_cached(OPEN)?
             .query_row(
                 named_params! {
+                    ":n": self.n + 1,
                     ":id": exchange.id,
                     ":run": self.run,
                     ":time_ms": exchange.time.as_millisecond(),
@@ -153,6 +165,7 @@ impl<'a> Rows<'a> {
                 |row| row.get(0),
             )
             .optional()?;
+        self.n = self.n.max(n.unwrap_or_default());
         match (n, stored) {
             (Some(n), Some(stored)) => self.bodies(n, PART_OPEN, stored),
             _ => Ok(()),
@@ -170,6 +183,7 @@ impl<'a> Rows<'a> {
         let usage = &exchange.usage;
         let n: i64 = self.connection.prepare_cached(CLOSE)?.query_row(
             named_params! {
+                ":n": self.n + 1,
                 ":id": exchange.id,
                 ":run": self.run,
                 ":closed": self.closed,
@@ -217,6 +231,7 @@ impl<'a> Rows<'a> {
             },
             |row| row.get(0),
         )?;
+        self.n = self.n.max(n);
         self.details(n, details)?;
         for (part, stored) in [PART_OPEN, PART_CLOSE].into_iter().zip(stored) {
             if let Some(stored) = stored {
@@ -233,8 +248,9 @@ impl<'a> Rows<'a> {
     pub(crate) fn numbers(&mut self, numbers: &Numbers) -> Result<(), Error> {
         self.closed += 1;
         let usage = &numbers.usage;
-        let n = self.connection.prepare_cached(NUMBERS)?.query_row(
+        let n: i64 = self.connection.prepare_cached(NUMBERS)?.query_row(
             named_params! {
+                ":n": self.n + 1,
                 ":id": numbers.id,
                 ":run": self.run,
                 ":closed": self.closed,
@@ -258,6 +274,7 @@ impl<'a> Rows<'a> {
             },
             |row| row.get(0),
         )?;
+        self.n = self.n.max(n);
         self.add_to_sums(n, numbers.billed_micro_usd.or(numbers.cost_micro_usd))
     }
 
@@ -265,6 +282,7 @@ impl<'a> Rows<'a> {
     fn add_to_sums(&self, n: i64, billed: Option<i64>) -> Result<(), Error> {
         if billed.is_some_and(|billed| billed > 0) {
             self.connection.prepare_cached(SPENT)?.execute([n])?;
+            self.connection.prepare_cached(SPENT_BY)?.execute([n])?;
         }
         add_to_session(self.connection, n)
     }
@@ -275,8 +293,13 @@ impl<'a> Rows<'a> {
     }
 
     fn details(&mut self, n: i64, details: &Details) -> Result<(), Error> {
-        let json = serde_json::to_vec(details).unwrap_or_default();
-        let packed = self.packer.pack(&self.mask.bytes(&json));
+        let json = |details: &Details| serde_json::to_vec(details).unwrap_or_default();
+        let mut json = self.mask.bytes(&json(details)).into_owned();
+        if json.len() > MAX_DETAILS {
+            // Nobody could read it back.
+            json = serde_json::to_vec(&Details::default()).unwrap_or_default();
+        }
+        let packed = self.packer.pack(&json);
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO details (n, detail) VALUES (?1, ?2)")?
             .execute(params![n, packed])?;
@@ -307,10 +330,18 @@ pub(crate) fn add_to_session(connection: &Connection, n: i64) -> Result<(), Erro
     Ok(())
 }
 
-/// The highest place in the order of ending.
+/// The highest place in the order of ending, of rows that are gone too.
 pub(crate) fn last_closed(connection: &Connection) -> Result<i64, Error> {
     Ok(connection
-        .prepare_cached("SELECT coalesce(max(closed), 0) FROM exchanges WHERE closed IS NOT NULL")?
+        .prepare_cached(LAST_CLOSED)?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// The highest row number, of rows that are gone too.
+fn last_n(connection: &Connection) -> Result<i64, Error> {
+    let sql = "SELECT max(n, (SELECT coalesce(max(n), 0) FROM exchanges)) FROM lasting";
+    Ok(connection
+        .prepare_cached(sql)?
         .query_row([], |row| row.get(0))?)
 }
 

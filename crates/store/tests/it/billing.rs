@@ -28,6 +28,12 @@ fn pairs(pairs: &[(&str, i64)]) -> Vec<(String, i64)> {
     owned.collect()
 }
 
+fn triples(triples: &[(&str, &str, i64)]) -> Vec<(String, String, i64)> {
+    let owned = triples.iter();
+    let owned = owned.map(|(session, key, sum)| ((*session).to_owned(), (*key).to_owned(), *sum));
+    owned.collect()
+}
+
 #[test]
 fn a_row_says_how_it_is_paid_for() {
     let kept = Kept::new(Options::default());
@@ -65,9 +71,9 @@ fn sums_leave_out_what_a_subscription_pays_for() {
         .unwrap();
     assert_eq!(
         (total.total.cost_micro_usd, total.total.billed_micro_usd),
-        (5 * 1234, 1041)
+        (Some(5 * 1234), Some(1041))
     );
-    assert_eq!(total.groups[0].billed_micro_usd, 7, "by day");
+    assert_eq!(total.groups[0].billed_micro_usd, Some(7), "by day");
     assert_eq!(reader.session("s-1").unwrap().unwrap().billed_micro_usd, 0);
     let expected = Spent {
         day: pairs(&[("", 1000), ("a", 34)]),
@@ -78,13 +84,33 @@ fn sums_leave_out_what_a_subscription_pays_for() {
             ("s-1", 0),
             ("s-0", 1000),
         ]),
+        session_keys: triples(&[("s-2", "a", 30), ("s-3", "a", 4), ("s-86400", "a", 7)]),
     };
     assert_eq!(spent(&reader), expected);
     assert_eq!(
         reader.spent(at(86_400_000), 1).unwrap().day,
         pairs(&[("a", 7)])
     );
-    assert_eq!(reader.spent(at(0), 2).unwrap().sessions.len(), 2);
+    let last = reader.spent(at(0), 2).unwrap();
+    assert_eq!((last.sessions.len(), last.session_keys.len()), (2, 2));
+    // Several keys may share a conversation.
+    let shared = |number, key| Exchange {
+        session: Some("s-2".to_owned()),
+        ..paid(number, Some(key), Some(Billing::Metered), Some(5))
+    };
+    kept.put([shared(90_000, "a"), shared(90_001, "b")]);
+    let sums = triples(&[("s-2", "a", 35), ("s-2", "b", 5), ("s-86400", "a", 7)]);
+    let mut found = reader.spent(at(0), 2).unwrap().session_keys;
+    found.sort_unstable();
+    assert_eq!(found, sums);
+    assert!(reader.spent(at(0), 0).unwrap().session_keys.is_empty());
+    // Who forgets a conversation forgets what its keys spent.
+    let database = Connection::open(kept.dir.path().join("record/record.db")).unwrap();
+    database.execute("DELETE FROM sessions", []).unwrap();
+    let left = database.query_row("SELECT count(*) FROM spent_by", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    assert_eq!(left.unwrap(), 0);
 }
 
 #[test]
@@ -141,6 +167,7 @@ fn a_record_of_the_first_version_is_billed_at_its_cost() {
     let expected = Spent {
         day: pairs(&[("", 5), ("a", 70)]),
         sessions: pairs(&[("s-1", 75)]),
+        session_keys: triples(&[("s-1", "a", 70)]),
     };
     assert_eq!(spent(&reader), expected);
     assert!(all(&reader).iter().all(|row| row.billing.is_none()));

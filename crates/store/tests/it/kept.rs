@@ -349,3 +349,19 @@ fn those_who_watch_see_each_end_once() {
         .into();
     assert_eq!(watched, expected);
 }
+
+/// What could not be read back is not written.
+#[test]
+fn details_without_measure_are_left_out() {
+    let kept = Kept::new(Options::default());
+    let many = Details {
+        losses: vec!["x".repeat(1 << 20); 17],
+        ..Details::default()
+    };
+    kept.recorder().close(exchange(1), many, Vec::new());
+    kept.flush();
+    let reader = kept.reader();
+    let row = &all(&reader)[0];
+    let record = reader.get(row.id).unwrap().unwrap();
+    assert_eq!(record.details, Details::default());
+}

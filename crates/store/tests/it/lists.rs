@@ -162,7 +162,7 @@ fn sums_are_exact() {
                 (
                     group.group.as_deref().unwrap_or("-"),
                     group.exchanges,
-                    group.cost_micro_usd,
+                    group.cost_micro_usd.unwrap_or(0),
                 )
             })
             .collect();
@@ -175,7 +175,7 @@ fn sums_are_exact() {
                 total.unpriced,
                 total.cost_micro_usd
             ),
-            (4, 1, 1, 2469)
+            (4, 1, 1, Some(2469))
         );
         assert_eq!(
             (

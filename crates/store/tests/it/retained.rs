@@ -227,9 +227,99 @@ fn deleting_much_keeps_nobody_waiting() {
     );
 }
 
+/// Files of bodies.
+fn segments(dir: &std::path::Path) -> usize {
+    files(&dir.join("record/segments")).len()
+}
+
+#[test]
+fn what_an_idle_gateway_wrote_gets_too_old() {
+    let kept = Kept::new(Options {
+        keep: Duration::from_secs(3 * DAY_S),
+        trust_after: Duration::ZERO,
+        ..Options::default()
+    });
+    let asked = || vec![body(BodyKind::ClientRequest, noise(1, 3000))];
+    kept.put_with(exchange(1), asked());
+    kept.flush();
+    assert_eq!(segments(kept.dir.path()), 1);
+    kept.recorder().tick(at((4 * DAY_S * 1000) as i64));
+    tidied(&kept, || segments(kept.dir.path()) == 0);
+    let later = exchange(4 * DAY_S);
+    kept.put_with(later.clone(), asked());
+    kept.flush();
+    let read = kept.reader().body(later.id, BodyKind::ClientRequest, None);
+    assert!(read.unwrap().is_some(), "it goes on in another");
+}
+
+#[test]
+fn prune_deletes_bodies_of_a_gateway_that_runs_and_of_one_that_died() {
+    let kept = Kept::new(Options {
+        trust_after: Duration::ZERO,
+        ..Options::default()
+    });
+    let put = |number| {
+        let asked = vec![body(BodyKind::ClientRequest, noise(number, 3000))];
+        kept.put_with(exchange(number), asked);
+        kept.flush();
+        exchange(number).id
+    };
+    let pruned = |dir: &std::path::Path, seconds: i64| {
+        let deleted = prune(dir, at(seconds * 1000), u64::MAX).unwrap();
+        (deleted.rows, deleted.segments, deleted.staying)
+    };
+    put(1);
+    let copy = tempfile::tempdir().unwrap();
+    crate::support::copy(kept.dir.path(), copy.path());
+    assert_eq!(pruned(copy.path(), 60), (1, 1, 0), "nobody holds its lock");
+    assert_eq!(segments(copy.path()), 0);
+    assert_eq!(pruned(kept.dir.path(), 60), (1, 1, 0));
+    assert_eq!(segments(kept.dir.path()), 0);
+    // A segment with what is older and what is newer is sealed and stays.
+    put(2);
+    kept.recorder().tick(at(100_000));
+    let newer = put(100);
+    assert_eq!(pruned(kept.dir.path(), 60), (1, 0, 1));
+    kept.recorder().tick(at(200_000));
+    let newest = put(200);
+    for id in [newer, newest] {
+        let read = kept.reader().body(id, BodyKind::ClientRequest, None);
+        assert!(read.unwrap().is_some());
+    }
+    assert_eq!(pruned(kept.dir.path(), 150), (1, 1, 0));
+}
+
+#[test]
+fn numbers_and_places_are_given_once() {
+    let kept = Kept::new(Options::default());
+    let reader = kept.reader();
+    let places = || {
+        (
+            reader.first_closed().unwrap(),
+            reader.last_closed().unwrap(),
+        )
+    };
+    assert_eq!(places(), (1, 0));
+    for round in 0..3 {
+        let begin = round * 10;
+        kept.put((0..5).map(|number| exchange(begin + number)));
+        let closed = all(&reader).iter().map(|row| row.closed).max();
+        assert_eq!(closed, Some(round as i64 * 5 + 5));
+        let numbers: Vec<i64> = all(&reader).iter().rev().map(|row| row.number).collect();
+        let first = round as i64 * 5 + 1;
+        assert_eq!(numbers, (first..first + 5).collect::<Vec<_>>());
+        prune(kept.dir.path(), at((begin as i64 + 9) * 1000), u64::MAX).unwrap();
+        assert_eq!(places(), (first + 5, first + 4));
+    }
+}
+
 #[test]
 fn on_demand_while_the_gateway_runs() {
-    let kept = Kept::new(Options::default());
+    let kept = Kept::new(Options {
+        trust_after: Duration::ZERO,
+        ..Options::default()
+    });
+    kept.recorder().tick(at(100_000));
     for number in 0..100 {
         kept.put_with(
             exchange(number),

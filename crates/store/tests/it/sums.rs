@@ -34,7 +34,7 @@ fn an_absurd_count_is_none() {
         ),
         (Some(100), Some(50), Some(1014))
     );
-    assert_eq!((total.cost_micro_usd, total.unpriced), (1234, 2));
+    assert_eq!((total.cost_micro_usd, total.unpriced), (Some(1234), 2));
     let session = kept.reader().sessions(Page::default()).unwrap();
     assert_eq!(session.items[0].cost_micro_usd, Some(1234));
 }
@@ -52,10 +52,39 @@ fn rows_that_were_written_with_absurd_counts_spoil_nothing() {
         )
         .unwrap();
     let total = stats(&kept).total;
-    assert_eq!((total.usage.input, total.cost_micro_usd), (Some(100), 1234));
+    assert_eq!(
+        (total.usage.input, total.cost_micro_usd),
+        (Some(100), Some(1234))
+    );
     assert_eq!(total.usage.reasoning, None, "nobody told");
     let session = kept.reader().sessions(Page::default()).unwrap();
     assert_eq!(session.items[0].cost_micro_usd, Some(i64::MAX));
+}
+
+#[test]
+fn what_nobody_knows_the_price_of_is_not_free() {
+    let kept = Kept::new(Options::default());
+    let of = |number, model: &str, cost| Exchange {
+        model: model.to_owned(),
+        cost_micro_usd: cost,
+        ..exchange(number)
+    };
+    let check = |expected: &[(&str, Option<i64>, u64)]| {
+        let stats = stats(&kept);
+        let money = |group: &lingate_store::Group| {
+            assert_eq!(group.billed_micro_usd, group.cost_micro_usd);
+            (group.cost_micro_usd, group.unpriced)
+        };
+        for (name, cost, unpriced) in expected {
+            let named = (stats.groups.iter()).find(|group| group.group.as_deref() == Some(*name));
+            let group = named.unwrap_or(&stats.total);
+            assert_eq!(money(group), (*cost, *unpriced), "{name}");
+        }
+    };
+    kept.put([of(0, "a", None), of(1, "b", None)]);
+    check(&[("a", None, 1), ("b", None, 1), ("total", None, 2)]);
+    kept.put([of(2, "b", Some(0)), of(3, "c", Some(7)), of(4, "c", None)]);
+    check(&[("b", Some(0), 1), ("c", Some(7), 1), ("total", Some(7), 3)]);
 }
 
 #[test]

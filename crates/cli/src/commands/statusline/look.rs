@@ -215,10 +215,10 @@ fn warnings(last: &Exchange) -> Vec<Warning> {
     found
 }
 
-/// The share of input that came out of a cache.
+/// The share of input that came out of a cache; `None` where the provider did not tell.
 fn cached(usage: &Usage) -> Option<u64> {
     let total = usage.total_input().filter(|total| *total > 0)?;
-    Some(usage.cache_read.unwrap_or(0).saturating_mul(100) / total)
+    Some(usage.cache_read?.saturating_mul(100) / total)
 }
 
 /// The budgets that hold, the one that is spent furthest first.
@@ -311,6 +311,24 @@ mod tests {
         let view = shown(&[row("auxiliary", 1)]);
         assert_eq!(view.model.as_deref(), Some("auxiliary-model"));
         assert_eq!(shown(&[]), View::default());
+    }
+
+    #[test]
+    fn what_a_cache_gave_is_told_where_a_provider_tells_it() {
+        for (input, cache_read, expected) in [
+            (Some(20), Some(80), Some(80)),
+            (Some(20), Some(0), Some(0)),
+            (Some(20), None, None),
+            (None, Some(80), None),
+            (None, None, None),
+        ] {
+            let usage = Usage {
+                input,
+                cache_read,
+                ..Usage::default()
+            };
+            assert_eq!(cached(&usage), expected, "{input:?} {cache_read:?}");
+        }
     }
 
     #[test]

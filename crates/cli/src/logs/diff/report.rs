@@ -216,7 +216,7 @@ fn answers(out: &mut String, found: &Found, before: &Side, after: &Side, screen:
                 .unwrap_or_default(),
             rows::tokens(usage.total_input()),
             rows::tokens(usage.output),
-            rows::cost(exchange.cost_micro_usd),
+            rows::cost_of(exchange),
             time(exchange.ttft_ms),
             time(exchange.duration_ms),
         ]

@@ -18,7 +18,11 @@ pub(super) fn write(export: &Export<'_>, ids: &[Uuid], target: &mut Target) -> R
     };
     export.line(&label, target)?;
     for id in ids {
+        let n_damaged = export.damaged.count();
         let whole = export.read(*id)?;
+        if export.damaged.count() > n_damaged {
+            continue;
+        }
         let gone = || {
             Failure::problem(format!("exchange `{id}` was deleted meanwhile")).hint("export again")
         };

@@ -9,12 +9,13 @@ mod lines;
 mod preview;
 
 use lingate_config::Environment;
-use lingate_store::{Mask, Reader};
+use lingate_store::{Error, Mask, Reader};
 use uuid::Uuid;
 
 use self::preview::Preview;
+use super::damaged::Damaged;
 use super::list::nothing;
-use super::{failed, open, place};
+use super::{open, place};
 use crate::args::LogsExport;
 use crate::cassette::{Content, Lines, redacted};
 use crate::failure::Failure;
@@ -33,6 +34,7 @@ pub(super) fn run(args: &LogsExport, environment: &dyn Environment) -> Result<()
         reader: &reader,
         mask: recording::mask(&config),
         is_redacted: args.redact_texts,
+        damaged: Damaged::default(),
     };
     output::say(&Preview::of(&reader, &ids)?.text(args.redact_texts));
     let mut target = match args.cassette.as_ref().or(args.output.as_ref()) {
@@ -52,7 +54,7 @@ pub(super) fn run(args: &LogsExport, environment: &dyn Environment) -> Result<()
             path.display()
         ));
     }
-    Ok(())
+    export.damaged.end()
 }
 
 /// Where it goes.
@@ -66,6 +68,7 @@ struct Export<'r> {
     reader: &'r Reader,
     mask: Mask,
     is_redacted: bool,
+    damaged: Damaged,
 }
 
 impl Export<'_> {
@@ -89,15 +92,19 @@ impl Export<'_> {
         }
     }
 
-    /// An exchange with its bodies.
+    /// An exchange with its bodies; none if it is gone, or damaged.
     fn read(&self, id: Uuid) -> Result<Option<Whole>, Failure> {
-        let Some(record) = self.reader.get(id).map_err(|error| failed(&error))? else {
+        self.damaged.pass(id, self.whole(id))
+    }
+
+    fn whole(&self, id: Uuid) -> Result<Option<Whole>, Error> {
+        let Some(record) = self.reader.get(id)? else {
             return Ok(None);
         };
         let mut bodies = Vec::new();
         for info in &record.bodies {
             let body = self.reader.body(id, info.kind, Some(info.attempt));
-            bodies.extend(body.map_err(|error| failed(&error))?);
+            bodies.extend(body?);
         }
         Ok(Some(Whole { record, bodies }))
     }

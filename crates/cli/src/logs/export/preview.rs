@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use lingate_store::Reader;
 use uuid::Uuid;
 
+use super::super::damaged::is_of_one;
 use super::super::{failed, rows};
 use crate::failure::Failure;
 use crate::output;
@@ -27,8 +28,12 @@ impl Preview {
     pub(super) fn of(reader: &Reader, ids: &[Uuid]) -> Result<Self, Failure> {
         let mut preview = Self::default();
         for id in ids {
-            let Some(record) = reader.get(*id).map_err(|error| failed(&error))? else {
-                continue;
+            let record = match reader.get(*id) {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
+                // It is said when it is left out.
+                Err(error) if is_of_one(&error) => continue,
+                Err(error) => return Err(failed(&error)),
             };
             let time = record.exchange.time;
             preview.exchanges += 1;

@@ -10,7 +10,8 @@ use lingate_store::{Exchange, Reader};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::{failed, place, rows};
+use super::super::damaged::Damaged;
+use super::super::{place, rows};
 use super::Chosen;
 use crate::args::LogsReplay;
 use crate::failure::Failure;
@@ -25,10 +26,11 @@ pub(super) fn run(args: &LogsReplay, environment: &SystemEnvironment) -> Result<
     let mask = recording::mask(&config);
     let replay = Replay::new(Arc::new(config), mask);
     let mut counts = Counts::default();
+    let damaged = Damaged::default();
     let is_each_told = chosen.is_named;
     while let Some(id) = chosen.next(&reader)? {
-        let Some((row, outcome)) = outcome(&replay, &reader, id)? else {
-            // Deleted meanwhile.
+        let Some((row, outcome)) = outcome(&replay, &reader, id, &damaged)? else {
+            // Deleted meanwhile, or damaged.
             continue;
         };
         counts.add(&outcome);
@@ -41,6 +43,7 @@ pub(super) fn run(args: &LogsReplay, environment: &SystemEnvironment) -> Result<
     if !args.format.json {
         output::line(&counts.text())?;
     }
+    damaged.end()?;
     Ok(match counts.changed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
@@ -63,13 +66,14 @@ fn refuse_what_sends(args: &LogsReplay) -> Result<(), Failure> {
     }
 }
 
-/// Of one exchange; `None` if it is gone.
+/// Of one exchange; `None` if it is gone or damaged.
 fn outcome(
     replay: &Replay,
     reader: &Reader,
     id: Uuid,
+    damaged: &Damaged,
 ) -> Result<Option<(Option<Exchange>, ReplayOutcome)>, Failure> {
-    let recorded = Recorded::read(reader, id).map_err(|error| failed(&error))?;
+    let recorded = damaged.pass(id, Recorded::read(reader, id))?;
     Ok(recorded.map(|recorded| match recorded {
         Err(reason) => (None, ReplayOutcome::Cannot(reason)),
         Ok(recorded) => {

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -16,6 +17,8 @@ use http_body_util::{BodyExt as _, Either, Full, StreamBody};
 use hyper::body::Frame;
 use lingate_store::{BodyKind, BodyPlace, Reader};
 use serde::de::IgnoredAny;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::one;
 use crate::admin::document;
@@ -27,6 +30,8 @@ use crate::shared::Process;
 
 /// Bytes read at a time.
 const PART: usize = 256 << 10;
+/// How often a part is asked for while the record is busy, a second after another.
+const TRIES: u8 = 20;
 
 pub(crate) const PARAMETERS: &[Parameter] = &[Parameter {
     name: "attempt",
@@ -111,7 +116,10 @@ fn whole_or_parts(
             let bytes = match first {
                 Some(bytes) => bytes,
                 // A body that ends early breaks the connection, which says that it is not whole.
-                None => part(&readers, &process, &place, from).await.ok()??,
+                None => {
+                    let ask = || part(&readers, &process, &place, from);
+                    patiently(&process.stopping, ask).await.ok()??
+                }
             };
             let next = from + bytes.len() as u64;
             let frame = Ok::<_, Infallible>(Frame::data(Bytes::from(bytes)));
@@ -132,6 +140,26 @@ async fn part(
     let place = Arc::clone(place);
     let work = move |reader: &Reader, _: &_| reader.body_part(&place, from, PART);
     readers.ask(process, Pace::Quick, work).await
+}
+
+/// Asks again while the record is only busy: what has begun to be sent is not given up at once.
+async fn patiently<T, F: Future<Output = Result<T, Refusal>>>(
+    stopping: &CancellationToken,
+    mut ask: impl FnMut() -> F,
+) -> Result<T, Refusal> {
+    let mut left = TRIES;
+    loop {
+        let refusal = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(refusal) => refusal,
+        };
+        left -= 1;
+        let wait = refusal.retry_after.filter(|_| left > 0);
+        let Some(wait) = wait.filter(|_| !stopping.is_cancelled()) else {
+            return Err(refusal);
+        };
+        sleep(Duration::from_secs(wait.into())).await;
+    }
 }
 
 fn missing() -> Refusal {
@@ -212,5 +240,41 @@ mod tests {
             assert_eq!(is_known(&headers, "\"abc\""), expected, "{shown}");
         }
         assert!(!is_known(&HeaderMap::new(), "\"abc\""));
+    }
+
+    /// How often a part was asked for, and whether it came, where so many questions are refused first.
+    async fn asked(n_refused: u32, retry_after: Option<u16>, is_stopping: bool) -> (u32, bool) {
+        let stopping = CancellationToken::new();
+        if is_stopping {
+            stopping.cancel();
+        }
+        let mut n_asked = 0;
+        let got = patiently(&stopping, || {
+            n_asked += 1;
+            let refusal = Refusal {
+                retry_after,
+                ..Refusal::unavailable("busy")
+            };
+            std::future::ready((n_asked > n_refused).then_some(()).ok_or(refusal))
+        })
+        .await;
+        (n_asked, got.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_record_is_asked_again() {
+        for (n_refused, retry_after, is_stopping, expected) in [
+            (0, Some(1), false, (1, true)),
+            (5, Some(1), false, (6, true)),
+            (1000, Some(1), false, (20, false)),
+            (1, None, false, (1, false)),
+            (1, Some(1), true, (1, false)),
+        ] {
+            assert_eq!(
+                asked(n_refused, retry_after, is_stopping).await,
+                expected,
+                "{n_refused} {retry_after:?} {is_stopping}"
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@ use lingate_quirk::Change;
 use lingate_store::Attempt;
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
-use lingate_wire::turn::{Event, Failure};
+use lingate_wire::turn::{Event, Failure, Losses};
 
 use super::{AttemptEnd, Details, Draft};
 use crate::clock;
@@ -41,18 +41,13 @@ impl Draft {
     }
 
     /// The attempt's request is ready to go out.
-    pub(crate) fn translated(
-        &self,
-        quirks: &[&'static str],
-        changes: Vec<Change>,
-        losses: impl IntoIterator<Item = String>,
-    ) {
+    pub(crate) fn translated(&self, quirks: &[&'static str], changes: Vec<Change>, losses: Losses) {
         let mut details = self.details();
         if let Some(gathered) = &mut details.gathered {
             gathered.translated(quirks, changes);
         }
         details.quirks = quirks.iter().map(|&name| name.to_owned()).collect();
-        details.losses = losses.into_iter().collect();
+        details.losses = losses;
         if details.overhead.is_none() {
             details.overhead = Some(clock::now() - self.accepted);
         }

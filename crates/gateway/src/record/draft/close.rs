@@ -13,6 +13,9 @@ use crate::clock;
 use crate::lane::calibration::Calibration;
 use crate::metrics::{CaseLabels, ErrorLabels, QuirkLabels, RequestLabels, StopLabels};
 
+/// Losses of an exchange that its log line names; the rest is counted.
+const LOSSES_LOGGED: usize = 10;
+
 impl Drop for Draft {
     fn drop(&mut self) {
         let total = clock::now() - self.accepted;
@@ -33,12 +36,9 @@ impl Drop for Draft {
             by_pieces.learn(provider, model, pieces, told);
         }
         let last = details.usage;
-        details.charge(&last);
+        self.charge(&mut details, &last);
         let earlier = details.earlier;
         details.usage.add(&earlier);
-        if let Some(cost) = details.cost {
-            self.metrics.provider(&details.provider).cost.inc_by(cost.0);
-        }
         if let Some(gathered) = details.gathered.take() {
             gathered.close(|row, told| details.record(row, told, total));
         }
@@ -59,7 +59,7 @@ impl Drop for Draft {
             cost_usd = details.cost.map(MicroUsd::decimal),
             quirks = details.quirks.join(","),
             noticed = details.noticed.join(","),
-            losses = details.losses.join(","),
+            losses = details.losses.told(LOSSES_LOGGED).join(","),
             ttft_ms = details.ttft.map(millis),
             duration_ms = millis(total),
             session = details.session.as_deref(),
@@ -177,12 +177,14 @@ impl Details {
             row.error = Some(failure.message.clone());
         }
         told.noticed = self.noticed.iter().map(|&case| case.to_owned()).collect();
-        told.losses.clone_from(&self.losses);
-        told.price = self.priced.as_ref().map(|priced| {
-            let rates = priced.price.rates;
+        told.losses = self.losses.told(usize::MAX);
+        let asked = self.priced.as_ref();
+        let asked = asked.map(|priced| self.paid_at(priced, priced.price.rates));
+        told.price = self.paid.as_ref().or(asked.as_ref()).map(|paid| {
+            let rates = paid.rates;
             record::Price {
-                table: priced.table.clone(),
-                model: self.upstream_model.clone(),
+                table: paid.table.clone(),
+                model: paid.model.clone(),
                 input: Some(rates.input.0),
                 cache_read: Some(rates.cache_read.0),
                 cache_write_5m: Some(rates.cache_write_5m.0),

@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lingate_config::Billing;
-use lingate_price::MicroUsd;
+use lingate_price::{MicroUsd, Rates};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
-use lingate_wire::turn::{Failure, StopReason, Usage};
+use lingate_wire::turn::{Failure, Losses, StopReason, Usage};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -70,7 +70,7 @@ struct Details {
     quirks: Vec<String>,
     /// Cases that were noticed in the reply, each once.
     noticed: Vec<&'static str>,
-    losses: Vec<String>,
+    losses: Losses,
     /// Input tokens by bytes alone, and by what was learnt of the upstream.
     raw_estimate: Size,
     /// Input tokens by a tokenizer, once they are counted.
@@ -89,6 +89,8 @@ struct Details {
     summary: Summary,
     /// What the upstream of the attempt in flight asks for its tokens.
     priced: Option<Priced>,
+    /// What was paid last: the model and the table it is from, and the rates.
+    paid: Option<Paid>,
     /// Of the attempts that have ended.
     cost: Option<MicroUsd>,
     /// Something was used whose price is not known.
@@ -105,6 +107,13 @@ struct Details {
     notices: Vec<(&'static str, String)>,
     /// What only the record wants to know; none where nothing is recorded.
     gathered: Option<Box<Gathered>>,
+}
+
+/// What the tokens of an attempt were counted with.
+struct Paid {
+    model: String,
+    table: String,
+    rates: Rates,
 }
 
 /// How an exchange ended for the client.

@@ -47,7 +47,7 @@ impl Draft {
                 Note::Hit(name) if !details.quirks.iter().any(|own| own == name) => {
                     details.quirks.push((*name).to_owned());
                 }
-                Note::Loss(loss) => details.losses.push(loss.path.clone()),
+                Note::Loss(loss) => details.losses.add(loss.path.as_str()),
                 Note::Diag(case) if !details.noticed.contains(case) => details.noticed.push(case),
                 Note::Hit(_) | Note::Diag(_) => {}
             }
