@@ -45,6 +45,9 @@ impl Salvage {
 
     /// The decoder has read this.
     pub(crate) fn came(&mut self, event: &Event) {
+        if self.is_lost {
+            return;
+        }
         match event {
             Event::Start(_) => self.has_begun = true,
             Event::Open { slot, block } => {
