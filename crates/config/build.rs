@@ -1,16 +1,14 @@
 //! Embeds `providers/*.toml`, so that adding a provider is adding a file.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how cargo speaks to a build script"
-)]
 fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../providers");
-    let folder = folder.canonicalize()?;
+    // As it is now, not as it was when this script was compiled: a checkout may have moved, with its target directory.
+    let own = variable("CARGO_MANIFEST_DIR")?;
+    let folder = Path::new(&own).join("../../providers").canonicalize()?;
     println!("cargo::rerun-if-changed={}", folder.display());
 
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)?
@@ -29,6 +27,13 @@ fn main() -> io::Result<()> {
         writeln!(code, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
     }
     code.push_str("]\n");
-    let out = std::env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no OUT_DIR"))?;
-    fs::write(Path::new(&out).join("presets.rs"), code)
+    fs::write(Path::new(&variable("OUT_DIR")?).join("presets.rs"), code)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how cargo speaks to a build script"
+)]
+fn variable(name: &str) -> io::Result<OsString> {
+    std::env::var_os(name).ok_or_else(|| io::Error::other(format!("no {name}")))
 }

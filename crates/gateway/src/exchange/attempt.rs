@@ -116,13 +116,16 @@ pub(crate) async fn run(
         std::mem::take(&mut prepared.changes),
         std::mem::take(&mut prepared.losses),
     );
-    shared.counter.observe(
+    let observation = shared.counter.observe(
         &shared.tasks,
         (&upstream.provider.id, &upstream.model),
         clock::now(),
+        &shared.calibration,
         || Some((upstream.wire, prepared.body.whole().try_into().ok()?)),
-        || draft.pieces(),
     );
+    if let Some(observation) = observation {
+        draft.observed(observation);
+    }
     let Prepared {
         body,
         chain,

@@ -7,11 +7,12 @@
 
 mod image;
 pub(crate) mod measure;
+mod observation;
 mod pdf;
 mod pieces;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -20,7 +21,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::lane::calibration::Calibration;
 pub(crate) use measure::Size;
+pub(crate) use observation::Observation;
 
 /// Requests that are counted at once; clients ask for thirty counts at a time, each some milliseconds of work.
 const AT_ONCE: usize = 2;
@@ -83,33 +86,31 @@ impl Counter {
             .or_insert(Observed { times: 0, due: now });
     }
 
-    /// Counts a request for a reply while the upstream works on it, if it is its model's turn and there is room. The
-    /// number is left in `count`.
+    /// Counts a request for a reply while the upstream works on it, if it is its model's turn and there is room. What is
+    /// returned is to be told how many tokens it really had.
     pub(crate) fn observe(
         &self,
         tasks: &TaskTracker,
         (provider, model): (&str, &str),
         now: Instant,
+        calibration: &Arc<Calibration>,
         request: impl FnOnce() -> Option<(Wire, ByteString)>,
-        count: impl FnOnce() -> Arc<OnceLock<Size>>,
-    ) {
+    ) -> Option<Arc<Observation>> {
         if !self.is_due(provider, model, now) {
-            return;
+            return None;
         }
-        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
-            return;
-        };
-        let Some((wire, body)) = request() else {
-            return;
-        };
-        let count = count();
+        let room = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        let (wire, body) = request()?;
+        let observation = Observation::new(provider, model, Arc::clone(calibration));
+        let observed = Arc::new(observation);
+        let observation = Arc::clone(&observed);
         tasks.spawn_blocking(move || {
             let _room = room;
             if let Some(pieces) = pieces_of(wire, &body) {
-                // Set once: each attempt has a place of its own.
-                let _ = count.set(pieces);
+                observation.counted(pieces);
             }
         });
+        Some(observed)
     }
 
     fn is_due(&self, provider: &str, model: &str, now: Instant) -> bool {

@@ -1,7 +1,5 @@
 //! Attempts: each begins, is translated and sent, and ends once, with a log line of its own if it failed.
 
-use std::sync::Arc;
-
 use lingate_quirk::Change;
 use lingate_store::Attempt;
 use lingate_wire::Wire;
@@ -25,7 +23,7 @@ impl Draft {
         details.attempts += 1;
         details.is_attempting = true;
         details.attempt_began = Some(clock::now());
-        details.pieces = Arc::default();
+        details.observation = None;
         let number = details.attempts;
         if let Some(gathered) = &mut details.gathered {
             gathered.attempt(Attempt {

@@ -10,7 +10,6 @@ use lingate_wire::bridge::Lane;
 
 use super::{AttemptEnd, Details, Draft, Ending};
 use crate::clock;
-use crate::lane::calibration::Calibration;
 use crate::metrics::{CaseLabels, ErrorLabels, QuirkLabels, RequestLabels, StopLabels};
 
 /// Losses of an exchange that its log line names; the rest is counted.
@@ -27,13 +26,11 @@ impl Drop for Draft {
         self.count(&details, total);
         if let Some(told) = details.usage.total_input() {
             let (provider, model) = (&details.provider, &details.upstream_model);
-            let pieces = details.pieces.get().copied().unwrap_or_default();
-            let Calibration {
-                bytes,
-                pieces: by_pieces,
-            } = &*self.calibration;
+            let bytes = &self.calibration.bytes;
             bytes.learn(provider, model, details.raw_estimate, told);
-            by_pieces.learn(provider, model, pieces, told);
+            if let Some(observation) = &details.observation {
+                observation.told(told);
+            }
         }
         let last = details.usage;
         self.charge(&mut details, &last);

@@ -9,7 +9,7 @@ mod close;
 mod reply;
 mod way;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lingate_config::Billing;
@@ -29,7 +29,7 @@ use crate::govern::Account;
 use crate::lane::calibration::Calibration;
 use crate::metrics::Metrics;
 use crate::relay::chain::Said;
-use crate::tokens::Size;
+use crate::tokens::{Observation, Size};
 
 /// One exchange, as it becomes known.
 pub(crate) struct Draft {
@@ -73,8 +73,8 @@ struct Details {
     losses: Losses,
     /// Input tokens by bytes alone, and by what was learnt of the upstream.
     raw_estimate: Size,
-    /// Input tokens by a tokenizer, once they are counted.
-    pieces: Arc<OnceLock<Size>>,
+    /// Waits for the input tokens that the attempt's upstream tells, if the request is counted.
+    observation: Option<Arc<Observation>>,
     input_estimate: u64,
     overhead: Option<Duration>,
     ttft: Option<Duration>,
@@ -225,9 +225,9 @@ impl Draft {
         details.failure = failure;
     }
 
-    /// Where the count of this attempt's request is to be left.
-    pub(crate) fn pieces(&self) -> Arc<OnceLock<Size>> {
-        Arc::clone(&self.details().pieces)
+    /// This attempt's request is counted, too.
+    pub(crate) fn observed(&self, observation: Arc<Observation>) {
+        self.details().observation = Some(observation);
     }
 
     /// Wall-clock time now.
