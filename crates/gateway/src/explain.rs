@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use lingate_config::Config;
 use lingate_route::{Candidate, Class, Fitting, LeftOut, Step};
 use lingate_wire::Wire;
-use lingate_wire::bridge::{Lane, PathFacts};
+use lingate_wire::bridge::{self, Lane, PathFacts};
 use lingate_wire::turn::{Failure, FailureKind};
 
 use crate::exchange::asked::Asked;
@@ -129,7 +129,7 @@ pub fn explain(
         profile.map(str::to_owned),
         PathFacts::default(),
         parts,
-        body,
+        bridge::scan_request(wire, body)?,
     )?;
     let fitting = destination(config, &config.routes, &Factors::default(), &asked)?;
     let Fitting {

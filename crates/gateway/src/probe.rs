@@ -6,7 +6,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytestring::ByteString;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
@@ -288,13 +287,8 @@ fn smallest(model: &str) -> Result<Asked, Failure> {
     headers.insert("anthropic-version", ANTHROPIC_VERSION);
     headers.insert(USER_AGENT, OWN_AGENT);
     let (parts, ()) = request.into_parts();
-    Asked::read(
-        Wire::Anthropic,
-        None,
-        PathFacts::default(),
-        parts,
-        &ByteString::from(body.to_string()),
-    )
+    let doc = bridge::scan_request(Wire::Anthropic, &body.to_string().into())?;
+    Asked::read(Wire::Anthropic, None, PathFacts::default(), parts, doc)
 }
 
 /// What an error answer says, in one line of bounded length and without a key.

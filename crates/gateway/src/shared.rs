@@ -13,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
+use crate::exchange::histories::Histories;
 use crate::exchange::learnt::Learnt;
 use crate::exchange::policy::Schemas;
 use crate::exchange::policy::accuracy::Accuracy;
+use crate::exchange::traits::Upstreams;
 use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
@@ -41,6 +43,7 @@ pub(crate) struct Shared {
     /// What is asked in place of `config.routes`.
     pub routes: Routes,
     pub clients: Clients,
+    pub upstreams: Upstreams,
     /// Counts from 1.
     pub number: u64,
     /// What is played in place of providers: only where a recorded exchange is run again.
@@ -55,6 +58,8 @@ pub(crate) struct Process {
     pub calibration: Arc<Calibration>,
     pub counter: Counter,
     pub learnt: Learnt,
+    /// Requests that the next ones of their sessions are compared with.
+    pub histories: Histories,
     /// What is known of targets, keys and sessions.
     pub health: Arc<Health>,
     /// What probes of them found.
@@ -88,6 +93,7 @@ impl Process {
             calibration: Arc::default(),
             counter: Counter::default(),
             learnt: Learnt::default(),
+            histories: Histories::default(),
             health: Arc::new(Health::of(config)),
             probes: Probes::default(),
             queues: Arc::default(),
@@ -118,6 +124,7 @@ impl Shared {
             hash,
             number: 1,
             script: None,
+            upstreams: Upstreams::default(),
         })
     }
 
@@ -132,6 +139,7 @@ impl Shared {
             hash,
             number: self.number + 1,
             script: None,
+            upstreams: Upstreams::default(),
         })
     }
 
@@ -145,6 +153,7 @@ impl Shared {
             clients: self.clients.clone(),
             number: self.number,
             script: None,
+            upstreams: Upstreams::default(),
         }
     }
 
@@ -159,6 +168,7 @@ impl Shared {
             hash: String::new(),
             number: 1,
             script: Some(Arc::new(script)),
+            upstreams: Upstreams::default(),
         }
     }
 }

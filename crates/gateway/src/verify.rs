@@ -323,7 +323,8 @@ fn asked(body: &ByteString) -> Result<Asked, Failure> {
     let json = HeaderValue::from_static("application/json");
     *request.headers_mut() = HeaderMap::from_iter([(CONTENT_TYPE, json), (USER_AGENT, OWN_AGENT)]);
     let (parts, ()) = request.into_parts();
-    Asked::read(Wire::Chat, None, PathFacts::default(), parts, body)
+    let doc = bridge::scan_request(Wire::Chat, body)?;
+    Asked::read(Wire::Chat, None, PathFacts::default(), parts, doc)
 }
 
 fn final_failure(failure: Failure) -> (Failure, Option<Repair>) {

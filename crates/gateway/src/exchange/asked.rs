@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytestring::ByteString;
 use http::header::AsHeaderName;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
@@ -50,15 +49,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Reads a request.
+    /// Reads a request whose body was scanned.
     pub(crate) fn read(
         wire: Wire,
         profile: Option<String>,
         facts: PathFacts,
         parts: Parts,
-        body: &ByteString,
+        doc: Doc,
     ) -> Result<Self, Failure> {
-        let doc = bridge::scan_request(wire, body)?;
         let mut peek = bridge::peek(wire, &doc)?;
         if wire == Wire::Gemini {
             facts.complete_peek(&mut peek);

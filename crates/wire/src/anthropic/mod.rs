@@ -19,7 +19,7 @@ mod thread;
 mod usage;
 
 pub use error::{decode_error, encode_error};
-pub use peek::{peek, scan_request};
+pub use peek::{peek, scan_request, scan_request_like};
 pub use request_in::decode_request;
 pub use request_out::encode_request;
 pub use response_in::decode_response;

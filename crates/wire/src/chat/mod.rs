@@ -23,7 +23,7 @@ mod usage;
 pub use call_style::CallStyle;
 pub use dialect::{CacheSpelling, Dialect, HostMember, MaxTokens, ReasoningField, ThinkingStyle};
 pub use error::{decode_error, encode_error};
-pub use peek::{asks_for_usage, peek, scan_request};
+pub use peek::{asks_for_usage, peek, scan_request, scan_request_like};
 pub use request_in::decode_request;
 pub(crate) use request_in::is_told;
 pub use request_out::{Unservable, count_tools, encode_request, unservable_tools};

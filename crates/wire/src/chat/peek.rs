@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use crate::Peek;
-use crate::json::{Doc, Kind, Value, scan_marked};
+use crate::json::{Doc, Kind, Known, Value, scan_like};
 use crate::turn::{Failure, FailureKind, SEAL_MARKS};
 
 /// Values that are carried whole: nobody looks inside a schema or inside arguments given as an object.
@@ -14,7 +14,15 @@ const OPAQUE: [&str; 4] = ["parameters", "schema", "input_schema", "arguments"];
 /// # Errors
 /// The body is not acceptable JSON; the failure says at which byte.
 pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
-    scan_marked(body, &OPAQUE, SEAL_MARKS).map_err(|error| {
+    scan_request_like(body, None)
+}
+
+/// Like [`scan_request`], of which much may be known.
+///
+/// # Errors
+/// As [`scan_request`].
+pub fn scan_request_like(body: &ByteString, known: Option<Known<'_>>) -> Result<Doc, Failure> {
+    scan_like(body, known, &OPAQUE, SEAL_MARKS).map_err(|error| {
         Failure::new(
             FailureKind::InvalidRequest,
             format!("the request body is not usable: {error}"),

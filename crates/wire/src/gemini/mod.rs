@@ -27,7 +27,7 @@ mod usage;
 pub use disown::disown_signatures;
 pub use error::{decode_error, encode_error};
 pub use listing::{ModelEntry, decode_count, encode_count, encode_model, encode_models};
-pub use peek::{peek, scan_request, shows_thoughts};
+pub use peek::{peek, scan_request, scan_request_like, shows_thoughts};
 pub use request_in::decode_request;
 pub use request_out::{NameStage, encode_request, unservable_tools};
 pub use response_in::decode_response;

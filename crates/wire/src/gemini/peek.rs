@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use super::member;
 use super::token::SEAL_MARKS;
 use crate::codec::Peek;
-use crate::json::{Doc, Kind, Text, Value, scan_marked};
+use crate::json::{Doc, Kind, Known, Text, Value, scan_like};
 use crate::turn::{Failure, FailureKind};
 
 /// Members whose insides are never read here: tool inputs and schemas.
@@ -22,7 +22,15 @@ const OPAQUE: &[&str] = &[
 /// # Errors
 /// An invalid request, with the offset of the first byte that is not JSON.
 pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
-    scan_marked(body, OPAQUE, SEAL_MARKS)
+    scan_request_like(body, None)
+}
+
+/// Like [`scan_request`], of which much may be known.
+///
+/// # Errors
+/// As [`scan_request`].
+pub fn scan_request_like(body: &ByteString, known: Option<Known<'_>>) -> Result<Doc, Failure> {
+    scan_like(body, known, OPAQUE, SEAL_MARKS)
         .map_err(|error| Failure::new(FailureKind::InvalidRequest, error.to_string()))
 }
 

@@ -50,13 +50,18 @@ pub(super) struct Closing {
 
 impl<'a> Closings<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self::behind(bytes, 0)
+    }
+
+    /// Only those behind `at`, which is no place inside of a string.
+    pub(super) fn behind(bytes: &'a [u8], at: usize) -> Self {
         Self {
             bytes,
             found: [0; WINDOW * BLOCK / 2],
             n_found: 0,
             n_taken: 0,
-            begin: 0,
-            next: 0,
+            begin: at,
+            next: at,
             before: Before::default(),
         }
     }

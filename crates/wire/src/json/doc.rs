@@ -40,7 +40,8 @@ pub(super) struct Node {
 pub struct Doc {
     body: ByteString,
     nodes: Vec<Node>,
-    has_mark: bool,
+    /// Where the strings begin that begin with a mark, in order.
+    marks: Vec<u32>,
 }
 
 /// A cursor on one value of a [`Doc`].
@@ -52,18 +53,38 @@ pub struct Value<'d> {
 }
 
 impl Doc {
-    pub(super) fn new(body: ByteString, nodes: Vec<Node>, has_mark: bool) -> Self {
+    pub(super) fn new(body: ByteString, nodes: Vec<Node>, marks: Vec<u32>) -> Self {
+        Self { body, nodes, marks }
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(super) fn marks(&self) -> &[u32] {
+        &self.marks
+    }
+
+    /// The same, in memory of its own: what was received together with the body is not held on to.
+    #[must_use]
+    pub fn detached(&self) -> Self {
         Self {
-            body,
-            nodes,
-            has_mark,
+            body: self.body.to_string().into(),
+            nodes: self.nodes.clone(),
+            marks: self.marks.clone(),
         }
+    }
+
+    /// Bytes of memory that the document takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.body.len() + size_of_val(&*self.nodes) + size_of_val(&*self.marks)
     }
 
     /// Whether one of the marks was found that the scan looked for.
     #[must_use]
     pub fn has_mark(&self) -> bool {
-        self.has_mark
+        !self.marks.is_empty()
     }
 
     /// The received bytes.
@@ -249,6 +270,28 @@ impl Node {
         self.start as usize
     }
 
+    pub(super) const fn end(&self) -> usize {
+        self.end as usize
+    }
+
+    pub(super) const fn next(&self) -> usize {
+        self.next as usize
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The same value, so many bytes and nodes further on: as in the arithmetic of `u32`, also further back.
+    pub(super) const fn moved(self, bytes: u32, nodes: u32) -> Self {
+        Self {
+            start: self.start.wrapping_add(bytes),
+            end: self.end.wrapping_add(bytes),
+            next: self.next.wrapping_add(nodes),
+            ..self
+        }
+    }
+
     /// What a string means.
     pub(super) fn characters<'t>(&self, body: &'t str) -> Cow<'t, str> {
         let contents = self.inner(body);
@@ -315,6 +358,6 @@ pub(super) fn member_keys(nodes: &[Node], own: usize) -> impl Iterator<Item = &N
     clippy::cast_possible_truncation,
     reason = "checked at the start of the scan"
 )]
-const fn offset(at: usize) -> u32 {
+pub(super) const fn offset(at: usize) -> u32 {
     at as u32
 }

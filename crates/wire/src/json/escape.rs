@@ -2,45 +2,43 @@
 
 use std::borrow::Cow;
 
-use super::special::{Marks, first_special};
+use super::block::{BLOCK, Seen, block_at};
+use super::special::first_special;
 
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
-/// Texts of at least so many bytes are looked through in blocks.
-const LONG: usize = 128;
+/// An escape in a word, which is written at once however long the escape is.
+type Escape = [u8; 8];
 
 /// Appends `text` as the contents of a JSON string literal, without the quotes.
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    if bytes.len() >= LONG {
-        let mut marks = Marks::new(bytes);
-        return push_with(out, bytes, |at, _| marks.next(at) - at);
+    // Names and the like need nothing.
+    if bytes.len() < BLOCK && first_special(bytes) == bytes.len() {
+        return out.extend_from_slice(bytes);
     }
-    push_with(out, bytes, |_, rest| first_special(rest));
-}
-
-/// `clean` gives the number of bytes, from a place on, before the next special one.
-#[inline]
-fn push_with(out: &mut Vec<u8>, bytes: &[u8], mut clean: impl FnMut(usize, &[u8]) -> usize) {
-    let mut at = 0;
-    loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let length = clean(at, rest);
-        let (clean, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-        out.extend_from_slice(clean);
-        let Some(byte) = tail.first() else {
-            return;
-        };
-        push_escape(out, *byte);
-        at += length + 1;
+    let mut spelled = Spelled::new();
+    let (blocks, rest) = bytes.as_chunks();
+    for block in blocks {
+        spelled.push_block(out, block, BLOCK);
+    }
+    let mut spare = [b' '; BLOCK];
+    if let Some(block) = block_at(rest, 0, &mut spare) {
+        spelled.push_block(out, block, rest.len());
     }
 }
 
 /// Appends the shortest escape of one byte that JSON does not allow bare in a string.
 pub(crate) fn push_escape(out: &mut Vec<u8>, byte: u8) {
-    let short = match byte {
-        b'"' => b'"',
-        b'\\' => b'\\',
+    let (escape, length) = escape_of(byte);
+    out.extend_from_slice(escape.get(..length).unwrap_or_default());
+}
+
+/// The escape of a byte, and how long it is.
+#[inline]
+fn escape_of(byte: u8) -> (Escape, usize) {
+    let letter = match byte {
+        b'"' | b'\\' => byte,
         b'\n' => b'n',
         b'\r' => b'r',
         b'\t' => b't',
@@ -49,11 +47,86 @@ pub(crate) fn push_escape(out: &mut Vec<u8>, byte: u8) {
         other => {
             let high = HEX.get(usize::from(other >> 4)).copied().unwrap_or(b'0');
             let low = HEX.get(usize::from(other & 0xf)).copied().unwrap_or(b'0');
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            return;
+            return ([b'\\', b'u', b'0', b'0', high, low, 0, 0], 6);
         }
     };
-    out.extend_from_slice(&[b'\\', short]);
+    ([b'\\', letter, 0, 0, 0, 0, 0, 0], 2)
+}
+
+/// One block at a time in JSON's spelling: in calls' arguments every tenth byte needs an escape, so that what stands
+/// between two is copied by a few instructions that do not depend on its length.
+struct Spelled {
+    /// The block, and room to read a whole piece from each of its bytes on.
+    block: [u8; BLOCK + PIECE],
+    /// What it is spelled as: escapes only, at worst, and room to write a piece or an escape whole behind them.
+    bytes: [u8; BLOCK * LONGEST + PIECE],
+    length: usize,
+}
+
+/// Bytes that are copied at once.
+const PIECE: usize = 16;
+/// Bytes of the longest escape.
+const LONGEST: usize = 6;
+
+impl Spelled {
+    const fn new() -> Self {
+        Self {
+            block: [0; BLOCK + PIECE],
+            bytes: [0; BLOCK * LONGEST + PIECE],
+            length: 0,
+        }
+    }
+
+    /// Appends the first `length` bytes of a block, behind which it has nothing but spaces.
+    #[inline]
+    fn push_block(&mut self, out: &mut Vec<u8>, block: &[u8; BLOCK], length: usize) {
+        let seen = Seen::of(block);
+        let mut special = seen.quotes | seen.backslashes | seen.controls;
+        if special == 0 {
+            return out.extend_from_slice(block.get(..length).unwrap_or_default());
+        }
+        if let Some(own) = self.block.first_chunk_mut() {
+            *own = *block;
+        }
+        self.length = 0;
+        let mut from = 0;
+        while special != 0 {
+            let at = special.trailing_zeros() as usize;
+            self.copy(from, at);
+            self.escape(at);
+            from = at + 1;
+            special &= special - 1;
+        }
+        self.copy(from, length);
+        out.extend_from_slice(self.bytes.get(..self.length).unwrap_or_default());
+    }
+
+    /// Copies what stands between two places of the block, and more, which is written over.
+    #[inline]
+    fn copy(&mut self, from: usize, to: usize) {
+        let mut at = from;
+        while at < to {
+            let piece = self.block.get(at..).and_then(<[u8]>::first_chunk::<PIECE>);
+            let place = self.bytes.get_mut(self.length + at - from..);
+            let place = place.and_then(<[u8]>::first_chunk_mut::<PIECE>);
+            if let (Some(piece), Some(place)) = (piece, place) {
+                *place = *piece;
+            }
+            at += PIECE;
+        }
+        self.length += to - from;
+    }
+
+    #[inline]
+    fn escape(&mut self, at: usize) {
+        let byte = self.block.get(at).copied().unwrap_or_default();
+        let (escape, length) = escape_of(byte);
+        let place = self.bytes.get_mut(self.length..);
+        if let Some(place) = place.and_then(<[u8]>::first_chunk_mut) {
+            *place = escape;
+        }
+        self.length += length;
+    }
 }
 
 /// The length of the escape that begins at `at` with its backslash; `None` if JSON does not know it.
@@ -191,11 +264,31 @@ mod tests {
             ("\u{0}\u{1f}", "\\u0000\\u001f"),
         ];
         for (plain, json) in cases {
-            assert_eq!(escaped(plain), json);
-            assert_eq!(unescape(json), plain);
-            let (plain, json) = (plain.repeat(LONG), json.repeat(LONG));
-            assert_eq!(escaped(&plain), json);
-            assert_eq!(unescape(&json), plain);
+            for times in [1, 7, 64, 129] {
+                let (plain, json) = (plain.repeat(times), json.repeat(times));
+                assert_eq!(escaped(&plain), json);
+                assert_eq!(unescape(&json), plain);
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_is_spelled_at_every_place_of_a_block() {
+        for special in (0..0x20).chain([b'"', b'\\', b' ', 0x7f]).map(char::from) {
+            let json = serde_json::to_string(&special).unwrap();
+            let json = json.trim_matches('"').to_owned();
+            let json = if special == '"' { "\\\"" } else { &json };
+            for length in [1, 15, 16, 17, 63, 64, 65, 127, 128, 130, 200] {
+                assert_eq!(
+                    escaped(&special.to_string().repeat(length)),
+                    json.repeat(length)
+                );
+                for at in 0..length {
+                    let (before, behind) = ("a".repeat(at), "é".repeat(length - at - 1));
+                    let plain = format!("{before}{special}{behind}");
+                    assert_eq!(escaped(&plain), format!("{before}{json}{behind}"));
+                }
+            }
         }
     }
 

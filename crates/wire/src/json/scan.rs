@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use super::closings::Closings;
-use super::doc::{Doc, Kind, Node};
+use super::doc::{Doc, Kind, Node, offset};
 
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -73,7 +73,7 @@ pub fn scan_reply(body: &ByteString, opaque: &[&str]) -> Result<Doc, SyntaxError
 
 /// Whether a name may occur twice in one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
+pub(super) enum Names {
     Unique,
     Any,
 }
@@ -84,29 +84,16 @@ fn scan_as(
     marks: [Mark; 2],
     names: Names,
 ) -> Result<Doc, SyntaxError> {
-    let mut scanner = Scanner {
-        text: body,
-        bytes: body.as_bytes(),
-        closings: Closings::new(body.as_bytes()),
-        at: 0,
-        depth: 0,
-        names,
-        opaque,
-        opaque_lengths: opaque
-            .iter()
-            .fold(0, |lengths, name| lengths | length_bit(name.len())),
-        marks: marks.map(u32::from_le_bytes),
-        has_mark: false,
-        nodes: Vec::with_capacity(expected_nodes(body.len())),
-    };
+    let mut scanner = Scanner::new(body, opaque, marks, names);
+    scanner.nodes.reserve_exact(expected_nodes(body.len()));
     match scanner.document() {
-        Ok(()) => Ok(Doc::new(body.clone(), scanner.nodes, scanner.has_mark)),
+        Ok(()) => Ok(scanner.into_doc(body)),
         Err(error) => Err(*error),
     }
 }
 
 /// Room for the index: events of a stream have a node every eight bytes, long requests one every hundred.
-fn expected_nodes(length: usize) -> usize {
+pub(super) fn expected_nodes(length: usize) -> usize {
     (length / 8).min(64) + length / 96 + 4
 }
 
@@ -115,23 +102,87 @@ const fn length_bit(length: usize) -> u64 {
     1 << (length % 64)
 }
 
-struct Scanner<'a> {
+pub(super) struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     closings: Closings<'a>,
-    at: usize,
-    depth: usize,
+    pub(super) at: usize,
+    pub(super) depth: usize,
     names: Names,
     opaque: &'a [&'a str],
     /// How long these names are: few others are as long.
     opaque_lengths: u64,
     marks: [u32; 2],
-    has_mark: bool,
-    nodes: Vec<Node>,
+    pub(super) marked: Vec<u32>,
+    pub(super) nodes: Vec<Node>,
 }
 
 /// An error on its way out; a pointer, so that what passes it on stays small.
-type Broken = Box<SyntaxError>;
+pub(super) type Broken = Box<SyntaxError>;
+
+/// The names of an object's members so far, as far as they can be told apart without comparing them: most differ in length
+/// or last letter.
+#[derive(Debug)]
+pub(super) struct Members {
+    count: usize,
+    seen: u64,
+    is_clear: bool,
+}
+
+impl Members {
+    pub(super) const NONE: Self = Self {
+        count: 0,
+        seen: 0,
+        is_clear: true,
+    };
+
+    #[inline]
+    pub(super) fn add(&mut self, name: &Node, bytes: &[u8]) {
+        self.count += 1;
+        let bit = name.bit(bytes);
+        self.is_clear &= bit.is_some_and(|bit| self.seen & bit == 0);
+        self.seen |= bit.unwrap_or_default();
+    }
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(
+        body: &'a ByteString,
+        opaque: &'a [&'a str],
+        marks: [Mark; 2],
+        names: Names,
+    ) -> Self {
+        Self {
+            text: body,
+            bytes: body.as_bytes(),
+            closings: Closings::new(body.as_bytes()),
+            at: 0,
+            depth: 0,
+            names,
+            opaque,
+            opaque_lengths: opaque
+                .iter()
+                .fold(0, |lengths, name| lengths | length_bit(name.len())),
+            marks: marks.map(u32::from_le_bytes),
+            marked: Vec::new(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Goes on at `at`, which is no place inside of a string.
+    pub(super) fn go_on_at(&mut self, at: usize) {
+        self.at = at;
+        self.closings = Closings::behind(self.bytes, at);
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn into_doc(self, body: &ByteString) -> Doc {
+        Doc::new(body.clone(), self.nodes, self.marked)
+    }
+}
 
 /// `INDEXED` is false inside opaque values, which are validated but leave no nodes.
 impl Scanner<'_> {
@@ -140,6 +191,11 @@ impl Scanner<'_> {
             return Err(self.error("the document is larger than 4 GiB"));
         }
         self.value::<true>()?;
+        self.end()
+    }
+
+    /// Behind the outermost value: only white space may follow.
+    pub(super) fn end(&mut self) -> Result<(), Broken> {
         self.token();
         if self.at < self.bytes.len() {
             return Err(self.error("more follows behind the document"));
@@ -147,7 +203,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn value<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
+    pub(super) fn value<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
         match self.token() {
             b'"' => {
                 let node = self.string()?;
@@ -167,44 +223,44 @@ impl Scanner<'_> {
 
     fn object<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
         let own = self.begin::<INDEXED>(Kind::Object)?;
-        let mut members = 0_usize;
-        // Names of different lengths or last letters are told apart without comparing them; in most objects that is all.
-        let mut seen = 0_u64;
-        let mut is_clear = true;
+        let mut members = Members::NONE;
         if self.token() != b'}' {
             loop {
-                if self.token() != b'"' {
-                    return Err(self.error("expected a member name in double quotes"));
-                }
-                let key = self.string()?;
-                self.record::<INDEXED>(key);
-                if INDEXED {
-                    let bit = key.bit(self.bytes);
-                    is_clear &= bit.is_some_and(|bit| seen & bit == 0);
-                    seen |= bit.unwrap_or_default();
-                }
-                if self.token() != b':' {
-                    return Err(self.error("expected `:` behind the member name"));
-                }
-                self.at += 1;
-                if INDEXED && self.is_opaque(&key) {
-                    self.opaque_value()?;
-                } else {
-                    self.value::<INDEXED>()?;
-                }
-                members += 1;
-                match self.token() {
-                    b',' => self.at += 1,
-                    b'}' => break,
-                    _ => return Err(self.error("expected `,` or `}`")),
+                self.member::<INDEXED>(&mut members)?;
+                if self.is_last(b'}')? {
+                    break;
                 }
             }
         }
         self.finish::<INDEXED>(own);
-        if INDEXED && !is_clear && self.names == Names::Unique {
-            self.check_duplicates(own, members)?;
+        if INDEXED {
+            self.check_names(own, &members)?;
         }
         Ok(())
+    }
+
+    #[inline]
+    pub(super) fn member<const INDEXED: bool>(
+        &mut self,
+        members: &mut Members,
+    ) -> Result<(), Broken> {
+        if self.token() != b'"' {
+            return Err(self.error("expected a member name in double quotes"));
+        }
+        let key = self.string()?;
+        self.record::<INDEXED>(key);
+        if INDEXED {
+            members.add(&key, self.bytes);
+        }
+        if self.token() != b':' {
+            return Err(self.error("expected `:` behind the member name"));
+        }
+        self.at += 1;
+        if INDEXED && self.is_opaque(&key) {
+            self.opaque_value()
+        } else {
+            self.value::<INDEXED>()
+        }
     }
 
     fn array<const INDEXED: bool>(&mut self) -> Result<(), Broken> {
@@ -212,15 +268,36 @@ impl Scanner<'_> {
         if self.token() != b']' {
             loop {
                 self.value::<INDEXED>()?;
-                match self.token() {
-                    b',' => self.at += 1,
-                    b']' => break,
-                    _ => return Err(self.error("expected `,` or `]`")),
+                if self.is_last(b']')? {
+                    break;
                 }
             }
         }
         self.finish::<INDEXED>(own);
         Ok(())
+    }
+
+    /// Behind a member or an item: whether `end` follows, the bracket that closes what it is in. A comma is passed.
+    #[inline]
+    pub(super) fn is_last(&mut self, end: u8) -> Result<bool, Broken> {
+        match self.token() {
+            b',' => {
+                self.at += 1;
+                Ok(false)
+            }
+            byte if byte == end => Ok(true),
+            _ if end == b'}' => Err(self.error("expected `,` or `}`")),
+            _ => Err(self.error("expected `,` or `]`")),
+        }
+    }
+
+    /// Behind an object's end: no two members may have one name.
+    #[inline]
+    pub(super) fn check_names(&self, own: usize, members: &Members) -> Result<(), Broken> {
+        if members.is_clear || self.names == Names::Any {
+            return Ok(());
+        }
+        self.check_duplicates(own, members.count)
     }
 
     /// The value of an opaque member: only its own node is recorded.
@@ -260,7 +337,7 @@ impl Scanner<'_> {
 
     /// At the closing bracket.
     #[inline]
-    fn finish<const INDEXED: bool>(&mut self, own: usize) {
+    pub(super) fn finish<const INDEXED: bool>(&mut self, own: usize) {
         self.depth -= 1;
         self.at += 1;
         if INDEXED {
@@ -283,7 +360,9 @@ impl Scanner<'_> {
         if let Some(begin) = begin.and_then(<[u8]>::first_chunk) {
             let begin = u32::from_le_bytes(*begin);
             let [one, other] = self.marks;
-            self.has_mark |= begin == one || begin == other;
+            if begin == one || begin == other {
+                self.marked.push(offset(start));
+            }
         }
         Ok(Node::string(start, self.at, closing.has_escapes))
     }
@@ -382,7 +461,7 @@ impl Scanner<'_> {
 
     /// The byte behind white space, where it stops.
     #[inline]
-    fn token(&mut self) -> u8 {
+    pub(super) fn token(&mut self) -> u8 {
         loop {
             let byte = self.byte();
             if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {

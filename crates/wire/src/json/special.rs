@@ -1,57 +1,4 @@
-//! Where the bytes stand that a JSON string cannot hold as they are: quotes, backslashes and control characters.
-//!
-//! [`Marks`] finds every one of a long text, [`first_special`] the first one of a short text.
-
-use super::block::{BLOCK, Bits, Seen, WINDOW, look_at};
-
-/// Finds special bytes one behind the other.
-#[derive(Debug)]
-pub(super) struct Marks<'a> {
-    bytes: &'a [u8],
-    /// Number of the window that `bits` tells of.
-    window: usize,
-    /// The special bytes of its blocks.
-    bits: [Bits; WINDOW],
-}
-
-impl<'a> Marks<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            window: usize::MAX,
-            bits: [0; WINDOW],
-        }
-    }
-
-    /// Where the first special byte stands from `at` on; the length of the bytes if there is none.
-    #[inline]
-    pub(super) fn next(&mut self, at: usize) -> usize {
-        let mut at = at;
-        while at < self.bytes.len() {
-            let block = at / BLOCK;
-            if block / WINDOW != self.window {
-                self.look(block / WINDOW);
-            }
-            let bits = self.bits.get(block % WINDOW).copied().unwrap_or_default();
-            let left = bits >> (at % BLOCK);
-            if left != 0 {
-                return at + left.trailing_zeros() as usize;
-            }
-            at = (block + 1) * BLOCK;
-        }
-        self.bytes.len()
-    }
-
-    #[inline(never)]
-    fn look(&mut self, window: usize) {
-        self.window = window;
-        let mut seen = [Seen::NOTHING; WINDOW];
-        look_at(self.bytes, window * WINDOW * BLOCK, &mut seen);
-        for (bits, seen) in self.bits.iter_mut().zip(seen) {
-            *bits = seen.quotes | seen.backslashes | seen.controls;
-        }
-    }
-}
+//! Where the first byte stands that a JSON string cannot hold as it is: a quote, a backslash or a control character.
 
 /// Where the first special byte stands; the length if there is none.
 #[inline]
@@ -112,12 +59,9 @@ const fn high_bits_of(word: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Both ways to look for it.
     #[track_caller]
     fn check(bytes: &[u8], expected: usize) {
         assert_eq!(first_special(bytes), expected, "{}", bytes.escape_ascii());
-        let mut marks = Marks::new(bytes);
-        assert_eq!(marks.next(0), expected, "{}", bytes.escape_ascii());
     }
 
     #[test]
@@ -135,19 +79,6 @@ mod tests {
                     }
                 }
             }
-        }
-    }
-
-    #[test]
-    fn marks_are_found_one_behind_the_other_and_from_anywhere() {
-        let text = "\"a\\n\u{1}\"".repeat(50) + &"x".repeat(100) + "\"";
-        let special = |byte: &u8| is_special(*byte);
-        let bytes = text.as_bytes();
-        let mut marks = Marks::new(bytes);
-        for at in 0..=bytes.len() {
-            let expected = bytes[at..].iter().position(special);
-            let expected = expected.map_or(bytes.len(), |found| at + found);
-            assert_eq!(marks.next(at), expected, "from {at}");
         }
     }
 }

@@ -102,6 +102,17 @@ impl Text {
         }
     }
 
+    /// Whether it begins with these characters. Looks no further than it must.
+    #[must_use]
+    pub fn starts_with(&self, beginning: &str) -> bool {
+        let body = self.body.as_bytes();
+        let head = body.get(..beginning.len()).unwrap_or(body);
+        if self.spelling == Spelling::Escaped && head.contains(&b'\\') {
+            return unescape(&self.body).starts_with(beginning);
+        }
+        head == beginning.as_bytes()
+    }
+
     /// Bytes as received, escapes included: a size for estimates, not a length in characters.
     #[must_use]
     pub fn wire_len(&self) -> usize {

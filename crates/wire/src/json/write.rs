@@ -3,6 +3,7 @@
 use bytestring::ByteString;
 
 use super::escape::push_escaped;
+use super::special::first_special;
 use super::text::Text;
 
 /// Digits of the largest number.
@@ -62,13 +63,27 @@ impl Writer {
         self.close(b']')
     }
 
-    /// A member's name; its value must follow.
-    pub fn key(&mut self, key: &str) -> &mut Self {
-        self.comma();
+    /// The name of a member that we know: nothing in it needs an escape, and nobody looks. Its value must follow.
+    pub fn key(&mut self, key: &'static str) -> &mut Self {
+        debug_assert!(
+            first_special(key.as_bytes()) == key.len(),
+            "`{key}` is for `member`"
+        );
+        self.name(|out| out.extend_from_slice(key.as_bytes()), key.len())
+    }
+
+    /// The name of any member, such as one that came with a document. Its value must follow.
+    pub fn member(&mut self, name: &str) -> &mut Self {
+        self.name(|out| push_escaped(out, name), name.len())
+    }
+
+    #[inline]
+    fn name(&mut self, spell: impl FnOnce(&mut Vec<u8>), length: usize) -> &mut Self {
         // Once for all of it, in most cases.
-        self.out.reserve(key.len() + 3);
+        self.out.reserve(length + 4);
+        self.comma();
         self.out.push(b'"');
-        push_escaped(&mut self.out, key);
+        spell(&mut self.out);
         self.out.extend_from_slice(b"\":");
         self.needs_comma = false;
         self
@@ -93,7 +108,7 @@ impl Writer {
     }
 
     /// A string made of several pieces.
-    pub fn text_parts(&mut self, parts: &[&Text]) -> &mut Self {
+    pub fn text_parts<'t>(&mut self, parts: impl IntoIterator<Item = &'t Text>) -> &mut Self {
         self.comma();
         self.out.push(b'"');
         for part in parts {
@@ -145,7 +160,7 @@ impl Writer {
         members: impl IntoIterator<Item = &'a (ByteString, ByteString)>,
     ) -> &mut Self {
         for (key, raw) in members {
-            self.key(key).raw(raw);
+            self.member(key).raw(raw);
         }
         self
     }

@@ -1,0 +1,230 @@
+//! Requests of late, as they were scanned: a session sends its history again with every request, so most of the next one
+//! is known.
+//!
+//! Only what saves more than it costs is kept, in memory of its own, and only so much. What one client's key sent is never
+//! compared with another's.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytestring::ByteString;
+use lingate_wire::Wire;
+use lingate_wire::bridge;
+use lingate_wire::json::{Doc, Known, Likeness};
+use lingate_wire::turn::Failure;
+
+/// Bodies below this are scanned in a microsecond or two.
+const LEAST_BYTES: usize = 8 << 10;
+/// A body above this is not kept.
+const MOST_BYTES: usize = 2 << 20;
+/// Of all that is kept, with what is known of it.
+const MOST_BYTES_KEPT: usize = 8 << 20;
+/// Conversations that are kept; more are more to look through.
+const MOST_KEPT: usize = 32;
+/// A body of which less than this part is new is as good as kept.
+const NEW_PART: usize = 8;
+
+/// The latest request of some conversations.
+#[derive(Debug, Default)]
+pub(crate) struct Histories {
+    /// The one that was used last is the last.
+    kept: Mutex<Vec<History>>,
+}
+
+#[derive(Debug, Clone)]
+struct History {
+    wire: Wire,
+    /// Whose it is: a gateway key's name.
+    caller: String,
+    samples: Samples,
+    doc: Arc<Doc>,
+}
+
+impl Histories {
+    /// Scans a request's body.
+    ///
+    /// # Errors
+    /// If it is not JSON.
+    pub(crate) fn scan(&self, wire: Wire, caller: &str, body: &ByteString) -> Result<Doc, Failure> {
+        if !(LEAST_BYTES..=MOST_BYTES).contains(&body.len()) {
+            return bridge::scan_request(wire, body);
+        }
+        let samples = Samples::of(body.as_bytes());
+        let Some(history) = self.like(wire, caller, &samples) else {
+            let doc = bridge::scan_request(wire, body)?;
+            self.keep(History::of(wire, caller, samples, &doc), None);
+            return Ok(doc);
+        };
+        let known = Known {
+            doc: &history.doc,
+            likeness: Likeness::of(history.doc.body().as_bytes(), body.as_bytes()),
+        };
+        let doc = bridge::scan_request_like(wire, body, Some(known))?;
+        let Likeness { prefix, suffix } = known.likeness;
+        if body.len() - prefix - suffix > body.len() / NEW_PART {
+            // The same conversation, or one that only begins or ends alike.
+            let goes_on = prefix >= (history.doc.body().len() - suffix) / 2;
+            let replaced = goes_on.then_some(&history.doc);
+            self.keep(History::of(wire, caller, samples, &doc), replaced);
+        }
+        Ok(doc)
+    }
+
+    /// The history that begins most like it.
+    fn like(&self, wire: Wire, caller: &str, samples: &Samples) -> Option<History> {
+        let mut kept = self.kept();
+        let likeness = |history: &History| {
+            let is_near = history.wire == wire && history.caller == caller;
+            if is_near {
+                history.samples.in_common(samples)
+            } else {
+                0
+            }
+        };
+        let likeness = kept.iter().map(likeness).enumerate();
+        let (at, in_common) = likeness.max_by_key(|(_, in_common)| *in_common)?;
+        if in_common == 0 {
+            return None;
+        }
+        // Only the order of those behind it changes.
+        kept.get_mut(at..)?.rotate_left(1);
+        kept.last().cloned()
+    }
+
+    fn keep(&self, history: History, replaced: Option<&Arc<Doc>>) {
+        let mut kept = self.kept();
+        if let Some(replaced) = replaced {
+            kept.retain(|history| !Arc::ptr_eq(&history.doc, replaced));
+        }
+        kept.push(history);
+        let mut room = MOST_BYTES_KEPT;
+        let fitting = kept.iter().rev().take(MOST_KEPT).take_while(|history| {
+            let left = room.checked_sub(history.doc.size());
+            room = left.unwrap_or_default();
+            left.is_some()
+        });
+        let dropped = kept.len() - fitting.count();
+        kept.drain(..dropped);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<History>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl History {
+    fn of(wire: Wire, caller: &str, samples: Samples, doc: &Doc) -> Self {
+        Self {
+            wire,
+            caller: caller.to_owned(),
+            samples,
+            doc: Arc::new(doc.detached()),
+        }
+    }
+}
+
+/// Eight bytes each at 16, 32, 64 and so on: two bodies that have many of the first in common begin alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Samples([u64; Self::COUNT]);
+
+impl Samples {
+    /// Up to a place of a million.
+    const COUNT: usize = 17;
+
+    fn of(bytes: &[u8]) -> Self {
+        Self(std::array::from_fn(|nth| {
+            let begin = bytes.get(16 << nth..).unwrap_or_default();
+            // Nothing that a body has: behind its end.
+            begin.first_chunk().copied().map_or(0, u64::from_le_bytes)
+        }))
+    }
+
+    fn in_common(&self, other: &Self) -> usize {
+        let both = self.0.iter().zip(&other.0);
+        both.take_while(|(one, other)| one == other && **one != 0)
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(model: &str, turns: usize) -> ByteString {
+        let turn = |n: usize| format!(r#"{{"role":"user","content":"{model} {n:0200}"}}"#);
+        let turns: Vec<String> = (0..turns).map(turn).collect();
+        let body = r#"{"model":"MODEL","max_tokens":9,"messages":[TURNS],"tools":[]}"#;
+        body.replace("MODEL", model)
+            .replace("TURNS", &turns.join(","))
+            .into()
+    }
+
+    fn lengths(histories: &Histories) -> Vec<usize> {
+        let kept = histories.kept();
+        kept.iter().map(|one| one.doc.body().len()).collect()
+    }
+
+    #[track_caller]
+    fn scan(histories: &Histories, caller: &str, body: &ByteString) {
+        let doc = histories.scan(Wire::Anthropic, caller, body).unwrap();
+        let plain = bridge::scan_request(Wire::Anthropic, body).unwrap();
+        assert_eq!(format!("{doc:?}"), format!("{plain:?}"));
+    }
+
+    #[test]
+    fn a_session_is_kept_once_and_grows() {
+        let histories = Histories::default();
+        for turns in 30..200 {
+            scan(&histories, "", &body("model-of-the-main-agent", turns));
+            scan(&histories, "", &body("model-of-the-other-agent", turns));
+        }
+        let kept = lengths(&histories);
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        let last = body("model-of-the-main-agent", 199).len();
+        assert!(kept.iter().all(|kept| *kept > last - last / 7), "{kept:?}");
+    }
+
+    #[test]
+    fn nobody_elses_is_looked_at() {
+        let histories = Histories::default();
+        for caller in ["", "one", "other", "one"] {
+            scan(&histories, caller, &body("m", 60));
+        }
+        assert_eq!(lengths(&histories).len(), 3);
+        let samples = Samples::of(body("m", 60).as_bytes());
+        assert!(histories.like(Wire::Anthropic, "third", &samples).is_none());
+        assert!(histories.like(Wire::Chat, "one", &samples).is_none());
+        let like = histories.like(Wire::Anthropic, "one", &samples);
+        assert_eq!(like.map(|like| like.caller).as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_oldest_goes() {
+        let histories = Histories::default();
+        for n in 0..2 * MOST_KEPT {
+            scan(&histories, "", &body(&format!("{n:040}"), 40));
+        }
+        assert_eq!(lengths(&histories).len(), MOST_KEPT);
+        for n in 0..20 {
+            scan(&histories, "", &body(&format!("large-{n:040}"), 6_000));
+        }
+        let kept = lengths(&histories);
+        assert!(kept.iter().sum::<usize>() < MOST_BYTES_KEPT, "{kept:?}");
+        assert!((3..8).contains(&kept.len()), "{kept:?}");
+        for small_or_huge in [body("m", 1), body("m", 10_000)] {
+            scan(&histories, "", &small_or_huge);
+        }
+        assert_eq!(lengths(&histories), kept, "not worth it");
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_is_not_kept() {
+        let histories = Histories::default();
+        let broken = body("m", 60).replace("tools", "\u{1}").into();
+        for _ in 0..2 {
+            let failure = histories.scan(Wire::Chat, "", &broken).unwrap_err();
+            let plain = bridge::scan_request(Wire::Chat, &broken).unwrap_err();
+            assert_eq!(failure.message, plain.message);
+        }
+        assert!(lengths(&histories).is_empty());
+    }
+}
