@@ -77,7 +77,7 @@ soak: clients ## a million generated replies, then the sessions again and again 
 	$(CARGO) test --profile $(PROFILE) --package lingate-store --test it -- --ignored a_million_rows a_thousand_kills
 	$(CARGO) test --profile $(PROFILE) --package lingate-gateway --test it -- --ignored reload a_million_rows_over_http
 	$(CARGO) test --profile $(PROFILE) --package lingate --test it -- --ignored --test-threads 1 \
-	  a_thousand_kills nobody_waits_for_a_minute
+	  a_thousand_kills a_million_rows_at_the_start nobody_waits_for_a_minute
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 	  $(RUN_TESTS) --package lingate-e2e || exit; done

@@ -142,6 +142,6 @@ impl Gateway {
     /// Ends it as a service manager would, and waits for that.
     pub async fn stop(self) -> Finished {
         self.process.signal(Signal::TERM);
-        self.process.finish(Duration::from_secs(10)).await
+        self.process.finish(Duration::from_secs(30)).await
     }
 }

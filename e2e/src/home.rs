@@ -140,9 +140,9 @@ impl Home {
     /// Waits until nothing of this test runs any more.
     ///
     /// # Panics
-    /// When something still does after ten seconds.
+    /// When something still does after half a minute.
     pub async fn is_quiet(&self) {
-        self.traced.all_gone(Duration::from_secs(10)).await;
+        self.traced.all_gone(Duration::from_secs(30)).await;
     }
 }
 

@@ -74,7 +74,7 @@ pub async fn runs(coder: Coder, theirs: &[(&str, &str)], says: &str) {
         "the key is shown: {label}"
     );
     let stopped = Process::spawn(home.command(&lingate()).arg("stop"))
-        .finish(Duration::from_secs(10))
+        .finish(Duration::from_secs(30))
         .await;
     assert_eq!(stopped.code, Some(0), "{stopped}");
     home.is_quiet().await;

@@ -12,6 +12,9 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 
+/// Room for the fields of an exchange's line.
+const USUAL_LENGTH: usize = 768;
+
 /// Writes fields.
 #[derive(Debug, Default)]
 pub(crate) struct LogFields;
@@ -20,25 +23,27 @@ impl<'w> FormatFields<'w> for LogFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
         let mut plain = Plain {
             is_styled: writer.has_ansi_escapes(),
-            out: &mut writer,
+            // Put together here and handed over once: each piece would be a call that cannot be inlined.
+            out: String::with_capacity(USUAL_LENGTH),
             has_field: false,
             result: Ok(()),
         };
         fields.record(&mut plain);
-        plain.result
+        plain.result?;
+        writer.write_str(&plain.out)
     }
 }
 
-struct Plain<W> {
-    out: W,
+struct Plain {
+    out: String,
     is_styled: bool,
     has_field: bool,
     result: fmt::Result,
 }
 
-impl<W: fmt::Write> Plain<W> {
+impl Plain {
     fn field(&mut self, field: &Field, value: fmt::Arguments<'_>) -> fmt::Result {
-        self.separate()?;
+        self.separate();
         self.name(field)?;
         Escaping(&mut self.out).write_fmt(value)
     }
@@ -50,28 +55,39 @@ impl<W: fmt::Write> Plain<W> {
             name if self.is_styled => {
                 write!(self.out, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m")
             }
-            name => write!(self.out, "{name}="),
+            name => {
+                self.out.push_str(name);
+                self.out.push('=');
+                Ok(())
+            }
         }
     }
 
     /// A text in quotes that needs no escapes between them.
     fn quoted(&mut self, field: &Field, text: &str) -> fmt::Result {
-        self.separate()?;
+        self.separate();
         self.name(field)?;
-        self.out.write_char('"')?;
-        self.out.write_str(text)?;
-        self.out.write_char('"')
+        self.out.push('"');
+        self.out.push_str(text);
+        self.out.push('"');
+        Ok(())
     }
 
-    fn separate(&mut self) -> fmt::Result {
-        if std::mem::replace(&mut self.has_field, true) {
-            self.out.write_char(' ')?;
-        }
+    fn decimal(&mut self, field: &Field, value: u64) -> fmt::Result {
+        self.separate();
+        self.name(field)?;
+        self.out.push_str(digits(value, &mut [0; LONGEST]));
         Ok(())
+    }
+
+    fn separate(&mut self) {
+        if std::mem::replace(&mut self.has_field, true) {
+            self.out.push(' ');
+        }
     }
 }
 
-impl<W: fmt::Write> Visit for Plain<W> {
+impl Visit for Plain {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.record_debug(field, &format_args!("{value}"));
@@ -82,11 +98,35 @@ impl<W: fmt::Write> Visit for Plain<W> {
         }
     }
 
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if self.result.is_ok() {
+            self.result = self.decimal(field, value);
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if self.result.is_ok() {
             self.result = self.field(field, format_args!("{value:?}"));
         }
     }
+}
+
+/// Digits of the largest number.
+const LONGEST: usize = 20;
+
+/// A number in decimal. Formatting one takes many times as long, and a line has half a dozen.
+fn digits(mut value: u64, room: &mut [u8; LONGEST]) -> &str {
+    let mut begin = LONGEST;
+    for place in room.iter_mut().rev() {
+        *place = b'0' + (value % 10) as u8;
+        begin -= 1;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    let digits = room.get(begin..).unwrap_or_default();
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 /// Neither a terminal nor quotes mind it.
@@ -95,9 +135,9 @@ const fn is_simple(byte: u8) -> bool {
 }
 
 /// Escapes what a terminal would obey, and what begins a line.
-struct Escaping<'w, W>(&'w mut W);
+struct Escaping<'w>(&'w mut String);
 
-impl<W: fmt::Write> fmt::Write for Escaping<'_, W> {
+impl fmt::Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if text.bytes().all(|byte| is_simple(byte) || byte == b'"') {
             return self.0.write_str(text);
@@ -164,7 +204,9 @@ mod tests {
                 text = "a \"b\"\n",
                 path = "c:\\é\u{7f}'",
                 simple = "x-y z~'",
-                number = 7,
+                number = 7_u64,
+                small = 0_u32,
+                below = -7,
                 shown = %"x y",
                 debug = ?Some(1),
                 none = None::<u64>,
@@ -182,6 +224,15 @@ mod tests {
         }
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_written_in_full() {
+        let powers = (0..20).map(|exponent| 10_u64.pow(exponent));
+        let near = powers.flat_map(|power| [power - 1, power, power + 1]);
+        for value in near.chain([u64::MAX - 1, u64::MAX]) {
+            assert_eq!(digits(value, &mut [0; LONGEST]), value.to_string());
+        }
     }
 
     #[test]
@@ -212,6 +263,8 @@ mod tests {
     #[test]
     fn lines_look_as_the_librarys_own() {
         assert_eq!(line(true), line(false));
-        assert!(line(true).contains(r#"number=7 shown=x y debug=Some(1) some="s""#));
+        assert!(
+            line(true).contains(r#"number=7 small=0 below=-7 shown=x y debug=Some(1) some="s""#)
+        );
     }
 }

@@ -27,6 +27,7 @@ pub(crate) use labels::{
     ToolCallLabels, UnfitLabels,
 };
 use provider::Providers;
+pub(crate) use provider::{ProviderMetrics, RequestKind};
 use record::RecordCollector;
 
 /// Content type of the text that [`Metrics::text`] gives.

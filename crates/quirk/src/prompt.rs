@@ -28,7 +28,7 @@ pub fn shape_prompt(turn: &mut Turn, state: &mut State) {
 fn instruct(turn: &mut Turn, instruction: &Instruction) {
     let block = Node::new(Block::text(instruction.text.as_str().into()));
     let is_attributed = turn.system.first().is_some_and(
-        |first| matches!(&**first, Block::Text { text, .. } if text.decode().starts_with(ATTRIBUTION)),
+        |first| matches!(&**first, Block::Text { text, .. } if text.starts_with(ATTRIBUTION)),
     );
     let front = usize::from(is_attributed);
     match instruction.mode {

@@ -12,7 +12,7 @@ pub struct Resolution {
 }
 
 /// One upstream model that may serve the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Candidate {
     /// The provider's id.
     pub provider: String,
@@ -25,7 +25,7 @@ pub struct Candidate {
 }
 
 /// Names one target of one configured model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TargetRef {
     /// The profile that holds the model, none for the global ones.
     pub profile: Option<String>,

@@ -1,5 +1,9 @@
 //! Which headers are kept: an allow-list, because nobody can list every header that may hold a secret.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use crate::Mask;
 use crate::record::Header;
 
@@ -45,13 +49,24 @@ const SUFFIXES: [&str; 3] = ["-beta", "-processing-ms", "-version"];
 /// What no kept name may contain.
 const SECRET: [&str; 6] = ["auth", "cookie", "instance", "key", "password", "secret"];
 
+/// Finds [`SECRET`].
+static SPEAKS_OF_SECRET: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(SECRET).ok());
+
 /// Whether a header of this name (in lower case) is kept.
 #[must_use]
 pub fn kept(name: &str) -> bool {
-    let begins = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    let ends = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
-    let secret = SECRET.iter().any(|word| name.contains(word));
-    NAMES.contains(&name) || (begins || ends) && !secret
+    NAMES.contains(&name) || is_one_of_many(name) && !speaks_of_secret(name)
+}
+
+fn is_one_of_many(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+fn speaks_of_secret(name: &str) -> bool {
+    let finder = SPEAKS_OF_SECRET.as_ref();
+    finder.is_none_or(|finder| finder.is_match(name))
 }
 
 /// The headers that are kept, with secrets in their values masked.

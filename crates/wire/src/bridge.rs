@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use crate::codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, UpstreamContext};
-use crate::json::{Doc, Known, Text};
+use crate::json::{Doc, Resumed, Text};
 use crate::sse::Frame;
 use crate::stage::Stage;
 use crate::turn::{Event, Failure, FailureKind, Reply, Turn, only_foreign_tool};
@@ -80,23 +80,24 @@ pub struct ReplyOptions {
 /// # Errors
 /// If it is not JSON.
 pub fn scan_request(wire: Wire, body: &ByteString) -> Result<Doc, Failure> {
-    scan_request_like(wire, body, None)
+    match wire {
+        Wire::Anthropic => anthropic::scan_request(body),
+        Wire::Chat => chat::scan_request(body),
+        Wire::Gemini => gemini::scan_request(body),
+        Wire::Responses => responses::scan_request(body),
+    }
 }
 
-/// Like [`scan_request`], of which much may be known: `known` is a request of this wire.
+/// Scans a request's body, most of which may stand in a `known` request of this wire.
 ///
 /// # Errors
 /// As [`scan_request`].
-pub fn scan_request_like(
-    wire: Wire,
-    body: &ByteString,
-    known: Option<Known<'_>>,
-) -> Result<Doc, Failure> {
+pub fn scan_request_like(wire: Wire, known: &Doc, body: &ByteString) -> Result<Resumed, Failure> {
     match wire {
-        Wire::Anthropic => anthropic::scan_request_like(body, known),
-        Wire::Chat => chat::scan_request_like(body, known),
-        Wire::Gemini => gemini::scan_request_like(body, known),
-        Wire::Responses => responses::scan_request_like(body, known),
+        Wire::Anthropic => anthropic::scan_request_like(known, body),
+        Wire::Chat => chat::scan_request_like(known, body),
+        Wire::Gemini => gemini::scan_request_like(known, body),
+        Wire::Responses => responses::scan_request_like(known, body),
     }
 }
 

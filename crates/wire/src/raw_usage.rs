@@ -34,7 +34,7 @@ pub fn joined_usage(earlier: &str, later: &str) -> String {
     let mut writer = Writer::default();
     writer.begin_object();
     for (key, value) in new.members().chain(more) {
-        writer.key(&key).raw(value.raw());
+        writer.member(&key).raw(value.raw());
     }
     writer.end_object();
     String::from_utf8(writer.into_bytes()).unwrap_or_else(|_| later.to_owned())

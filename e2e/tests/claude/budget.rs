@@ -17,7 +17,7 @@ pub(crate) async fn rows(home: &Home) -> Vec<Value> {
         .args(["logs", "list", "--json", "--config"])
         .arg(file);
     let listed = Process::spawn(&mut command)
-        .finish(Duration::from_secs(10))
+        .finish(Duration::from_secs(30))
         .await;
     let lines = listed.stdout.lines();
     let rows: Vec<Value> = lines

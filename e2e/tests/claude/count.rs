@@ -172,7 +172,7 @@ async fn measured(home: &Home, llama: &LlamaCpp, bodies: &[(String, Value)]) -> 
         row.learnt[1] = count(&gateway, body).await;
         row.learnt[0] = answered(&gateway, body).await.0;
         // What is learnt is learnt after the answer's last byte.
-        let limit = Duration::from_secs(3);
+        let limit = Duration::from_secs(10);
         let learnt = async {
             while count(&gateway, body).await == row.learnt[1] && row.learnt[1] != row.truth {
                 tokio::time::sleep(Duration::from_millis(10)).await;

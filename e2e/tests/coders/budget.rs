@@ -26,7 +26,7 @@ async fn is_told(coder: Coder) {
         .args(["logs", "list", "--json", "--config"])
         .arg(file);
     let listed = Process::spawn(&mut command)
-        .finish(Duration::from_secs(10))
+        .finish(Duration::from_secs(30))
         .await;
     let rows: Vec<Value> = (listed.stdout.lines())
         .map(|line| serde_json::from_str(line).expect("a row is JSON"))

@@ -7,7 +7,7 @@ use lingate_e2e::{Claude, Gateway, Home, install, lingate};
 use lingate_testkit::{Agent, Finished, Misbehaviour, Process, Step, Upstream};
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// The user's config with a key from the environment, as they keep it for the provider `moonshot`.
 fn config(home: &Home, upstream: &Upstream) {

@@ -9,7 +9,7 @@ use lingate_testkit::{Misbehaviour, Process, Upstream};
 use rustix::process::Signal;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn says_when_it_is_ready_and_for_whom() {

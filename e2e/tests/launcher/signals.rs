@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::run::stop;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 fn start(home: &Home, script: &str) -> Process {
     let mut command = home.command(&lingate());

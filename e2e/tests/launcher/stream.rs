@@ -64,7 +64,7 @@ async fn a_client_that_leaves_ends_the_request_upstream() {
         .events();
     while events.next().await.expect("the text comes first").name != "content_block_delta" {}
     drop(events);
-    let ending = upstream.requests()[0].ending(Duration::from_secs(5)).await;
+    let ending = upstream.requests()[0].ending(Duration::from_secs(30)).await;
     assert!(matches!(ending, Ending::HungUp { .. }), "{ending:?}");
     assert_eq!(gateway.stop().await.code, Some(0));
     home.is_quiet().await;

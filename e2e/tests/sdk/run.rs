@@ -75,7 +75,7 @@ impl Run {
         run.sound(wire);
         // While the gateway still runs: its own end would close the connection, too.
         for request in run.about("ENDLESS") {
-            let ending = request.ending(Duration::from_secs(5)).await;
+            let ending = request.ending(Duration::from_secs(30)).await;
             let label = &run.label;
             assert!(
                 matches!(ending, Ending::HungUp { .. }),

@@ -26,7 +26,10 @@ const PURE: [(&str, &[&str]); 4] = [
         "quirk",
         &["bytestring", "lingate-wire", "memchr", "schemars", "serde"],
     ),
-    ("route", &["schemars", "serde", "strsim", "thiserror"]),
+    (
+        "route",
+        &["hashbrown", "schemars", "serde", "strsim", "thiserror"],
+    ),
     (
         "price",
         &["lingate-wire", "serde", "serde_json", "thiserror"],

@@ -2,7 +2,8 @@
 //!
 //! Letters become `x`, digits `1`; blanks, punctuation and escapes stay, so that a document stays one and every offset
 //! into it holds. Kept are names of members, and the values that a wire is made of: types, roles, ids, names of tools and
-//! models. What a tool is called with, and documents that it gives, are replaced whole, numbers too.
+//! models. What a tool is called with and what it gives are replaced whole, numbers too; of the blocks in which it gives
+//! it, what kind they are stays.
 
 use std::ops::Range;
 
@@ -46,6 +47,26 @@ const KEPT: [&str; 31] = [
 
 /// Members that hold what a tool is called with, or what a client says of itself.
 const INPUTS: [&str; 4] = ["input", "arguments", "args", "metadata"];
+
+/// Kinds of blocks, and of what they hold, in which the result of a tool may come.
+const BLOCKS: [&str; 16] = [
+    "base64",
+    "content",
+    "document",
+    "ephemeral",
+    "file",
+    "image",
+    "image_url",
+    "input_audio",
+    "input_file",
+    "input_image",
+    "input_text",
+    "output_text",
+    "search_result",
+    "text",
+    "tool_reference",
+    "url",
+];
 
 /// Members whose `response` is what a tool gave; elsewhere it is a reply of the wire.
 const RESULTS: [&str; 2] = ["functionResponse", "function_response"];
@@ -117,6 +138,8 @@ enum Place {
     Kept,
     /// In what a tool is called with or gave: nothing of it is the wire's.
     Data,
+    /// In the blocks of a tool's result: of them only the kind is the wire's.
+    Blocks,
 }
 
 /// Where texts stand that have to go, with their quotes, and numbers of data. `parent` is the name of the member that holds
@@ -124,19 +147,36 @@ enum Place {
 fn texts(value: Value<'_>, parent: &str, place: Place, spans: &mut Vec<Range<usize>>) {
     match value.kind() {
         Kind::String if place != Place::Kept => spans.push(value.span()),
-        Kind::Number if place == Place::Data => spans.push(value.span()),
+        Kind::Number if matches!(place, Place::Data | Place::Blocks) => spans.push(value.span()),
         Kind::Array => {
             for item in value.items() {
                 texts(item, parent, place, spans);
             }
         }
         Kind::Object => {
+            let result = result_of(value);
             for (name, member) in value.members() {
-                texts(member, &name, inside(place, parent, &name, member), spans);
+                let place = match place {
+                    Place::Wire if result == Some(&*name) => Place::Blocks,
+                    place => inside(place, parent, &name, member),
+                };
+                texts(member, &name, place, spans);
             }
         }
         Kind::String | Kind::Null | Kind::Bool | Kind::Number => {}
     }
+}
+
+/// The member in which an object holds what a tool gave, if it is one that does.
+fn result_of(value: Value<'_>) -> Option<&'static str> {
+    let is = |name: &str, values: &[&str]| {
+        let member = value.get(name);
+        member.is_some_and(|member| values.iter().any(|text| member.is_str(text)))
+    };
+    if is("type", &["tool_result"]) || is("role", &["tool", "function"]) {
+        return Some("content");
+    }
+    is("type", &["function_call_output", "custom_tool_call_output"]).then_some("output")
 }
 
 /// Where a member of an object stands.
@@ -145,6 +185,14 @@ fn inside(place: Place, parent: &str, name: &str, member: Value<'_>) -> Place {
     let is_input = INPUTS.contains(&name) && member.kind() == Kind::Object;
     if place == Place::Data || is_result || is_input {
         return Place::Data;
+    }
+    if place == Place::Blocks {
+        let is_kind = match name {
+            "type" => BLOCKS.iter().any(|kind| member.is_str(kind)),
+            "media_type" => true,
+            _ => false,
+        };
+        return if is_kind { Place::Kept } else { place };
     }
     // Code that a model wrote to be run is no code of an error, which is one word.
     let is_program = name == "code" && !is_word(member);
@@ -255,6 +303,44 @@ mod tests {
         check(
             r#"{"error":{"code":"rate_limit_exceeded"},"executableCode":{"language":"PYTHON","code":"pin = 12"}}"#,
             r#"{"error":{"code":"rate_limit_exceeded"},"executableCode":{"language":"xxxxxx","code":"xxx = 11"}}"#,
+        );
+    }
+
+    #[test]
+    fn of_a_tools_result_only_the_kinds_of_blocks_stay() {
+        check(
+            r#"{"type":"tool_result","tool_use_id":"t1","is_error":true,"content":"Bo, 7"}"#,
+            r#"{"type":"tool_result","tool_use_id":"t1","is_error":true,"content":"xx, 1"}"#,
+        );
+        check(
+            r#"{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"Bo"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk"}}]}"#,
+            r#"{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"xx"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"xxx"}}]}"#,
+        );
+        // What is no block of a wire may be anybody's data, whatever its members are called.
+        check(
+            r#"{"type":"tool_result","content":[{"type":"person","name":"Bo","id":"b7","age":42,"of":{"status":"ill","code":"pin"}}]}"#,
+            r#"{"type":"tool_result","content":[{"type":"xxxxxx","name":"xx","id":"x1","age":11,"of":{"status":"xxx","code":"xxx"}}]}"#,
+        );
+        check(
+            r#"{"role":"tool","tool_call_id":"c1","content":"{\"id\": \"b7\"}"}"#,
+            r#"{"role":"tool","tool_call_id":"c1","content":"{\"xx\": \"x1\"}"}"#,
+        );
+        check(
+            r#"{"role":"tool","tool_call_id":"c1","content":[{"type":"text","text":"Bo","name":"b"}]}"#,
+            r#"{"role":"tool","tool_call_id":"c1","content":[{"type":"text","text":"xx","name":"x"}]}"#,
+        );
+        check(
+            r#"{"type":"function_call_output","call_id":"c1","output":[{"type":"input_text","text":"Bo","id":"b"}]}"#,
+            r#"{"type":"function_call_output","call_id":"c1","output":[{"type":"input_text","text":"xx","id":"x"}]}"#,
+        );
+        check(
+            r#"{"type":"custom_tool_call_output","call_id":"c1","output":"Bo","status":"completed"}"#,
+            r#"{"type":"custom_tool_call_output","call_id":"c1","output":"xx","status":"completed"}"#,
+        );
+        // Elsewhere these are the wire's own members.
+        check(
+            r#"{"role":"user","content":[{"type":"audio","id":"a1","text":"Bo"}],"output":[{"type":"message","id":"m1"}]}"#,
+            r#"{"role":"user","content":[{"type":"audio","id":"a1","text":"xx"}],"output":[{"type":"message","id":"m1"}]}"#,
         );
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{User, finish, signal};
+use crate::harness::{User, finish, get, signal};
 
 /// A request whose answer is held up: the demo's words come one after the other.
 fn begin(address: &str) -> TcpStream {
@@ -51,11 +51,16 @@ fn the_first_signal_lets_requests_end_and_the_second_does_not() {
         let mut gateway = user.serve(&[]);
         let address = gateway.address().to_owned();
         let running = begin(&address);
-        thread::sleep(Duration::from_millis(100));
-        signal(gateway.pid(), signals[0]);
         let began = Instant::now();
+        while !get(&address, "/health").contains("\"active\":1,") {
+            assert!(began.elapsed() < Duration::from_secs(30), "it is not begun");
+        }
+        signal(gateway.pid(), signals[0]);
         while !is_refused(&address) {
-            assert!(began.elapsed() < Duration::from_secs(5));
+            assert!(
+                began.elapsed() < Duration::from_secs(30),
+                "it still accepts"
+            );
         }
         assert!(gateway.child.try_wait().unwrap().is_none(), "it waits");
         // A hangup is no second word.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::User;
-use crate::provider::{KEY, Mocked, fine, gateway, id, message, post, recorded};
+use crate::provider::{KEY, Mocked, damage, fine, gateway, id, message, post, recorded};
 
 const SESSION: [(&str, &str); 1] = [("x-claude-code-session-id", "5e55")];
 
@@ -226,15 +226,7 @@ fn a_damaged_row_is_left_out_and_said() {
     let user = User::new();
     let ids = session(&user);
     let (damaged, sound) = (&ids[0], &ids[1]);
-    let database =
-        rusqlite::Connection::open(user.home().join(".local/share/lingate/record/record.db"))
-            .unwrap();
-    let hex = damaged.replace('-', "");
-    let changed = database.execute(
-        "UPDATE details SET detail = x'00' WHERE n = (SELECT n FROM exchanges WHERE lower(hex(id)) = ?1)",
-        [hex],
-    );
-    assert_eq!(changed.unwrap(), 1);
+    damage(&user, damaged);
     let cassette = user.home().join("session.cassette");
     for args in [
         &["logs", "export"][..],

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::{Ran, User};
+use crate::provider::{KEY, Mocked};
 
 /// Longest wait for something to be recorded.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,7 +82,9 @@ fn the_record_is_there_whatever_became_of_the_gateway() {
         ("status", json!(200)),
         ("attempts", json!(1)),
         ("session", Value::Null),
-        ("cost_micro_usd", Value::Null),
+        ("cost_micro_usd", json!(0)),
+        ("billed_micro_usd", json!(0)),
+        ("billing", json!("metered")),
     ] {
         assert_eq!(row[member], expected, "{member}: {row}");
     }
@@ -183,4 +186,78 @@ fn nothing_is_recorded_where_that_is_configured() {
         none.stderr.contains("nothing has been recorded in"),
         "{none:?}"
     );
+}
+
+/// What a subscription pays for has its list price, and says that nobody is billed for it; what is metered does not.
+#[test]
+fn what_a_subscription_pays_for_says_so() {
+    let user = User::new();
+    let mocked = Mocked::start(&user, &[]);
+    let provider = |name: &str, billing: &str| {
+        format!(
+            "[providers.{name}]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\napi_key = \"{KEY}\"\nbilling = \"{billing}\"\n\
+             [models.by-{name}]\ntargets = [\"{name}/m-1\"]\nprice = {{ input = \"1000\", output = \"1000\" }}\n",
+            mocked.url()
+        )
+    };
+    let config = format!(
+        "from_env = false\n{}{}",
+        provider("plan", "subscription"),
+        provider("meter", "metered")
+    );
+    let file = user.file("lingate.toml", &config);
+    let file = file.to_str().unwrap();
+    let gateway = user.serve(&["--config", file]);
+    let by_plan = ask(gateway.address(), "by-plan", "hello");
+    let metered = ask(gateway.address(), "by-meter", "hello");
+    let rows = listed(&user, &[], 2);
+    let amount = |row: &Value| {
+        let cost = row["cost_micro_usd"].as_i64().unwrap();
+        assert!(cost > 0, "{row}");
+        format!("${}.{:02}", cost / 1_000_000, cost % 1_000_000 / 10_000)
+    };
+    let told = fine(user.run(&["logs", "list"]));
+    for (row, id, billing) in [
+        (&rows[1], &by_plan, "subscription"),
+        (&rows[0], &metered, "metered"),
+    ] {
+        let (cost, words) = (amount(row), "(subscription: not billed)");
+        let is_free = billing == "subscription";
+        assert_eq!((&row["id"], &row["billing"]), (&json!(id), &json!(billing)));
+        let billed = if is_free {
+            json!(0)
+        } else {
+            row["cost_micro_usd"].clone()
+        };
+        assert_eq!(row["billed_micro_usd"], billed, "{row}");
+        let shown = fine(user.run(&["logs", "show", id]));
+        let cost_line = shown
+            .lines()
+            .find(|line| line.starts_with("cost "))
+            .unwrap();
+        let list_line = told
+            .lines()
+            .find(|line| line.contains(id.as_str()))
+            .unwrap();
+        for line in [cost_line, list_line] {
+            assert!(line.contains(&cost), "{cost}: {line}");
+            assert_eq!(line.contains(words), is_free, "{line}");
+        }
+    }
+    let sums = fine(user.run(&["cost", "provider", "--json"]));
+    let sums: Vec<Value> = sums
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for sum in &sums {
+        let billed = &sum["billed_micro_usd"];
+        match sum["group"].as_str() {
+            Some("plan") => assert_eq!(
+                (billed, &sum["cost_micro_usd"]),
+                (&json!(0), &rows[1]["cost_micro_usd"])
+            ),
+            _ => assert_eq!(billed, &rows[0]["cost_micro_usd"], "{sum}"),
+        }
+    }
+    assert_eq!(sums.len(), 2, "{sums:?}");
 }

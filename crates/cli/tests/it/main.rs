@@ -25,6 +25,7 @@ mod kills;
 mod launch;
 mod load;
 mod logs;
+mod million;
 mod mock;
 mod provider;
 mod reload;

@@ -168,6 +168,17 @@ pub(crate) fn recorded(user: &User, expected: usize) -> Vec<Value> {
     }
 }
 
+/// Makes an exchange of the record unreadable.
+pub(crate) fn damage(user: &User, id: &str) {
+    let record = user.home().join(".local/share/lingate/record/record.db");
+    let database = rusqlite::Connection::open(record).unwrap();
+    let changed = database.execute(
+        "UPDATE details SET detail = x'00' WHERE n = (SELECT n FROM exchanges WHERE lower(hex(id)) = ?1)",
+        [id.replace('-', "")],
+    );
+    assert_eq!(changed.unwrap(), 1);
+}
+
 /// A cassette of Chat streams, each a list of events' data, asked in conversations of so many messages.
 pub(crate) fn cassette(user: &User, answers: &[(usize, &[Value])]) -> PathBuf {
     let mut lines = vec![json!({"lingate_cassette": 1, "exchanges": answers.len()}).to_string()];

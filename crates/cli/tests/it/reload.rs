@@ -95,7 +95,7 @@ fn the_record_follows() {
         user.file("l.toml", text);
         signal(gateway.pid(), "HUP");
         listed(&user, file, &|own| own["generation"] == generation);
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(1500));
     };
     reloaded(2, &with("next-corp-key", ""));
     ask(gateway.address(), "first-corp-key or next-corp-key, word1");

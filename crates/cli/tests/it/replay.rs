@@ -9,6 +9,7 @@ use lingate_testkit::{Received, Reply, Upstream};
 use serde_json::{Value, json};
 
 use crate::harness::{Ran, User};
+use crate::provider::damage;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -281,6 +282,55 @@ fn what_would_be_sent_can_be_looked_at() {
     assert!(!ran.contains("x-lingate-key"), "{ran}");
     assert!(run(Some("a b")).contains("<-H>\n<x-lingate-key: a b>\n"));
     assert!(!user.home().join("a").exists() && !user.home().join("b").exists());
+}
+
+/// What cannot be read back keeps nothing else from being sent or shown, and is said at the end.
+#[test]
+fn a_damaged_row_is_passed_over() {
+    let user = User::new();
+    let gateway = user.serve(&[]);
+    let ids: Vec<String> = (0..3)
+        .map(|_| ask(&user, gateway.address(), "demo", false).0)
+        .collect();
+    let [first, damaged, last] = &ids[..] else {
+        panic!("{ids:?}")
+    };
+    damage(&user, damaged);
+    for args in [
+        &[][..],
+        &["--json"],
+        &["--dry-run"],
+        &["--dry-run", "--json"],
+        &["--output", "curl"],
+        &["--output", "json"],
+    ] {
+        let named = [&["logs", "replay", first, damaged, last], args].concat();
+        let ran = user.run(&named);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        let told = format!("{damaged} is left out: the row of {damaged} is damaged");
+        assert_eq!(ran.stderr.matches(&told).count(), 1, "{args:?}: {ran:?}");
+        let end = ran.stderr.trim_end();
+        assert!(
+            end.ends_with("1 damaged exchanges were left out"),
+            "{ran:?}"
+        );
+        for (id, is_there) in [(first, true), (damaged, false), (last, true)] {
+            assert_eq!(
+                ran.stdout.contains(&**id),
+                is_there,
+                "{args:?} {id}: {ran:?}"
+            );
+        }
+    }
+    let named = [
+        "logs", "replay", first, damaged, last, "--output", "summary",
+    ];
+    let summary = user.run(&named);
+    assert_eq!(summary.code, 1, "{summary:?}");
+    assert!(
+        summary.stdout.starts_with("2 exchanges (anthropic 2)"),
+        "{summary:?}"
+    );
 }
 
 #[test]

@@ -15,6 +15,12 @@ use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Tally, folded};
 use crate::relay::stream::{ClientSide, ClientStream};
 
+const LANE: HeaderName = HeaderName::from_static("x-lingate-lane");
+const PROVIDER: HeaderName = HeaderName::from_static("x-lingate-provider");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-lingate-attempts");
+const QUIRKS: HeaderName = HeaderName::from_static("x-lingate-quirks");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-lingate-overhead-us");
+
 /// How the answer is to be written.
 pub(super) fn client_side(asked: &Asked, draft: &Draft) -> ClientSide {
     ClientSide {
@@ -118,21 +124,21 @@ pub(super) fn describe(headers: &mut HeaderMap, draft: &Draft) {
         headers.entry(REQUEST_ID).or_insert_with(|| id.clone());
         headers.insert(LINGATE_ID, id);
     }
-    let name = HeaderName::from_static;
-    if let Some(lane) = draft.lane() {
-        set(headers, name("x-lingate-lane"), lane.name());
-        set(headers, name("x-lingate-provider"), &draft.provider());
-    }
-    headers.insert(name("x-lingate-attempts"), draft.attempts().into());
-    let quirks = draft.quirks();
-    if !quirks.is_empty() {
-        set(headers, name("x-lingate-quirks"), &quirks.join(","));
-    }
-    for (header, notice) in draft.notices() {
-        set(headers, name(header), &notice);
-    }
-    if let Some(overhead) = draft.overhead() {
-        let micros = u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX);
-        headers.insert(name("x-lingate-overhead-us"), micros.into());
-    }
+    draft.tell(|told| {
+        if let Some(lane) = told.lane {
+            headers.insert(LANE, HeaderValue::from_static(lane.name()));
+            set(headers, PROVIDER, told.provider);
+        }
+        headers.insert(ATTEMPTS, told.attempts.into());
+        if !told.quirks.is_empty() {
+            set(headers, QUIRKS, &told.quirks.join(","));
+        }
+        for (header, notice) in told.notices {
+            set(headers, HeaderName::from_static(header), notice);
+        }
+        if let Some(overhead) = told.overhead {
+            let micros = u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX);
+            headers.insert(OVERHEAD, micros.into());
+        }
+    });
 }

@@ -1,5 +1,6 @@
 //! One attempt: one request to one upstream, up to its first content or its failure.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use bytestring::ByteString;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use jiff::Timestamp;
-use lingate_config::{KeyRef, Provider};
+use lingate_config::{Auth, KeyRef, Provider};
 use lingate_quirk::{Repair, Settings};
 use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
@@ -151,12 +152,12 @@ pub(crate) async fn run(
     {
         // Tokens are withdrawn before their time: one more, made anew.
         hear(draft, &mut response);
-        let failed = refused(upstream, lane, response, &blame, draft.wall()).await;
+        let failed = Box::pin(refused(upstream, lane, response, &blame, draft.wall())).await;
         draft.attempt_ended(AttemptEnd::Failed, Some(&failed.failure));
         draft.attempt_again("new_token");
         let upstream = upstream.showing(&key);
         blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
-        response = send(shared, asked, &upstream, lane, body, draft)
+        response = Box::pin(send(shared, asked, &upstream, lane, body, draft))
             .await
             .map_err(|failure| blame.told(failure))?;
     }
@@ -180,7 +181,8 @@ pub(crate) async fn run(
         blame: blame.clone(),
     };
     if !response.status().is_success() {
-        let mut failed = refused(upstream, lane, response, &blame, draft.wall()).await;
+        let refused = refused(upstream, lane, response, &blame, draft.wall());
+        let mut failed = Box::pin(refused).await;
         if let Some(refusal) = agent::refusal(upstream.provider, &asked.headers, &failed.failure) {
             return Err(refusal.into());
         }
@@ -258,7 +260,7 @@ impl Answered {
     async fn read(
         self,
         mut body: UpstreamBody,
-        chain: Chain,
+        chain: Box<Chain>,
         wants_stream: bool,
         draft: &Draft,
     ) -> Result<Answer, Failure> {
@@ -277,12 +279,13 @@ impl Answered {
             Lane::Translate
         };
         let (headers, wire, limits) = (self.headers.clone(), self.wire, self.limits);
-        let mut live = Live::new(headers, lane, wire, body, chain, limits, self.blame.clone());
+        let blame = self.blame.clone();
+        let mut live = Box::new(Live::new(headers, lane, wire, body, chain, limits, blame));
         live.begin(first);
         if wants_stream {
             let reached = live.until_content().await;
             draft.used(&live.tally().usage);
-            return reached.map(|()| Answer::Live(Box::new(live)));
+            return reached.map(|()| Answer::Live(live));
         }
         let read = live.read_to_end().await;
         draft.used(&live.tally().usage);
@@ -294,7 +297,7 @@ impl Answered {
     fn read_whole(
         self,
         bytes: Bytes,
-        mut chain: Chain,
+        mut chain: Box<Chain>,
         wants_stream: bool,
         draft: &Draft,
     ) -> Result<Answer, Failure> {
@@ -314,7 +317,7 @@ impl Answered {
         self,
         reply: Vec<Event>,
         bytes: Option<Bytes>,
-        mut chain: Chain,
+        mut chain: Box<Chain>,
         wants_stream: bool,
         draft: &Draft,
     ) -> Result<Answer, Failure> {
@@ -361,10 +364,10 @@ async fn shown_key(
     credential: Option<&KeyRef>,
     draft: &Draft,
 ) -> Result<Option<KeyRef>, Failure> {
-    if shared.script.is_some() {
+    if shared.script.is_some() || provider.auth != Auth::Gcp {
         return Ok(None);
     }
-    let shown = shared.clients.shown_key(provider, credential).await;
+    let shown = Box::pin(shared.clients.shown_key(provider, credential)).await;
     shown.inspect_err(|failure| {
         draft.gather(|gathered| gathered.no_head_came(failure));
     })
@@ -387,7 +390,8 @@ pub(crate) async fn send(
         script.sends(draft.attempts()).await;
     }
     let is_stream = asked.peek.stream;
-    let sent = async {
+    // A future is moved whole: this one stays where it is.
+    let sent = pin!(async {
         match (&shared.script, upstream.url) {
             (Some(script), _) => script.answer(draft.attempts()).await,
             (None, None) => Ok(demo_answer(&body.whole(), is_stream)),
@@ -398,7 +402,7 @@ pub(crate) async fn send(
                 })
             }
         }
-    };
+    });
     let limit = patience(upstream.provider.timeouts.headers, is_stream);
     let is_known = is_known(shared, draft, Step::has_head);
     within(limit.filter(|_| !is_known), "headers", sent).await
@@ -535,7 +539,7 @@ async fn refused(
     now: Timestamp,
 ) -> Failed {
     let (head, mut body) = response.into_parts();
-    let read = async { body.whole(ERROR_CAP).await };
+    let read = pin!(body.whole(ERROR_CAP));
     let bytes = within(Some(Duration::from_secs(10)), "headers", read)
         .await
         .unwrap_or_default();
@@ -608,10 +612,9 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| {
-            value
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("text/event-stream")
+            const EVENTS: &str = "text/event-stream";
+            let begin = value.trim_start().get(..EVENTS.len());
+            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(EVENTS))
         })
 }
 

@@ -5,6 +5,7 @@
 //! it has ended, so that another attempt can continue the message. Every attempt is made anew from the client's request
 //! and the plan: lane, body, quirks, ids, names, limits and seals.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,9 +115,11 @@ impl Attempts {
             None => self.attempts(&shared).await,
             Some(deadline) => {
                 let at = self.draft.accepted + deadline;
-                tokio::time::timeout_at(at, self.attempts(&shared))
-                    .await
-                    .unwrap_or_else(|_elapsed| Err(self.too_late(deadline)))
+                let in_time = {
+                    let attempts = pin!(self.attempts(&shared));
+                    tokio::time::timeout_at(at, attempts).await
+                };
+                in_time.unwrap_or_else(|_elapsed| Err(self.too_late(deadline)))
             }
         };
         reached.or_else(|failure| self.settled(failure))
@@ -215,7 +218,8 @@ impl Attempts {
     /// The upstream of the next attempt.
     fn upstream<'s>(&self, shared: &'s Shared) -> Result<Upstream<'s>, Failure> {
         let candidate = self.candidate().ok_or_else(nothing_serves)?;
-        let mut upstream = Upstream::of(&shared.config, candidate, self.asked.wire)?;
+        let (config, upstreams) = (&shared.config, &shared.upstreams);
+        let mut upstream = Upstream::known(config, candidate, self.asked.wire, upstreams)?;
         upstream.key = upstream.provider.keys.get(self.plan.choice.key);
         let number = self.draft.attempts() + 1;
         let has_moved = match &shared.script {

@@ -25,6 +25,7 @@ use super::policy::{Plan, failover};
 use super::run::Call;
 use super::upstream::Upstream;
 use crate::clock;
+use crate::front::body::Unread;
 use crate::front::respond::{self, Body};
 use crate::lane::{self, estimate};
 use crate::record::{Gathered, Telling};
@@ -56,7 +57,9 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     };
     let (mut response, failure) = match answer(&shared, call, &id, &mut counting).await {
         Ok(response) => (response, None),
-        Err(failure) => (respond::failure(&failure, wire, &id), Some(failure)),
+        // Nobody hears it, and the row ends as one whose client is gone.
+        Err(Unread::Left) => return respond::failure(&Unread::Left.into(), wire, &id),
+        Err(Unread::Refused(failure)) => (respond::failure(&failure, wire, &id), Some(failure)),
     };
     respond::set(response.headers_mut(), respond::LINGATE_ID, &id);
     counting.answered(&response, failure.as_ref());
@@ -117,10 +120,12 @@ async fn answer(
     mut call: Call,
     id: &str,
     counting: &mut Counting,
-) -> Result<Response<Body>, Failure> {
+) -> Result<Response<Body>, Unread> {
     let headers = &mut call.parts.headers;
     let body = call.body.received(shared, headers).await?;
-    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)
+    let asked = (shared.histories)
+        .scan(call.wire, call.caller.name(), &body)
+        .and_then(|doc| Asked::read(call.wire, call.profile, call.facts, call.parts, doc))
         .inspect_err(|_| counting.unreadable(&body))?;
     counting.received(&asked);
     call.caller.may_ask(&asked.peek.model.decode())?;
@@ -339,7 +344,7 @@ fn countable(body: &ByteString, upstream: &Upstream<'_>) -> Option<Bytes> {
     writer.begin_object();
     for (key, value) in doc.root().members() {
         if !matches!(&*key, "max_tokens" | "stream") {
-            writer.key(&key).raw(value.raw());
+            writer.member(&key).raw(value.raw());
         }
     }
     if upstream.has_model_in_path() {

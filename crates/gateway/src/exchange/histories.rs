@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytestring::ByteString;
 use lingate_wire::Wire;
 use lingate_wire::bridge;
-use lingate_wire::json::{Doc, Known, Likeness};
+use lingate_wire::json::{Doc, Resumed};
 use lingate_wire::turn::Failure;
 
 /// Bodies below this are scanned in a microsecond or two.
@@ -30,7 +30,14 @@ pub(crate) struct Histories {
     kept: Mutex<Vec<History>>,
 }
 
-#[derive(Debug, Clone)]
+/// What is known of a conversation.
+struct Latest {
+    doc: Arc<Doc>,
+    /// The same one, and not one that only begins alike.
+    goes_on: bool,
+}
+
+#[derive(Debug)]
 struct History {
     wire: Wire,
     /// Whose it is: a gateway key's name.
@@ -49,28 +56,21 @@ impl Histories {
             return bridge::scan_request(wire, body);
         }
         let samples = Samples::of(body.as_bytes());
-        let Some(history) = self.like(wire, caller, &samples) else {
+        let Some(latest) = self.like(wire, caller, &samples) else {
             let doc = bridge::scan_request(wire, body)?;
             self.keep(History::of(wire, caller, samples, &doc), None);
             return Ok(doc);
         };
-        let known = Known {
-            doc: &history.doc,
-            likeness: Likeness::of(history.doc.body().as_bytes(), body.as_bytes()),
-        };
-        let doc = bridge::scan_request_like(wire, body, Some(known))?;
-        let Likeness { prefix, suffix } = known.likeness;
-        if body.len() - prefix - suffix > body.len() / NEW_PART {
-            // The same conversation, or one that only begins or ends alike.
-            let goes_on = prefix >= (history.doc.body().len() - suffix) / 2;
-            let replaced = goes_on.then_some(&history.doc);
+        let Resumed { doc, scanned } = bridge::scan_request_like(wire, &latest.doc, body)?;
+        if scanned > body.len() / NEW_PART {
+            let replaced = latest.goes_on.then_some(&latest.doc);
             self.keep(History::of(wire, caller, samples, &doc), replaced);
         }
         Ok(doc)
     }
 
-    /// The history that begins most like it.
-    fn like(&self, wire: Wire, caller: &str, samples: &Samples) -> Option<History> {
+    /// What begins most like it.
+    fn like(&self, wire: Wire, caller: &str, samples: &Samples) -> Option<Latest> {
         let mut kept = self.kept();
         let likeness = |history: &History| {
             let is_near = history.wire == wire && history.caller == caller;
@@ -87,7 +87,11 @@ impl Histories {
         }
         // Only the order of those behind it changes.
         kept.get_mut(at..)?.rotate_left(1);
-        kept.last().cloned()
+        let history = kept.last()?;
+        Some(Latest {
+            doc: Arc::clone(&history.doc),
+            goes_on: in_common + 1 >= history.samples.count(),
+        })
     }
 
     fn keep(&self, history: History, replaced: Option<&Arc<Doc>>) {
@@ -136,6 +140,10 @@ impl Samples {
             // Nothing that a body has: behind its end.
             begin.first_chunk().copied().map_or(0, u64::from_le_bytes)
         }))
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().take_while(|sample| **sample != 0).count()
     }
 
     fn in_common(&self, other: &Self) -> usize {
@@ -193,19 +201,18 @@ mod tests {
         let samples = Samples::of(body("m", 60).as_bytes());
         assert!(histories.like(Wire::Anthropic, "third", &samples).is_none());
         assert!(histories.like(Wire::Chat, "one", &samples).is_none());
-        let like = histories.like(Wire::Anthropic, "one", &samples);
-        assert_eq!(like.map(|like| like.caller).as_deref(), Some("one"));
+        assert!(histories.like(Wire::Anthropic, "one", &samples).is_some());
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_the_oldest_goes() {
         let histories = Histories::default();
         for n in 0..2 * MOST_KEPT {
-            scan(&histories, "", &body(&format!("{n:040}"), 40));
+            scan(&histories, "", &body(&format!("{n:08}-model"), 40));
         }
         assert_eq!(lengths(&histories).len(), MOST_KEPT);
         for n in 0..20 {
-            scan(&histories, "", &body(&format!("large-{n:040}"), 6_000));
+            scan(&histories, "", &body(&format!("{n:08}-large"), 6_000));
         }
         let kept = lengths(&histories);
         assert!(kept.iter().sum::<usize>() < MOST_BYTES_KEPT, "{kept:?}");

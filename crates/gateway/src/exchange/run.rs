@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::answering::{client_side, describe, failing_stream, streamed, whole};
 use super::asked::Asked;
 use super::attempts::Attempts;
-use crate::front::body;
+use crate::front::body::{self, Unread};
 use crate::front::keys::Caller;
 use crate::front::respond::{self, Body, REQUEST_ID};
 use crate::govern;
@@ -59,7 +59,7 @@ impl RequestBody {
         self,
         shared: &Shared,
         headers: &mut HeaderMap,
-    ) -> Result<ByteString, Failure> {
+    ) -> Result<ByteString, Unread> {
         match self {
             Self::Arriving(body) => body::received(shared, headers, body).await,
             Self::Recorded(body, at) => {
@@ -89,8 +89,8 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         Arc::clone(&shared.metrics),
         Arc::clone(&shared.calibration),
     );
-    let draft = draft.recorded(&shared.books, call.path());
     let draft = Arc::new(draft);
+    draft.record(&shared.books, call.path());
     let wire = call.wire;
     let answered = AssertUnwindSafe(answer(&shared, call, &draft))
         .catch_unwind()
@@ -101,14 +101,20 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         Err(Failure::new(
             FailureKind::Server,
             "a fault in the gateway ended this request",
-        ))
+        )
+        .into())
     });
-    let mut response = result.unwrap_or_else(|failure| {
-        let id = draft.id.to_string();
-        let response = respond::failure(&failure, wire, &id);
-        draft.end(Ending::Answered, Some(failure));
-        response
-    });
+    let refused = |failure: &Failure| respond::failure(failure, wire, &draft.id.to_string());
+    let mut response = match result {
+        Ok(response) => response,
+        // Nobody hears it: the draft ends as one whose client is gone.
+        Err(Unread::Left) => return refused(&Unread::Left.into()),
+        Err(Unread::Refused(failure)) => {
+            let response = refused(&failure);
+            draft.end(Ending::Answered, Some(failure));
+            response
+        }
+    };
     draft.status(response.status().as_u16());
     describe(response.headers_mut(), &draft);
     if matches!(wire, Wire::Chat | Wire::Responses) {
@@ -148,13 +154,15 @@ async fn answer(
     shared: &Arc<Shared>,
     mut call: Call,
     draft: &Arc<Draft>,
-) -> Result<Response<Body>, Failure> {
+) -> Result<Response<Body>, Unread> {
     if let Some(why) = shared.books.refuses() {
-        return Err(why);
+        return Err(why.into());
     }
     let headers = &mut call.parts.headers;
     let body = call.body.received(shared, headers).await?;
-    let asked = Asked::read(call.wire, call.profile, call.facts, call.parts, &body)
+    let asked = (shared.histories)
+        .scan(call.wire, call.caller.name(), &body)
+        .and_then(|doc| Asked::read(call.wire, call.profile, call.facts, call.parts, doc))
         .inspect_err(|_| {
             draft.gather(|gathered| {
                 gathered.mark("body_read");
@@ -172,7 +180,9 @@ async fn answer(
     let begun = govern::admit(shared, &asked, draft);
     let mut attempts = match begun.and_then(|()| Attempts::new(shared, asked, draft)) {
         Ok(attempts) => Box::new(attempts).run(),
-        Err(failure) => return refusal(failure, reads_failures_in_stream, &side, draft),
+        Err(failure) => {
+            return Ok(refusal(failure, reads_failures_in_stream, &side, draft)?);
+        }
     };
     if !is_stream {
         return Ok(whole(attempts.await.result?, &side, draft));
@@ -183,7 +193,7 @@ async fn answer(
     tokio::select! {
         biased;
         reached = &mut attempts => match reached.result {
-            Err(failure) => refusal(failure, reads_failures_in_stream, &side, &draft),
+            Err(failure) => Ok(refusal(failure, reads_failures_in_stream, &side, &draft)?),
             Ok(Answer::Live(mut live)) => {
                 draft.first_content();
                 let headers = std::mem::take(&mut live.headers);
@@ -196,5 +206,68 @@ async fn answer(
             let stream = ClientStream::waiting(attempts, side, draft, metrics);
             Ok(streamed(stream, HeaderMap::new(), &options))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, Request, StatusCode};
+    use lingate_config::{Config, FixedEnvironment, LoadOptions};
+    use lingate_store::{self as store, End, Exchange, Reader, Store};
+
+    use super::*;
+    use crate::clock;
+    use crate::gateway::Options;
+    use crate::shared::Process;
+
+    /// An exchange on a runtime without timers, where whoever waits for a time panics: what the client got, and its row.
+    fn panicking() -> (StatusCode, Exchange) {
+        let dir = tempfile::tempdir().unwrap();
+        let record = Store::open(dir.path(), store::Options::default(), clock::wall()).unwrap();
+        let options = Options {
+            recorder: Some(record.recorder()),
+            ..Options::default()
+        };
+        let environment = FixedEnvironment::new([]);
+        let config = Config::from_text(None, "", &LoadOptions::default(), &environment).unwrap();
+        let process = Arc::new(Process::new(&config, &options));
+        let metrics = Arc::clone(&process.metrics);
+        let shared = Shared::first(process, Arc::new(config), String::new()).unwrap();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/v1/messages")
+            .body(());
+        let call = Call {
+            wire: Wire::Anthropic,
+            profile: None,
+            facts: PathFacts::default(),
+            accepted: clock::now(),
+            caller: Caller::Anybody,
+            parts: request.unwrap().into_parts().0,
+            body: RequestBody::Recorded(ByteString::from_static("{}"), clock::now()),
+            id: Uuid::from_u128(7),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let response = runtime.unwrap().block_on(run(Arc::new(shared), call));
+        let status = response.status();
+        drop(response);
+        assert!(metrics.text().contains("lingate_panics_total 1\n"));
+        assert!(record.recorder().flush(Duration::from_secs(60)));
+        let reader = Reader::open(dir.path()).unwrap();
+        (
+            status,
+            reader.get(Uuid::from_u128(7)).unwrap().unwrap().exchange,
+        )
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_answered_and_has_its_row() {
+        let (status, row) = panicking();
+        assert!(status.is_server_error(), "{status}");
+        let told = (row.end, row.status);
+        assert_eq!(told, (Some(End::Panic), Some(status.as_u16())), "{row:?}");
+        assert_eq!(row.error_kind.as_deref(), Some("server"));
+        let error = row.error.unwrap_or_default();
+        assert!(error.contains("a fault in the gateway"), "{error}");
     }
 }

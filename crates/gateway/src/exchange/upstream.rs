@@ -1,5 +1,8 @@
 //! Who may serve a request: candidates of the route, resolved to provider, model, key, wire and address.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use http::Uri;
 use lingate_config::{
     AnthropicApi, Config, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
@@ -14,6 +17,7 @@ use lingate_wire::turn::{Failure, FailureKind, Tool};
 
 use super::asked::Asked;
 use super::policy::Demands;
+use super::traits::Upstreams;
 use crate::explain::Reason;
 use crate::lane::estimate;
 
@@ -21,19 +25,34 @@ use crate::lane::estimate;
 #[derive(Clone)]
 pub(crate) struct Upstream<'c> {
     pub provider: &'c Provider,
-    pub model: String,
     pub key: Option<&'c KeyRef>,
     pub wire: Wire,
     /// Where requests go; `None` for the built-in demo.
     pub url: Option<&'c Uri>,
-    pub host: String,
-    pub settings: Settings,
-    pub selection: Selection,
+    /// What all requests to it have in common; reached as if it were its own.
+    traits: Arc<Traits>,
     pub target: Option<&'c TargetSettings>,
     /// What is asked of the model's replies.
     pub demands: Demands,
     /// It refused a token in the history that another provider made: such thinking is left out from now on.
     pub refuses_foreign_thinking: bool,
+}
+
+/// What a configuration makes of one model on one wire: the same for every request.
+pub(crate) struct Traits {
+    /// As it is sent there.
+    pub model: String,
+    pub host: String,
+    pub settings: Settings,
+    pub selection: Arc<Selection>,
+}
+
+impl Deref for Upstream<'_> {
+    type Target = Traits;
+
+    fn deref(&self) -> &Traits {
+        &self.traits
+    }
 }
 
 impl<'c> Upstream<'c> {
@@ -43,6 +62,16 @@ impl<'c> Upstream<'c> {
         candidate: &Candidate,
         client: Wire,
     ) -> Result<Self, Failure> {
+        Self::known(config, candidate, client, &Upstreams::default())
+    }
+
+    /// The same, with what is known of it already.
+    pub(crate) fn known(
+        config: &'c Config,
+        candidate: &Candidate,
+        client: Wire,
+        upstreams: &Upstreams,
+    ) -> Result<Self, Failure> {
         let provider = config
             .provider(&candidate.provider)
             .ok_or_else(|| gone(&candidate.provider))?;
@@ -51,27 +80,33 @@ impl<'c> Upstream<'c> {
             Kind::Demo => None,
             Kind::Upstream => Some(provider.endpoint(wire).ok_or_else(|| gone(&provider.id))?),
         };
-        let host = url.and_then(Uri::host).unwrap_or_default().to_owned();
-        let selection = select(
-            &provider.quirks,
-            &Target {
-                provider: &provider.id,
-                host: &host,
-                model: &candidate.model,
-                wire,
-            },
-        );
+        let own = config.model_settings(candidate);
+        let traits = upstreams.traits(candidate, wire, || {
+            let host = url.and_then(Uri::host).unwrap_or_default().to_owned();
+            let selection = select(
+                &provider.quirks,
+                &Target {
+                    provider: &provider.id,
+                    host: &host,
+                    model: &candidate.model,
+                    wire,
+                },
+            );
+            Traits {
+                settings: settings(provider, own, &candidate.model),
+                model: provider.sent_model(&candidate.model),
+                host,
+                selection: Arc::new(selection),
+            }
+        });
         Ok(Self {
-            settings: settings(provider, config.model_settings(candidate), &candidate.model),
             target: config.target_settings(candidate),
-            demands: Demands::of(config.model_settings(candidate)),
-            model: provider.sent_model(&candidate.model),
+            demands: Demands::of(own),
             key: provider.keys.first(),
             provider,
             wire,
             url,
-            host,
-            selection,
+            traits,
             refuses_foreign_thinking: false,
         })
     }

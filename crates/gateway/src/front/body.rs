@@ -1,5 +1,9 @@
 //! Reads a request's body: up to a cap, no longer than it keeps coming, and free of content codings.
 
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use http::HeaderMap;
@@ -8,7 +12,6 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
-use std::time::Duration;
 use tokio::time::timeout_at;
 
 use super::encoding;
@@ -16,28 +19,55 @@ use super::limits::Limits;
 use crate::clock;
 use crate::shared::Shared;
 
+/// Why there is no body.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The client left in the middle of it.
+    Left,
+    /// It is not taken.
+    Refused(Failure),
+}
+
+impl From<Failure> for Unread {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+impl From<Unread> for Failure {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Left => Self::new(
+                FailureKind::InvalidRequest,
+                "the connection ended before the body was whole; send the request again",
+            ),
+            Unread::Refused(failure) => failure,
+        }
+    }
+}
+
 /// Reads a whole body and undoes its content codings, which then are gone from `headers` too. `server.max_body` is the
 /// cap before and after that.
 pub(crate) async fn received(
     shared: &Shared,
     headers: &mut HeaderMap,
     body: Incoming,
-) -> Result<ByteString, Failure> {
+) -> Result<ByteString, Unread> {
     let cap = shared.config.server.max_body;
     let codings = encoding::codings(headers)?;
     let bytes = read(body, cap, &shared.limits).await?;
     headers.remove(CONTENT_ENCODING);
     if codings.is_empty() {
-        return text(bytes);
+        return Ok(text(bytes)?);
     }
     let work = move || encoding::decoded(&bytes, &codings, cap);
     let decoded = shared.tasks.spawn_blocking(work).await;
-    text(decoded.map_err(|_panic| {
+    Ok(text(decoded.map_err(|_panic| {
         Failure::new(
             FailureKind::InvalidRequest,
             "the body's `content-encoding` cannot be undone",
         )
-    })??)
+    })??)?)
 }
 
 /// A body as text.
@@ -48,35 +78,31 @@ pub(crate) fn text(bytes: Bytes) -> Result<ByteString, Failure> {
 
 /// Reads a whole body of at most `cap` bytes as it comes. A declared length over the cap is refused before a byte is read;
 /// a client that falls silent in the middle, or drips, is not waited for.
-pub(crate) async fn read(mut body: Incoming, cap: u64, limits: &Limits) -> Result<Bytes, Failure> {
+pub(crate) async fn read(mut body: Incoming, cap: u64, limits: &Limits) -> Result<Bytes, Unread> {
     let hint = body.size_hint();
     if hint.lower() > cap {
-        return Err(too_large(cap));
+        return Err(too_large(cap).into());
     }
     let began = clock::now();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    loop {
+    // A body whose length is known has no end to wait for.
+    while !body.is_end_stream() {
         let came = (first.len() + rest.len()) as u64;
         let earned = Duration::from_secs(came / u64::from(limits.body_rate.max(1)));
         let next = (clock::now() + limits.body_idle).min(began + limits.body_idle + earned);
         let Ok(frame) = timeout_at(next, body.frame()).await else {
-            return Err(too_slow(limits));
+            return Err(too_slow(limits).into());
         };
         let Some(frame) = frame else {
             break;
         };
-        let frame = frame.map_err(|error| {
-            Failure::new(
-                FailureKind::InvalidRequest,
-                format!("the body could not be read: {error}"),
-            )
-        })?;
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
         if (first.len() + rest.len() + data.len()) as u64 > cap {
-            return Err(too_large(cap));
+            return Err(too_large(cap).into());
         }
         // Most small bodies come in one piece, which then is the body without a copy.
         if first.is_empty() && rest.is_empty() {
@@ -95,6 +121,23 @@ pub(crate) async fn read(mut body: Incoming, cap: u64, limits: &Limits) -> Resul
     } else {
         rest.freeze()
     })
+}
+
+/// A body that does not go on. Whoever sends what is no chunk still listens; every other end of it is the connection's or,
+/// over HTTP/2, the stream's.
+fn broken(error: &hyper::Error) -> Unread {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    let is_malformed = |cause: &io::Error| {
+        use io::ErrorKind::{InvalidData, InvalidInput};
+        matches!(cause.kind(), InvalidData | InvalidInput)
+    };
+    if !cause.is_some_and(is_malformed) {
+        return Unread::Left;
+    }
+    Unread::Refused(Failure::new(
+        FailureKind::InvalidRequest,
+        format!("the body could not be read: {error}"),
+    ))
 }
 
 fn too_slow(limits: &Limits) -> Failure {

@@ -74,11 +74,22 @@ impl Scanner {
                     let end = memchr::memchr(b'\n', rest);
                     let taken = end.map_or(rest.len(), |end| end + 1);
                     let (line, after) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
-                    self.line.extend_from_slice(line);
-                    let result = if end.is_some() {
-                        self.end_line()
-                    } else {
-                        self.check_room()
+                    let result = match end {
+                        // Most lines arrive whole.
+                        Some(_) if self.line.is_empty() => self.end_line(line),
+                        Some(_) => {
+                            let mut whole = std::mem::take(&mut self.line);
+                            whole.extend_from_slice(line);
+                            let result = self.end_line(&whole);
+                            // The allocation serves the next line.
+                            whole.clear();
+                            self.line = whole;
+                            result
+                        }
+                        None => {
+                            self.line.extend_from_slice(line);
+                            self.check_room(self.line.len())
+                        }
                     };
                     result.map_err(|what| Refusal {
                         at: bytes.len() - after.len() - 1,
@@ -93,14 +104,10 @@ impl Scanner {
     }
 
     /// A line is there, with its LF.
-    fn end_line(&mut self) -> Result<(), &'static str> {
-        let line = std::mem::take(&mut self.line);
-        self.state = self.next_state(&line)?;
-        // The allocation serves the next line.
-        self.line = line;
-        self.check_room()?;
-        self.fields += self.line.len();
-        self.line.clear();
+    fn end_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        self.state = self.next_state(line)?;
+        self.check_room(line.len())?;
+        self.fields += line.len();
         if !matches!(
             self.state,
             State::RequestLine | State::Header | State::Trailer
@@ -151,14 +158,12 @@ impl Scanner {
         })
     }
 
-    /// Bounds what is kept of a line that does not end.
-    fn check_room(&self) -> Result<(), &'static str> {
+    /// Bounds a line that has ended, and what is kept of one that does not.
+    fn check_room(&self, length: usize) -> Result<(), &'static str> {
         match self.state {
-            State::ChunkEnd if self.line.len() > 2 => Err("a chunk is longer than it said"),
-            State::ChunkLine if self.line.len() > MAX_CHUNK_LINE => {
-                Err("the line of a chunk is too long")
-            }
-            _ if self.fields + self.line.len() > MAX_FIELDS => Err("there are too many headers"),
+            State::ChunkEnd if length > 2 => Err("a chunk is longer than it said"),
+            State::ChunkLine if length > MAX_CHUNK_LINE => Err("the line of a chunk is too long"),
+            _ if self.fields + length > MAX_FIELDS => Err("there are too many headers"),
             _ => Ok(()),
         }
     }

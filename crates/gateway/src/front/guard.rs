@@ -5,6 +5,7 @@
 //! (`docs/adr/0003-no-cors.md`). What makes a connection something else than requests in a row is refused too.
 
 use http::header::{CONTENT_TYPE, HOST, ORIGIN, UPGRADE};
+use http::uri::Authority;
 use http::{HeaderMap, Method, Uri};
 use lingate_wire::turn::{Failure, FailureKind};
 
@@ -66,7 +67,7 @@ pub(crate) fn check_source(
             .any(|own| own.eq_ignore_ascii_case(name))
             || hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
     };
-    if !is_ours(name_of(&host)) && !hosts.iter().any(|own| own.eq_ignore_ascii_case(&host)) {
+    if !is_ours(name_of(host)) && !hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
         return Err(Failure::new(
             FailureKind::MisdirectedRequest,
             format!(
@@ -79,7 +80,7 @@ pub(crate) fn check_source(
             .to_str()
             .ok()
             .and_then(|origin| origin.split_once("://"))
-            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host));
+            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
         if !is_same {
             return Err(foreign_page("its `Origin` is another site"));
         }
@@ -116,16 +117,16 @@ pub(crate) fn check_content_type(method: &Method, headers: &HeaderMap) -> Result
 }
 
 /// The host the client meant, with its port if it said one.
-fn asked_host(headers: &HeaderMap, uri: &Uri) -> Result<String, Failure> {
+fn asked_host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<&'a str, Failure> {
     let mut named = headers.get_all(HOST).iter();
     let header = match (named.next(), named.next()) {
-        (Some(host), None) => Some(host.to_str().unwrap_or("").to_owned()),
+        (Some(host), None) => Some(host.to_str().unwrap_or("")),
         (None, _) => None,
         (Some(_), Some(_)) => return Err(misdirected("there is more than one `Host` header")),
     };
-    let authority = uri.authority().map(ToString::to_string);
+    let authority = uri.authority().map(Authority::as_str);
     match (header, authority) {
-        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(&authority) => {
+        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
             Err(misdirected("`Host` and the request's authority differ"))
         }
         (Some(host), _) | (None, Some(host)) if !host.is_empty() => Ok(host),

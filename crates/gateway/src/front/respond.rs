@@ -20,6 +20,9 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// Whether the client should try again by itself.
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// Room for the headers of most answers, what describes them and framing included: a map that grows is filled anew.
+const USUAL_HEADERS: usize = 12;
+
 /// A whole response.
 pub(crate) fn whole(
     status: StatusCode,
@@ -28,9 +31,9 @@ pub(crate) fn whole(
 ) -> Response<Body> {
     let mut response = Response::new(Either::Left(Full::new(body.into())));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let headers = response.headers_mut();
+    headers.reserve(USUAL_HEADERS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

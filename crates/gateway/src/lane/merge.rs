@@ -20,7 +20,7 @@ pub(crate) fn merged(body: Bytes, members: &Map<String, Value>) -> Bytes {
     let mut writer = Writer::with_capacity(doc.body().len() + 256);
     writer.begin_object();
     for (key, own) in doc.root().members() {
-        writer.key(&key);
+        writer.member(&key);
         match members.get(&*key) {
             None => writer.raw(own.raw()),
             Some(Value::Object(extra)) => {
@@ -38,7 +38,7 @@ pub(crate) fn merged(body: Bytes, members: &Map<String, Value>) -> Bytes {
     }
     for (key, value) in members {
         if doc.root().get(key).is_none() {
-            writer.key(key).raw(&value.to_string());
+            writer.member(key).raw(&value.to_string());
         }
     }
     writer.end_object();
@@ -57,7 +57,7 @@ pub(crate) fn without(body: Bytes, member: &str) -> Bytes {
     writer.begin_object();
     for (key, value) in doc.root().members() {
         if key != member {
-            writer.key(&key).raw(value.raw());
+            writer.member(&key).raw(value.raw());
         }
     }
     writer.end_object();

@@ -8,6 +8,8 @@ pub(crate) mod passthrough;
 pub(crate) mod same_wire;
 pub(crate) mod translate;
 
+use std::sync::Arc;
+
 use lingate_quirk::{Change, Selection, State};
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::{Failure, Losses};
@@ -33,7 +35,7 @@ pub(crate) fn prepare(
 pub(crate) struct Prepared {
     /// The body.
     pub body: Payload,
-    pub chain: Chain,
+    pub chain: Box<Chain>,
     /// Input tokens as estimated, of a request that was decoded.
     pub input_estimate: Option<Size>,
     /// Quirks that changed the request.
@@ -43,5 +45,5 @@ pub(crate) struct Prepared {
     /// What could not be carried.
     pub losses: Losses,
     /// For repairs: what the quirks know about this attempt.
-    pub repair: Option<(Selection, State)>,
+    pub repair: Option<(Arc<Selection>, State)>,
 }

@@ -1,5 +1,7 @@
 //! Lane 2: through the hub.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use lingate_quirk::{State, Target, shape_prompt};
 use lingate_wire::bridge;
@@ -49,7 +51,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     state.losses = keep_allowed(&mut decoded, &settings.tools_allowed);
     let fit = fit_tools(&mut decoded.turn, &mut decoded.params, upstream.wire);
     shape_prompt(&mut decoded.turn, &mut state);
-    let selection = upstream.selection.clone();
+    let selection = Arc::clone(&upstream.selection);
     let policed = police(&mut decoded, upstream.demands, plan, schemas);
     let call_ids = call_ids(&decoded.turn);
     if upstream.refuses_foreign_thinking {
@@ -218,7 +220,7 @@ fn is_natively_signed(block: &Block) -> bool {
 }
 
 fn is_native(signature: &Text) -> bool {
-    !signature.decode().starts_with(SEAL_PREFIX)
+    !signature.starts_with(SEAL_PREFIX)
 }
 
 /// Whether the request has a budget for thinking, and its newest answer calls tools without having thought. The Anthropic
@@ -257,11 +259,11 @@ fn disown_native_thinking(decoded: &mut Decoded) {
 }
 
 /// The ids of all calls in the history, as the client knows them.
-fn call_ids(turn: &Turn) -> Vec<String> {
+fn call_ids(turn: &Turn) -> Vec<Text> {
     let blocks = turn.messages.iter().flat_map(|message| &message.blocks);
     blocks
         .filter_map(|block| match &**block {
-            Block::ToolUse(call) => Some(call.id.decode().into_owned()),
+            Block::ToolUse(call) => Some(call.id.clone()),
             _ => None,
         })
         .collect()

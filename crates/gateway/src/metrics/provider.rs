@@ -1,14 +1,14 @@
 //! The metrics of one provider, looked up once: what an exchange counts at its end is then free of hashing.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hashbrown::HashMap;
 use lingate_wire::turn::Usage;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::gaps::GapHistogram;
-use super::{AttemptLabels, Metrics, ProviderLabels, TokenLabels};
+use super::{AttemptLabels, Metrics, ProviderLabels, RequestLabels, StopLabels, TokenLabels};
 
 /// How attempts end.
 const OUTCOMES: [&str; 4] = ["served", "failed", "continued", "aborted"];
@@ -24,6 +24,7 @@ const KINDS: [&str; 6] = [
 
 /// What is counted for one provider.
 pub(crate) struct ProviderMetrics {
+    id: String,
     pub duration: Histogram,
     pub ttft: Histogram,
     pub attempt_duration: Histogram,
@@ -33,6 +34,40 @@ pub(crate) struct ProviderMetrics {
     pub cost: Counter,
     tokens: [Counter; KINDS.len()],
     attempts: [Counter; OUTCOMES.len()],
+    requests: Ready<RequestKind>,
+    stops: Ready<&'static str>,
+}
+
+/// What exchanges at one provider are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestKind {
+    pub client_wire: &'static str,
+    pub upstream_wire: &'static str,
+    pub lane: &'static str,
+    pub outcome: &'static str,
+}
+
+/// Counters of further labels, each looked up once. At one provider few occur, so that one after the other is asked.
+struct Ready<K>(RwLock<Vec<(K, Counter)>>);
+
+impl<K: Copy + PartialEq> Ready<K> {
+    const fn new() -> Self {
+        Self(RwLock::new(Vec::new()))
+    }
+
+    fn inc(&self, key: K, look_up: impl FnOnce() -> Counter) {
+        let Self(all) = self;
+        let known = all.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, counter)) = known.iter().find(|(own, _)| *own == key) {
+            counter.inc();
+            return;
+        }
+        drop(known);
+        let counter = look_up();
+        counter.inc();
+        let mut all = all.write().unwrap_or_else(PoisonError::into_inner);
+        all.push((key, counter));
+    }
 }
 
 impl ProviderMetrics {
@@ -62,6 +97,9 @@ impl ProviderMetrics {
             cost: metrics.cost.get_or_create(&labels).clone(),
             tokens,
             attempts,
+            requests: Ready::new(),
+            stops: Ready::new(),
+            id: id.to_owned(),
         }
     }
 
@@ -72,6 +110,29 @@ impl ProviderMetrics {
                 counter.inc_by(count);
             }
         }
+    }
+
+    /// An exchange ended whose last attempt was made here.
+    pub(crate) fn count_request(&self, metrics: &Metrics, kind: RequestKind) {
+        self.requests.inc(kind, || {
+            let labels = RequestLabels {
+                client_wire: kind.client_wire,
+                upstream_wire: kind.upstream_wire,
+                lane: kind.lane,
+                provider: self.id.clone(),
+                outcome: kind.outcome,
+            };
+            metrics.requests.get_or_create(&labels).clone()
+        });
+    }
+
+    /// A reply ended for this reason.
+    pub(crate) fn count_stop(&self, metrics: &Metrics, reason: &'static str) {
+        self.stops.inc(reason, || {
+            let provider = self.id.clone();
+            let labels = StopLabels { provider, reason };
+            metrics.stops.get_or_create(&labels).clone()
+        });
     }
 
     /// An attempt ended in this way.
@@ -108,5 +169,55 @@ impl Metrics {
         let own = Arc::new(ProviderMetrics::of(self, id));
         let mut all = all.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(id.to_owned()).or_insert(own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_ready_counts_where_it_belongs() {
+        let metrics = Metrics::new();
+        let kind = |lane, outcome| RequestKind {
+            client_wire: "chat",
+            upstream_wire: "chat",
+            lane,
+            outcome,
+        };
+        let counted = [
+            ("one", kind("translated", "2xx"), "end"),
+            ("one", kind("translated", "2xx"), "end"),
+            ("one", kind("translated", "4xx"), "length"),
+            ("one", kind("passthrough", "2xx"), "end"),
+            ("two", kind("translated", "2xx"), "end"),
+        ];
+        for (provider, kind, stop) in counted {
+            let own = metrics.provider(provider);
+            own.count_request(&metrics, kind);
+            own.count_stop(&metrics, stop);
+        }
+        let requests = |provider: &str, kind: RequestKind| {
+            let labels = RequestLabels {
+                client_wire: kind.client_wire,
+                upstream_wire: kind.upstream_wire,
+                lane: kind.lane,
+                provider: provider.to_owned(),
+                outcome: kind.outcome,
+            };
+            metrics.requests.get_or_create(&labels).get()
+        };
+        let stops = |provider: &str, reason| {
+            let provider = provider.to_owned();
+            let labels = StopLabels { provider, reason };
+            metrics.stops.get_or_create(&labels).get()
+        };
+        assert_eq!(requests("one", kind("translated", "2xx")), 2);
+        assert_eq!(requests("one", kind("translated", "4xx")), 1);
+        assert_eq!(requests("one", kind("passthrough", "2xx")), 1);
+        assert_eq!(requests("two", kind("translated", "2xx")), 1);
+        assert_eq!(requests("two", kind("translated", "4xx")), 0);
+        assert_eq!((stops("one", "end"), stops("one", "length")), (3, 1));
+        assert_eq!((stops("two", "end"), stops("two", "length")), (1, 0));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use lingate_config::Config;
-use lingate_price::{Price, Table, bundled};
+use lingate_config::{Config, Kind};
+use lingate_price::{Price, Rates, Table, bundled};
 use lingate_route::Candidate;
 use lingate_store::{Recorder, Spent};
 use lingate_wire::turn::{Failure, FailureKind};
@@ -30,7 +30,7 @@ pub(crate) struct Books {
 #[derive(Debug, Clone)]
 pub(crate) struct Priced {
     pub price: Price,
-    /// The table's version, or `configuration`.
+    /// The table's version, `configuration`, or `built in`.
     pub table: String,
 }
 
@@ -60,7 +60,8 @@ impl Books {
         *held = table.map(Arc::new);
     }
 
-    /// What an upstream asks: what the configuration says of the model, else the table. `None` is "unpriced".
+    /// What an upstream asks: what the configuration says of the model, else the table; the demo asks nothing. `None` is
+    /// "unpriced".
     pub(crate) fn price(
         &self,
         config: &Config,
@@ -72,6 +73,12 @@ impl Books {
             return Some(Priced {
                 price: Price::of(rates),
                 table: "configuration".to_owned(),
+            });
+        }
+        if upstream.provider.kind == Kind::Demo {
+            return Some(Priced {
+                price: Price::of(Rates::default()),
+                table: "built in".to_owned(),
             });
         }
         let preset = upstream.provider.preset?;

@@ -22,8 +22,6 @@ const STREAM_ARRIVALS: usize = 128;
 /// Most bytes that all tapes of a process hold at a time. Behind it stands the record's queue, which has a limit of its
 /// own.
 static ROOM: Room = Room::new(256 * 1024 * 1024);
-/// Room is taken so much at a time.
-const ROOM_STEP: usize = 4 * 1024;
 
 /// What is left for tapes.
 struct Room(AtomicUsize);
@@ -99,38 +97,18 @@ impl Tape {
 
     /// A piece passed.
     pub(crate) fn note(&self, piece: &[u8]) {
-        let at_us = self.since_us();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if piece.is_empty() {
             return;
         }
-        let is_full = kept.arrivals.len() >= MOST_ARRIVALS;
-        if kept.missing > 0 || kept.bytes.len() + piece.len() > MOST {
+        let at_us = self.since_us();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.has_room(piece.len()) && !kept.make_room(piece.len(), self.room) {
             kept.missing += piece.len() as u64;
             return;
         }
-        let arrivals = (kept.arrivals.len() + 1) * size_of::<Arrival>();
-        let needed = kept.bytes.len() + piece.len() + arrivals;
-        if needed > kept.taken {
-            let more = (needed - kept.taken).next_multiple_of(ROOM_STEP);
-            if !self.room.take(more) {
-                kept.missing += piece.len() as u64;
-                kept.is_shed = true;
-                return;
-            }
-            kept.taken += more;
-        }
-        if kept.arrivals.len() == 1 {
-            kept.bytes.reserve(STREAM_ROOM);
-            kept.arrivals.reserve(STREAM_ARRIVALS);
-        }
         kept.bytes.extend_from_slice(piece);
         let end = kept.bytes.len() as u64;
-        match kept.arrivals.last_mut() {
-            // From there on the last one stands for all that follow.
-            Some(last) if is_full => *last = Arrival { end, at_us },
-            _ => kept.arrivals.push(Arrival { end, at_us }),
-        }
+        kept.arrivals.push(Arrival { end, at_us });
     }
 
     /// The body is over; only the first end counts.
@@ -159,6 +137,47 @@ impl Tape {
             is_shed: kept.is_shed,
             end: kept.end,
         }
+    }
+}
+
+impl Kept {
+    /// Whether another piece can be taken as it comes.
+    fn has_room(&self, more: usize) -> bool {
+        self.missing == 0
+            && self.bytes.len() + more <= self.bytes.capacity()
+            && self.arrivals.len() < self.arrivals.capacity()
+    }
+
+    /// Makes room for a piece, if there is any.
+    fn make_room(&mut self, more: usize, room: &Room) -> bool {
+        let length = self.bytes.len() + more;
+        if self.missing > 0 || length > MOST {
+            return false;
+        }
+        if self.arrivals.len() >= MOST_ARRIVALS {
+            // From there on the last one stands for all that follow.
+            self.arrivals.pop();
+        }
+        let is_stream = !self.arrivals.is_empty();
+        let bytes = match self.bytes.capacity() {
+            enough if length <= enough => enough,
+            less if is_stream => length.max(2 * less).clamp(STREAM_ROOM, MOST),
+            _ => length,
+        };
+        let arrivals = match self.arrivals.capacity() {
+            enough if self.arrivals.len() < enough => enough,
+            less if is_stream => (2 * less).clamp(STREAM_ARRIVALS, MOST_ARRIVALS),
+            _ => 1,
+        };
+        let held = bytes + arrivals * size_of::<Arrival>();
+        if !room.take(held.saturating_sub(self.taken)) {
+            self.is_shed = true;
+            return false;
+        }
+        self.taken = self.taken.max(held);
+        self.bytes.reserve_exact(bytes - self.bytes.len());
+        self.arrivals.reserve_exact(arrivals - self.arrivals.len());
+        true
     }
 }
 
@@ -204,17 +223,17 @@ mod tests {
     /// The room is shared, and given back when a tape is taken or let go.
     #[test]
     fn all_tapes_have_one_room() {
-        let bytes = 3 * ROOM_STEP;
+        let bytes = STREAM_ROOM + 4096;
         let room: &Room = Box::leak(Box::new(Room::new(bytes)));
         let tape = || Tape::within(clock::now(), room);
         let (first, second) = (tape(), tape());
-        first.note(&[b'x'; ROOM_STEP]);
+        first.note(&[b'x'; 4096]);
         second.note(b"ab");
-        second.note(&[b'x'; ROOM_STEP]);
+        second.note(&[b'x'; 4096]);
         second.note(b"c");
         let taken = second.take();
         assert_eq!(taken.bytes, "ab");
-        assert_eq!((taken.missing, taken.is_shed), (ROOM_STEP as u64 + 1, true));
+        assert_eq!((taken.missing, taken.is_shed), (4096 + 1, true));
         assert!(!first.take().is_shed);
         assert_eq!(room.0.load(Ordering::Relaxed), bytes);
         let third = tape();

@@ -109,7 +109,8 @@ impl Link {
 
 /// Parser, decoder and stages of one reply.
 ///
-/// Behind the last stage events are sequenced: one block at a time, nothing behind the end.
+/// Behind the last stage events are sequenced: one block at a time, nothing behind the end. It is two kilobytes, and goes
+/// through many hands before the reply comes: it stays where it was made, on the heap.
 pub(crate) struct Chain {
     parser: SseParser,
     frames: Vec<Frame>,
@@ -133,8 +134,8 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// A chain that decodes with `decoder` and ends in a sequencer as the last of `stages`.
-    pub(crate) fn new(decoder: Decoder, stages: Vec<EventStage>) -> Self {
-        Self {
+    pub(crate) fn new(decoder: Decoder, stages: Vec<EventStage>) -> Box<Self> {
+        Box::new(Self {
             parser: SseParser::default(),
             frames: Vec::new(),
             decoder,
@@ -149,11 +150,11 @@ impl Chain {
             has_content: false,
             is_done: false,
             fault: None,
-        }
+        })
     }
 
     /// Has what the first `n_stages` stages change told, and the provider's account of tokens.
-    pub(crate) fn witnessed(mut self, n_stages: usize) -> Self {
+    pub(crate) fn witnessed(mut self: Box<Self>, n_stages: usize) -> Box<Self> {
         self.parser = self.parser.locating();
         self.witness = Some(Box::new(Witness::new(n_stages)));
         self
@@ -226,19 +227,19 @@ impl Chain {
 
     /// Makes the sequencer judge a reply as soon as its stop reason is known, before the wire's last word: a passthrough
     /// has to hold back the very event that would end a broken reply normally.
-    pub(crate) fn observing(mut self) -> Self {
+    pub(crate) fn observing(mut self: Box<Self>) -> Box<Self> {
         self.is_observer = true;
         self
     }
 
     /// Compares what is read with what comes out, for a client of the upstream's own wire.
-    pub(crate) fn echoing(mut self, echo: Echo) -> Self {
+    pub(crate) fn echoing(mut self: Box<Self>, echo: Echo) -> Box<Self> {
         self.echo = Some(echo);
         self
     }
 
     /// Goes on with what is found in the failure of a stream.
-    pub(crate) fn salvaging(mut self, salvage: Option<Salvage>) -> Self {
+    pub(crate) fn salvaging(mut self: Box<Self>, salvage: Option<Salvage>) -> Box<Self> {
         self.salvage = salvage;
         self
     }
@@ -259,7 +260,11 @@ impl Chain {
     }
 
     /// Puts the stages of policies before the one at `place`.
-    pub(crate) fn policed(mut self, place: usize, stages: Vec<Box<dyn PolicyStage>>) -> Self {
+    pub(crate) fn policed(
+        mut self: Box<Self>,
+        place: usize,
+        stages: Vec<Box<dyn PolicyStage>>,
+    ) -> Box<Self> {
         let holding = stages.iter().map(|stage| stage.keeps_back()).max();
         self.tally.holding = holding.unwrap_or_default();
         let place = place.min(self.stages.len());
@@ -337,6 +342,10 @@ impl Chain {
     /// that comes behind it does.
     fn through_stages(&mut self, first: usize, out: &mut Vec<Event>) {
         let (front, back) = (&mut self.front, &mut self.back);
+        // Most stages have nothing to say at the end of a reply.
+        if front.items.is_empty() && front.notes.is_empty() && !front.has_fault() {
+            return;
+        }
         for (place, link) in self.stages.iter_mut().enumerate().skip(first) {
             let stage = link.stage();
             for event in front.items.drain(..) {
@@ -349,7 +358,9 @@ impl Chain {
                 }
             }
             back.notes.append(&mut front.notes);
-            if let Some(failure) = front.take_fault() {
+            if front.has_fault()
+                && let Some(failure) = front.take_fault()
+            {
                 back.fault(failure);
             }
             std::mem::swap(front, back);
@@ -360,7 +371,11 @@ impl Chain {
                 self.tally.notes.push(note);
             }
         }
-        let fault = front.take_fault();
+        let fault = if front.has_fault() {
+            front.take_fault()
+        } else {
+            None
+        };
         let mut events = std::mem::take(&mut front.items);
         for event in events.drain(..) {
             self.observe(&event);

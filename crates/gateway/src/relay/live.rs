@@ -43,7 +43,7 @@ pub(crate) struct Live {
     /// The upstream's.
     wire: Wire,
     body: UpstreamBody,
-    chain: Chain,
+    chain: Box<Chain>,
     limits: Limits,
     blame: Blame,
     /// Translated: events not yet written. Passthrough: the observer's, thrown away.
@@ -88,7 +88,7 @@ impl Live {
         lane: Lane,
         wire: Wire,
         body: UpstreamBody,
-        chain: Chain,
+        chain: Box<Chain>,
         limits: Limits,
         blame: Blame,
     ) -> Self {
@@ -122,7 +122,7 @@ impl Live {
     pub(crate) fn of_whole(
         headers: HeaderMap,
         wire: Wire,
-        mut chain: Chain,
+        mut chain: Box<Chain>,
         reply: Vec<Event>,
         limits: Limits,
         blame: Blame,

@@ -100,10 +100,10 @@ pub enum Reason {
     Running,
     /// The gateway died under it.
     Killed,
-    /// Its bodies were not kept, or are no longer there.
+    /// Its bodies were not kept, for want of room too, or are no longer there.
     NotKept,
-    /// A body was larger than what is kept of one.
-    TooLarge,
+    /// The end of a body was not kept: it was larger than what is kept of one, or there was no room for it.
+    NotWhole,
     /// Its request never came in whole, or was not let in.
     NoRequest,
     /// The path leads nowhere today.
@@ -252,7 +252,7 @@ impl Reason {
             Self::Running => "running",
             Self::Killed => "killed",
             Self::NotKept => "not_kept",
-            Self::TooLarge => "too_large",
+            Self::NotWhole => "not_whole",
             Self::NoRequest => "no_request",
             Self::Path(_) => "path",
             Self::Provider(_) => "provider",
@@ -272,9 +272,11 @@ impl fmt::Display for Reason {
             Self::Running => out.write_str("it has not ended"),
             Self::Killed => out.write_str("the gateway died under it"),
             Self::NotKept => {
-                out.write_str("its bodies were not kept (`record.bodies`, `record.keep_days`)")
+                out.write_str("its bodies were not kept (`record.bodies`, `record.keep_days`, or there was no room)")
             }
-            Self::TooLarge => out.write_str("a body was larger than what is kept of one"),
+            Self::NotWhole => out.write_str(
+                "a body was not kept whole: it was larger than 32 MiB, or there was no room for it",
+            ),
             Self::NoRequest => out.write_str("its request never came in whole, or was not let in"),
             Self::Path(path) => write!(out, "`{path}` leads nowhere"),
             Self::Provider(id) => write!(

@@ -223,7 +223,7 @@ fn unfit(exchange: &Exchange, details: &Details) -> Option<Reason> {
     }
     let mut marks = details.timings.iter();
     if marks.any(|mark| mark.what.contains("_cut ")) {
-        return Some(Reason::TooLarge);
+        return Some(Reason::NotWhole);
     }
     let mut marks = details.timings.iter();
     if !marks.any(|mark| mark.what == "body_read") {

@@ -21,6 +21,11 @@ pub(crate) fn address(
     query: Option<&str>,
 ) -> Uri {
     let own = query.and_then(without_key);
+    let is_asked_in_path =
+        wire == Wire::Gemini || (wire == Wire::Anthropic && api == AnthropicApi::RawPredict);
+    if own.is_none() && !is_asked_in_path {
+        return endpoint.clone();
+    }
     let mut path = endpoint.path().to_owned();
     let mut pairs: Vec<&str> = endpoint.query().into_iter().chain(own.as_deref()).collect();
     if wire == Wire::Gemini {

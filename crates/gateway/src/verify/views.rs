@@ -30,13 +30,13 @@ pub(super) struct Views {
 }
 
 struct View {
-    chain: Chain,
+    chain: Box<Chain>,
     seer: Seer,
     events: Vec<Event>,
 }
 
 impl View {
-    fn new(chain: Chain) -> Self {
+    fn new(chain: Box<Chain>) -> Self {
         Self {
             chain,
             seer: Seer::default(),
@@ -65,7 +65,7 @@ impl View {
 }
 
 impl Views {
-    pub(super) fn new(raw: Chain, repaired: Chain) -> Self {
+    pub(super) fn new(raw: Box<Chain>, repaired: Box<Chain>) -> Self {
         Self {
             started: clock::now(),
             first_content: None,
@@ -157,7 +157,7 @@ impl Views {
 }
 
 /// The wire's decoder and nothing behind it, but for the names of tools that the request had to change.
-pub(super) fn raw_chain(upstream: &Upstream<'_>, state: Option<&State>) -> Chain {
+pub(super) fn raw_chain(upstream: &Upstream<'_>, state: Option<&State>) -> Box<Chain> {
     let target = Target {
         provider: &upstream.provider.id,
         host: &upstream.host,

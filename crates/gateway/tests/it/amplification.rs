@@ -98,7 +98,7 @@ async fn a_refused_primary_adds_next_to_nothing() {
     let added = with.saturating_sub(without);
     println!("a refused primary adds {added:?} ({with:?} against {without:?})");
     assert!(
-        added < Duration::from_millis(50),
+        added < Duration::from_millis(250),
         "{added:?}: {with:?} against {without:?}"
     );
 }
@@ -138,7 +138,7 @@ impl BlackHole {
 async fn a_black_hole_is_waited_for_once() {
     let (hole, own) = (BlackHole::start().await, well().await);
     let config = two(&hole.url, &own.url(), "chat", "strategy = \"first\"")
-        .replace("first_content = \"300ms\"", "connect = \"400ms\"")
+        .replace("first_content = \"300ms\"", "connect = \"2s\"")
         .replace("headers = \"300ms\"", "headers = \"20s\"");
     let lingate = Lingate::start(&config).await;
     let mut times = Vec::new();
@@ -152,8 +152,8 @@ async fn a_black_hole_is_waited_for_once() {
         times.push(began.elapsed());
     }
     println!("behind a black hole: {times:?}");
-    assert!(times[0] >= Duration::from_millis(390), "{times:?}");
-    let is_quick = |took: &Duration| *took < Duration::from_millis(350);
+    assert!(times[0] >= Duration::from_millis(1990), "{times:?}");
+    let is_quick = |took: &Duration| *took < Duration::from_millis(1900);
     assert!(
         times[1..].iter().all(is_quick),
         "nobody waits again: {times:?}"

@@ -156,7 +156,7 @@ impl Scene {
     }
 
     async fn rows(&self, expected: usize) -> Vec<Exchange> {
-        for _ in 0..500 {
+        for _ in 0..2000 {
             let rows = self.closed();
             if rows.len() >= expected {
                 assert_eq!(rows.len(), expected);
@@ -568,7 +568,7 @@ async fn budgets_hold_without_a_record() {
     };
     assert_eq!(status(true).await, 200);
     // The answer is out before it is charged.
-    for _ in 0..500 {
+    for _ in 0..2000 {
         if status(true).await == 402 {
             return;
         }

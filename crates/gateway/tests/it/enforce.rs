@@ -614,7 +614,7 @@ async fn every_attempt_counts_with_its_reason_and_its_tokens() {
         if wanted.iter().all(|line| metrics.contains(line)) {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(5), "{metrics}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{metrics}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

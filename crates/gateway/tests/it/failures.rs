@@ -380,7 +380,7 @@ async fn a_host_that_does_not_close_is_not_waited_for() {
     let events = events(Wire::Anthropic, response).await;
     assert_eq!(events.last().unwrap().name, "message_stop");
     assert!(
-        began.elapsed() < std::time::Duration::from_secs(6),
+        began.elapsed() < std::time::Duration::from_secs(20),
         "{:?}",
         began.elapsed()
     );

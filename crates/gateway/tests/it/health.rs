@@ -283,9 +283,9 @@ async fn what_says_nothing_of_requests_changes_nothing() {
 async fn only_who_is_idle_is_probed_and_a_list_is_no_completion() {
     let first = Upstream::start(script(models)).await;
     let second = Upstream::start(script(models)).await;
-    let health = "health = { interval = \"300ms\", path = \"/status\" }";
+    let health = "health = { interval = \"1s\", path = \"/status\" }";
     let lingate = Lingate::start(&two(&first, &second, health)).await;
-    let until = Instant::now() + Duration::from_millis(1200);
+    let until = Instant::now() + Duration::from_secs(3);
     while Instant::now() < until {
         assert_eq!(serves(&lingate).await, "first");
         tokio::time::sleep(Duration::from_millis(20)).await;

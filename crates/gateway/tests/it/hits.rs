@@ -62,7 +62,7 @@ impl Scene {
 
     /// The newest row that has ended.
     async fn newest(&self) -> (Exchange, Details) {
-        for _ in 0..500 {
+        for _ in 0..2000 {
             assert!(self.recorder.flush(Duration::from_secs(10)));
             let rows = self.reader().list(&Filter::default(), Page::default());
             let newest = rows.unwrap().items.into_iter().next();

@@ -140,7 +140,7 @@ async fn raw_flood(lingate: &Lingate, bytes: &[u8]) -> Vec<u8> {
         // The gateway may close before everything is written.
         let _ = tokio::join!(to.write_all(bytes), from.read_to_end(&mut answer));
     };
-    let _ = tokio::time::timeout(Duration::from_secs(2), asked).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), asked).await;
     answer
 }
 

@@ -508,7 +508,7 @@ async fn what_is_noticed_late_is_counted() {
 
 /// The metrics, once they tell of something: an exchange is closed a moment after its last byte.
 async fn metrics(lingate: &Lingate, of: &str) -> String {
-    for _ in 0..100 {
+    for _ in 0..1000 {
         let metrics = lingate.get("/metrics").send().await.text().await;
         if metrics.contains(of) {
             return metrics;

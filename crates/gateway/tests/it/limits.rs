@@ -19,7 +19,7 @@ const SHORT: Limits = Limits {
     connections: None,
 };
 /// What a busy machine may take on top.
-const SLACK: Duration = Duration::from_secs(4);
+const SLACK: Duration = Duration::from_secs(20);
 const HEAD: &str =
     "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
 

@@ -71,7 +71,7 @@ impl Scene {
     }
 
     async fn row(&self) -> Exchange {
-        for _ in 0..500 {
+        for _ in 0..2000 {
             assert!(self.store.recorder().flush(Duration::from_secs(10)));
             let reader = Reader::open(self.dir.path()).unwrap();
             let rows = reader

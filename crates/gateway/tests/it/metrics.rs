@@ -159,10 +159,11 @@ async fn scraped() -> String {
         let request = lingate.post("/v1/messages", &asking(false, "slow"));
         waiting.push(tokio::spawn(request.send()));
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let full = "lingate_errors_total{client_wire=\"anthropic\",kind=\"rate_limit\"}";
+    until(&lingate, full).await;
     waiting.into_iter().for_each(|request| request.abort());
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let free = lingate.get("/metrics").send().await.text().await;
+    let gone = "lingate_queue_inside{gate=\"provider\",name=\"slow\"} 0\n";
+    let free = until(&lingate, gone).await;
 
     let config = format!(
         r#"
@@ -193,10 +194,26 @@ async fn scraped() -> String {
         all.push(json!({ "role": "user", "content": [result] }));
     }
     assert_eq!(done(lingate.post("/v1/messages", &circles)).await, 200);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    done(lingate.post("/v1/messages", &messages(false))).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    free + &lingate.get("/metrics").send().await.text().await
+    until(&lingate, "lingate_cost_micro_usd_total{").await;
+    assert_eq!(
+        done(lingate.post("/v1/messages", &messages(false))).await,
+        402
+    );
+    let refused = "lingate_errors_total{client_wire=\"anthropic\",kind=\"budget\"} 1\n";
+    free + &until(&lingate, refused).await
+}
+
+/// The metrics, once they tell of this: an exchange is closed a moment after its last byte.
+async fn until(lingate: &Lingate, part: &str) -> String {
+    let mut text = String::new();
+    for _ in 0..1000 {
+        text = lingate.get("/metrics").send().await.text().await;
+        if text.contains(part) {
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no {part} in\n{text}");
 }
 
 /// What an expression names: series, each with the labels that it is asked by or for.
@@ -357,14 +374,7 @@ async fn the_pace_of_streams() {
     ))
     .await;
     done(lingate.post("/v1/messages", &asking(true, "m"))).await;
-    let mut text = String::new();
-    for _ in 0..100 {
-        text = lingate.get("/metrics").send().await.text().await;
-        if text.contains("lingate_requests_total{") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let text = until(&lingate, "lingate_requests_total{").await;
     let value = |series: &str| -> f64 {
         let line = text.lines().find(|line| line.starts_with(series));
         let line = line.unwrap_or_else(|| panic!("no {series} in\n{text}"));

@@ -111,13 +111,7 @@ const CASES: [Case; 22] = [
         End::Answered,
         "too_large",
     ),
-    case(
-        "ok/m",
-        Does::LeavesSending,
-        Some(400),
-        End::Answered,
-        "invalid_request",
-    ),
+    case("ok/m", Does::LeavesSending, None, End::ClientGone, ""),
     case("never/m", Does::LeavesWaiting, None, End::ClientGone, ""),
     case(
         "stall/m",
@@ -259,7 +253,7 @@ impl Scene {
             }
             Does::LeavesWaiting => {
                 let request = self.request(wire, model, true).send();
-                let left = tokio::time::timeout(Duration::from_millis(200), request).await;
+                let left = tokio::time::timeout(Duration::from_millis(600), request).await;
                 assert!(left.is_err(), "it never answers");
             }
             Does::LeavesReading => {

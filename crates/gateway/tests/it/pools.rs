@@ -129,7 +129,8 @@ async fn a_lone_key_backs_off_longer_each_time() {
     ))
     .await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
-    for _ in 0..20 {
+    // Few enough to be asked within the second that the guess is of.
+    for _ in 0..6 {
         let response = ask(&lingate, Wire::Anthropic, true).await;
         let told = response.header("retry-after").to_owned();
         assert_eq!(response.status, 429);
@@ -182,20 +183,19 @@ async fn all_spent_is_an_honest_429() {
 #[tokio::test]
 async fn a_pool_of_one_does_not_spin() {
     let upstream = Upstream::start(|request: &Received| match request.n {
-        0 => M::RateLimited(1).answer(request),
+        0 => M::RateLimited(3).answer(request),
         _ => served(request),
     })
     .await;
     let lingate = Lingate::to_chat(&upstream.url()).await;
     for _ in 0..10 {
         let response = ask(&lingate, Wire::Anthropic, true).await;
-        assert_eq!(
-            (response.status, response.header("retry-after")),
-            (429, "1")
-        );
+        let told = response.header("retry-after");
+        assert_eq!(response.status, 429);
+        assert!(["1", "2", "3"].contains(&told), "{told:?}");
     }
     assert_eq!(upstream.requests().len(), 1);
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(3100)).await;
     assert_eq!(ask(&lingate, Wire::Anthropic, true).await.status, 200);
 }
 
@@ -241,7 +241,7 @@ async fn the_reset_is_read_from_headers_and_words() {
 #[tokio::test]
 async fn a_subscription_is_used_whenever_it_can_be() {
     let plan = Upstream::start(|request: &Received| match request.n {
-        1 => M::RateLimited(1).answer(request),
+        1 => M::RateLimited(3).answer(request),
         _ => served(request),
     })
     .await;
@@ -276,7 +276,7 @@ async fn a_subscription_is_used_whenever_it_can_be() {
     for _ in 0..4 {
         served_by.push(ask().await);
     }
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(3100)).await;
     served_by.push(ask().await);
     assert_eq!(served_by, ["plan", "own", "own", "own", "plan"]);
     for request in own.requests() {

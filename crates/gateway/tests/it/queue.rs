@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{Lingate, events, messages};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 fn config(upstream: &Upstream, more: &str) -> String {
     let url = upstream.url();
@@ -53,7 +53,7 @@ fn name_of(request: &Received) -> String {
 /// Waits until the gate says so: `(inside, waiting)`.
 async fn until(lingate: &Lingate, gate: &str, name: &str, expected: (u64, u64)) {
     let mut seen = Value::Null;
-    for _ in 0..250 {
+    for _ in 0..1000 {
         seen = lingate
             .get("/api/providers")
             .header("x-lingate-key", "k1")
@@ -79,7 +79,8 @@ async fn until(lingate: &Lingate, gate: &str, name: &str, expected: (u64, u64)) 
 async fn the_conversation_goes_before_its_subagents() {
     let slow = |request: &Received| match request.n {
         0 => Answer::sse([] as [&str; 0])
-            .pause(Duration::from_millis(1500))
+            // Until everybody is in line.
+            .pause(Duration::from_secs(5))
             .followed_by(Reply::text("first").answer(request)),
         _ => Reply::text("next").answer(request),
     };
@@ -118,9 +119,11 @@ async fn the_conversation_goes_before_its_subagents() {
 #[tokio::test]
 async fn a_burst_of_subagents_is_never_more_than_the_places() {
     let slow = |request: &Received| {
+        // The first hold their places until everybody is in line.
+        let pace = if request.n < 3 { 500 } else { 5 };
         Reply::text("one two")
             .answer(request)
-            .paced(Duration::from_millis(5))
+            .paced(Duration::from_millis(pace))
     };
     let upstream = Upstream::start(slow).await;
     let lingate = Lingate::start(&config(&upstream, "concurrency = 3")).await;
@@ -145,7 +148,7 @@ async fn a_burst_of_subagents_is_never_more_than_the_places() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    let (most, waited) = tokio::time::timeout(Duration::from_secs(20), watched)
+    let (most, waited) = tokio::time::timeout(Duration::from_secs(60), watched)
         .await
         .unwrap();
     assert_eq!((most, waited), (3, 17));

@@ -375,6 +375,16 @@ fn what_cannot_be_told_has_a_reason() {
         &ReplayReason::NoRequest,
     );
     check(
+        |case| {
+            case.details.timings.push(Mark {
+                what: "client-response_cut 5 bytes".to_owned(),
+                at_us: 9,
+            });
+        },
+        CONFIG,
+        &ReplayReason::NotWhole,
+    );
+    check(
         |case| case.row.path.push_str("/count_tokens"),
         CONFIG,
         &ReplayReason::Count,

@@ -36,7 +36,7 @@ fn answer(request: &Received) -> Answer {
 
 /// Lines of the log that tell of this exchange, once there is one that tells of its end.
 async fn lines(id: &str) -> Vec<String> {
-    for _ in 0..200 {
+    for _ in 0..2000 {
         let log = logged();
         let own: Vec<String> = log
             .lines()

@@ -296,7 +296,7 @@ async fn run(how: Run) -> Vec<Served> {
                 // What is there may be from earlier; what it leaves at its end is waited for.
                 drop(std::fs::remove_file(&state));
                 lingate.stop();
-                for _ in 0..500 {
+                for _ in 0..2000 {
                     if state.exists() {
                         break;
                     }

@@ -130,7 +130,7 @@ impl Scene {
     /// The newest row, once its exchange has ended.
     async fn newest(&self) -> Exchange {
         let reader = Reader::open(self.dir.path()).unwrap();
-        for _ in 0..500 {
+        for _ in 0..4000 {
             assert!(self.store.recorder().flush(PATIENCE));
             let page = Page {
                 limit: 500,

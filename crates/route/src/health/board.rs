@@ -1,7 +1,9 @@
 //! Everything known of the upstreams, and the choice among them.
 
 use core::time::Duration;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 use crate::table::Strategy;
 
@@ -11,6 +13,7 @@ use super::cooldown::Cooldown;
 use super::draw::{Draw, fingerprint};
 use super::fault::Fault;
 use super::latency::Latency;
+use super::names::{AskedPool, AskedTarget, PoolName, TargetName, known};
 use super::order::{Contender, Wish, ranked};
 use super::places::Places;
 use super::pool::Keys;
@@ -23,8 +26,8 @@ const MOST: usize = 4096;
 #[derive(Debug)]
 pub struct Board {
     breaker: BreakerSettings,
-    pub(super) targets: HashMap<(String, String), Target>,
-    pub(super) pools: HashMap<(String, u64), Keys>,
+    pub(super) targets: HashMap<TargetName, Target>,
+    pub(super) pools: HashMap<PoolName, Keys>,
     budgets: HashMap<String, Budget>,
     turns: HashMap<String, u64>,
     pub(super) places: Places,
@@ -116,14 +119,17 @@ impl Board {
         draw: &mut Draw,
     ) {
         self.changes += 1;
-        let keys = self.pools.entry((provider.to_owned(), 0)).or_default();
+        let keys = known(&mut self.pools, &own_keys(provider));
         keys.refused(key, "", fault, None, now, draw);
     }
 
     /// When an attempt at this provider last began; the end of time while one is under way.
     #[must_use]
     pub fn asked_at(&self, provider: &str) -> Option<Duration> {
-        let own = self.targets.iter().filter(|((id, _), _)| id == provider);
+        let own = self
+            .targets
+            .iter()
+            .filter(|(name, _)| name.provider == provider);
         own.filter_map(|(_, target)| {
             if target.in_flight > 0 {
                 Some(Duration::MAX)
@@ -141,15 +147,15 @@ impl Board {
 
     /// Another provider stands behind this id: nothing that was known is true of it. Attempts under way end as they would.
     pub fn forget_provider(&mut self, provider: &str) {
-        for ((own, _), target) in &mut self.targets {
-            if own == provider {
+        for (name, target) in &mut self.targets {
+            if name.provider == provider {
                 target.breaker = target.breaker.renewed();
                 target.latency = Latency::default();
                 target.missing = None;
             }
         }
-        for ((own, _), keys) in &mut self.pools {
-            if own == provider {
+        for (name, keys) in &mut self.pools {
+            if name.provider == provider {
                 keys.forget();
             }
         }
@@ -167,10 +173,10 @@ impl Board {
         draw: &mut Draw,
     ) -> Result<Pick, Spent> {
         self.forget(now);
-        let order = self.order(query, tried, now, draw);
         let mut skipped: Vec<Skip> = (0..query.entrants.len())
             .filter_map(|index| self.obstacle(open_to(query, tried, index)?, index, now))
             .collect();
+        let order = self.order(query, tried, &skipped, now, draw);
         for index in order.iter().copied() {
             let Some(entrant) = open_to(query, tried, index) else {
                 continue;
@@ -235,7 +241,7 @@ impl Board {
 
     /// Takes the room of one repeat at the same provider, if there is some.
     pub fn repeat(&mut self, pick: &mut Pick) -> bool {
-        let budget = self.budgets.entry(pick.provider.clone()).or_default();
+        let budget = self.budgets.entry_ref(&*pick.provider).or_default();
         let has_room = budget.repeat();
         pick.repeats += u32::from(has_room);
         has_room
@@ -252,7 +258,7 @@ impl Board {
             .breaker
             .judge(pick.ticket, Verdict::Success, &settings, now, draw);
         self.changes += 1;
-        if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
+        if let Some(keys) = self.pools.get_mut(&pick.pool()) {
             keys.served(pick.key_id, &pick.model, now);
         }
         if let Some(session) = pick.session {
@@ -293,7 +299,7 @@ impl Board {
             target.missing = Cooldown::after(fault, None, target.missing.as_ref(), now, draw);
         }
         self.changes += 1;
-        if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
+        if let Some(keys) = self.pools.get_mut(&pick.pool()) {
             keys.refused(pick.key_id, &pick.model, fault, told, now, draw);
         }
     }
@@ -303,10 +309,10 @@ impl Board {
         let target = self.target(&pick.provider, &pick.model);
         target.in_flight = target.in_flight.saturating_sub(1);
         target.breaker.release(pick.ticket);
-        if let Some(keys) = self.pools.get_mut(&(pick.provider.clone(), pick.caller)) {
+        if let Some(keys) = self.pools.get_mut(&pick.pool()) {
             keys.end(pick.key_id);
         }
-        if let Some(budget) = self.budgets.get_mut(&pick.provider) {
+        if let Some(budget) = self.budgets.get_mut(&*pick.provider) {
             budget.end(pick.repeats);
         }
     }
@@ -315,7 +321,7 @@ impl Board {
     #[must_use]
     pub fn soonest(&self, query: &Query, now: Duration) -> Option<Duration> {
         let waits = query.entrants.iter().map(|entrant| {
-            let keys = self.pools.get(&pool_of(entrant))?;
+            let keys = self.pools.get(&entrant.pool_name())?;
             let limit = keys.soonest(entrant.key_ids(), &entrant.model, now)?;
             Some(limit.until.saturating_sub(now))
         });
@@ -325,7 +331,7 @@ impl Board {
     /// How a target stands.
     #[must_use]
     pub fn standing(&self, provider: &str, model: &str, now: Duration) -> Standing {
-        let target = self.targets.get(&(provider.to_owned(), model.to_owned()));
+        let target = self.targets.get(&AskedTarget { provider, model });
         target.map_or(Standing::Ready, |target| target.breaker.standing(now))
     }
 
@@ -333,13 +339,14 @@ impl Board {
         &mut self,
         query: &Query,
         tried: &Tried,
+        skipped: &[Skip],
         now: Duration,
         draw: &mut Draw,
     ) -> Vec<usize> {
         let contenders: Vec<Contender> = (query.entrants.iter().enumerate())
             .map(|(index, entrant)| {
                 let is_usable = open_to(query, tried, index).is_some()
-                    && self.obstacle(entrant, index, now).is_none();
+                    && !skipped.iter().any(|skip| skip.index == index);
                 let target = self.target(&entrant.provider, &entrant.model);
                 Contender {
                     id: fingerprint([&*entrant.provider, &entrant.model]),
@@ -355,7 +362,7 @@ impl Board {
         let is_first = tried.targets.is_empty();
         let turn = match query.strategy {
             Strategy::RoundRobin => {
-                let turn = self.turns.entry(query.route.clone()).or_default();
+                let turn = self.turns.entry_ref(&*query.route).or_default();
                 // Failover goes on from where this exchange began; only the next exchange gets the next turn.
                 let own = turn.wrapping_sub(u64::from(!is_first));
                 *turn = turn.wrapping_add(u64::from(is_first));
@@ -486,10 +493,14 @@ impl Board {
         target.in_flight = target.in_flight.saturating_add(1);
         target.asked_at = Some(now);
         let ticket = target.breaker.begin();
-        if let Some(keys) = self.pools.get_mut(&(provider.clone(), caller)) {
+        let pool = AskedPool {
+            provider: &provider,
+            caller,
+        };
+        if let Some(keys) = self.pools.get_mut(&pool) {
             keys.begin(key_id, now);
         }
-        self.budgets.entry(provider.clone()).or_default().begin();
+        self.budgets.entry_ref(&*provider).or_default().begin();
         let session = session_of(query).filter(|_| !query.strategy.is_per_request());
         let here = fingerprint([&*provider, &model]);
         let moved = session
@@ -521,12 +532,12 @@ impl Board {
     }
 
     fn target(&mut self, provider: &str, model: &str) -> &mut Target {
-        let id = (provider.to_owned(), model.to_owned());
-        self.targets.entry(id).or_default()
+        let name = AskedTarget { provider, model };
+        known(&mut self.targets, &name)
     }
 
     fn keys(&mut self, entrant: &Entrant) -> &mut Keys {
-        self.pools.entry(pool_of(entrant)).or_default()
+        known(&mut self.pools, &entrant.pool_name())
     }
 
     fn forget(&mut self, now: Duration) {
@@ -559,8 +570,12 @@ fn session_of(query: &Query) -> Option<u64> {
     Some(session ^ fingerprint([&*query.route]))
 }
 
-fn pool_of(entrant: &Entrant) -> (String, u64) {
-    (entrant.provider.clone(), entrant.caller.unwrap_or(0))
+/// The keys that a provider has itself.
+pub(super) const fn own_keys(provider: &str) -> AskedPool<'_> {
+    AskedPool {
+        provider,
+        caller: 0,
+    }
 }
 
 /// The entrant, if the exchange may still ask it. The caller's own credential is shown to the provider that it was meant

@@ -11,6 +11,7 @@ mod cooldown;
 mod draw;
 mod fault;
 mod latency;
+mod names;
 mod order;
 mod places;
 mod pool;

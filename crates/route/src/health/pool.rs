@@ -7,8 +7,7 @@
 //! runs, and an exchange goes on with the list it began with.
 
 use core::time::Duration;
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde::Deserialize;
 
 use super::cooldown::Cooldown;

@@ -6,6 +6,7 @@ use crate::table::{Return, Strategy};
 
 use super::breaker::Ticket;
 use super::fault::Fault;
+use super::names::AskedPool;
 use super::pool::Pool;
 
 /// One exchange's question: who is asked next.
@@ -43,6 +44,14 @@ pub struct Entrant {
 impl Entrant {
     /// What stands for a provider without keys.
     const NO_KEY: &[u64] = &[0];
+
+    /// What is known of its keys is under this name.
+    pub(super) fn pool_name(&self) -> AskedPool<'_> {
+        AskedPool {
+            provider: &self.provider,
+            caller: self.caller.unwrap_or(0),
+        }
+    }
 
     pub(super) fn key_ids(&self) -> &[u64] {
         if self.keys.is_empty() {
@@ -83,6 +92,16 @@ pub struct Pick {
     pub(super) session: Option<u64>,
     pub(super) began: Duration,
     pub(super) repeats: u32,
+}
+
+impl Pick {
+    /// What is known of its keys is under this name.
+    pub(super) fn pool(&self) -> AskedPool<'_> {
+        AskedPool {
+            provider: &self.provider,
+            caller: self.caller,
+        }
+    }
 }
 
 /// A target that is left alone.

@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use super::board::Board;
+use super::board::{Board, Target, own_keys};
 use super::breaker::Standing;
 use super::cooldown::Cooldown;
 use super::fault::Fault;
+use super::names::TargetName;
 
 /// How one target stands.
 #[derive(Debug, Clone)]
@@ -49,24 +50,23 @@ impl Board {
     pub fn targets(&self, now: Duration) -> Vec<TargetReport> {
         let mut targets: Vec<_> = self.targets.iter().collect();
         targets.sort_by_key(|(id, _)| *id);
-        let report =
-            |((provider, model), own): (&(String, String), &super::board::Target)| TargetReport {
-                provider: provider.clone(),
-                model: model.clone(),
-                standing: own.breaker.standing(now),
-                missing: own.missing.filter(|missing| missing.holds(now)),
-                in_flight: own.in_flight,
-                ttft: own.latency.median(),
-                last: own.last.map(|(at, _)| now.saturating_sub(at)),
-                last_fault: own.last.and_then(|(_, fault)| fault),
-            };
+        let report = |(name, own): (&TargetName, &Target)| TargetReport {
+            provider: name.provider.clone(),
+            model: name.model.clone(),
+            standing: own.breaker.standing(now),
+            missing: own.missing.filter(|missing| missing.holds(now)),
+            in_flight: own.in_flight,
+            ttft: own.latency.median(),
+            last: own.last.map(|(at, _)| now.saturating_sub(at)),
+            last_fault: own.last.and_then(|(_, fault)| fault),
+        };
         targets.into_iter().map(report).collect()
     }
 
     /// How every key of a provider's own stands that was shown; callers' own credentials are not told.
     #[must_use]
     pub fn keys_of(&self, provider: &str, now: Duration) -> Vec<KeyReport> {
-        let pool = self.pools.get(&(provider.to_owned(), 0));
+        let pool = self.pools.get(&own_keys(provider));
         let keys = pool.into_iter().flat_map(|pool| &pool.by_id);
         let report = |(id, own): (&u64, &super::pool::Key)| KeyReport {
             provider: provider.to_owned(),

@@ -8,10 +8,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::board::{Board, Target};
+use super::board::{Board, Target, own_keys};
 use super::breaker::Breaker;
 use super::cooldown::Cooldown;
 use super::fault::Fault;
+use super::names::{TargetName, known};
 
 /// Most sessions whose place is kept.
 const MOST_PLACES: usize = 2048;
@@ -74,7 +75,7 @@ impl Board {
     /// What is to be kept.
     #[must_use]
     pub fn save(&self, now: Duration) -> Saved {
-        let targets = self.targets.iter().filter_map(|((provider, model), own)| {
+        let targets = self.targets.iter().filter_map(|(name, own)| {
             let breaker = own.breaker.kept(now);
             let missing = own.missing.as_ref().and_then(|own| kept(own, now));
             if breaker.is_none() && missing.is_none() {
@@ -82,15 +83,15 @@ impl Board {
             }
             let (opened, until) = breaker.unwrap_or_default();
             Some(SavedTarget {
-                provider: provider.clone(),
-                model: model.clone(),
+                provider: name.provider.clone(),
+                model: name.model.clone(),
                 opened,
                 open_ms: until.map(|until| millis(until.saturating_sub(now))),
                 missing,
             })
         });
-        let own_keys = self.pools.iter().filter(|((_, caller), _)| *caller == 0);
-        let keys = own_keys.flat_map(|((provider, _), pool)| {
+        let kept_keys = self.pools.iter().filter(|(name, _)| name.caller == 0);
+        let keys = kept_keys.flat_map(|(name, pool)| {
             pool.by_id.iter().filter_map(move |(id, key)| {
                 let account = key.account.as_ref().and_then(|own| kept(own, now));
                 let models = key.models.iter();
@@ -98,7 +99,7 @@ impl Board {
                     .filter_map(|(model, own)| Some((model.clone(), kept(own, now)?)))
                     .collect();
                 (account.is_some() || !models.is_empty()).then(|| SavedKey {
-                    provider: provider.clone(),
+                    provider: name.provider.clone(),
                     id: *id,
                     account,
                     models,
@@ -125,10 +126,14 @@ impl Board {
                 missing: own.missing.and_then(|own| restored(own, ago, now)),
                 ..Target::default()
             };
-            self.targets.insert((own.provider, own.model), target);
+            let name = TargetName {
+                provider: own.provider,
+                model: own.model,
+            };
+            self.targets.insert(name, target);
         }
         for own in saved.keys {
-            let pool = self.pools.entry((own.provider, 0)).or_default();
+            let pool = known(&mut self.pools, &own_keys(&own.provider));
             let key = pool.by_id.entry(own.id).or_default();
             key.account = own.account.and_then(|own| restored(own, ago, now));
             let models = own.models.into_iter();

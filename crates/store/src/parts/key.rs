@@ -12,11 +12,6 @@ pub(crate) fn is_short(length: usize) -> bool {
     length < SHORT
 }
 
-/// The key of all parts together, by theirs.
-pub(crate) fn whole(keys: &[Key]) -> Key {
-    short(&blake3::hash(keys.as_flattened()))
-}
-
 /// Finds the keys of parts, one behind the other.
 pub(crate) struct KeyChain {
     previous: Key,
@@ -40,14 +35,16 @@ impl KeyChain {
                 *to = *from;
             }
             let used = joined.get(..16 + part.len()).unwrap_or_default();
-            short(&blake3::hash(used))
+            key(used)
         } else {
-            short(&blake3::hash(part))
+            key(part)
         };
         self.previous
     }
 }
 
-fn short(hash: &blake3::Hash) -> Key {
+/// The key of these bytes by themselves.
+pub(crate) fn key(bytes: &[u8]) -> Key {
+    let hash = blake3::hash(bytes);
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }

@@ -10,20 +10,21 @@ use bytes::Bytes;
 
 use crate::Mask;
 
-use super::key::{Key, KeyChain, is_short, whole};
-use super::split::{Cut, SIGHT, go_on};
+use super::key::{Key, KeyChain, is_short};
+use super::split::{Cut, SIGHT, go_on, is_json};
 
 /// Bytes compared at once: large steps, and small ones in the first large one that differs.
 const STEPS: [usize; 2] = [4096, 64];
+
+/// Parts that a body may have more than the one it is like, before its lists have to move.
+const ROOM: usize = 16;
 
 /// A body, cut and keyed.
 pub(crate) struct Keyed {
     bytes: Bytes,
     cuts: Vec<Cut>,
-    /// As many as cuts.
+    /// As many as cuts; none where nothing is known by them.
     keys: Vec<Key>,
-    /// The key of all parts together.
-    pub whole: Key,
 }
 
 /// How many bytes of a body are whole parts of another one, too: at its beginning and at its end.
@@ -62,10 +63,8 @@ impl Keyed {
             bytes,
             cuts,
             keys: Vec::new(),
-            whole: Key::default(),
         };
         keyed.hash(keyed.cuts.len());
-        keyed.whole = whole(&keyed.keys);
         keyed
     }
 
@@ -79,10 +78,9 @@ impl Keyed {
             other.cuts_decided_by(prefix)
         };
         let mut keyed = Self {
-            cuts: other.cuts.get(..first).unwrap_or_default().to_vec(),
-            keys: other.keys.get(..first).unwrap_or_default().to_vec(),
+            cuts: begun(&other.cuts, first),
+            keys: begun(&other.keys, first),
             bytes,
-            whole: Key::default(),
         };
         let first = keyed.cut_end();
         let rest = if is_equal {
@@ -93,17 +91,16 @@ impl Keyed {
         let end = keyed.cut_end();
         keyed.hash(keyed.cuts.len());
         keyed.take_rest(other, rest);
-        keyed.whole = whole(&keyed.keys);
         let last = keyed.len() - end;
         (keyed, Shared { first, last })
     }
 
-    /// Each part with its key, in order, of those that lie there; both ends are cuts.
-    pub(crate) fn parts(&self, within: Range<usize>) -> impl Iterator<Item = (&[u8], Key)> {
+    /// Each part with its key, if it has one, in order, of those that lie there; both ends are cuts.
+    pub(crate) fn parts(&self, within: Range<usize>) -> impl Iterator<Item = (&[u8], Option<Key>)> {
         let begin = self.cuts.partition_point(|cut| cut.end <= within.start);
         let end = self.cuts.partition_point(|cut| cut.end <= within.end);
         (begin..end).map(|at| {
-            let key = self.keys.get(at).copied().unwrap_or_default();
+            let key = self.keys.get(at).copied();
             (self.bytes.get(self.range(at)).unwrap_or_default(), key)
         })
     }
@@ -111,6 +108,26 @@ impl Keyed {
     /// Length in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Where a slice of this very memory lies in it.
+    pub(crate) fn place(&self, slice: &Bytes) -> Option<usize> {
+        let place = slice
+            .as_ptr()
+            .addr()
+            .checked_sub(self.bytes.as_ptr().addr())?;
+        (place + slice.len() <= self.len() && !slice.is_empty()).then_some(place)
+    }
+
+    /// `place`, if the body goes on with these bytes there.
+    pub(crate) fn goes_on(&self, place: usize, bytes: &[u8]) -> Option<usize> {
+        let here = self.bytes.get(place..).unwrap_or_default();
+        here.starts_with(bytes).then_some(place)
+    }
+
+    /// Whether somebody else holds the bytes, too.
+    pub(crate) fn is_in_use(&self) -> bool {
+        !self.bytes.is_unique()
     }
 
     /// How many cuts would be the same whatever came behind this many bytes, up to the last at which cutting can go on.
@@ -147,8 +164,11 @@ impl Keyed {
         rest
     }
 
-    /// Finds the keys of the parts up to a number that have none yet.
+    /// Finds the keys of the parts up to a number that have none yet. Streams have none: each is new.
     fn hash(&mut self, parts: usize) {
+        if !is_json(&self.bytes) {
+            return;
+        }
         let mut chain = KeyChain::behind(self.keys.last().copied());
         for at in self.keys.len()..parts {
             let part = self.bytes.get(self.range(at)).unwrap_or_default();
@@ -182,6 +202,13 @@ impl Keyed {
         let end = |at: usize| self.cuts.get(at).map_or(0, |cut| cut.end);
         at.checked_sub(1).map_or(0, end)..end(at)
     }
+}
+
+/// The first of them, with room for as many as all and some more.
+fn begun<T: Copy>(all: &[T], first: usize) -> Vec<T> {
+    let mut begun = Vec::with_capacity(all.len() + ROOM);
+    begun.extend_from_slice(all.get(..first).unwrap_or_default());
+    begun
 }
 
 fn after(bytes: &[u8], at: usize) -> &[u8] {
@@ -228,7 +255,6 @@ mod tests {
         let ends = |keyed: &Keyed| -> Vec<usize> { keyed.cuts.iter().map(|cut| cut.end).collect() };
         assert_eq!(ends(&helped), ends(&alone));
         assert_eq!(helped.keys, alone.keys);
-        assert_eq!(helped.whole, alone.whole);
         let tail = |bytes: &[u8]| bytes[bytes.len() - shared.last..].to_vec();
         assert_eq!(first.bytes[..shared.first], second[..shared.first]);
         assert_eq!(tail(&first.bytes), tail(&second));

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::record::{Arrival, BodyKind};
 
-use super::key::Key;
+use super::key::{Key, key};
 
 /// Bytes of a frame, uncompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) struct Span {
 pub(crate) struct Entry {
     pub kind: BodyKind,
     pub attempt: u16,
-    /// Of the parts; equal bodies have equal digests.
+    /// Of its places, by [`digest`]; of its parts in records of earlier versions. Bodies with equal digests are equal.
     pub digest: Key,
     pub spans: Vec<Span>,
     /// Where the encoded arrivals are.
@@ -46,7 +46,7 @@ pub(crate) struct Manifest {
 
 impl Manifest {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(64 * self.entries.len());
         put(&mut out, self.entries.len() as u64);
         for entry in &self.entries {
             out.push(code(entry.kind));
@@ -82,6 +82,18 @@ impl Manifest {
     }
 }
 
+/// What tells a body from all others: where it lies.
+pub(crate) fn digest(segment: i64, spans: &[Span]) -> Key {
+    let mut places = Vec::with_capacity(8 + 12 * spans.len());
+    places.extend_from_slice(&segment.to_le_bytes());
+    for span in spans {
+        for number in [span.frame, span.start, span.length] {
+            places.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+    key(&places)
+}
+
 /// Appends a span, as part of the last one where it goes on from there.
 pub(crate) fn join(spans: &mut Vec<Span>, span: Span) {
     match spans.last_mut() {
@@ -109,7 +121,7 @@ pub(crate) fn within(spans: &[Span], range: Range<usize>) -> impl Iterator<Item 
 
 /// The arrivals of a stream as bytes: each as its distance from the one before.
 pub(crate) fn encode_arrivals(arrivals: &[Arrival]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(arrivals.len() * 4);
+    let mut out = Vec::with_capacity(arrivals.len() * 6);
     let (mut end, mut at) = (0, 0);
     for arrival in arrivals {
         put(&mut out, arrival.end.saturating_sub(end));
@@ -163,6 +175,10 @@ fn take_spans(from: &mut &[u8]) -> Option<Vec<Span>> {
 }
 
 fn put(out: &mut Vec<u8>, mut number: u64) {
+    // Most are lengths of events, and times between them.
+    if (0x80..0x4000).contains(&number) {
+        return out.extend_from_slice(&[number as u8 | 0x80, (number >> 7) as u8]);
+    }
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;

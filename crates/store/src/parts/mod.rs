@@ -1,8 +1,9 @@
 //! Bodies as parts, so that what was sent before is not stored again.
 //!
-//! An agent sends its whole conversation with every turn. A body is cut where turns differ (`split`), each part is
-//! looked up by its key ([`Keyed`], [`Known`]), or known from a body like it ([`Recent`]), and the body becomes a list of [`Span`]s: places of a segment's frames, most of
-//! them written by earlier turns. Neighbours merge, so an unchanged beginning is one span a turn.
+//! An agent sends its whole conversation with every turn. A body is cut where turns differ (`split`), each part is looked up
+//! by its key ([`Keyed`], [`Known`]), or known from a body like it ([`Recent`]), and the body becomes a list of [`Span`]s:
+//! places of a segment's frames, most of them written by earlier turns. Neighbours merge, so an unchanged beginning is one
+//! span a turn.
 
 mod key;
 mod keyed;
@@ -13,5 +14,7 @@ mod split;
 
 pub(crate) use keyed::{Keyed, Shared};
 pub(crate) use known::Known;
-pub(crate) use manifest::{Entry, Manifest, Span, decode_arrivals, encode_arrivals, join, within};
+pub(crate) use manifest::{
+    Entry, Manifest, Span, decode_arrivals, digest, encode_arrivals, join, within,
+};
 pub(crate) use recent::{Recent, Seen};

@@ -1,6 +1,8 @@
-//! The bodies seen last, to compare the next ones with.
+//! The requests seen last, to compare the next ones with.
 
 use std::collections::VecDeque;
+
+use bytes::Bytes;
 
 use crate::record::BodyKind;
 
@@ -61,12 +63,19 @@ impl Recent {
         best
     }
 
-    /// Keeps a body at hand, instead of the one before it in its conversation.
+    /// The body that this is a slice of.
+    pub(crate) fn holding(&self, slice: &Bytes) -> Option<&Seen> {
+        let mut newest = self.bodies.iter().rev().map(|(.., seen)| seen);
+        newest.find(|seen| seen.keyed.place(slice).is_some())
+    }
+
+    /// Keeps a body at hand, instead of those before it in its conversation. One whose exchange still runs stays: what is
+    /// sent on may be slices of it.
     pub(crate) fn add(&mut self, session: Option<&str>, kind: BodyKind, seen: Seen) {
-        let is_older = |(of, its_kind, _): &(Option<String>, BodyKind, Seen)| {
-            of.as_deref() == session && *its_kind == kind
+        let is_older = |(of, its_kind, seen): &(Option<String>, BodyKind, Seen)| {
+            of.as_deref() == session && *its_kind == kind && !seen.keyed.is_in_use()
         };
-        if let Some(older) = self.bodies.iter().position(is_older) {
+        while let Some(older) = self.bodies.iter().position(is_older) {
             self.forget(older);
         }
         self.bytes += seen.keyed.len();
@@ -134,6 +143,29 @@ mod tests {
         assert_eq!(closest(&recent, Some("c"), ASKED, "b1"), 10, "the last one");
         assert_eq!(closest(&recent, None, ASKED, "a"), 10);
         assert_eq!(closest(&recent, Some("a"), CAME, "a"), 0);
+    }
+
+    #[test]
+    fn what_an_exchange_still_holds_stays() {
+        let mut recent = Recent::default();
+        let held = |number: usize| Bytes::from(vec![b'x'; 100 + number]);
+        let mut add = |bytes: &Bytes| {
+            let keyed = Keyed::new(bytes.clone(), &crate::Mask::default());
+            let spans = Vec::new();
+            recent.add(Some("a"), ASKED, Seen { keyed, spans });
+        };
+        let running = [0, 1].map(held);
+        running.iter().for_each(&mut add);
+        let last = held(2);
+        add(&last);
+        for bytes in &running {
+            let found = recent.holding(&bytes.slice(9..50));
+            assert_eq!(found.map(|seen| seen.keyed.len()), Some(bytes.len()));
+        }
+        assert!(recent.holding(&held(0)).is_none(), "equal is not the same");
+        drop(running);
+        recent.add(Some("a"), ASKED, body("next"));
+        assert_eq!(recent.bodies.len(), 2, "the last one is held, the next new");
     }
 
     #[test]

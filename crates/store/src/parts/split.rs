@@ -63,12 +63,17 @@ pub(crate) fn go_on(
         mask,
         is_known,
     };
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if matches!(first, Some(b'{' | b'[')) && cutter.json() {
+    if is_json(body) && cutter.json() {
         return true;
     }
     cutter.end(body.len(), None);
     false
+}
+
+/// Whether a body looks like JSON that has parts.
+pub(crate) fn is_json(body: &[u8]) -> bool {
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'['))
 }
 
 struct Cutter<'a> {

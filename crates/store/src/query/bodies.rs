@@ -33,7 +33,7 @@ pub struct BodyInfo {
     pub attempt: u16,
     /// Its length in bytes.
     pub bytes: u64,
-    /// The same for equal bodies: an entity tag, without quotes.
+    /// An entity tag, without quotes: bodies with the same one are equal.
     pub etag: String,
     /// Whether it is still there; what is too old is deleted.
     pub available: bool,

@@ -31,6 +31,7 @@ pub use bodies::{BodyInfo, BodyPlace, KeptBody, Record};
 pub use extent::Extent;
 pub use interrupt::Interrupt;
 pub use list::{Counted, Listing, MAX_PAGE, Page};
+pub(crate) use row::row;
 pub use search::{Found, Hits, MAX_HITS, Search};
 pub use sessions::{Session, Sessions};
 pub use spent::Spent;

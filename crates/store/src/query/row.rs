@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use lingate_wire::turn::Usage;
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 
+use crate::Error;
 use crate::record::{Billing, End, Exchange, Kept};
 
 /// The columns that [`exchange`] reads, in its order.
@@ -15,6 +16,13 @@ pub(super) const COLUMNS: &str = "
 
 /// How many columns those are.
 pub(super) const WIDTH: usize = 43;
+
+/// The row of this number.
+pub(crate) fn row(connection: &Connection, n: i64) -> Result<Exchange, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM exchanges WHERE n = ?1");
+    let mut query = connection.prepare_cached(&sql)?;
+    Ok(query.query_row([n], exchange)?)
+}
 
 /// Reads a row.
 pub(super) fn exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {

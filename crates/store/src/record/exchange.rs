@@ -135,6 +135,14 @@ impl Exchange {
         self.billed_micro_usd = self.billed_micro_usd.filter(|_| is_plausible);
     }
 
+    /// Whether it cost what nobody knows; rows are asked the same by [`super::unpriced`].
+    pub(crate) fn is_unpriced(&self) -> bool {
+        let path = self.path.to_ascii_lowercase();
+        let is_count = path.ends_with("/count_tokens") || path.ends_with(":counttokens");
+        let is_reply = self.tokens().is_some() || self.went_well();
+        self.cost_micro_usd.is_none() && is_reply && self.end.is_some() && !is_count
+    }
+
     /// Tokens in and out, as far as they were told.
     pub(crate) fn tokens(&self) -> Option<u64> {
         let (input, output) = (self.usage.total_input(), self.usage.output);

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
 use bytes::Bytes;
@@ -9,21 +10,25 @@ use bytes::Bytes;
 use crate::Error;
 use crate::Mask;
 use crate::parts::{
-    Entry, Keyed, Known, Recent, Seen, Shared, Span, encode_arrivals, join, within,
+    Entry, Keyed, Known, Recent, Seen, Shared, Span, digest, encode_arrivals, join, within,
 };
 use crate::place::{Place, private_file, sync_dir};
-use crate::record::Body;
+use crate::record::{Body, BodyKind};
 
 use super::frame;
 
 /// First bytes of every segment file, so that nobody takes it for something else.
 const TITLE: &[u8; 16] = b"lingate bodies1\n";
 
-/// zstd's quickest ordinary level: the larger saving is in not writing parts twice.
-const LEVEL: i32 = 1;
+/// One of zstd's quick levels, without entropy coding of what does not repeat: the larger saving is in not writing parts
+/// twice. The lowest ordinary level makes segments an eighth smaller, and costs half as much again.
+const LEVEL: i32 = -1;
 
-/// Shorter bodies are copied before they are kept at hand: they may be slices of much larger buffers.
+/// Shorter requests are copied before they are kept at hand: they may be slices of much larger buffers.
 const COPIED: usize = 16 << 10;
+
+/// Most bytes between slices of another body.
+const BETWEEN: usize = 4 << 10;
 
 /// Writes one segment file.
 pub(crate) struct Appender {
@@ -32,7 +37,10 @@ pub(crate) struct Appender {
     tail: Tail,
     /// Parts this segment holds.
     known: Known,
+    /// Requests seen last.
     recent: Recent,
+    /// The group's last reply, and where it was put.
+    reply: Option<(Bytes, Vec<Span>)>,
     /// What they were masked by.
     mask: Mask,
 }
@@ -68,6 +76,7 @@ impl Appender {
             tail,
             known: Known::default(),
             recent: Recent::default(),
+            reply: None,
             mask: mask.clone(),
         })
     }
@@ -88,11 +97,34 @@ impl Appender {
             self.mask = mask.clone();
             self.known = Known::default();
             self.recent = Recent::default();
+            self.reply = None;
         }
     }
 
     /// Adds a body of a conversation. What it is made of is on disk after [`Self::sync`].
     pub(crate) fn add(&mut self, body: &Body, session: Option<&str>) -> io::Result<Entry> {
+        let spans = match body.kind {
+            BodyKind::ClientRequest | BodyKind::ProviderRequest => self.request(body, session)?,
+            BodyKind::ProviderResponse | BodyKind::ClientResponse => self.reply(body)?,
+        };
+        let mut arrivals = Vec::new();
+        for part in encode_arrivals(&body.arrivals).chunks(frame::MAX_CONTENT) {
+            join(&mut arrivals, self.tail.put(part)?);
+        }
+        Ok(Entry {
+            kind: body.kind,
+            attempt: body.attempt,
+            digest: digest(self.number, &spans),
+            spans,
+            arrivals,
+        })
+    }
+
+    /// Of a request nearly everything was sent before.
+    fn request(&mut self, body: &Body, session: Option<&str>) -> io::Result<Vec<Span>> {
+        if let Some(spans) = self.slices(&body.pieces)? {
+            return Ok(spans);
+        }
         let mut bytes = body.joined();
         if bytes.len() < COPIED {
             bytes = Bytes::copy_from_slice(&bytes);
@@ -107,39 +139,67 @@ impl Appender {
             let first = within(&seen.spans, 0..shared.first);
             first.for_each(|span| join(&mut spans, span));
         }
-        for (part, key) in keyed.parts(shared.first..keyed.len() - shared.last) {
-            let span = match self.known.find(&key) {
-                Some(span) => span,
-                None => {
-                    let span = self.tail.put(&self.mask.bytes(part))?;
-                    self.known.insert(key, span);
-                    span
-                }
-            };
-            join(&mut spans, span);
-        }
+        let new = shared.first..keyed.len() - shared.last;
+        let (known, mask) = (&mut self.known, &self.mask);
+        self.tail.put_parts(&keyed, new, known, mask, &mut spans)?;
         if let Some((seen, _)) = seen {
             let length = seen.keyed.len();
             let last = within(&seen.spans, length - shared.last..length);
             last.for_each(|span| join(&mut spans, span));
         }
-        let mut arrivals = Vec::new();
-        for part in encode_arrivals(&body.arrivals).chunks(frame::MAX_CONTENT) {
-            join(&mut arrivals, self.tail.put(part)?);
-        }
-        let entry = Entry {
-            kind: body.kind,
-            attempt: body.attempt,
-            digest: keyed.whole,
-            spans: spans.clone(),
-            arrivals,
+        let kept = spans.clone();
+        let seen = Seen { keyed, spans: kept };
+        self.recent.add(session, body.kind, seen);
+        Ok(spans)
+    }
+
+    /// The places of a body that is put together from slices of one at hand, with little else in between, such as
+    /// another name for the model. What is in between is a value of its own: no secret reaches over its ends.
+    fn slices(&mut self, pieces: &[Bytes]) -> io::Result<Option<Vec<Span>>> {
+        let longest = pieces.iter().max_by_key(|piece| piece.len());
+        let Some(seen) = longest.and_then(|longest| self.recent.holding(longest)) else {
+            return Ok(None);
         };
-        self.recent.add(session, body.kind, Seen { keyed, spans });
-        Ok(entry)
+        let places = pieces.iter().map(|piece| (piece, seen.keyed.place(piece)));
+        let new = places.clone().filter(|(_, place)| place.is_none());
+        if new.map(|(piece, _)| piece.len()).sum::<usize>() > BETWEEN {
+            return Ok(None);
+        }
+        let mut spans = Vec::new();
+        let mut end = 0;
+        for (piece, place) in places {
+            // What was replaced by the same is no change.
+            let place = place.or_else(|| seen.keyed.goes_on(end, piece));
+            if let Some(start) = place {
+                end = start + piece.len();
+                within(&seen.spans, start..end).for_each(|span| join(&mut spans, span));
+            } else {
+                join(&mut spans, self.tail.put(&self.mask.bytes(piece))?);
+            }
+        }
+        Ok(Some(spans))
+    }
+
+    /// A reply is new, or the one that was added before it, passed on.
+    fn reply(&mut self, body: &Body) -> io::Result<Vec<Span>> {
+        let bytes = body.joined();
+        if let Some((reply, spans)) = &self.reply
+            && *reply == bytes
+        {
+            return Ok(spans.clone());
+        }
+        let keyed = Keyed::new(bytes.clone(), &self.mask);
+        let mut spans = Vec::new();
+        let (known, mask) = (&mut self.known, &self.mask);
+        let all = 0..keyed.len();
+        self.tail.put_parts(&keyed, all, known, mask, &mut spans)?;
+        self.reply = Some((bytes, spans.clone()));
+        Ok(spans)
     }
 
     /// Puts what the group added on disk: so many bytes. Nothing may refer to it before this has returned.
     pub(crate) fn sync(&mut self) -> io::Result<u64> {
+        self.reply = None;
         self.tail.end_frame()?;
         let written = self.tail.pending.len() as u64;
         if written > 0 {
@@ -190,6 +250,31 @@ impl Tail {
         Ok(span)
     }
 
+    /// Puts the parts of a body that are not known yet; adds the places of all that lie there.
+    fn put_parts(
+        &mut self,
+        keyed: &Keyed,
+        within: Range<usize>,
+        known: &mut Known,
+        mask: &Mask,
+        spans: &mut Vec<Span>,
+    ) -> io::Result<()> {
+        for (part, key) in keyed.parts(within) {
+            let span = match key.and_then(|key| known.find(&key)) {
+                Some(span) => span,
+                None => {
+                    let span = self.put(&mask.bytes(part))?;
+                    if let Some(key) = key {
+                        known.insert(key, span);
+                    }
+                    span
+                }
+            };
+            join(spans, span);
+        }
+        Ok(())
+    }
+
     fn end_frame(&mut self) -> io::Result<()> {
         if self.content.is_empty() {
             return Ok(());
@@ -203,5 +288,81 @@ impl Tail {
 
     fn add_frame(&mut self, content: &[u8]) -> io::Result<()> {
         frame::encode(content, &mut self.compressor, &mut self.pending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request long enough not to be copied.
+    fn request(model: &str) -> Bytes {
+        let message = format!(r#"{{"role":"user","content":"{}"}}"#, "word ".repeat(100));
+        let messages = vec![message; COPIED / 500 + 1].join(",");
+        format!(r#"{{"model":"{model}","messages":[{messages}]}}"#).into()
+    }
+
+    /// The same with what stands at `{"model":` and between these places exchanged.
+    fn sent_on(request: &Bytes, until: usize, new: &str) -> Vec<Bytes> {
+        let new = Bytes::copy_from_slice(new.as_bytes());
+        vec![request.slice(..9), new, request.slice(until..)]
+    }
+
+    /// Adds a request and what is sent on of it: the new bytes that takes, and both entries.
+    fn add(request: &Bytes, pieces: Vec<Bytes>) -> (usize, Entry, Entry) {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new(dir.path());
+        place.create().unwrap();
+        let mask = Mask::new(["secret-name"]);
+        let mut appender = Appender::create(&place, 1, &mask).unwrap();
+        let asked = Body::whole(BodyKind::ClientRequest, 0, request.clone());
+        let asked = appender.add(&asked, Some("s")).unwrap();
+        // Another one of the conversation comes in between.
+        let other = Body::whole(BodyKind::ClientRequest, 0, self::request("other"));
+        appender.add(&other, Some("s")).unwrap();
+        let before = appender.tail.content.len();
+        let sent = Body {
+            kind: BodyKind::ProviderRequest,
+            attempt: 1,
+            pieces,
+            arrivals: Vec::new(),
+        };
+        let sent = appender.add(&sent, Some("s")).unwrap();
+        let new = appender.tail.content.get(before..).unwrap_or_default();
+        let secret = b"secret-name".as_slice();
+        assert!(new.windows(secret.len()).all(|bytes| bytes != secret));
+        (new.len(), asked, sent)
+    }
+
+    #[test]
+    fn what_is_sent_on_is_slices_of_what_came() {
+        let check = |model: &str, until, new: &str, expected: usize| {
+            let request = request(model);
+            let pieces = sent_on(&request, until, new);
+            let length: usize = pieces.iter().map(Bytes::len).sum();
+            let (taken, asked, sent) = add(&request, pieces);
+            assert_eq!(taken, expected, "{new:.20}");
+            assert_eq!(sent.length(), length as u64, "{new:.20}");
+            assert_ne!(sent.digest, asked.digest, "{new:.20}");
+        };
+        check("name", 15, r#""another""#, 9);
+        check("name", 15, r#""secret-name""#, 13);
+        // So much is cut like any other body: the new string, and what stands around it up to the first message.
+        let long = format!("\"{}\"", "x".repeat(BETWEEN));
+        check("name", 15, &long, 9 + long.len() + r#","messages":["#.len());
+        // What came was copied, because it is short: nothing is a slice of it.
+        let short = Bytes::from_static(br#"{"model":"name","a":1}"#);
+        let (taken, ..) = add(&short, sent_on(&short, 15, r#""k""#));
+        assert_eq!(taken, r#"{"model":"k","a":1}"#.len());
+    }
+
+    #[test]
+    fn what_is_sent_on_unchanged_is_the_same_body() {
+        let request = request("name");
+        for pieces in [vec![request.clone()], sent_on(&request, 15, r#""name""#)] {
+            let (taken, asked, sent) = add(&request, pieces);
+            assert_eq!((taken, sent.spans), (0, asked.spans));
+            assert_eq!(sent.digest, asked.digest);
+        }
     }
 }

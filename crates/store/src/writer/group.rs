@@ -40,6 +40,7 @@ pub(crate) fn commit(
     for numbers in &batch.numbers {
         rows.numbers(numbers)?;
     }
+    rows.finish()?;
     tell(&transaction, segments)?;
     transaction.commit()?;
     segments.was_told();

@@ -5,6 +5,7 @@ mod bodies;
 mod group;
 mod rows;
 mod run;
+mod sums;
 
 use std::sync::Arc;
 use std::time::Duration;

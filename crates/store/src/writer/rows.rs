@@ -2,109 +2,97 @@
 
 use std::borrow::Cow;
 
-use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
-use crate::query::LAST_CLOSED;
-use crate::record::{Billing, Details, Exchange, Kept, MAX_DETAILS, unpriced};
+use crate::query::{self, LAST_CLOSED};
+use crate::record::{Billing, Details, Exchange, Kept, MAX_DETAILS};
 use crate::recorder::{Numbers, Stored};
 use crate::{Error, Mask};
+
+use super::sums::Sums;
 
 /// Where the bodies of an exchange's start and end are kept.
 const PART_OPEN: u8 = 0;
 const PART_CLOSE: u8 = 1;
 
+/// zstd's level for details. They are small and many: tables of their own for each would cost more than the row.
+const DETAILS_LEVEL: i32 = -5;
+
+/// Room for details, as JSON and compressed, that is not given back after each.
+const ROOM: usize = 64 << 10;
+
 const OPEN: &str = "
 INSERT INTO exchanges (n, id, run, time_ms, kept, client_wire, path, model, stream, session, agent, class, profile, key)
-VALUES (:n, :id, :run, :time_ms, 'all', :client_wire, :path, :model, :stream, :session, :agent, :class, :profile, :key)
+VALUES (?1, ?2, ?3, ?4, 'all', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 ON CONFLICT (id) DO NOTHING
 RETURNING n";
 
-const CLOSE: &str = "
-INSERT INTO exchanges (
-  n, id, run, closed, time_ms, ended_ms, end, kept, client_wire, upstream_wire, lane, path, model, upstream_model,
-  provider, status, attempts, stream, session, agent, class, profile, key, input, cache_read, cache_write_5m,
-  cache_write_1h, output, reasoning, tokens, cost, duration_ms, ttft_ms, overhead_us, commit_ms, stop, error_kind,
-  error, preview, tools, quirks, losses, billing, billed, warnings)
-VALUES (
-  :n, :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :client_wire, :upstream_wire, :lane, :path, :model,
-  :upstream_model, :provider, :status, :attempts, :stream, :session, :agent, :class, :profile, :key, :input,
-  :cache_read, :cache_write_5m, :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms, :ttft_ms,
-  :overhead_us, :commit_ms, :stop, :error_kind, :error, :preview, :tools, :quirks, :losses,
-  :billing, :billed, :warnings)
-ON CONFLICT (id) DO UPDATE SET
-  closed = excluded.closed, ended_ms = excluded.ended_ms, end = excluded.end, kept = excluded.kept,
-  client_wire = excluded.client_wire, upstream_wire = excluded.upstream_wire, lane = excluded.lane,
-  path = excluded.path, model = excluded.model, upstream_model = excluded.upstream_model,
-  provider = excluded.provider, status = excluded.status, attempts = excluded.attempts, stream = excluded.stream,
-  session = excluded.session, agent = excluded.agent, class = excluded.class, profile = excluded.profile,
-  key = excluded.key, input = excluded.input, cache_read = excluded.cache_read,
-  cache_write_5m = excluded.cache_write_5m, cache_write_1h = excluded.cache_write_1h, output = excluded.output,
-  reasoning = excluded.reasoning, tokens = excluded.tokens, cost = excluded.cost, duration_ms = excluded.duration_ms,
-  ttft_ms = excluded.ttft_ms, overhead_us = excluded.overhead_us, commit_ms = excluded.commit_ms,
-  stop = excluded.stop, error_kind = excluded.error_kind, error = excluded.error, preview = excluded.preview,
-  tools = excluded.tools, quirks = excluded.quirks, losses = excluded.losses,
-  billing = excluded.billing, billed = excluded.billed, warnings = excluded.warnings
-RETURNING n";
+const DETAILS: &str = "INSERT OR REPLACE INTO details (n, detail) VALUES (?1, ?2)";
 
-const NUMBERS: &str = "
-INSERT INTO exchanges (
-  n, id, run, closed, time_ms, ended_ms, end, kept, status, attempts, input, cache_read, cache_write_5m, cache_write_1h,
-  output, reasoning, tokens, cost, duration_ms, billing, billed)
-VALUES (
-  :n, :id, :run, :closed, :time_ms, :ended_ms, :end, :kept, :status, :attempts, :input, :cache_read, :cache_write_5m,
-  :cache_write_1h, :output, :reasoning, :tokens, :cost, :duration_ms, :billing, :billed)
-ON CONFLICT (id) DO UPDATE SET
-  closed = excluded.closed, ended_ms = excluded.ended_ms, end = excluded.end, kept = excluded.kept,
-  status = excluded.status, attempts = excluded.attempts, input = excluded.input, cache_read = excluded.cache_read,
-  cache_write_5m = excluded.cache_write_5m, cache_write_1h = excluded.cache_write_1h, output = excluded.output,
-  reasoning = excluded.reasoning, tokens = excluded.tokens, cost = excluded.cost, duration_ms = excluded.duration_ms,
-  billing = excluded.billing, billed = excluded.billed
-RETURNING n";
+const BODIES: &str =
+    "INSERT OR REPLACE INTO bodies (n, part, segment, manifest) VALUES (?1, ?2, ?3, ?4)";
 
-/// Adds an ended row to its conversation.
-const SESSION: &str = concat!(
-    "
-INSERT INTO sessions (
-  session, first_ms, last_ms, last_id, exchanges, errors, tokens, cost, unpriced, model, provider, billed)
-SELECT
-  session, time_ms, time_ms, id, 1, NOT coalesce(end = 'answered' AND status < 400 AND error_kind IS NULL, 0),
-  coalesce(tokens, 0), cost, ",
-    unpriced!(),
-    ", model, provider, coalesce(billed, cost, 0)
-FROM exchanges WHERE n = ?1 AND session IS NOT NULL
-ON CONFLICT (session) DO UPDATE SET
-  first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
-  last_id = max(last_id, excluded.last_id), exchanges = exchanges + 1, errors = errors + excluded.errors,
-  tokens = tokens + excluded.tokens, billed = billed + excluded.billed, unpriced = unpriced + excluded.unpriced,
-  cost = CASE WHEN excluded.cost IS NULL THEN cost ELSE coalesce(cost, 0) + excluded.cost END,
-  model = excluded.model, provider = coalesce(excluded.provider, provider)"
-);
+const TAG: &str = "INSERT OR IGNORE INTO tags (kind, value, id) VALUES (?1, ?2, ?3)";
 
-/// Adds what an ended row is billed to its day and key.
-const SPENT: &str = "
-INSERT INTO spent (day, key, billed)
-SELECT time_ms / 86400000, coalesce(key, ''), coalesce(billed, cost)
-FROM exchanges WHERE n = ?1 AND coalesce(billed, cost) > 0
-ON CONFLICT (day, key) DO UPDATE SET billed = billed + excluded.billed";
+/// Writes the row of an exchange that ended, and gives its number: a new one with number `n`, or the one with its id, of
+/// which what stands under `once` stays as it is. Each column stands beside its value.
+macro_rules! end_row {
+    ($statement:expr, $connection:expr, n: $n:expr, kept: $kept:expr,
+     once { $($once:ident: $first:expr,)* } anew { $($anew:ident: $value:expr,)* }) => {{
+        const SQL: &str = concat!(
+            "INSERT INTO exchanges (n, kept" $(, ", ", stringify!($once))* $(, ", ", stringify!($anew))*,
+            ") VALUES (:n, :kept" $(, ", :", stringify!($once))* $(, ", :", stringify!($anew))*,
+            ") ON CONFLICT (id) DO UPDATE SET kept = excluded.kept"
+            $(, ", ", stringify!($anew), " = excluded.", stringify!($anew))*,
+            " RETURNING n",
+        );
+        held($statement, $connection, SQL)?
+            .query_row(params![$n, $kept, $($first,)* $($value,)*], |row| row.get::<_, i64>(0))
+    }};
+}
 
-/// Adds the same to its conversation and key.
-const SPENT_BY: &str = "
-INSERT INTO spent_by (session, key, billed)
-SELECT session, key, coalesce(billed, cost)
-FROM exchanges WHERE n = ?1 AND session IS NOT NULL AND key IS NOT NULL
-ON CONFLICT (session, key) DO UPDATE SET billed = billed + excluded.billed";
-
-/// Compresses details. Made once: its tables are larger than what it is given.
-pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
+/// Makes details what is stored of them. Made once: its tables are larger than what it is given.
+pub(crate) struct Packer {
+    compressor: zstd::bulk::Compressor<'static>,
+    /// Room, used again for each.
+    json: Vec<u8>,
+    packed: Vec<u8>,
+}
 
 impl Packer {
     pub(crate) fn new() -> std::io::Result<Self> {
-        zstd::bulk::Compressor::new(1).map(Self)
+        Ok(Self {
+            compressor: zstd::bulk::Compressor::new(DETAILS_LEVEL)?,
+            json: Vec::new(),
+            packed: Vec::new(),
+        })
     }
 
-    /// Only a lack of memory fails; then details are missing.
-    fn pack(&mut self, json: &[u8]) -> Vec<u8> {
-        self.0.compress(json).unwrap_or_default()
+    /// Compressed JSON without secrets. Only a lack of memory fails; then details are missing.
+    fn pack(&mut self, details: &Details, mask: &Mask) -> &[u8] {
+        self.write(details);
+        if let Cow::Owned(masked) = mask.bytes(&self.json) {
+            self.json = masked;
+        }
+        if self.json.len() > MAX_DETAILS {
+            // Nobody could read it back.
+            self.write(&Details::default());
+        }
+        self.packed.clear();
+        self.packed.shrink_to(ROOM);
+        let room = zstd::zstd_safe::compress_bound(self.json.len());
+        self.packed.reserve(room);
+        let packed = (self.compressor).compress_to_buffer(&self.json, &mut self.packed);
+        self.packed
+            .get(..packed.unwrap_or_default())
+            .unwrap_or_default()
+    }
+
+    fn write(&mut self, details: &Details) {
+        self.json.clear();
+        self.json.shrink_to(ROOM);
+        // Into memory, and of members whose names are texts, nothing fails.
+        let _ = serde_json::to_writer(&mut self.json, details);
     }
 }
 
@@ -118,6 +106,19 @@ pub(crate) struct Rows<'a> {
     closed: i64,
     /// The highest row number ever.
     n: i64,
+    sums: Sums,
+    statements: Statements<'a>,
+}
+
+/// What most groups run for each row, prepared by the first that needs it.
+#[derive(Default)]
+struct Statements<'a> {
+    open: Option<CachedStatement<'a>>,
+    close: Option<CachedStatement<'a>>,
+    numbers: Option<CachedStatement<'a>>,
+    details: Option<CachedStatement<'a>>,
+    bodies: Option<CachedStatement<'a>>,
+    tag: Option<CachedStatement<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -134,6 +135,8 @@ impl<'a> Rows<'a> {
             mask,
             closed: last_closed(connection)?,
             n: last_n(connection)?,
+            sums: Sums::default(),
+            statements: Statements::default(),
         })
     }
 
@@ -143,27 +146,23 @@ impl<'a> Rows<'a> {
         exchange: &Exchange,
         stored: Option<&Stored>,
     ) -> Result<(), Error> {
-        let n: Option<i64> = self
-            .connection
-            .prepare_cached(OPEN)?
-            .query_row(
-                named_params! {
-                    ":n": self.n + 1,
-                    ":id": exchange.id,
-                    ":run": self.run,
-                    ":time_ms": exchange.time.as_millisecond(),
-                    ":client_wire": exchange.client_wire.map(lingate_wire::Wire::name),
-                    ":path": self.mask.text(&exchange.path),
-                    ":model": self.mask.text(&exchange.model),
-                    ":stream": exchange.stream,
-                    ":session": self.masked(&exchange.session),
-                    ":agent": self.masked(&exchange.agent),
-                    ":class": exchange.class,
-                    ":profile": self.masked(&exchange.profile),
-                    ":key": exchange.key,
-                },
-                |row| row.get(0),
-            )
+        let values = params![
+            self.n + 1,
+            exchange.id,
+            self.run,
+            exchange.time.as_millisecond(),
+            exchange.client_wire.map(lingate_wire::Wire::name),
+            self.mask.text(&exchange.path),
+            self.mask.text(&exchange.model),
+            exchange.stream,
+            masked(self.mask, &exchange.session),
+            masked(self.mask, &exchange.agent),
+            exchange.class,
+            masked(self.mask, &exchange.profile),
+            exchange.key,
+        ];
+        let n: Option<i64> = held(&mut self.statements.open, self.connection, OPEN)?
+            .query_row(values, |row| row.get(0))
             .optional()?;
         self.n = self.n.max(n.unwrap_or_default());
         match (n, stored) {
@@ -180,57 +179,57 @@ impl<'a> Rows<'a> {
         stored: [Option<&Stored>; 2],
     ) -> Result<(), Error> {
         self.closed += 1;
-        let usage = &exchange.usage;
-        let n: i64 = self.connection.prepare_cached(CLOSE)?.query_row(
-            named_params! {
-                ":n": self.n + 1,
-                ":id": exchange.id,
-                ":run": self.run,
-                ":closed": self.closed,
-                ":time_ms": exchange.time.as_millisecond(),
-                ":ended_ms": exchange.ended.unwrap_or(exchange.time).as_millisecond(),
-                ":end": exchange.end.map(crate::record::End::name),
-                ":kept": exchange.kept.name(),
-                ":client_wire": exchange.client_wire.map(lingate_wire::Wire::name),
-                ":upstream_wire": exchange.upstream_wire.map(lingate_wire::Wire::name),
-                ":lane": exchange.lane,
-                ":path": self.mask.text(&exchange.path),
-                ":model": self.mask.text(&exchange.model),
-                ":upstream_model": self.masked(&exchange.upstream_model),
-                ":provider": exchange.provider,
-                ":status": exchange.status,
-                ":attempts": exchange.attempts,
-                ":stream": exchange.stream,
-                ":session": self.masked(&exchange.session),
-                ":agent": self.masked(&exchange.agent),
-                ":class": exchange.class,
-                ":profile": self.masked(&exchange.profile),
-                ":key": exchange.key,
-                ":input": number(usage.input),
-                ":cache_read": number(usage.cache_read),
-                ":cache_write_5m": number(usage.cache_write_5m),
-                ":cache_write_1h": number(usage.cache_write_1h),
-                ":output": number(usage.output),
-                ":reasoning": number(usage.reasoning),
-                ":tokens": number(exchange.tokens()),
-                ":cost": exchange.cost_micro_usd,
-                ":duration_ms": number(exchange.duration_ms),
-                ":ttft_ms": number(exchange.ttft_ms),
-                ":overhead_us": number(exchange.overhead_us),
-                ":commit_ms": number(exchange.commit_ms),
-                ":stop": self.masked(&exchange.stop),
-                ":error_kind": self.masked(&exchange.error_kind),
-                ":error": self.masked(&exchange.error),
-                ":preview": self.masked(&exchange.preview),
-                ":tools": self.mask.text(&exchange.tools.join(",")),
-                ":quirks": exchange.quirks.join(","),
-                ":losses": exchange.losses,
-                ":warnings": exchange.warnings.join(","),
-                ":billing": exchange.billing.map(Billing::name),
-                ":billed": exchange.billed_micro_usd,
-            },
-            |row| row.get(0),
-        )?;
+        let (usage, mask) = (&exchange.usage, self.mask);
+        let n = end_row! {
+            &mut self.statements.close, self.connection, n: self.n + 1, kept: exchange.kept.name(),
+            once {
+                id: exchange.id,
+                run: self.run,
+                time_ms: exchange.time.as_millisecond(),
+            }
+            anew {
+                closed: self.closed,
+                ended_ms: exchange.ended.unwrap_or(exchange.time).as_millisecond(),
+                end: exchange.end.map(crate::record::End::name),
+                client_wire: exchange.client_wire.map(lingate_wire::Wire::name),
+                upstream_wire: exchange.upstream_wire.map(lingate_wire::Wire::name),
+                lane: exchange.lane,
+                path: mask.text(&exchange.path),
+                model: mask.text(&exchange.model),
+                upstream_model: masked(mask, &exchange.upstream_model),
+                provider: exchange.provider,
+                status: exchange.status,
+                attempts: exchange.attempts,
+                stream: exchange.stream,
+                session: masked(mask, &exchange.session),
+                agent: masked(mask, &exchange.agent),
+                class: exchange.class,
+                profile: masked(mask, &exchange.profile),
+                key: exchange.key,
+                input: number(usage.input),
+                cache_read: number(usage.cache_read),
+                cache_write_5m: number(usage.cache_write_5m),
+                cache_write_1h: number(usage.cache_write_1h),
+                output: number(usage.output),
+                reasoning: number(usage.reasoning),
+                tokens: number(exchange.tokens()),
+                cost: exchange.cost_micro_usd,
+                duration_ms: number(exchange.duration_ms),
+                ttft_ms: number(exchange.ttft_ms),
+                overhead_us: number(exchange.overhead_us),
+                commit_ms: number(exchange.commit_ms),
+                stop: masked(mask, &exchange.stop),
+                error_kind: masked(mask, &exchange.error_kind),
+                error: masked(mask, &exchange.error),
+                preview: masked(mask, &exchange.preview),
+                tools: mask.text(&exchange.tools.join(",")),
+                quirks: exchange.quirks.join(","),
+                losses: exchange.losses,
+                warnings: exchange.warnings.join(","),
+                billing: exchange.billing.map(Billing::name),
+                billed: exchange.billed_micro_usd,
+            }
+        }?;
         self.n = self.n.max(n);
         self.details(n, details)?;
         for (part, stored) in [PART_OPEN, PART_CLOSE].into_iter().zip(stored) {
@@ -241,93 +240,96 @@ impl<'a> Rows<'a> {
         self.tags("tool", &exchange.tools, exchange)?;
         self.tags("quirk", &exchange.quirks, exchange)?;
         self.tags("warning", &exchange.warnings, exchange)?;
-        self.add_to_sums(n, exchange.billed_micro_usd.or(exchange.cost_micro_usd))
+        self.sums.add(exchange, self.mask);
+        Ok(())
     }
 
     /// An exchange ended of which only the numbers are left.
     pub(crate) fn numbers(&mut self, numbers: &Numbers) -> Result<(), Error> {
         self.closed += 1;
         let usage = &numbers.usage;
-        let n: i64 = self.connection.prepare_cached(NUMBERS)?.query_row(
-            named_params! {
-                ":n": self.n + 1,
-                ":id": numbers.id,
-                ":run": self.run,
-                ":closed": self.closed,
-                ":time_ms": numbers.time.as_millisecond(),
-                ":ended_ms": numbers.ended.unwrap_or(numbers.time).as_millisecond(),
-                ":end": numbers.end.map(crate::record::End::name),
-                ":kept": Kept::Numbers.name(),
-                ":status": numbers.status,
-                ":attempts": numbers.attempts,
-                ":input": number(usage.input),
-                ":cache_read": number(usage.cache_read),
-                ":cache_write_5m": number(usage.cache_write_5m),
-                ":cache_write_1h": number(usage.cache_write_1h),
-                ":output": number(usage.output),
-                ":reasoning": number(usage.reasoning),
-                ":tokens": number(numbers.tokens),
-                ":cost": numbers.cost_micro_usd,
-                ":duration_ms": number(numbers.duration_ms),
-                ":billing": numbers.billing.map(Billing::name),
-                ":billed": numbers.billed_micro_usd,
-            },
-            |row| row.get(0),
-        )?;
+        let n = end_row! {
+            &mut self.statements.numbers, self.connection, n: self.n + 1, kept: Kept::Numbers.name(),
+            once {
+                id: numbers.id,
+                run: self.run,
+                time_ms: numbers.time.as_millisecond(),
+            }
+            anew {
+                closed: self.closed,
+                ended_ms: numbers.ended.unwrap_or(numbers.time).as_millisecond(),
+                end: numbers.end.map(crate::record::End::name),
+                status: numbers.status,
+                attempts: numbers.attempts,
+                input: number(usage.input),
+                cache_read: number(usage.cache_read),
+                cache_write_5m: number(usage.cache_write_5m),
+                cache_write_1h: number(usage.cache_write_1h),
+                output: number(usage.output),
+                reasoning: number(usage.reasoning),
+                tokens: number(numbers.tokens),
+                cost: numbers.cost_micro_usd,
+                duration_ms: number(numbers.duration_ms),
+                billing: numbers.billing.map(Billing::name),
+                billed: numbers.billed_micro_usd,
+            }
+        }?;
         self.n = self.n.max(n);
-        self.add_to_sums(n, numbers.billed_micro_usd.or(numbers.cost_micro_usd))
+        // What else is known of it was said when it was accepted.
+        self.sums.add(&query::row(self.connection, n)?, self.mask);
+        Ok(())
     }
 
-    /// Adds an ended row to the sums it belongs to.
-    fn add_to_sums(&self, n: i64, billed: Option<i64>) -> Result<(), Error> {
-        if billed.is_some_and(|billed| billed > 0) {
-            self.connection.prepare_cached(SPENT)?.execute([n])?;
-            self.connection.prepare_cached(SPENT_BY)?.execute([n])?;
-        }
-        add_to_session(self.connection, n)
-    }
-
-    #[expect(clippy::ref_option, reason = "called with references to fields")]
-    fn masked<'t>(&self, text: &'t Option<String>) -> Option<Cow<'t, str>> {
-        text.as_deref().map(|text| self.mask.text(text))
+    /// All are written: what they add to sums is.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        self.sums.write(self.connection)
     }
 
     fn details(&mut self, n: i64, details: &Details) -> Result<(), Error> {
-        let json = |details: &Details| serde_json::to_vec(details).unwrap_or_default();
-        let mut json = self.mask.bytes(&json(details)).into_owned();
-        if json.len() > MAX_DETAILS {
-            // Nobody could read it back.
-            json = serde_json::to_vec(&Details::default()).unwrap_or_default();
-        }
-        let packed = self.packer.pack(&json);
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO details (n, detail) VALUES (?1, ?2)")?
+        let packed = self.packer.pack(details, self.mask);
+        held(&mut self.statements.details, self.connection, DETAILS)?
             .execute(params![n, packed])?;
         Ok(())
     }
 
-    fn bodies(&self, n: i64, part: u8, stored: &Stored) -> Result<(), Error> {
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO bodies (n, part, segment, manifest) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![n, part, stored.segment, stored.manifest.encode()])?;
+    fn bodies(&mut self, n: i64, part: u8, stored: &Stored) -> Result<(), Error> {
+        held(&mut self.statements.bodies, self.connection, BODIES)?.execute(params![
+            n,
+            part,
+            stored.segment,
+            stored.manifest.encode()
+        ])?;
         Ok(())
     }
 
-    fn tags(&self, kind: &str, values: &[String], exchange: &Exchange) -> Result<(), Error> {
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT OR IGNORE INTO tags (kind, value, id) VALUES (?1, ?2, ?3)")?;
+    fn tags(&mut self, kind: &str, values: &[String], exchange: &Exchange) -> Result<(), Error> {
         for value in values {
-            insert.execute(params![kind, self.mask.text(value), exchange.id])?;
+            let value = self.mask.text(value);
+            held(&mut self.statements.tag, self.connection, TAG)?.execute(params![
+                kind,
+                value,
+                exchange.id
+            ])?;
         }
         Ok(())
     }
 }
 
-/// Adds a row that has ended to the sums of its conversation, if it belongs to one.
-pub(crate) fn add_to_session(connection: &Connection, n: i64) -> Result<(), Error> {
-    connection.prepare_cached(SESSION)?.execute([n])?;
-    Ok(())
+/// A statement that is held ready from its first use on: looking one up by its text takes longer than binding its values.
+fn held<'s, 'a>(
+    statement: &'s mut Option<CachedStatement<'a>>,
+    connection: &'a Connection,
+    sql: &str,
+) -> Result<&'s mut CachedStatement<'a>, Error> {
+    Ok(match statement {
+        Some(held) => held,
+        none => none.insert(connection.prepare_cached(sql)?),
+    })
+}
+
+#[expect(clippy::ref_option, reason = "called with references to fields")]
+fn masked<'t>(mask: &Mask, text: &'t Option<String>) -> Option<Cow<'t, str>> {
+    text.as_deref().map(|text| mask.text(text))
 }
 
 /// The highest place in the order of ending, of rows that are gone too.

@@ -9,11 +9,12 @@ use std::ops::Range;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use crate::Error;
 use crate::place::{Place, private_file, remove_file};
+use crate::{Error, Mask, query};
 
 use super::bodies::Segments;
 use super::rows::Packer;
+use super::sums::Sums;
 use super::{group, rows};
 
 /// This process as a writer.
@@ -134,6 +135,7 @@ fn close_rows(connection: &Connection, run: i64, end: &str, now_ms: i64) -> Resu
         .query_map([run], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut closed = rows::last_closed(connection)?;
+    let mut sums = Sums::default();
     for n in open {
         closed += 1;
         connection
@@ -141,9 +143,9 @@ fn close_rows(connection: &Connection, run: i64, end: &str, now_ms: i64) -> Resu
                 "UPDATE exchanges SET end = ?2, closed = ?3, ended_ms = max(?4, time_ms) WHERE n = ?1",
             )?
             .execute(params![n, end, closed, now_ms])?;
-        rows::add_to_session(connection, n)?;
+        sums.add(&query::row(connection, n)?, &Mask::default());
     }
-    Ok(())
+    sums.write(connection)
 }
 
 /// Cuts off what no row refers to.

@@ -55,7 +55,7 @@ fn each_setting_holds_from_there_on() {
         4000,
     );
     kept.recorder().tick(at(60_000));
-    for _ in 0..200 {
+    for _ in 0..1000 {
         if all(&kept.reader()).is_empty() {
             return;
         }

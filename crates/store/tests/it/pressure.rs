@@ -141,25 +141,19 @@ fn child() {
     // Those of one group; another segment has room again.
     assert!((1..=20).contains(&counts.bodies_failed), "{counts:?}");
     limit_files(None);
-    until(
-        "recovered, with nothing to write",
-        Duration::from_secs(5),
-        || recorder.refuses().is_none(),
-    );
+    until("recovered, with nothing to write", PATIENCE, || {
+        recorder.refuses().is_none()
+    });
 
     // No room for anything.
     limit_files(Some(0));
     record(&recorder, 120..140);
-    until("degraded", Duration::from_secs(1), || {
-        recorder.state().degraded.is_some()
-    });
+    until("degraded", PATIENCE, || recorder.state().degraded.is_some());
     std::thread::sleep(Duration::from_millis(1200));
     record(&recorder, 140..160);
     assert!(recorder.refuses().is_some());
     limit_files(None);
-    until("recovered", Duration::from_secs(5), || {
-        recorder.refuses().is_none()
-    });
+    until("recovered", PATIENCE, || recorder.refuses().is_none());
     assert!(recorder.flush(PATIENCE));
     record(&recorder, 160..180);
     assert!(recorder.flush(PATIENCE));

@@ -183,6 +183,37 @@ fn equal_bodies_have_equal_tags() {
     assert_eq!(tag(0).len(), 32);
 }
 
+#[test]
+fn a_reply_that_was_passed_on_is_kept_once() {
+    let kept = Kept::new(Options::default());
+    let word = |word: &str| serde_json::json!({"delta": word});
+    let came = stream(&"some words of a reply ".repeat(100), word).0;
+    let changed = came.replace("reply", "answer");
+    for (number, gave) in [&came, &changed].into_iter().enumerate() {
+        let replies = vec![
+            body(BodyKind::ProviderResponse, came.as_str()),
+            body(BodyKind::ClientResponse, gave.as_str()),
+        ];
+        kept.put_with(exchange(number as u64), replies);
+    }
+    kept.flush();
+    let tags = |number| {
+        let record = kept.reader().get(exchange(number).id).unwrap().unwrap();
+        let [one, other] = record.bodies.as_slice() else {
+            panic!("two bodies");
+        };
+        one.etag == other.etag
+    };
+    assert_eq!((tags(0), tags(1)), (true, false));
+    for (kind, text) in [
+        (BodyKind::ProviderResponse, &came),
+        (BodyKind::ClientResponse, &changed),
+    ] {
+        let read = kept.reader().body(exchange(1).id, kind, None);
+        assert_eq!(read.unwrap().unwrap().bytes, text.as_bytes());
+    }
+}
+
 /// JSON of the shapes that are cut, whole bodies of anything, and bodies cut somewhere.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof!["[a-z \\\\\"\n]{0,20}", "[ -~]{250,400}"];

@@ -111,6 +111,12 @@ impl Upstream {
             .clone()
     }
 
+    /// Lets go of them: a test of minutes has no use for what it has asked so far. They are counted anew.
+    pub fn forget(&self) {
+        let mut requests = self.log.requests.lock().expect("no recorder panicked");
+        requests.clear();
+    }
+
     /// Waits until at least `n` requests have arrived and returns all of them.
     ///
     /// # Panics

@@ -88,7 +88,13 @@ async fn answers_however_they_are_cut_and_outputs() {
     for stream in ["1", "2"] {
         let script = format!("echo {KEY} >&{stream}");
         let process = Process::spawn(Command::new("sh").args(["-c", &script]));
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let said = || process.stdout() + &process.stderr();
+        for _ in 0..1000 {
+            if said().contains(KEY) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         let ended = catch_unwind(AssertUnwindSafe(|| drop(process)));
         assert!(ended.is_err(), "{stream}");
     }

@@ -4,13 +4,16 @@ use lingate_testkit::client::{Response, post};
 use lingate_testkit::{Misbehaviour, OverflowWords, Upstream};
 use serde_json::json;
 
+/// Who says nothing for so long says nothing.
+const SILENCE: Duration = Duration::from_secs(1);
+
 async fn ask(misbehaviour: Misbehaviour, path: &str) -> (Upstream, Result<Response, String>) {
     let upstream = Upstream::start(misbehaviour).await;
     let request = post(
         &format!("{}{path}", upstream.url()),
         &json!({"model": "m", "stream": true}),
     );
-    let limited = tokio::time::timeout(Duration::from_millis(300), request.try_send()).await;
+    let limited = tokio::time::timeout(SILENCE, request.try_send()).await;
     (
         upstream,
         limited.unwrap_or_else(|_| Err("silent".to_owned())),
@@ -24,7 +27,7 @@ async fn check(misbehaviour: Misbehaviour, path: &str, status: u16, holds: &str,
     let mut body = Vec::new();
     let mut broke = false;
     loop {
-        match tokio::time::timeout(Duration::from_millis(300), answer.piece()).await {
+        match tokio::time::timeout(SILENCE, answer.piece()).await {
             Ok(Some(Ok(piece))) => body.extend_from_slice(&piece),
             Ok(Some(Err(_))) => broke = true,
             Ok(None) => break,

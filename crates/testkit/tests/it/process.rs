@@ -3,7 +3,7 @@ use std::time::Duration;
 use lingate_testkit::{Process, Traced};
 use tokio::process::Command;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 fn shell(script: &str, traced: &Traced) -> Process {
     Process::spawn(
@@ -54,11 +54,17 @@ async fn finds_and_ends_those_that_left_the_group() {
     );
     let watcher = left[0].0;
     drop(traced);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let gone = std::fs::read(format!("/proc/{watcher}/environ"))
-        .unwrap_or_default()
-        .is_empty();
-    assert!(gone, "{watcher} still runs");
+    let is_gone = || {
+        let environment = std::fs::read(format!("/proc/{watcher}/environ"));
+        environment.unwrap_or_default().is_empty()
+    };
+    let waited = async {
+        while !is_gone() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(SOON, waited).await;
+    assert!(waited.is_ok(), "{watcher} still runs");
 }
 
 #[tokio::test]

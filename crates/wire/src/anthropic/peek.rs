@@ -4,7 +4,7 @@ use bytestring::ByteString;
 
 use super::opaque;
 use crate::codec::Peek;
-use crate::json::{Doc, Kind, Known, Text, Value, scan_like};
+use crate::json::{Doc, Kind, Resumed, SyntaxError, Text, Value, scan_like, scan_marked};
 use crate::turn::{Failure, FailureKind, SEAL_MARKS};
 
 /// Validates a body and indexes what is read of it.
@@ -12,16 +12,19 @@ use crate::turn::{Failure, FailureKind, SEAL_MARKS};
 /// # Errors
 /// An invalid request, with the offset of the first byte that is not JSON.
 pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
-    scan_request_like(body, None)
+    scan_marked(body, opaque::MEMBERS, SEAL_MARKS).map_err(unusable)
 }
 
-/// Like [`scan_request`], of which much may be known.
+/// Scans a request's body, most of which may stand in a `known` request of this wire.
 ///
 /// # Errors
 /// As [`scan_request`].
-pub fn scan_request_like(body: &ByteString, known: Option<Known<'_>>) -> Result<Doc, Failure> {
-    scan_like(body, known, opaque::MEMBERS, SEAL_MARKS)
-        .map_err(|error| Failure::new(FailureKind::InvalidRequest, error.to_string()))
+pub fn scan_request_like(known: &Doc, body: &ByteString) -> Result<Resumed, Failure> {
+    scan_like(known, body, opaque::MEMBERS, SEAL_MARKS).map_err(unusable)
+}
+
+fn unusable(error: SyntaxError) -> Failure {
+    Failure::new(FailureKind::InvalidRequest, error.to_string())
 }
 
 /// Reads what routing needs.

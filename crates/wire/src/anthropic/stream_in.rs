@@ -295,7 +295,7 @@ fn with_input(opening: Foreign, input: &str) -> Foreign {
     let mut json = Writer::with_capacity(opening.raw.len() + input.len());
     json.begin_object();
     for (key, value) in block.root().members().filter(|(key, _)| key != "input") {
-        json.key(&key).raw(value.raw());
+        json.member(&key).raw(value.raw());
     }
     json.key("input").raw(&input).end_object();
     String::from_utf8(json.into_bytes()).map_or(opening, |raw| Foreign {

@@ -183,7 +183,7 @@ impl StreamOut {
         write_start(out, index, |json| {
             for (key, value) in block.members() {
                 let raw = if key == "input" { "{}" } else { value.raw() };
-                json.key(&key).raw(raw);
+                json.member(&key).raw(raw);
             }
         });
         write_input(out, index, &Text::plain(input.to_raw()));
@@ -343,7 +343,7 @@ fn write_delta(out: &mut Vec<u8>, index: u64, build: impl FnOnce(&mut Writer)) {
     });
 }
 
-fn write_text(out: &mut Vec<u8>, index: u64, kind: &str, key: &str, text: &Text) {
+fn write_text(out: &mut Vec<u8>, index: u64, kind: &str, key: &'static str, text: &Text) {
     write_delta(out, index, |json| {
         json.begin_object()
             .key("type")

@@ -7,14 +7,12 @@ use crate::turn::{Image, MediaSource, data_uri};
 pub(super) fn write(first: u64, images: &[&Image], w: &mut Writer) {
     w.key("images").begin_array();
     for (index, image) in (first..).zip(images) {
-        let pieces = address(image);
-        let pieces: Vec<&Text> = pieces.iter().collect();
         w.begin_object().key("type").str("image_url");
         w.key("index").u64(index);
         w.key("image_url")
             .begin_object()
             .key("url")
-            .text_parts(&pieces);
+            .text_parts(&address(image));
         w.end_object().end_object();
     }
     w.end_array();

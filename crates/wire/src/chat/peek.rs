@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use crate::Peek;
-use crate::json::{Doc, Kind, Known, Value, scan_like};
+use crate::json::{Doc, Kind, Resumed, SyntaxError, Value, scan_like, scan_marked};
 use crate::turn::{Failure, FailureKind, SEAL_MARKS};
 
 /// Values that are carried whole: nobody looks inside a schema or inside arguments given as an object.
@@ -14,20 +14,22 @@ const OPAQUE: [&str; 4] = ["parameters", "schema", "input_schema", "arguments"];
 /// # Errors
 /// The body is not acceptable JSON; the failure says at which byte.
 pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
-    scan_request_like(body, None)
+    scan_marked(body, &OPAQUE, SEAL_MARKS).map_err(unusable)
 }
 
-/// Like [`scan_request`], of which much may be known.
+/// Scans a request's body, most of which may stand in a `known` request of this wire.
 ///
 /// # Errors
 /// As [`scan_request`].
-pub fn scan_request_like(body: &ByteString, known: Option<Known<'_>>) -> Result<Doc, Failure> {
-    scan_like(body, known, &OPAQUE, SEAL_MARKS).map_err(|error| {
-        Failure::new(
-            FailureKind::InvalidRequest,
-            format!("the request body is not usable: {error}"),
-        )
-    })
+pub fn scan_request_like(known: &Doc, body: &ByteString) -> Result<Resumed, Failure> {
+    scan_like(known, body, &OPAQUE, SEAL_MARKS).map_err(unusable)
+}
+
+fn unusable(error: SyntaxError) -> Failure {
+    Failure::new(
+        FailureKind::InvalidRequest,
+        format!("the request body is not usable: {error}"),
+    )
 }
 
 /// Looks at a scanned request.

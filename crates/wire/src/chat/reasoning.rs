@@ -122,8 +122,8 @@ impl Details {
             w.begin_object();
             for (name, member) in &item.members {
                 match member {
-                    Member::Growing(text) => w.key(name).str(text),
-                    Member::Whole(raw) => w.key(name).raw(raw),
+                    Member::Growing(text) => w.member(name).str(text),
+                    Member::Whole(raw) => w.member(name).raw(raw),
                 };
             }
             w.end_object();

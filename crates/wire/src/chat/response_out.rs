@@ -66,13 +66,13 @@ fn message(reply: &Reply, style: CallStyle, w: &mut Writer) {
     if texts.is_empty() {
         w.null();
     } else {
-        w.text_parts(&texts);
+        w.text_parts(texts);
     }
     w.key("refusal");
     if refusals.is_empty() {
         w.null();
     } else {
-        w.text_parts(&refusals);
+        w.text_parts(refusals);
     }
     self::thoughts(&thoughts, w);
     if !images.is_empty() {
@@ -101,7 +101,7 @@ fn thoughts(thoughts: &[&Thinking], w: &mut Writer) {
         .filter(|text| !text.is_empty())
         .collect();
     if !spoken.is_empty() {
-        w.key("reasoning_content").text_parts(&spoken);
+        w.key("reasoning_content").text_parts(spoken);
     }
     let seals: Vec<(&str, &str, &Text)> = thoughts
         .iter()

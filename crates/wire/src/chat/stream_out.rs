@@ -212,7 +212,13 @@ pub(super) fn write_head(context: &ReplyContext, object: &str, w: &mut Writer) {
 }
 
 /// Writes an item of `reasoning_details` that holds nothing but a seal.
-pub(super) fn write_detail(index: u64, kind: &str, member: &str, seal: &Text, w: &mut Writer) {
+pub(super) fn write_detail(
+    index: u64,
+    kind: &str,
+    member: &'static str,
+    seal: &Text,
+    w: &mut Writer,
+) {
     w.begin_object();
     w.key("type").str(kind);
     w.key(member).text(seal);

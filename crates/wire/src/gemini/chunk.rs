@@ -58,7 +58,7 @@ fn sources(parts: &[ReplyPart], json: &mut Writer) {
             value.kind() == Kind::Object && !written.iter().any(|known| *known == **name)
         };
         if let Some((name, value)) = doc.root().members().find(named) {
-            json.key(&name).raw(value.raw());
+            json.member(&name).raw(value.raw());
             written.push(name.into_owned());
         }
     }

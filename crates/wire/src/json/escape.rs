@@ -38,7 +38,8 @@ pub(crate) fn push_escape(out: &mut Vec<u8>, byte: u8) {
 #[inline]
 fn escape_of(byte: u8) -> (Escape, usize) {
     let letter = match byte {
-        b'"' | b'\\' => byte,
+        // A quote or a backslash.
+        0x20.. => byte,
         b'\n' => b'n',
         b'\r' => b'r',
         b'\t' => b't',
@@ -101,20 +102,26 @@ impl Spelled {
         out.extend_from_slice(self.bytes.get(..self.length).unwrap_or_default());
     }
 
-    /// Copies what stands between two places of the block, and more, which is written over.
+    /// Copies what stands between two places of the block, and more, which is written over. What is nothing or short, as
+    /// most is, takes no other way than what fills a piece: the processor has less to guess.
     #[inline]
     fn copy(&mut self, from: usize, to: usize) {
+        let behind = self.length + (to - from);
         let mut at = from;
-        while at < to {
+        loop {
             let piece = self.block.get(at..).and_then(<[u8]>::first_chunk::<PIECE>);
-            let place = self.bytes.get_mut(self.length + at - from..);
+            let place = self.bytes.get_mut(self.length..);
             let place = place.and_then(<[u8]>::first_chunk_mut::<PIECE>);
             if let (Some(piece), Some(place)) = (piece, place) {
                 *place = *piece;
             }
             at += PIECE;
+            if at >= to {
+                break;
+            }
+            self.length += PIECE;
         }
-        self.length += to - from;
+        self.length = behind;
     }
 
     #[inline]

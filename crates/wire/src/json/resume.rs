@@ -1,83 +1,194 @@
 //! Scanning a body of which much is known: agents send their history again with every request.
 //!
-//! Where two bodies are the same up to a place, a scanner has come to the same state there, and what it found on the way
-//! is the same. So what is known of the bytes in front of the first difference is taken over, as far as whole members of
-//! the outermost object and whole items of the one array go that holds the difference (the conversation). From there on
-//! the body is scanned, until a member of the outermost object begins behind which nothing differs any more: the rest is
-//! the known one again, moved.
+//! Where two bodies are the same up to a place, a scanner has come to the same state there, and what it found on the way is
+//! the same. So what is known of the bytes in front of the first difference is taken over, as far as whole members of the
+//! outermost object go, and whole items of the array that holds the difference: the conversation. From there on the body is
+//! scanned, but for the members of the outermost object that stand in the known one too, byte for byte: tools, mostly.
 
 use bytestring::ByteString;
 
 use super::doc::{Doc, Kind, Node, offset};
-use super::likeness::Likeness;
+use super::prefix::common_prefix;
 use super::scan::{
     Broken, Mark, Members, Names, Scanner, SyntaxError, expected_nodes, scan_marked,
 };
 
-/// A scanned document, and what another body has in common with it.
-#[derive(Debug, Clone, Copy)]
-pub struct Known<'d> {
-    /// By [`scan_marked`] or [`scan_like`], for the same opaque members and marks.
-    pub doc: &'d Doc,
-    /// With the document's body.
-    pub likeness: Likeness,
+/// What a scan came to that could take over what was known.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The same as without it.
+    pub doc: Doc,
+    /// Bytes of the body that were scanned.
+    pub scanned: usize,
 }
 
-/// The same as [`scan_marked`], sooner if the body is like one that is known.
+/// The same as [`scan_marked`], sooner if the body is like `known`: a document of the same function, or of this one, for
+/// the same opaque members and marks.
 ///
 /// # Errors
 /// As [`scan_marked`].
 pub fn scan_like(
+    known: &Doc,
     body: &ByteString,
-    known: Option<Known<'_>>,
     opaque: &[&str],
     marks: [Mark; 2],
-) -> Result<Doc, SyntaxError> {
-    let resumed = known.and_then(|known| {
-        let place = Place::of(known)?;
-        let mut scanner = Scanner::new(body, opaque, marks, Names::Unique);
-        scanner.resume(known, &place).ok()?;
-        Some(scanner.into_doc(body))
-    });
-    match resumed {
-        Some(doc) => Ok(doc),
-        // What is wrong with a body is said by the scan that everybody knows.
-        None => scan_marked(body, opaque, marks),
+) -> Result<Resumed, SyntaxError> {
+    let mut resumption = Resumption {
+        scanner: Scanner::new(body, opaque, marks, Names::Unique),
+        known,
+        next: FIRST_MEMBER,
+        taken: 0,
+    };
+    if known.nodes().first().map(Node::kind) == Some(Kind::Object) && resumption.run().is_ok() {
+        return Ok(Resumed {
+            doc: resumption.scanner.into_doc(body),
+            scanned: body.len() - resumption.taken,
+        });
     }
+    // What is wrong with a body is said by the scan that everybody knows.
+    Ok(Resumed {
+        doc: scan_marked(body, opaque, marks)?,
+        scanned: body.len(),
+    })
 }
 
-/// Where the scan goes on.
+/// The node of the outermost object, and that of its first member's name.
+const OUTERMOST: usize = 0;
+const FIRST_MEMBER: usize = OUTERMOST + 1;
+
+struct Resumption<'a> {
+    scanner: Scanner<'a>,
+    /// An object.
+    known: &'a Doc,
+    /// The first of its members behind the last one that was taken over, by the node of its name.
+    next: usize,
+    /// Bytes that were not scanned.
+    taken: usize,
+}
+
+/// Where the known document and the body begin to differ.
 #[derive(Debug)]
 struct Place {
     /// The first node that is not taken over.
     node: usize,
-    /// Behind the last member or item that is taken over.
+    /// Behind the last member or item that is.
     at: usize,
-    /// The array that is still open there, if one is; it is the value of the last member so far.
+    /// The array that is still open there, if one is: the value of the last member so far.
     array: Option<usize>,
 }
 
+impl Resumption<'_> {
+    fn run(&mut self) -> Result<(), Broken> {
+        let place = Place::of(self.known, self.scanner.bytes());
+        let behind = self.scanner.bytes().len() - place.as_ref().map_or(0, |place| place.at);
+        let room = self.known.nodes().len() + expected_nodes(behind) / 4;
+        self.scanner.nodes.reserve_exact(room);
+
+        let mut members = Members::NONE;
+        let is_complete = match place {
+            Some(place) => self.beginning(&place, &mut members)?,
+            None => {
+                if self.scanner.token() != b'{' {
+                    return Err(self.scanner.error("no object"));
+                }
+                self.scanner.begin::<true>(Kind::Object)?;
+                self.scanner.token() == b'}'
+            }
+        };
+        if !is_complete {
+            loop {
+                self.member(&mut members)?;
+                if self.scanner.is_last(b'}')? {
+                    break;
+                }
+            }
+        }
+        self.scanner.finish::<true>(OUTERMOST);
+        self.scanner.check_names(OUTERMOST, &members)?;
+        self.scanner.end()
+    }
+
+    /// Up to the first difference, and on to the end of the array that it is in. Tells whether no member follows.
+    fn beginning(&mut self, place: &Place, members: &mut Members) -> Result<bool, Broken> {
+        let scanner = &mut self.scanner;
+        let taken = self.known.nodes().get(..place.node).unwrap_or_default();
+        scanner.nodes.extend_from_slice(taken);
+        for name in names(taken, FIRST_MEMBER) {
+            members.add(name, scanner.bytes());
+        }
+        let marks = self.known.marks().iter();
+        let marks = marks.take_while(|mark| (**mark as usize) < place.at);
+        scanner.marked.extend(marks);
+        scanner.go_on_at(place.at);
+        self.taken = place.at;
+        self.next = place.node;
+        scanner.depth = 1;
+        if let Some(array) = place.array {
+            scanner.depth = 2;
+            while !scanner.is_last(b']')? {
+                scanner.value::<true>()?;
+            }
+            scanner.finish::<true>(array);
+            self.next = self.known.nodes().get(array).map_or(0, Node::next);
+        }
+        scanner.is_last(b'}')
+    }
+
+    /// A member of the outermost object, which may be known.
+    fn member(&mut self, members: &mut Members) -> Result<(), Broken> {
+        let scanner = &mut self.scanner;
+        scanner.token();
+        let (nodes, body) = (self.known.nodes(), self.known.body().as_bytes());
+        let rest = scanner.bytes().get(scanner.at..).unwrap_or_default();
+        let mut name = self.next;
+        let (begin, end) = loop {
+            let (Some(begin), Some(value)) = (nodes.get(name), nodes.get(name + 1)) else {
+                return scanner.member::<true>(members);
+            };
+            let (begin, end) = (begin.start(), value.end());
+            let is_whole = || value.kind() != Kind::Number || !goes_on(rest.get(end - begin));
+            if rest.starts_with(body.get(begin..end).unwrap_or_default()) && is_whole() {
+                self.next = value.next();
+                break (begin, end);
+            }
+            name = value.next();
+        };
+        // All of it as it is, further on or further back.
+        let moved = offset(scanner.at).wrapping_sub(offset(begin));
+        let first = scanner.nodes.len();
+        let further = offset(first).wrapping_sub(offset(name));
+        let taken = nodes.get(name..self.next).unwrap_or_default().iter();
+        (scanner.nodes).extend(taken.map(|node| node.moved(moved, further)));
+        if let Some(name) = scanner.nodes.get(first) {
+            members.add(name, scanner.bytes());
+        }
+        let marks = self.known.marks().iter();
+        let marks = marks.filter(|mark| (begin..end).contains(&(**mark as usize)));
+        (scanner.marked).extend(marks.map(|mark| mark.wrapping_add(moved)));
+        scanner.go_on_at(scanner.at + end - begin);
+        self.taken += end - begin;
+        Ok(())
+    }
+}
+
 impl Place {
-    /// Behind the last of `known` that is certain.
-    fn of(known: Known<'_>) -> Option<Self> {
-        let (nodes, prefix) = (known.doc.nodes(), known.likeness.prefix);
+    /// Behind the last of `known` that is certain; nothing may be.
+    fn of(known: &Doc, body: &[u8]) -> Option<Self> {
+        let (nodes, prefix) = (known.nodes(), common_prefix(known.body().as_bytes(), body));
         // A number that ends where the difference begins could go on.
         let is_whole = |node: &Node| {
             node.end() < prefix || node.end() == prefix && node.kind() != Kind::Number
         };
-        if nodes.first()?.kind() != Kind::Object {
-            return None;
-        }
         let mut place = None;
-        let mut key = 1;
-        while let Some(value) = nodes.get(key + 1) {
+        let mut name = FIRST_MEMBER;
+        while let Some(value) = nodes.get(name + 1) {
             if !is_whole(value) {
-                let items = Self::in_array(nodes, key + 1, is_whole);
+                let items = Self::in_array(nodes, name + 1, is_whole);
                 return items.or(place);
             }
-            key = value.next();
+            name = value.next();
             place = Some(Self {
-                node: key,
+                node: name,
                 at: value.end(),
                 array: None,
             });
@@ -104,99 +215,12 @@ impl Place {
     }
 }
 
-impl Scanner<'_> {
-    fn resume(&mut self, known: Known<'_>, place: &Place) -> Result<(), Broken> {
-        let bytes = self.bytes();
-        let behind = bytes.len() - place.at;
-        (self.nodes).reserve_exact(known.doc.nodes().len() + expected_nodes(behind) / 4);
-        let taken = known.doc.nodes().get(..place.node).unwrap_or_default();
-        self.nodes.extend_from_slice(taken);
-        let marks = known.doc.marks().iter().copied();
-        (self.marked).extend(marks.take_while(|mark| (*mark as usize) < place.at));
-        self.go_on_at(place.at);
-
-        let mut members = Members::NONE;
-        for name in names(taken, 1) {
-            members.add(name, bytes);
-        }
-        self.depth = 1;
-        if let Some(array) = place.array {
-            self.depth = 2;
-            while !self.is_last(b']')? {
-                self.value::<true>()?;
-            }
-            self.finish::<true>(array);
-        }
-        let mut rest = Rest::of(known, bytes.len());
-        while !self.is_last(b'}')? {
-            self.token();
-            if let Some(key) = rest.key_at(self.at) {
-                rest.take_over(self, key, &mut members);
-                break;
-            }
-            self.member::<true>(&mut members)?;
-        }
-        self.finish::<true>(0);
-        self.check_names(0, &members)?;
-        self.end()
-    }
+/// Whether a number may go on with this byte.
+fn goes_on(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b'0'..=b'9' | b'.' | b'e' | b'E'))
 }
 
-/// What follows behind the last difference.
-#[derive(Debug)]
-struct Rest<'d> {
-    doc: &'d Doc,
-    /// Where it begins in the new body.
-    begin: usize,
-    /// How much further on everything stands in the new body.
-    moved: u32,
-    /// The first known member of the outermost object that has not been passed.
-    key: usize,
-}
-
-impl<'d> Rest<'d> {
-    fn of(known: Known<'d>, length: usize) -> Self {
-        Self {
-            doc: known.doc,
-            begin: length - known.likeness.suffix,
-            moved: offset(length).wrapping_sub(offset(known.doc.body().len())),
-            key: 1,
-        }
-    }
-
-    /// The known member that begins here, if nothing differs behind it.
-    fn key_at(&mut self, at: usize) -> Option<usize> {
-        if at < self.begin {
-            return None;
-        }
-        let nodes = self.doc.nodes();
-        let known_at = offset(at).wrapping_sub(self.moved) as usize;
-        while nodes.get(self.key)?.start() < known_at {
-            self.key = nodes.get(self.key + 1)?.next();
-        }
-        (nodes.get(self.key)?.start() == known_at).then_some(self.key)
-    }
-
-    /// From this member to the bracket that closes the outermost object.
-    fn take_over(&self, scanner: &mut Scanner<'_>, key: usize, members: &mut Members) {
-        let bytes = scanner.bytes();
-        let (nodes, first) = (self.doc.nodes(), scanner.nodes.len());
-        let further = offset(first).wrapping_sub(offset(key));
-        let rest = nodes.get(key..).unwrap_or_default().iter();
-        (scanner.nodes).extend(rest.map(|node| node.moved(self.moved, further)));
-        for name in names(&scanner.nodes, first) {
-            members.add(name, bytes);
-        }
-        let begin = nodes.get(key).map_or(usize::MAX, Node::start);
-        let marks = self.doc.marks().iter();
-        let marks = marks.filter(|mark| **mark as usize >= begin);
-        (scanner.marked).extend(marks.map(|mark| mark.wrapping_add(self.moved)));
-        let end = nodes.first().map_or(0, Node::end);
-        scanner.at = offset(end - 1).wrapping_add(self.moved) as usize;
-    }
-}
-
-/// The names of the outermost object's members from this one on, also where it is still open.
+/// The names of an object's members from this node on, also where it is still open.
 fn names(nodes: &[Node], first: usize) -> impl Iterator<Item = &Node> {
     let mut at = first;
     std::iter::from_fn(move || {
@@ -211,33 +235,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::json::scan_with_opaque;
 
     const OPAQUE: [&str; 1] = ["input"];
     const MARKS: [Mark; 2] = [*b"lg1."; 2];
 
-    fn likely<'d>(known: &'d Doc, body: &str) -> Known<'d> {
-        Known {
-            doc: known,
-            likeness: Likeness::of(known.body().as_bytes(), body.as_bytes()),
-        }
+    fn known(text: &str) -> Doc {
+        scan_marked(&text.into(), &OPAQUE, MARKS).unwrap()
     }
 
-    /// However it is scanned, the outcome is the same.
+    /// However it is scanned, the outcome is the same. Tells how many bytes were scanned.
     #[track_caller]
-    fn check(known: &str, body: &str) {
-        let known = scan_marked(&known.into(), &OPAQUE, MARKS).unwrap();
+    fn check(before: &str, body: &str) -> usize {
         let body = ByteString::from(body);
         let plain = scan_marked(&body, &OPAQUE, MARKS);
-        let like = scan_like(&body, Some(likely(&known, &body)), &OPAQUE, MARKS);
-        assert_eq!(format!("{like:?}"), format!("{plain:?}"));
-        if let Some(place) = Place::of(likely(&known, &body))
-            && plain.is_ok()
-        {
-            let mut scanner = Scanner::new(&body, &OPAQUE, MARKS, Names::Unique);
-            let resumed = scanner.resume(likely(&known, &body), &place);
-            assert!(resumed.is_ok(), "what is right is not scanned twice");
-        }
+        let like = scan_like(&known(before), &body, &OPAQUE, MARKS);
+        let scanned = like.as_ref().map_or(0, |like| like.scanned);
+        let like = like.map(|like| like.doc);
+        assert_eq!(format!("{like:?}"), format!("{plain:?}"), "{before}");
+        scanned
     }
 
     const HISTORY: &str = concat!(
@@ -277,7 +292,7 @@ mod tests {
         ] {
             let body = HISTORY.replacen(from, to, 1);
             check(HISTORY, &body);
-            if scan_with_opaque(&body.as_str().into(), &OPAQUE).is_ok() {
+            if is_fit(&body) {
                 check(&body, HISTORY);
             }
         }
@@ -310,17 +325,32 @@ mod tests {
         }
     }
 
-    /// A history is not gone through again.
     #[test]
     fn what_is_known_is_not_scanned() {
-        let items = vec![r#"{"role":"user","content":"again and again"}"#; 1_000].join(",");
-        let body =
-            |more: &str| format!(r#"{{"model":"m","messages":[{items}{more}],"n":[{items}]}}"#);
-        let known = scan_marked(&body("").into(), &OPAQUE, MARKS).unwrap();
-        let longer = body(r#",{"role":"user"}"#);
-        let place = Place::of(likely(&known, &longer)).unwrap();
-        assert_eq!(place.at, r#"{"model":"m","messages":["#.len() + items.len());
-        assert_eq!(place.array, Some(4));
+        let items =
+            |name: &str| vec![format!(r#"{{"{name}":"again and again"}}"#); 1_000].join(",");
+        let (turns, tools, system) = (items("role"), items("name"), items("text"));
+        let body = |model: &str, more: &str, system: &str, last: &str| {
+            format!(
+                r#"{{"model":"{model}","messages":[{turns}{more}],"system":[{system}],"tools":[{tools}],"last":{last}}}"#
+            )
+        };
+        let before = body("m", "", &system, "1");
+        for (after, scanned) in [
+            (before.clone(), 0..10),
+            (body("m", r#",{"role":"user"}"#, &system, "1"), 15..30),
+            (body("m", r#",{"role":"user"}"#, &system, "12"), 20..60),
+            (body("m", "", "", "2"), 20..60),
+            (body("other", "", &system, "1"), 10..40),
+            (body("other", ",1", "2", "3"), turns.len()..turns.len() + 90),
+        ] {
+            let found = check(&before, &after);
+            assert!(
+                scanned.contains(&found),
+                "{found}: {}",
+                &after[after.len() - 20..]
+            );
+        }
     }
 
     fn list(items: &[String], brackets: [char; 2], comma: &str) -> String {

@@ -324,7 +324,7 @@ impl Scanner<'_> {
 
     /// At the opening bracket.
     #[inline]
-    fn begin<const INDEXED: bool>(&mut self, kind: Kind) -> Result<usize, Broken> {
+    pub(super) fn begin<const INDEXED: bool>(&mut self, kind: Kind) -> Result<usize, Broken> {
         if self.depth == MAX_DEPTH {
             return Err(self.error(&format!("nested deeper than {MAX_DEPTH} levels")));
         }
@@ -479,7 +479,7 @@ impl Scanner<'_> {
     }
 
     #[cold]
-    fn error(&self, problem: &str) -> Broken {
+    pub(super) fn error(&self, problem: &str) -> Broken {
         Box::new(SyntaxError {
             offset: self.at,
             problem: problem.to_owned(),

@@ -189,3 +189,34 @@ impl fmt::Display for Text {
         f.write_str(&self.decode())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_found_in_every_spelling() {
+        let check = |json: &'static str, beginning: &str, expected: bool| {
+            let has_escapes = json.contains('\\');
+            let text = Text::from_json(ByteString::from_static(json), has_escapes);
+            assert_eq!(text.starts_with(beginning), expected, "{json}");
+            let plain = Text::plain(text.to_plain());
+            assert_eq!(plain.starts_with(beginning), expected, "{plain}");
+        };
+        for (json, beginning, expected) in [
+            ("x-a: b", "x-a:", true),
+            ("x-a:", "x-a:", true),
+            ("x-a", "x-a:", false),
+            ("", "x", false),
+            ("", "", true),
+            (r"x-a: \n", "x-a:", true),
+            (r"\u0078-a: b", "x-a:", true),
+            (r"\u0079-a: b", "x-a:", false),
+            (r"a\nb", "a\n", true),
+            (r"a\nb", r"a\n", false),
+            (r"a\\nb", r"a\n", true),
+        ] {
+            check(json, beginning, expected);
+        }
+    }
+}

@@ -186,3 +186,26 @@ impl Writer {
         self.needs_comma = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_kind_are_spelled_as_json_demands() {
+        let mut json = Writer::default();
+        json.begin_object().key("a").u64(1);
+        json.member("b \"c\"\n").null();
+        json.members([&(ByteString::from("\\"), ByteString::from("[2]"))]);
+        let (one, two) = (Text::from("x\n"), Text::from("\"y"));
+        json.key("d").text_parts([&one, &two]).end_object();
+        let expected = r#"{"a":1,"b \"c\"\n":null,"\\":[2],"d":"x\n\"y"}"#;
+        assert_eq!(String::from_utf8(json.into_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    #[should_panic(expected = "is for `member`")]
+    fn a_name_of_ours_needs_no_escape() {
+        Writer::default().key("a\"");
+    }
+}

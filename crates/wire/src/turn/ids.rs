@@ -15,6 +15,8 @@ const MAX_LENGTH: usize = 64;
 /// record replays to the same bytes. Two calls with one id would be one call to Claude Code.
 #[derive(Debug)]
 pub struct ToolIdStage {
+    /// Ids of the request, until the first call of the reply asks for them.
+    history: Vec<Text>,
     taken: HashSet<String>,
     /// Random part of the exchange's id.
     seed: String,
@@ -23,13 +25,14 @@ pub struct ToolIdStage {
 
 impl ToolIdStage {
     /// A stage for one reply. `exchange` is the exchange's id; `history` are the call ids of the request.
-    pub fn new(exchange: &str, history: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(exchange: &str, history: Vec<Text>) -> Self {
         let letters: Vec<char> = exchange
             .chars()
             .filter(char::is_ascii_alphanumeric)
             .collect();
         Self {
-            taken: history.into_iter().collect(),
+            history,
+            taken: HashSet::new(),
             seed: letters
                 .iter()
                 .skip(letters.len().saturating_sub(22))
@@ -39,6 +42,9 @@ impl ToolIdStage {
     }
 
     fn client_id(&mut self, upstream: &Text) -> Text {
+        let history = std::mem::take(&mut self.history);
+        let history = history.iter().map(|id| id.decode().into_owned());
+        self.taken.extend(history);
         let native = upstream.decode();
         if is_fit(&native) && self.taken.insert(native.clone().into_owned()) {
             return upstream.clone();
@@ -104,7 +110,7 @@ mod tests {
     fn fit_and_new_ids_pass_and_others_are_minted() {
         let mut stage = ToolIdStage::new(
             "0193a1b2-c3d4-7abc-8def-0123456789ab",
-            ["call_1".to_owned()],
+            vec!["call_1".into()],
         );
         let mut id = |upstream: &str| stage.client_id(&upstream.into()).to_string();
         assert_eq!(id("call_0"), "call_0");

@@ -59,8 +59,9 @@ impl Unanswered {
     }
 
     /// Takes all that are open, in their order, and forgets the rest.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Text> + use<> {
-        std::mem::take(self).calls.into_iter().flatten()
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Text> {
+        (self.first, self.n_open, self.index) = (0, 0, None);
+        self.calls.drain(..).flatten()
     }
 
     fn find(&mut self, id: &Text) -> Option<usize> {

@@ -95,7 +95,7 @@ fn read(pieces: &[&[u8]], decoder: &mut dyn Stage<In = Frame, Out = Event>) -> R
 /// Takes decoded events through the stages that follow every decoder.
 pub(crate) fn through(events: Vec<Event>) -> Read {
     let mut stages: [Box<dyn Stage<In = Event, Out = Event>>; 3] = [
-        Box::new(ToolIdStage::new(EXCHANGE, [])),
+        Box::new(ToolIdStage::new(EXCHANGE, Vec::new())),
         Box::new(SealStage::new(seal_key())),
         Box::new(Sequencer::new(EmptyReply::Pass)),
     ];

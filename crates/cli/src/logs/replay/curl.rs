@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use lingate_config::SystemEnvironment;
 use lingate_store::{Header, Reader};
 
+use super::super::damaged::Damaged;
 use super::request::Request;
 use super::{Chosen, online};
 use crate::args::LogsReplay;
@@ -27,13 +28,13 @@ pub(super) fn print(
 ) -> Result<ExitCode, Failure> {
     let to = online::address(args, environment);
     let to = to.map_or_else(|_| USUAL.to_owned(), |to| to.to_string());
+    let damaged = Damaged::default();
     while let Some(id) = chosen.next(reader)? {
-        match Request::read(args, reader, id)? {
-            None => {}
-            Some(Ok(request)) => output::write(&command(&to, &request))?,
-            Some(Err(why)) => output::say(&format!("{id}: {why}")),
+        if let Some(request) = Request::read(args, reader, id, &damaged)? {
+            output::write(&command(&to, &request))?;
         }
     }
+    damaged.end()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,6 +7,7 @@ use lingate_config::{Environment as _, SystemEnvironment};
 use lingate_store::{Exchange, Reader};
 use serde_json::json;
 
+use super::super::damaged::Damaged;
 use super::super::rows;
 use super::Chosen;
 use super::request::Request;
@@ -50,15 +51,11 @@ pub(super) fn run(
 ) -> Result<ExitCode, Failure> {
     let to = address(args, environment)?;
     let key = environment.var(KEY);
+    let damaged = Damaged::default();
     let (mut sent, mut failed) = (0, 0);
     while let Some(id) = chosen.next(reader)? {
-        let request = match Request::read(args, reader, id)? {
-            None => continue,
-            Some(Ok(request)) => request,
-            Some(Err(why)) => {
-                output::say(&format!("{id}: {why}"));
-                continue;
-            }
+        let Some(request) = Request::read(args, reader, id, &damaged)? else {
+            continue;
         };
         let answer = send(&to, &request, key.as_deref())
             .map_err(|error| Failure::problem(format!("{to} does not answer: {error}")))?;
@@ -74,6 +71,7 @@ pub(super) fn run(
     if !args.format.json {
         output::line(&format!("{sent} sent to {to}, {failed} failed"))?;
     }
+    damaged.end()?;
     Ok(match failed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use bytestring::ByteString;
 use lingate_config::SystemEnvironment;
-use lingate_store::{BodyKind, Exchange, Header, Reader, Record};
+use lingate_store::{BodyKind, Error, Exchange, Header, KeptBody, Reader, Record};
 use lingate_wire::json::{Writer, scan};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::failed;
+use super::super::damaged::Damaged;
 use super::{Chosen, online};
 use crate::args::LogsReplay;
 use crate::commands::VERSION;
@@ -56,21 +56,23 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Of a recorded exchange; `None` if it is gone, or `Err` with why it cannot be sent.
+    /// Of a recorded exchange; `None` if there is nothing to send, which is said unless it is only gone.
     pub(super) fn read(
         args: &LogsReplay,
         reader: &Reader,
         id: Uuid,
-    ) -> Result<Option<Result<Self, String>>, Failure> {
-        let record = reader.get(id).map_err(|error| failed(&error))?;
-        let Some(record) = record else {
+        damaged: &Damaged,
+    ) -> Result<Option<Self>, Failure> {
+        let Some((record, body)) = damaged.pass(id, kept(reader, id))? else {
             return Ok(None);
         };
-        let body = reader.body(id, BodyKind::ClientRequest, None);
-        let Some(body) = body.map_err(|error| failed(&error))? else {
-            return Ok(Some(Err("its request was not kept".to_owned())));
+        let request = match body {
+            Some(body) => Self::of(args, record, body.bytes),
+            None => Err("its request was not kept".to_owned()),
         };
-        Ok(Some(Self::of(args, record, body.bytes)))
+        Ok(request
+            .inspect_err(|why| output::say(&format!("{id}: {why}")))
+            .ok())
     }
 
     fn of(args: &LogsReplay, record: Record, body: Vec<u8>) -> Result<Self, String> {
@@ -112,6 +114,15 @@ impl Request {
     }
 }
 
+/// What the record holds of a request; `None` if the exchange is gone.
+fn kept(reader: &Reader, id: Uuid) -> Result<Option<(Record, Option<KeptBody>)>, Error> {
+    let Some(record) = reader.get(id)? else {
+        return Ok(None);
+    };
+    let body = reader.body(id, BodyKind::ClientRequest, None)?;
+    Ok(Some((record, body)))
+}
+
 /// The headers that go out.
 fn headers(kept: &[Header], as_recorded: bool) -> Vec<Header> {
     let goes = |name: &str| {
@@ -148,7 +159,7 @@ fn asking(model: &str, target: &str, body: &ByteString) -> Result<(String, ByteS
     let mut writer = Writer::with_capacity(body.len() + model.len());
     writer.begin_object();
     for (key, value) in doc.root().members() {
-        writer.key(&key);
+        writer.member(&key);
         match &*key {
             "model" => writer.raw(&Value::from(model).to_string()),
             _ => writer.raw(value.raw()),
@@ -166,13 +177,13 @@ pub(super) fn print(
     reader: &Reader,
     mut chosen: Chosen,
 ) -> Result<ExitCode, Failure> {
+    let damaged = Damaged::default();
     while let Some(id) = chosen.next(reader)? {
-        match Request::read(args, reader, id)? {
-            None => {}
-            Some(Ok(request)) => output::json_lines([request.object()])?,
-            Some(Err(why)) => output::say(&format!("{id}: {why}")),
+        if let Some(request) = Request::read(args, reader, id, &damaged)? {
+            output::json_lines([request.object()])?;
         }
     }
+    damaged.end()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -187,29 +198,28 @@ pub(super) fn tell(
         |failure| format!("(nowhere: {failure})"),
         |to| to.to_string(),
     );
+    let damaged = Damaged::default();
     let mut count = 0;
     while let Some(id) = chosen.next(reader)? {
-        match Request::read(args, reader, id)? {
-            None => {}
-            Some(Ok(request)) => {
-                count += 1;
-                if args.format.json {
-                    output::json_lines([request.object()])?;
-                    continue;
-                }
-                output::line(&output::plain(&format!("POST {to}{}", request.target)))?;
-                for Header(name, value) in &request.headers {
-                    output::line(&output::plain(&format!("  {name}: {value}")))?;
-                }
-                output::line(&format!(
-                    "  {} bytes, as recorded in {id}",
-                    request.body.len()
-                ))?;
-            }
-            Some(Err(why)) => output::say(&format!("{id}: {why}")),
+        let Some(request) = Request::read(args, reader, id, &damaged)? else {
+            continue;
+        };
+        count += 1;
+        if args.format.json {
+            output::json_lines([request.object()])?;
+            continue;
         }
+        output::line(&output::plain(&format!("POST {to}{}", request.target)))?;
+        for Header(name, value) in &request.headers {
+            output::line(&output::plain(&format!("  {name}: {value}")))?;
+        }
+        output::line(&format!(
+            "  {} bytes, as recorded in {id}",
+            request.body.len()
+        ))?;
     }
     output::say(&format!("{count} would be sent, nothing was"));
+    damaged.end()?;
     Ok(ExitCode::SUCCESS)
 }
 

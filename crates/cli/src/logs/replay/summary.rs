@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use lingate_store::{BodyKind, End, Exchange, Reader};
+use lingate_store::{BodyKind, End, Error, Exchange, Reader};
 use lingate_wire::Wire;
 use serde_json::json;
+use uuid::Uuid;
 
-use super::super::{failed, rows};
+use super::super::damaged::Damaged;
+use super::super::rows;
 use super::Chosen;
 use crate::failure::Failure;
 use crate::output;
@@ -40,21 +42,43 @@ pub(super) fn print(
     is_json: bool,
 ) -> Result<ExitCode, Failure> {
     let mut summary = Summary::default();
+    let damaged = Damaged::default();
     while let Some(id) = chosen.next(reader)? {
-        let record = reader.get(id).map_err(|error| failed(&error))?;
-        if let Some(record) = record {
-            summary.add(record.exchange, reader)?;
+        if let Some(pair) = damaged.pass(id, summary.read(reader, id))? {
+            summary.add(pair);
         }
     }
     match is_json {
         true => output::json_lines([summary.object()])?,
         false => output::write(&summary.text())?,
     }
+    damaged.end()?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Summary {
-    fn add(&mut self, row: Exchange, reader: &Reader) -> Result<(), Failure> {
+    /// An exchange, with its bodies as long as they are shown; `None` if it is gone.
+    fn read(&self, reader: &Reader, id: Uuid) -> Result<Option<Pair>, Error> {
+        let Some(record) = reader.get(id)? else {
+            return Ok(None);
+        };
+        let is_shown = self.pairs.len() < PAIRS;
+        let body = |kind| -> Result<String, Error> {
+            let body = match is_shown {
+                true => reader.body(id, kind, None)?,
+                false => None,
+            };
+            Ok(body.map_or_else(|| "(not kept)".to_owned(), |body| short(&body.bytes)))
+        };
+        Ok(Some(Pair {
+            asked: body(BodyKind::ClientRequest)?,
+            answered: body(BodyKind::ClientResponse)?,
+            row: record.exchange,
+        }))
+    }
+
+    fn add(&mut self, pair: Pair) {
+        let row = &pair.row;
         self.total += 1;
         *self
             .by_wire
@@ -63,20 +87,8 @@ impl Summary {
         self.errors += usize::from(row.end.is_some() && !row.went_well());
         self.broken += usize::from(row.end == Some(End::Broken));
         if self.pairs.len() < PAIRS {
-            let body = |kind| {
-                let body = reader.body(row.id, kind, None);
-                let body = body.map_err(|error| failed(&error))?;
-                Ok(body.map_or_else(|| "(not kept)".to_owned(), |body| short(&body.bytes)))
-            };
-            let asked = body(BodyKind::ClientRequest)?;
-            let answered = body(BodyKind::ClientResponse)?;
-            self.pairs.push(Pair {
-                row,
-                asked,
-                answered,
-            });
+            self.pairs.push(pair);
         }
-        Ok(())
     }
 
     fn text(&self) -> String {

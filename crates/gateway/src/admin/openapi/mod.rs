@@ -140,7 +140,7 @@ fn answered(answer: &Answer, schemas: &mut SchemaGenerator) -> Value {
         Answer::Blob => json!({
             "description": "The body, byte for byte as it was but for masked secrets. The type is guessed, and is never one that a browser runs.",
             "headers": {
-                "ETag": { "description": "The same for equal bodies.", "schema": { "type": "string" } },
+                "ETag": { "description": "Bodies with the same one are equal.", "schema": { "type": "string" } },
             },
             "content": {
                 "application/json": { "schema": {} },

@@ -432,14 +432,8 @@ pub(crate) fn query(
     let route = candidates.first().map_or_else(String::new, |first| {
         let own = first.target.as_ref();
         own.map_or_else(
-            || format!("{}/{}", first.provider, first.model),
-            |own| {
-                format!(
-                    "{}:{}",
-                    own.profile.as_deref().unwrap_or_default(),
-                    own.model
-                )
-            },
+            || [&*first.provider, "/", &first.model].concat(),
+            |own| [own.profile.as_deref().unwrap_or_default(), ":", &own.model].concat(),
         )
     });
     Query {

@@ -16,7 +16,10 @@ impl Draft {
     /// An attempt begins. Returns its number, from 1.
     pub(crate) fn attempt(&self, provider: &str, model: &str, wire: Wire, lane: Lane) -> u32 {
         let mut details = self.details();
-        provider.clone_into(&mut details.provider);
+        if details.provider != provider {
+            provider.clone_into(&mut details.provider);
+            details.series = None;
+        }
         model.clone_into(&mut details.upstream_model);
         details.upstream_wire = Some(wire);
         details.lane = Some(lane);
@@ -133,9 +136,10 @@ impl Draft {
 
     fn count_attempt(&self, details: &mut Details, outcome: &str) {
         details.is_attempting = false;
-        let own = self.metrics.provider(&details.provider);
+        let began = details.attempt_began.take();
+        let own = self.series(details);
         own.count_attempt(outcome);
-        if let Some(began) = details.attempt_began.take() {
+        if let Some(began) = began {
             let time = clock::now() - began;
             own.attempt_duration.observe(time.as_secs_f64());
         }

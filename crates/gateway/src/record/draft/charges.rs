@@ -46,11 +46,6 @@ impl Draft {
         self.details().notices.push(("x-lingate-warning", notice));
     }
 
-    /// Headers that tell the client.
-    pub(crate) fn notices(&self) -> Vec<(&'static str, String)> {
-        self.details().notices.clone()
-    }
-
     /// What the attempt in flight has used so far.
     pub(crate) fn used(&self, usage: &Usage) {
         self.details().usage = usage.believable();
@@ -67,13 +62,13 @@ impl Draft {
     /// What an attempt used is paid for, and counted where it was used.
     pub(super) fn charge(&self, details: &mut Details, usage: &Usage) {
         if let Some(cost) = details.charge(usage) {
-            self.metrics.provider(&details.provider).cost.inc_by(cost.0);
+            self.series(details).cost.inc_by(cost.0);
         }
     }
 
-    pub(super) fn count_tokens(&self, details: &Details) {
-        let own = self.metrics.provider(&details.provider);
-        own.count_tokens(&details.usage);
+    pub(super) fn count_tokens(&self, details: &mut Details) {
+        let usage = details.usage;
+        self.series(details).count_tokens(&usage);
     }
 }
 

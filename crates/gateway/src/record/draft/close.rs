@@ -10,7 +10,7 @@ use lingate_wire::bridge::Lane;
 
 use super::{AttemptEnd, Details, Draft, Ending};
 use crate::clock;
-use crate::metrics::{CaseLabels, ErrorLabels, QuirkLabels, RequestLabels, StopLabels};
+use crate::metrics::{CaseLabels, ErrorLabels, QuirkLabels, RequestKind};
 
 /// Losses of an exchange that its log line names; the rest is counted.
 const LOSSES_LOGGED: usize = 10;
@@ -23,7 +23,7 @@ impl Drop for Draft {
             self.attempt_ended(AttemptEnd::Aborted, None);
         }
         let mut details = self.details();
-        self.count(&details, total);
+        self.count(&mut details, total);
         if let Some(told) = details.usage.total_input() {
             let (provider, model) = (&details.provider, &details.upstream_model);
             let bytes = &self.calibration.bytes;
@@ -73,18 +73,18 @@ impl Drop for Draft {
 }
 
 impl Draft {
-    fn count(&self, details: &Details, total: Duration) {
+    fn count(&self, details: &mut Details, total: Duration) {
         let metrics = &self.metrics;
         metrics.in_flight.dec();
-        let own = metrics.provider(&details.provider);
-        let labels = RequestLabels {
+        self.count_tokens(details);
+        let own = self.series(details);
+        let kind = RequestKind {
             client_wire: self.client_wire.name(),
             upstream_wire: details.upstream_wire.map_or("none", Wire::name),
             lane: details.lane.map_or("none", Lane::name),
-            provider: details.provider.clone(),
             outcome: outcome(details),
         };
-        metrics.requests.get_or_create(&labels).inc();
+        own.count_request(metrics, kind);
         own.duration.observe(total.as_secs_f64());
         if let Some(ttft) = details.ttft {
             own.ttft.observe(ttft.as_secs_f64());
@@ -106,11 +106,7 @@ impl Draft {
             metrics.errors.get_or_create(&labels).inc();
         }
         if let Some(stop) = details.summary.stop {
-            let labels = StopLabels {
-                provider: details.provider.clone(),
-                reason: stop.name(),
-            };
-            metrics.stops.get_or_create(&labels).inc();
+            own.count_stop(metrics, stop.name());
         }
         for quirk in &details.quirks {
             let labels = QuirkLabels {
@@ -123,7 +119,6 @@ impl Draft {
             let labels = CaseLabels { case };
             metrics.diagnostics.get_or_create(&labels).inc();
         }
-        self.count_tokens(details);
     }
 }
 

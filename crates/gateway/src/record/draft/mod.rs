@@ -9,6 +9,7 @@ mod close;
 mod reply;
 mod way;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::clock;
 use crate::exchange::asked::Asked;
 use crate::govern::Account;
 use crate::lane::calibration::Calibration;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ProviderMetrics};
 use crate::relay::chain::Said;
 use crate::tokens::{Observation, Size};
 
@@ -40,6 +41,8 @@ pub(crate) struct Draft {
     client_wire: Wire,
     metrics: Arc<Metrics>,
     calibration: Arc<Calibration>,
+    /// Whether there is a record to tell: asked before the lock is taken for it.
+    is_recorded: AtomicBool,
     details: Mutex<Details>,
 }
 
@@ -60,6 +63,8 @@ struct Details {
     route: String,
     queued: Duration,
     provider: String,
+    /// Its metrics, once they were asked for.
+    series: Option<Arc<ProviderMetrics>>,
     upstream_model: String,
     upstream_wire: Option<Wire>,
     lane: Option<Lane>,
@@ -116,6 +121,21 @@ struct Paid {
     rates: Rates,
 }
 
+/// What the client is told of its exchange.
+pub(crate) struct Told<'a> {
+    /// Lane of the attempt in flight or the last; none before the first.
+    pub lane: Option<Lane>,
+    /// Its provider.
+    pub provider: &'a str,
+    pub attempts: u32,
+    /// Quirks that changed something so far.
+    pub quirks: &'a [String],
+    /// Headers with what is to be looked at.
+    pub notices: &'a [(&'static str, String)],
+    /// Gateway time before the upstream call.
+    pub overhead: Option<Duration>,
+}
+
 /// How an exchange ended for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Ending {
@@ -154,15 +174,18 @@ impl Draft {
             client_wire,
             metrics,
             calibration,
+            is_recorded: AtomicBool::new(false),
             details: Mutex::default(),
         }
     }
 
     /// Has it recorded; `path` is what was asked, without the profile.
-    pub(crate) fn recorded(self, books: &Books, path: &str) -> Self {
+    pub(crate) fn record(&self, books: &Books, path: &str) {
         let gathered = Gathered::new(books, self.id, self.accepted, self.client_wire, path);
-        self.details().gathered = gathered.map(Box::new);
-        self
+        if let Some(gathered) = gathered {
+            self.details().gathered = Some(Box::new(gathered));
+            self.is_recorded.store(true, Ordering::Relaxed);
+        }
     }
 
     /// A fault of ours ended it.
@@ -177,13 +200,16 @@ impl Draft {
         if let Some(gathered) = &mut details.gathered {
             gathered.received(asked, &model, session.as_deref());
         }
-        model.into_owned().clone_into(&mut details.model);
+        details.model = model.into_owned();
         details.session = session;
         details.is_stream = asked.peek.stream;
     }
 
     /// Tells the record something, where there is one.
     pub(crate) fn gather<T>(&self, tell: impl FnOnce(&mut Gathered) -> T) -> Option<T> {
+        if !self.is_recorded.load(Ordering::Relaxed) {
+            return None;
+        }
         self.details().gathered.as_deref_mut().map(tell)
     }
 
@@ -255,14 +281,25 @@ impl Draft {
         self.details().lane
     }
 
-    /// Quirks that changed something so far.
-    pub(crate) fn quirks(&self) -> Vec<String> {
-        self.details().quirks.clone()
+    /// Has the client told what it may know of it.
+    pub(crate) fn tell(&self, tell: impl FnOnce(&Told<'_>)) {
+        let details = self.details();
+        tell(&Told {
+            lane: details.lane,
+            provider: &details.provider,
+            attempts: details.attempts,
+            quirks: &details.quirks,
+            notices: &details.notices,
+            overhead: details.overhead,
+        });
     }
 
-    /// Gateway time before the upstream call.
-    pub(crate) fn overhead(&self) -> Option<Duration> {
-        self.details().overhead
+    /// The metrics of the attempt's provider.
+    fn series(&self, details: &mut Details) -> Arc<ProviderMetrics> {
+        let Details {
+            series, provider, ..
+        } = details;
+        Arc::clone(series.get_or_insert_with(|| self.metrics.provider(provider)))
     }
 
     /// A panic elsewhere leaves the details readable: they are plain data.

@@ -32,10 +32,7 @@ impl Draft {
             gathered.replied(tally, wire);
         }
         if !tally.gaps.is_empty() {
-            self.metrics
-                .provider(&details.provider)
-                .gaps
-                .add(&tally.gaps);
+            self.series(&mut details).gaps.add(&tally.gaps);
         }
         details.usage = tally.usage.believable();
         details.summary.stop = tally.stop.or(details.summary.stop);

@@ -52,7 +52,7 @@ impl Json {
             Self::Object(members) => {
                 writer.begin_object();
                 for (name, value) in &members.0 {
-                    writer.key(name);
+                    writer.member(name);
                     value.write(writer);
                 }
                 writer.end_object();

@@ -65,7 +65,7 @@ fn whole(pieces: &[Piece<'_>], finish: &str) -> Vec<Event> {
 fn through(stages: &Stages, mut events: Vec<Event>) -> (Vec<Event>, Option<Failure>) {
     let mut fault = None;
     let mut chain = stages.make();
-    chain.push(Box::new(ToolIdStage::new(EXCHANGE, [])));
+    chain.push(Box::new(ToolIdStage::new(EXCHANGE, Vec::new())));
     chain.push(Box::new(SealStage::new(SealKey::new("p", "p#1", "m"))));
     chain.push(Box::new(Sequencer::new(EmptyReply::Fault)));
     for stage in &mut chain {

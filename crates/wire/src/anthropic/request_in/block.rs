@@ -243,18 +243,26 @@ impl Blocks<'_> {
 }
 
 fn tool_use(value: Value<'_>, place: &Place<'_>, rest: &mut Extra) -> Option<Block> {
-    let text = |key: &str| value.get(key).and_then(Value::text);
-    let input = value.get("input")?;
+    let (mut id, mut name, mut input) = (None, None, None);
+    let (mut cache_hint, mut extra) = (None, Extra::new());
+    for (key, member) in value.members() {
+        match &*key {
+            "type" => {}
+            "id" => id = member.text(),
+            "name" => name = member.text(),
+            "input" => input = Some(member.to_raw()),
+            "cache_control" => cache_hint = cache(member, &format!("{place}."), rest),
+            key => extra.push((key.into(), member.to_raw())),
+        }
+    }
     Some(Block::ToolUse(ToolUse {
-        id: text("id")?,
-        name: text("name")?,
+        id: id?,
+        name: name?,
         namespace: None,
-        input: ToolInput::Json(input.to_raw()),
+        input: ToolInput::Json(input?),
         signature: None,
-        cache: value
-            .get("cache_control")
-            .and_then(|hint| cache(hint, &format!("{place}."), rest)),
-        extra: others(value, &["type", "id", "name", "input", "cache_control"]),
+        cache: cache_hint,
+        extra,
     }))
 }
 

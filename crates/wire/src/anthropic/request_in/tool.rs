@@ -1,6 +1,6 @@
 //! Tool declarations.
 
-use super::block::{cache, optional_text, others};
+use super::block::{cache, optional_text};
 use super::{Extra, invalid};
 use crate::Wire;
 use crate::anthropic::reply_block::foreign;
@@ -11,10 +11,16 @@ use crate::turn::{Failure, Node, Tool};
 pub(super) fn decode(value: Value<'_>) -> Result<Vec<Node<Tool>>, Failure> {
     match value.kind() {
         Kind::Null => Ok(Vec::new()),
-        Kind::Array => Ok(value
-            .items()
-            .map(|item| Node::received(tool(item), Wire::Anthropic, item.to_raw()))
-            .collect()),
+        Kind::Array => {
+            // Counted first, for the same reason as messages.
+            let mut tools = Vec::with_capacity(value.items().count());
+            tools.extend(
+                value
+                    .items()
+                    .map(|item| Node::received(tool(item), Wire::Anthropic, item.to_raw())),
+            );
+            Ok(tools)
+        }
         Kind::Bool | Kind::Number | Kind::String | Kind::Object => {
             Err(invalid("tools: expected an array of tools"))
         }
@@ -23,41 +29,34 @@ pub(super) fn decode(value: Value<'_>) -> Result<Vec<Node<Tool>>, Failure> {
 
 /// A tool of the client's own, or one known by its versioned type; a nameless one is carried as it is.
 fn tool(value: Value<'_>) -> Tool {
-    let kind = value.get("type").filter(|kind| !kind.is_null());
+    let (mut kind, mut name, mut description) = (None, None, None);
+    let (mut input_schema, mut strict, mut deferred) = (None, None, false);
+    let (mut hint, mut extra, mut rest) = (None, Extra::new(), Extra::new());
+    for (key, member) in value.members() {
+        match &*key {
+            "type" if member.is_null() => {}
+            "type" => kind = Some(member),
+            "name" => name = member.text(),
+            "description" => description = member.text(),
+            "input_schema" if member.is_null() => {}
+            "input_schema" => input_schema = Some(member.to_raw()),
+            "strict" => strict = member.bool(),
+            "defer_loading" => deferred = member.bool() == Some(true),
+            "cache_control" => hint = cache(member, "", &mut rest),
+            key => extra.push((key.into(), member.to_raw())),
+        }
+    }
     let is_custom = kind.is_none_or(|kind| kind.is_str("custom"));
-    let name = optional_text(value.get("name"));
     match name {
         Some(name) if is_custom => {
-            let mut extra = others(
-                value,
-                &[
-                    "type",
-                    "name",
-                    "description",
-                    "input_schema",
-                    "strict",
-                    "defer_loading",
-                    "cache_control",
-                ],
-            );
-            let mut rest = Extra::new();
-            let hint = value
-                .get("cache_control")
-                .and_then(|hint| cache(hint, "", &mut rest));
             extra.append(&mut rest);
             Tool::Function {
                 namespace: None,
                 name,
-                description: optional_text(value.get("description")),
-                input_schema: value
-                    .get("input_schema")
-                    .filter(|schema| !schema.is_null())
-                    .map(Value::to_raw),
-                strict: value.get("strict").and_then(Value::bool),
-                deferred: value
-                    .get("defer_loading")
-                    .and_then(Value::bool)
-                    .unwrap_or(false),
+                description,
+                input_schema,
+                strict,
+                deferred,
                 cache: hint,
                 extra,
             }

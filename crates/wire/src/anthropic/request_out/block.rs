@@ -41,7 +41,7 @@ impl Encoder<'_> {
                 self.json.begin_object().key("type").str("text");
                 self.json
                     .key("text")
-                    .text_parts(&[&begin, text, &end])
+                    .text_parts([&begin, text, &end])
                     .end_object();
             }
             Fit::Reminder(block) => self.block(block, place),

@@ -126,7 +126,7 @@ pub(super) fn holds_seal(block: &Block) -> bool {
         return false;
     };
     let signature = thinking.signature.as_ref();
-    signature.is_some_and(|signature| signature.decode().starts_with(crate::turn::SEAL_PREFIX))
+    signature.is_some_and(|signature| signature.starts_with(crate::turn::SEAL_PREFIX))
 }
 
 fn is_own(foreign: &Foreign) -> bool {

@@ -243,7 +243,7 @@ impl Encoder<'_> {
                     self.losses.add(key.to_string());
                 }
             } else if !OBJECTS.iter().any(|object| key.starts_with(object)) {
-                self.json.key(key).raw(value);
+                self.json.member(key).raw(value);
             }
         }
     }
@@ -253,7 +253,7 @@ impl Encoder<'_> {
         if self.is_own {
             for (key, value) in below(&params.extra, object).filter(|(key, _)| !known.contains(key))
             {
-                self.json.key(key).raw(value);
+                self.json.member(key).raw(value);
             }
         }
     }

@@ -151,7 +151,7 @@ fn thoughts(message: Value<'_>) -> Vec<Node<Block>> {
         detail
             .get(key)
             .and_then(Value::text)
-            .filter(|text| text.decode().starts_with(SEAL_PREFIX))
+            .filter(|text| text.starts_with(SEAL_PREFIX))
     };
     if let Some((_, texts)) = reasoning::text(message) {
         let text = match <[Text; 1]>::try_from(texts) {

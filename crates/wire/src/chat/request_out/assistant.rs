@@ -3,13 +3,14 @@
 use crate::Wire;
 use crate::json::{Text, scan_reply};
 use crate::turn::{
-    Block, Message, Node, Place, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, opened,
+    Block, Message, Node, Place, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, Unanswered,
+    opened,
 };
 
 use super::super::dialect::ReasoningField;
 use super::super::reasoning;
 use super::Out;
-use super::content::Part;
+use super::content::{Part, PartKind};
 use super::server_tool;
 
 /// What an assistant message is made of.
@@ -22,8 +23,13 @@ struct Spoken<'a> {
 
 impl Out<'_> {
     /// Writes an answer, of which the first message is at index `first`: one message, with its text before its calls
-    /// wherever it stood. Returns the calls' ids.
-    pub(super) fn assistant(&mut self, answer: &[Node<Message>], first: usize) -> Vec<Text> {
+    /// wherever it stood. Its calls wait for their results, unless the client pairs them itself, on this wire.
+    pub(super) fn assistant(
+        &mut self,
+        answer: &[Node<Message>],
+        first: usize,
+        unanswered: &mut Unanswered,
+    ) {
         let mut spoken = Spoken::default();
         let mut follows_text = false;
         let blocks = answer.iter().zip(first..).flat_map(|(message, nth)| {
@@ -65,7 +71,7 @@ impl Out<'_> {
             for (_, path) in spoken.thoughts {
                 self.losses.add(path);
             }
-            return Vec::new();
+            return;
         }
         self.w.begin_object();
         self.w.key("role").str("assistant");
@@ -86,7 +92,11 @@ impl Out<'_> {
             }
         }
         self.w.end_object();
-        spoken.calls.iter().map(|call| call.id.clone()).collect()
+        if !self.is_same_wire() {
+            for call in spoken.calls {
+                unanswered.push(call.id.clone());
+            }
+        }
     }
 
     /// Adjacent texts are one answer that citations or a continuation cut: they are put together again. Texts that
@@ -98,19 +108,15 @@ impl Out<'_> {
         continues: bool,
         texts: &mut Vec<Part>,
     ) {
-        let mut parts = Vec::new();
-        self.part(block, path, &mut parts);
-        for part in parts {
-            let cache = part.cache;
-            match (part.into_text(), texts.last_mut()) {
-                (Ok(pieces), Some(last)) if continues && !self.keeps_parts() => {
-                    for piece in pieces {
-                        last.wrap_back(piece);
-                    }
-                }
-                (Ok(pieces), _) => texts.push(Part::cached(pieces, cache)),
-                (Err(part), _) => texts.push(part),
-            }
+        let n_before = texts.len();
+        self.part(block, path, texts);
+        let is_one_answer = continues && !self.keeps_parts() && texts.len() > n_before;
+        if is_one_answer
+            && let [.., before, text] = texts.as_mut_slice()
+            && let (PartKind::Text(before), PartKind::Text(text)) = (&mut before.kind, &text.kind)
+        {
+            before.append(text.clone());
+            texts.pop();
         }
     }
 
@@ -183,7 +189,12 @@ impl Out<'_> {
         }
     }
 
-    fn reasoning_text(&mut self, member: &str, thoughts: &[(&Thinking, String)], has_calls: bool) {
+    fn reasoning_text(
+        &mut self,
+        member: &'static str,
+        thoughts: &[(&Thinking, String)],
+        has_calls: bool,
+    ) {
         let newline = Text::from_static("\n");
         let mut pieces: Vec<&Text> = Vec::new();
         for (thinking, path) in thoughts {
@@ -203,7 +214,7 @@ impl Out<'_> {
             pieces.push(&thinking.text);
         }
         if !pieces.is_empty() {
-            self.w.key(member).text_parts(&pieces);
+            self.w.key(member).text_parts(pieces);
         } else if let Some(placeholder) = self.placeholder(has_calls) {
             self.w.key(member).str(placeholder);
         }

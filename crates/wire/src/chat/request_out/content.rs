@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use crate::Wire;
-use crate::json::Text;
+use crate::json::{Joined, Text};
 use crate::turn::{Block, CacheHint, Node, Place};
 
 use super::super::dialect::CacheSpelling;
@@ -18,8 +18,8 @@ pub(super) struct Part {
 
 /// What a part is.
 pub(super) enum PartKind {
-    /// Text in pieces.
-    Text(Vec<Text>),
+    /// Text.
+    Text(Joined),
     /// A picture: the pieces of its address.
     Image {
         url: Vec<Text>,
@@ -38,36 +38,36 @@ pub(super) enum PartKind {
 }
 
 impl Part {
-    pub(super) const fn text(pieces: Vec<Text>) -> Self {
-        Self::cached(pieces, None)
+    pub(super) fn text(text: impl Into<Joined>) -> Self {
+        Self::cached(text, None)
     }
 
     /// Text behind which a cache prefix may end.
-    pub(super) const fn cached(pieces: Vec<Text>, cache: Option<CacheHint>) -> Self {
+    pub(super) fn cached(text: impl Into<Joined>, cache: Option<CacheHint>) -> Self {
         Self {
-            kind: PartKind::Text(pieces),
+            kind: PartKind::Text(text.into()),
             cache,
         }
     }
 
     /// Puts text before the part's own, if it is text.
     pub(super) fn wrap_front(&mut self, text: Text) {
-        if let PartKind::Text(pieces) = &mut self.kind {
-            pieces.insert(0, text);
+        if let PartKind::Text(own) = &mut self.kind {
+            own.prepend(text);
         }
     }
 
     /// Puts text behind the part's own, if it is text.
-    pub(super) fn wrap_back(&mut self, text: Text) {
-        if let PartKind::Text(pieces) = &mut self.kind {
-            pieces.push(text);
+    pub(super) fn wrap_back(&mut self, text: impl Into<Joined>) {
+        if let PartKind::Text(own) = &mut self.kind {
+            own.append(text);
         }
     }
 
-    /// The pieces of a text part.
-    pub(super) fn into_text(self) -> Result<Vec<Text>, Self> {
+    /// The text of a text part.
+    pub(super) fn into_text(self) -> Result<Joined, Self> {
         match self.kind {
-            PartKind::Text(pieces) => Ok(pieces),
+            PartKind::Text(text) => Ok(text),
             PartKind::Image { .. }
             | PartKind::File { .. }
             | PartKind::FileId(_)
@@ -109,16 +109,14 @@ impl Out<'_> {
             return;
         }
         let joiner = Text::from_static(joiner);
-        let mut pieces: Vec<&Text> = Vec::new();
-        for part in &parts {
-            if let PartKind::Text(own) = &part.kind {
-                if !pieces.is_empty() {
-                    pieces.push(&joiner);
-                }
-                pieces.extend(own);
-            }
-        }
-        self.w.text_parts(&pieces);
+        let texts = parts.iter().filter_map(|part| match &part.kind {
+            PartKind::Text(text) => Some(text),
+            _ => None,
+        });
+        self.w.text_parts(texts.enumerate().flat_map(|(nth, text)| {
+            let between = (nth > 0).then_some(&joiner);
+            between.into_iter().chain(text.iter())
+        }));
     }
 
     fn write_part(&mut self, part: &Part) {
@@ -127,9 +125,9 @@ impl Out<'_> {
                 self.w.raw(raw);
                 return;
             }
-            PartKind::Text(pieces) => {
+            PartKind::Text(text) => {
                 self.w.begin_object().key("type").str("text");
-                self.pieces("text", pieces);
+                self.w.key("text").text_parts(text.iter());
             }
             PartKind::Image { url, detail } => {
                 self.w
@@ -138,7 +136,7 @@ impl Out<'_> {
                     .str("image_url")
                     .key("image_url")
                     .begin_object();
-                self.pieces("url", url);
+                self.w.key("url").text_parts(url);
                 if let Some(detail) = detail {
                     self.w.key("detail").text(detail);
                 }
@@ -152,7 +150,7 @@ impl Out<'_> {
                     .key("file")
                     .begin_object();
                 self.w.key("filename").text(name);
-                self.pieces("file_data", data);
+                self.w.key("file_data").text_parts(data);
                 self.w.end_object();
             }
             PartKind::Audio { format, data } => {
@@ -172,7 +170,7 @@ impl Out<'_> {
                     .str("video_url")
                     .key("video_url")
                     .begin_object();
-                self.pieces("url", url);
+                self.w.key("url").text_parts(url);
                 self.w.end_object();
             }
             PartKind::FileId(id) => {
@@ -189,11 +187,6 @@ impl Out<'_> {
             self.cache_hint(hint);
         }
         self.w.end_object();
-    }
-
-    fn pieces(&mut self, key: &str, pieces: &[Text]) {
-        let pieces: Vec<&Text> = pieces.iter().collect();
-        self.w.key(key).text_parts(&pieces);
     }
 
     pub(super) fn cache_hint(&mut self, hint: CacheHint) {
@@ -249,7 +242,7 @@ impl Out<'_> {
                 let cache = self.carried_hint(*cache, path);
                 // Hosts refuse empty text, and nothing is said in white space.
                 if !text.is_blank() {
-                    parts.push(Part::cached(vec![text.clone()], cache));
+                    parts.push(Part::cached(text.clone(), cache));
                 } else if cache.is_some() {
                     self.losses.add(format!("{path}.cache_control"));
                 }
@@ -257,12 +250,12 @@ impl Out<'_> {
             Block::Image(image) => self.image(image, path, parts),
             Block::Media(media) => self.media(block, media, path, parts),
             Block::Document(document) => self.document(document, path, parts),
-            Block::ToolReference { name } => parts.push(Part::text(vec![
+            Block::ToolReference { name } => parts.push(Part::text([
                 Text::from_static("Tool loaded: "),
                 name.clone(),
             ])),
             Block::SearchResult(result) => self.search_result(result, path, parts),
-            Block::Refusal(text) => parts.push(Part::text(vec![text.clone()])),
+            Block::Refusal(text) => parts.push(Part::text(text.clone())),
             Block::Foreign(foreign) if foreign.wire == Wire::Chat => parts.push(Part {
                 kind: PartKind::Received(foreign.raw.clone()),
                 cache: None,

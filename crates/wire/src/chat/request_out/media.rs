@@ -23,7 +23,7 @@ impl Out<'_> {
             MediaSource::Url(url) if self.dialect.has_image_urls => vec![url.clone()],
             MediaSource::Url(url) => {
                 self.losses.add(path);
-                let note = vec![
+                let note = [
                     Text::from_static("[Image: "),
                     url.clone(),
                     Text::from_static("]"),
@@ -34,7 +34,7 @@ impl Out<'_> {
                 self.losses.add(path);
                 let note =
                     Text::from_static("[Image left out: it is stored with another provider]");
-                return parts.push(Part::cached(vec![note], cache));
+                return parts.push(Part::cached(note, cache));
             }
         };
         parts.push(Part {
@@ -69,7 +69,7 @@ impl Out<'_> {
             (None, kind, _) => {
                 self.losses.add(path);
                 let note = format!("[{} left out: it is stored elsewhere]", kind.name());
-                PartKind::Text(vec![note.into()])
+                PartKind::Text(Text::from(note).into())
             }
         };
         if block.raw(Wire::Chat).is_none() {
@@ -97,7 +97,7 @@ impl Out<'_> {
                 Some(text) => parts.push(titled(document, text, cache)),
                 None if self.dialect.has_files => {
                     if let Some(context) = &document.context {
-                        parts.push(Part::text(vec![context.clone()]));
+                        parts.push(Part::text(context.clone()));
                     }
                     parts.push(Part {
                         kind: PartKind::File {
@@ -109,7 +109,7 @@ impl Out<'_> {
                 }
                 None => {
                     self.losses.add(path);
-                    let note = vec![
+                    let note = [
                         Text::from_static("["),
                         name,
                         Text::from_static(" left out: this provider takes no files]"),
@@ -119,7 +119,7 @@ impl Out<'_> {
             },
             MediaSource::Url(url) => {
                 self.losses.add(path);
-                let note = vec![
+                let note = [
                     Text::from_static("[Document: "),
                     url.clone(),
                     Text::from_static("]"),
@@ -134,7 +134,7 @@ impl Out<'_> {
                 self.losses.add(path);
                 let note =
                     Text::from_static("[Document left out: it is stored with another provider]");
-                parts.push(Part::cached(vec![note], cache));
+                parts.push(Part::cached(note, cache));
             }
             MediaSource::Blocks(blocks) => {
                 let mut head = heading(document);
@@ -160,7 +160,7 @@ impl Out<'_> {
         parts: &mut Vec<Part>,
     ) {
         let newline = || Text::from_static("\n");
-        parts.push(Part::text(vec![
+        parts.push(Part::text([
             result.title.clone(),
             newline(),
             result.source.clone(),
@@ -185,7 +185,7 @@ fn audio_format(media_type: &Text) -> Text {
 
 /// The text of a document that is text, though it came as base64.
 fn plain_text(media_type: &Text, data: &Text) -> Option<Text> {
-    if !media_type.decode().starts_with("text/") {
+    if !media_type.starts_with("text/") {
         return None;
     }
     let bytes = STANDARD.decode(data.decode().as_bytes()).ok()?;
@@ -195,10 +195,7 @@ fn plain_text(media_type: &Text, data: &Text) -> Option<Text> {
 fn titled(document: &Document, text: Text, cache: Option<CacheHint>) -> Part {
     let mut pieces = heading(document);
     pieces.push(text);
-    Part {
-        kind: PartKind::Text(pieces),
-        cache,
-    }
+    Part::cached(pieces, cache)
 }
 
 /// A document's title and context, each on a line of its own.

@@ -59,7 +59,7 @@ impl Out<'_> {
                 self.part(block, &path, &mut parts);
             }
         }
-        parts.extend(self.schema_instruction().map(|text| Part::text(vec![text])));
+        parts.extend(self.schema_instruction().map(Part::text));
         self.message("system", parts);
     }
 
@@ -90,11 +90,7 @@ impl Out<'_> {
                     self.settle(&mut walk);
                     n += self.continuations(message, later);
                     let answer = rest.get(..n).unwrap_or_default();
-                    let calls = self.assistant(answer, at);
-                    // A client of this wire pairs calls and results itself.
-                    if !self.is_same_wire() {
-                        calls.into_iter().for_each(|id| walk.unanswered.push(id));
-                    }
+                    self.assistant(answer, at, &mut walk.unanswered);
                 }
                 (None, Role::System) => self.reminder(message, &path, &mut walk),
             }
@@ -225,5 +221,5 @@ fn call_ids(message: &Message) -> impl Iterator<Item = Cow<'_, str>> {
 }
 
 fn is_attribution(block: &Block) -> bool {
-    matches!(block, Block::Text { text, .. } if text.decode().starts_with(ATTRIBUTION))
+    matches!(block, Block::Text { text, .. } if text.starts_with(ATTRIBUTION))
 }

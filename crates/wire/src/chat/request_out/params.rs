@@ -161,7 +161,7 @@ impl Out<'_> {
             self.w.key(STREAM_OPTIONS).begin_object();
             self.w.key("include_usage").bool(true).end_object();
         } else if let Some((key, raw)) = own.filter(|_| self.is_same_wire()) {
-            self.w.key(key).raw(raw);
+            self.w.member(key).raw(raw);
         }
     }
 
@@ -171,7 +171,7 @@ impl Out<'_> {
             if !self.is_same_wire() {
                 self.losses.add(key.to_string());
             } else if *key != STREAM_OPTIONS && !thinking::MEMBERS.contains(&&**key) {
-                self.w.key(key).raw(raw);
+                self.w.member(key).raw(raw);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Results of tool calls.
 
-use crate::json::Text;
+use crate::json::{Joined, Text};
 use crate::turn::{CacheHint, Place, ToolResult};
 
 use super::Out;
@@ -18,59 +18,54 @@ impl Out<'_> {
         path: &Place<'_>,
         attached: &mut Vec<Part>,
     ) {
-        let (mut lines, cache) = self.lines(result, path, attached);
-        if result.is_error {
-            lines.insert(0, vec![Text::from_static("Error: ")]);
-        }
+        let (lines, cache) = self.lines(result, path, attached);
+        let lines =
+            lines.unwrap_or_else(|| Text::from_static(self.dialect.empty_tool_result).into());
+        let error = result.is_error.then_some(Text::from_static("Error: "));
+        let texts = error.iter().chain(lines.iter());
         self.w.begin_object();
         self.w.key("role").str("tool");
         self.w.key("tool_call_id").text(&result.tool_use_id);
         self.w.key("content");
-        let newline = Text::from_static("\n");
-        let empty = Text::from_static(self.dialect.empty_tool_result);
-        let mut pieces: Vec<&Text> = Vec::new();
-        for (at, line) in lines.iter().enumerate() {
-            // No line break behind the mark of an error.
-            if at > usize::from(result.is_error) {
-                pieces.push(&newline);
-            }
-            pieces.extend(line);
-        }
-        if lines.len() == usize::from(result.is_error) {
-            pieces.push(&empty);
-        }
         if self.keeps_parts() {
             self.w.begin_array().begin_object().key("type").str("text");
-            self.w.key("text").text_parts(&pieces);
+            self.w.key("text").text_parts(texts);
             if let Some(hint) = cache {
                 self.cache_hint(hint);
             }
             self.w.end_object().end_array();
         } else {
-            self.w.text_parts(&pieces);
+            self.w.text_parts(texts);
         }
         self.w.end_object();
     }
 
-    /// The text of a result, with the lines that announce what is attached, and where a hint stood in it or on it.
+    /// The text of a result, with the lines that announce what is attached, and a hint that stood in it or on it.
     fn lines(
         &mut self,
         result: &ToolResult,
         path: &Place<'_>,
         attached: &mut Vec<Part>,
-    ) -> (Vec<Vec<Text>>, Option<CacheHint>) {
+    ) -> (Option<Joined>, Option<CacheHint>) {
         let mut cache = self.carried_hint(result.cache, path);
         let mut parts = Vec::new();
         for (at, block) in result.content.iter().enumerate() {
             self.part(block, &path.below("content", Some(at)), &mut parts);
         }
-        let mut lines = Vec::new();
+        let mut lines: Option<Joined> = None;
+        let mut add = |line: Joined| match &mut lines {
+            Some(lines) => {
+                lines.append(Text::from_static("\n"));
+                lines.append(line);
+            }
+            None => lines = Some(line),
+        };
         let (mut n_images, mut n_documents) = (0, 0);
         for part in parts {
             let hint = part.cache;
             match part.into_text() {
                 Ok(text) => {
-                    lines.push(text);
+                    add(text);
                     // The lines become one part, behind which the hint stands.
                     cache = cache.or(hint);
                 }
@@ -83,9 +78,8 @@ impl Out<'_> {
         }
         for (n, what) in [(n_images, "image"), (n_documents, "document")] {
             if n > 0 {
-                lines.push(vec![
-                    format!("[{n} {what}(s) attached in the next user message]").into(),
-                ]);
+                let note = format!("[{n} {what}(s) attached in the next user message]");
+                add(Text::from(note).into());
             }
         }
         (lines, cache)
@@ -94,17 +88,17 @@ impl Out<'_> {
     /// Says in a user message what a result without its call says.
     pub(super) fn orphan(&mut self, orphan: &Orphan<'_>, path: &Place<'_>, said: &mut Vec<Part>) {
         let mut attached = Vec::new();
-        let mut pieces = vec![Text::from_static(if orphan.0.is_error {
+        let mut text = Joined::from(Text::from_static(if orphan.0.is_error {
             "[Result of an earlier tool call] Error:"
         } else {
             "[Result of an earlier tool call]"
-        })];
+        }));
         let (lines, cache) = self.lines(orphan.0, path, &mut attached);
-        for line in lines {
-            pieces.push(Text::from_static("\n"));
-            pieces.extend(line);
+        if let Some(lines) = lines {
+            text.append(Text::from_static("\n"));
+            text.append(lines);
         }
-        said.push(Part::cached(pieces, cache));
+        said.push(Part::cached(text, cache));
         said.append(&mut attached);
     }
 
@@ -114,7 +108,7 @@ impl Out<'_> {
         self.w.key("role").str("tool");
         self.w.key("tool_call_id").text(id);
         let words = Text::from_static("Error: the tool call was not answered");
-        self.content(vec![Part::text(vec![words])], "");
+        self.content(vec![Part::text(words)], "");
         self.w.end_object();
     }
 }

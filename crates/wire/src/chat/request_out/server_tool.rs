@@ -36,7 +36,7 @@ pub(super) fn told(step: &ServerToolUse) -> Option<Part> {
             lines.join("\n")
         }
     };
-    Some(Part::text(vec![Text::from(text)]))
+    Some(Part::text(Text::from(text)))
 }
 
 /// Appends what a person would read in a result, a line a value.

@@ -29,7 +29,7 @@ impl Out<'_> {
             .collect();
         if self.is_same_wire() && self.may_copy(&spelled) {
             for (key, raw) in spelled {
-                self.w.key(key).raw(raw);
+                self.w.member(key).raw(raw);
             }
             return;
         }
@@ -159,7 +159,7 @@ impl Out<'_> {
         };
         self.w.key("thinking").begin_object().key("type").str(kind);
         if let Some((name, raw)) = self.dialect.thinking_member.filter(|_| is_on) {
-            self.w.key(name).raw(raw);
+            self.w.member(name).raw(raw);
         }
         self.w.end_object();
     }

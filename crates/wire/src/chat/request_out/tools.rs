@@ -57,17 +57,19 @@ fn is_run_by_client(tool: &Tool) -> bool {
 fn sent(turn: &Turn) -> Vec<(usize, &Node<Tool>)> {
     let is_carried =
         |tool: &Tool| turn.origin == Wire::Chat || !matches!(tool, Tool::Hosted { .. });
-    let tools = turn
-        .tools
-        .iter()
-        .enumerate()
-        .filter(|(_, tool)| is_carried(tool));
-    let (deferred, mut sent): (Vec<_>, Vec<_>) =
-        tools.partition(|(_, tool)| matches!(&***tool, Tool::Function { deferred: true, .. }));
+    let mut sent = Vec::with_capacity(turn.tools.len());
+    let mut deferred = Vec::new();
+    for (at, tool) in turn.tools.iter().enumerate() {
+        if matches!(&**tool, Tool::Function { deferred: true, .. }) {
+            deferred.push((at, tool));
+        } else if is_carried(tool) {
+            sent.push((at, tool));
+        }
+    }
     if deferred.is_empty() {
         return sent;
     }
-    let is_search = |tool: &Node<Tool>| matches!(&**tool, Tool::Hosted { kind, .. } if kind.decode().starts_with("tool_search"));
+    let is_search = |tool: &Node<Tool>| matches!(&**tool, Tool::Hosted { kind, .. } if kind.starts_with("tool_search"));
     if turn.tools.iter().any(is_search) {
         sent.extend(deferred);
         return sent;
@@ -172,9 +174,11 @@ impl Out<'_> {
                 self.decoded.params.tool_choice.as_ref(),
             );
         }
-        for at in 0..turn.tools.len() {
-            if !sent.iter().any(|(kept, _)| *kept == at) {
-                self.losses.add(format!("tools[{at}]"));
+        if sent.len() < turn.tools.len() {
+            for at in 0..turn.tools.len() {
+                if !sent.iter().any(|(kept, _)| *kept == at) {
+                    self.losses.add(format!("tools[{at}]"));
+                }
             }
         }
         if sent.is_empty() {

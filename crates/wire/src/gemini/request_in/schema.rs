@@ -24,17 +24,17 @@ fn write(schema: Value<'_>, json: &mut Writer) {
             "properties" => {
                 json.key("properties").begin_object();
                 for (name, property) in value.members() {
-                    json.key(&name);
+                    json.member(&name);
                     write(property, json);
                 }
                 json.end_object();
             }
             "items" | "additionalProperties" => {
-                json.key(&key);
+                json.member(&key);
                 write(value, json);
             }
             "anyOf" | "oneOf" | "allOf" | "prefixItems" => {
-                json.key(&key).begin_array();
+                json.member(&key).begin_array();
                 value.items().for_each(|item| write(item, json));
                 if is_nullable && key == "anyOf" {
                     json.raw(r#"{"type":"null"}"#);
@@ -45,10 +45,10 @@ fn write(schema: Value<'_>, json: &mut Writer) {
             "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties"
             | "maxProperties" => match value.str().and_then(|text| text.parse().ok()) {
                 Some(number) => {
-                    json.key(&key).u64(number);
+                    json.member(&key).u64(number);
                 }
                 None => {
-                    json.key(&key).raw(value.raw());
+                    json.member(&key).raw(value.raw());
                 }
             },
             "enum" if is_nullable => {
@@ -66,7 +66,7 @@ fn write(schema: Value<'_>, json: &mut Writer) {
             }
             "nullable" | "propertyOrdering" => {}
             _ => {
-                json.key(&key).raw(value.raw());
+                json.member(&key).raw(value.raw());
             }
         }
     }

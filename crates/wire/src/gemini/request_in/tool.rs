@@ -27,7 +27,10 @@ pub(super) fn decode(value: Value<'_>) -> Result<Vec<Node<Tool>>, Failure> {
             ),
             kind => {
                 let mut json = Writer::default();
-                json.begin_object().key(kind).raw(member.raw()).end_object();
+                json.begin_object()
+                    .member(kind)
+                    .raw(member.raw())
+                    .end_object();
                 tools.push(Node::new(Tool::Hosted {
                     kind: kind.into(),
                     name: None,

@@ -43,7 +43,7 @@ impl Out<'_> {
         for (nth, node) in decoded.turn.system.iter().enumerate() {
             let path = format!("system[{nth}]");
             match (&**node, raw(node).filter(|raw| raw.starts_with('{'))) {
-                (Block::Text { text, .. }, _) if text.decode().starts_with(ATTRIBUTION) => {
+                (Block::Text { text, .. }, _) if text.starts_with(ATTRIBUTION) => {
                     self.losses.add(path);
                 }
                 (_, Some(raw)) => parts.push(Part::Raw {

@@ -23,7 +23,7 @@ impl Out<'_> {
                     self.losses.add(key.to_string());
                 }
             } else if !key.contains('.') {
-                self.w.key(key).raw(value);
+                self.w.member(key).raw(value);
             }
         }
         if decoded.params.user.is_some() {
@@ -63,7 +63,7 @@ impl Out<'_> {
             ("topK", &params.top_k),
         ] {
             if let Some(value) = value {
-                self.w.key(key).raw(value);
+                self.w.member(key).raw(value);
             }
         }
     }
@@ -225,7 +225,7 @@ impl Out<'_> {
         }
         for (key, value) in below(&decoded.params.extra, object) {
             if !inner.iter().any(|inner| key.starts_with(inner)) {
-                self.w.key(key).raw(value);
+                self.w.member(key).raw(value);
             }
         }
     }

@@ -90,8 +90,7 @@ impl Out<'_> {
                 self.w.raw(raw);
             }
             Part::Text { pieces, signature } => {
-                let pieces: Vec<&Text> = pieces.iter().collect();
-                self.w.begin_object().key("text").text_parts(&pieces);
+                self.w.begin_object().key("text").text_parts(pieces);
                 self.signed(signature.as_ref());
             }
             Part::Thought { text, signature } => {
@@ -130,12 +129,11 @@ impl Out<'_> {
                     .text(id)
                     .key("name")
                     .str(&names::fit(&name.decode()));
-                let pieces: Vec<&Text> = text.iter().collect();
                 self.w
                     .key("response")
                     .begin_object()
                     .key(if *is_error { "error" } else { "output" })
-                    .text_parts(&pieces)
+                    .text_parts(text)
                     .end_object();
                 if !media.is_empty() {
                     self.w.key("parts").begin_array();

@@ -124,25 +124,25 @@ impl<'d> Rewriter<'d, '_> {
                 "properties" => {
                     self.w.key("properties").begin_object();
                     for (name, property) in value.members() {
-                        self.w.key(&name);
+                        self.w.member(&name);
                         self.schema(property);
                     }
                     self.w.end_object();
                     written.push(key.into_owned());
                 }
                 "items" | "additionalProperties" => {
-                    self.w.key(&key);
+                    self.w.member(&key);
                     self.schema(value);
                     written.push(key.into_owned());
                 }
                 "anyOf" | "oneOf" | "prefixItems" => {
-                    self.w.key(&key).begin_array();
+                    self.w.member(&key).begin_array();
                     value.items().for_each(|item| self.schema(item));
                     self.w.end_array();
                     written.push(key.into_owned());
                 }
                 known if KNOWN.contains(&known) => {
-                    self.w.key(&key).raw(value.raw());
+                    self.w.member(&key).raw(value.raw());
                     written.push(key.into_owned());
                 }
                 silent if SILENT.contains(&silent) => {}

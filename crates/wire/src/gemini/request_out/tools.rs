@@ -45,7 +45,7 @@ fn sent(turn: &Turn) -> Vec<(usize, &Node<Tool>)> {
     let (deferred, mut sent): (Vec<_>, Vec<_>) = carried
         .filter(|(_, tool)| is_carried(tool))
         .partition(|(_, tool)| matches!(&***tool, Tool::Function { deferred: true, .. }));
-    let is_search = |tool: &Node<Tool>| matches!(&**tool, Tool::Hosted { kind, .. } if kind.decode().starts_with("tool_search"));
+    let is_search = |tool: &Node<Tool>| matches!(&**tool, Tool::Hosted { kind, .. } if kind.starts_with("tool_search"));
     if turn.tools.iter().any(is_search) {
         sent.extend(deferred);
         return sent;

@@ -110,7 +110,7 @@ impl StreamIn {
         let blob = member::get(part, "inlineData");
         let text = |name: &str| blob.and_then(|blob| member::text(blob, name));
         let block = match (text("mimeType"), text("data")) {
-            (Some(media_type), Some(data)) if media_type.decode().starts_with("image/") => {
+            (Some(media_type), Some(data)) if media_type.starts_with("image/") => {
                 Opening::Image(Image {
                     source: MediaSource::Base64 { media_type, data },
                     detail: None,

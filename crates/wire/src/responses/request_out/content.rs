@@ -126,9 +126,8 @@ impl Out<'_> {
         self.w.end_object();
     }
 
-    fn pieces(&mut self, key: &str, pieces: &[Text]) {
-        let pieces: Vec<&Text> = pieces.iter().collect();
-        self.w.key(key).text_parts(&pieces);
+    fn pieces(&mut self, key: &'static str, pieces: &[Text]) {
+        self.w.key(key).text_parts(pieces);
     }
 
     /// Turns a block into parts of a message that is not the model's.
@@ -323,7 +322,7 @@ impl Out<'_> {
 
 /// The text of a document that is text, though it came as base64.
 fn plain_text(media_type: &Text, data: &Text) -> Option<Text> {
-    if !media_type.decode().starts_with("text/") {
+    if !media_type.starts_with("text/") {
         return None;
     }
     let bytes = STANDARD.decode(data.decode().as_bytes()).ok()?;

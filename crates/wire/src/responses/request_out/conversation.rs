@@ -29,7 +29,7 @@ impl Out<'_> {
                 continue;
             }
             match &**block {
-                Block::Text { text, .. } if text.decode().starts_with(ATTRIBUTION) => {
+                Block::Text { text, .. } if text.starts_with(ATTRIBUTION) => {
                     self.losses.add(format!("system[{at}]"));
                 }
                 Block::Text {
@@ -56,7 +56,7 @@ impl Out<'_> {
             at += 1;
         }
         if !texts.is_empty() {
-            self.w.key("instructions").text_parts(&texts);
+            self.w.key("instructions").text_parts(texts);
         }
     }
 
@@ -134,7 +134,8 @@ impl Out<'_> {
         let mut parts = Vec::new();
         for (at, block) in blocks.iter().enumerate() {
             let path = format!("{path}.content[{at}]");
-            let is_attribution = matches!(&**block, Block::Text { text, .. } if text.decode().starts_with(ATTRIBUTION));
+            let is_attribution =
+                matches!(&**block, Block::Text { text, .. } if text.starts_with(ATTRIBUTION));
             if is_attribution {
                 self.losses.add(path);
             } else {

@@ -112,7 +112,7 @@ impl Out<'_> {
                 self.w.key("schema").raw(schema);
                 for (key, raw) in &own {
                     if let Some(key) = key.strip_prefix("format.") {
-                        self.w.key(key).raw(raw);
+                        self.w.member(key).raw(raw);
                     }
                 }
                 self.w.end_object();
@@ -120,7 +120,7 @@ impl Out<'_> {
         }
         for (key, raw) in own {
             if !key.starts_with("format.") {
-                self.w.key(key).raw(raw);
+                self.w.member(key).raw(raw);
             }
         }
         self.w.end_object();
@@ -143,7 +143,7 @@ impl Out<'_> {
         for (key, raw) in &self.decoded.params.extra {
             let is_path = key.starts_with("reasoning.") || key.starts_with("text.");
             if !is_path && is_meant(key) {
-                self.w.key(key).raw(raw);
+                self.w.member(key).raw(raw);
             }
         }
     }

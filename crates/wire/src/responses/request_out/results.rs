@@ -33,7 +33,7 @@ impl Out<'_> {
                 if result.is_error {
                     pieces.insert(0, &error);
                 }
-                self.w.text_parts(&pieces);
+                self.w.text_parts(pieces);
             }
             None => {
                 self.w.begin_array();

@@ -71,7 +71,7 @@ impl Out<'_> {
             self.w.key("summary").str("auto");
         }
         for (key, raw) in own {
-            self.w.key(key).raw(raw);
+            self.w.member(key).raw(raw);
         }
         self.w.end_object();
     }

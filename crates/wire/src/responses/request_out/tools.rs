@@ -72,7 +72,7 @@ impl Out<'_> {
         if let Some(Tool::Function { extra, .. }) = members.first().map(|tool| &***tool) {
             for (key, raw) in extra {
                 if let Some(key) = key.strip_prefix(NAMESPACE_PREFIX) {
-                    self.w.key(key).raw(raw);
+                    self.w.member(key).raw(raw);
                 }
             }
         }
@@ -113,7 +113,7 @@ impl Out<'_> {
                     if !self.is_same_wire() {
                         self.losses.add_members(path, [member]);
                     } else if !key.starts_with(NAMESPACE_PREFIX) {
-                        self.w.key(key).raw(raw);
+                        self.w.member(key).raw(raw);
                     }
                 }
                 if cache.is_some() {

@@ -1,0 +1,43 @@
+//! How much two texts share at their beginning.
+
+/// What is compared at once, wide first: the last of it is found byte by byte.
+const STEPS: [usize; 2] = [4096, 64];
+
+pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let mut same = 0;
+    for step in STEPS {
+        let steps = from(a, same).chunks(step).zip(from(b, same).chunks(step));
+        let steps = steps.take_while(|(a, b)| a == b);
+        same += steps.map(|(a, _)| a.len()).sum::<usize>();
+    }
+    let rest = from(a, same).iter().zip(from(b, same));
+    same + rest.take_while(|(a, b)| a == b).count()
+}
+
+fn from(bytes: &[u8], at: usize) -> &[u8] {
+    bytes.get(at..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_found_at_every_place() {
+        let text = "0123456789abcdef".repeat(600);
+        for length in [0, 1, 63, 64, 65, 4095, 4096, 4097, 4160, 8192, 9600] {
+            let (a, _) = text.split_at(length);
+            for b in [
+                a.to_owned(),
+                format!("{a}."),
+                format!("{a}.{text}"),
+                text.clone(),
+            ] {
+                assert_eq!(common_prefix(a.as_bytes(), b.as_bytes()), length);
+                assert_eq!(common_prefix(b.as_bytes(), a.as_bytes()), length);
+            }
+            let changed = [a, ".", &text].concat();
+            assert_eq!(common_prefix(changed.as_bytes(), text.as_bytes()), length);
+        }
+    }
+}
