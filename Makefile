@@ -74,10 +74,12 @@ fuzz: ## every fuzz target for an hour (SECONDS_EACH=3600), as many at a time as
 soak: clients ## a million generated replies, then the sessions again and again (ROUNDS=20): flaky tests, leaks and left-over processes show
 	PROPTEST_CASES=1000000 $(CARGO) test --profile $(PROFILE) --package lingate-quirk --test it -- text::properties
 	$(CARGO) test --profile $(PROFILE) --package lingate-route --test it -- --ignored
-	$(CARGO) test --profile $(PROFILE) --package lingate-store --test it -- --ignored a_million_rows a_thousand_kills
+	$(CARGO) test --profile $(PROFILE) --package lingate-store --test it -- --ignored --test-threads 1 \
+	  a_million_rows a_thousand_kills a_full_disk_is_noticed_within_a_second
 	$(CARGO) test --profile $(PROFILE) --package lingate-gateway --test it -- --ignored reload a_million_rows_over_http
 	$(CARGO) test --profile $(PROFILE) --package lingate --test it -- --ignored --test-threads 1 \
-	  a_thousand_kills a_million_rows_at_the_start nobody_waits_for_a_minute
+	  a_thousand_kills a_million_rows_at_the_start nobody_waits_for_a_minute \
+	  a_full_disk_is_noticed_within_a_second
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 	  $(RUN_TESTS) --package lingate-e2e || exit; done

@@ -1,10 +1,13 @@
 //! The scanner takes what another JSON parser takes, and says the same about it.
 
-use lingate_wire::json::{Kind, Value, scan, scan_reply};
+use bytestring::ByteString;
+use lingate_wire::json::{Doc, Kind, Mark, Value, scan, scan_like, scan_reply};
 use serde_json::Value as Json;
 
 /// Nesting up to which both parsers go.
 const DEPTH: usize = 100;
+/// Begins no string.
+const NO_MARKS: [Mark; 2] = [[0; 4]; 2];
 
 pub fn check(input: &[u8]) {
     let Some(text) = crate::text(input) else {
@@ -42,6 +45,29 @@ pub fn check(input: &[u8]) {
             ours.map(|ours| ours.root().raw().to_owned()),
             Ok(doc.root().raw().to_owned())
         );
+        taken_over(&doc);
+    }
+}
+
+/// What is known of a document is true of others that are like it.
+fn taken_over(known: &Doc) {
+    let text: &str = known.body();
+    for part in 0..4 {
+        let at =
+            |quarter: usize| (0..=text.len() * quarter / 4).rfind(|at| text.is_char_boundary(*at));
+        let (Some(from), Some(to)) = (at(part), at(part + 1)) else {
+            return;
+        };
+        let less = ByteString::from([&text[..from], &text[to..]].concat());
+        let more = ByteString::from([&text[..to], &text[from..]].concat());
+        for body in [less, more] {
+            let resumed = scan_like(known, &body, &[], NO_MARKS).map(|resumed| resumed.doc);
+            assert_eq!(
+                format!("{resumed:?}"),
+                format!("{:?}", scan(&body)),
+                "behind {text:?}"
+            );
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Reply {
 
 fn read(upstream: Wire, pieces: &[&[u8]], end: &End) -> Reply {
     let mut stages: Vec<Box<dyn Stage<In = Event, Out = Event>>> = vec![
-        Box::new(ToolIdStage::new(EXCHANGE, [])),
+        Box::new(ToolIdStage::new(EXCHANGE, Vec::new())),
         Box::new(SealStage::new(SealKey::new(
             "provider",
             "provider#1",

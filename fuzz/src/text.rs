@@ -176,7 +176,7 @@ impl Prepared {
         let exchange = "0193a1b2-c3d4-7abc-8def-0123456789ab";
         let mut stages: Vec<Box<dyn Stage<In = Event, Out = Event>>> =
             self.selection.stages(&self.state);
-        stages.push(Box::new(ToolIdStage::new(exchange, [])));
+        stages.push(Box::new(ToolIdStage::new(exchange, Vec::new())));
         stages.push(Box::new(SealStage::new(SealKey::new("p", "p#1", "m"))));
         stages.push(Box::new(Sequencer::new(EmptyReply::Fault)));
         let mut sink = decoded;

@@ -17,7 +17,7 @@ use crate::exchange::histories::Histories;
 use crate::exchange::learnt::Learnt;
 use crate::exchange::policy::Schemas;
 use crate::exchange::policy::accuracy::Accuracy;
-use crate::exchange::traits::Upstreams;
+use crate::exchange::upstreams::Upstreams;
 use crate::front::admission::Admission;
 use crate::front::control::Control;
 use crate::front::limits::Limits;

@@ -104,7 +104,7 @@ impl Default for QueueLimits {
     fn default() -> Self {
         Self {
             rows: 8192,
-            bytes: 40 << 20,
+            bytes: 32 << 20,
             numbers: 32_768,
         }
     }

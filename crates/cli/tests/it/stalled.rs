@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::harness::{Serving, User, get};
 use crate::load::{Load, ask, echo, median};
 
-/// More than the queue may hold: 40 MiB, and 6 MiB of numbers.
+/// More than the queue may hold: 32 MiB, and 6 MiB of numbers.
 const MOST_MEMORY: u64 = 64 << 20;
 
 /// Bytes of a prompt.
@@ -45,7 +45,7 @@ async fn nobody_waits_for_a_writer_that_stands_still() {
         before: Duration::from_millis(1500),
         written: Duration::from_millis(1500),
         still: Duration::from_millis(1500),
-        slower: 2.0,
+        slower: 1.0,
     };
     stands_still(&windows).await;
 }

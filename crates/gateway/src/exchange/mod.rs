@@ -14,5 +14,5 @@ pub(crate) mod moved;
 mod permits;
 pub(crate) mod policy;
 pub(crate) mod run;
-pub(crate) mod traits;
 pub(crate) mod upstream;
+pub(crate) mod upstreams;

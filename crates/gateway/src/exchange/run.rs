@@ -107,8 +107,12 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
     let refused = |failure: &Failure| respond::failure(failure, wire, &draft.id.to_string());
     let mut response = match result {
         Ok(response) => response,
-        // Nobody hears it: the draft ends as one whose client is gone.
-        Err(Unread::Left) => return refused(&Unread::Left.into()),
+        // Hardly anybody hears it: the draft ends as one whose client is gone.
+        Err(Unread::Left) => {
+            let mut response = refused(&Unread::Left.into());
+            describe(response.headers_mut(), &draft);
+            return response;
+        }
         Err(Unread::Refused(failure)) => {
             let response = refused(&failure);
             draft.end(Ending::Answered, Some(failure));

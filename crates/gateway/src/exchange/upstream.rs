@@ -17,7 +17,7 @@ use lingate_wire::turn::{Failure, FailureKind, Tool};
 
 use super::asked::Asked;
 use super::policy::Demands;
-use super::traits::Upstreams;
+use super::upstreams::Upstreams;
 use crate::explain::Reason;
 use crate::lane::estimate;
 

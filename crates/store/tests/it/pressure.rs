@@ -39,7 +39,7 @@ fn a_writer_that_stands_still() {
         let took = begin.elapsed();
         slowest = slowest.max(took);
         all_pushes += took;
-        assert!(recorder.state().queued_bytes <= 40 << 20);
+        assert!(recorder.state().queued_bytes <= 32 << 20);
     }
     assert!(
         all_pushes / COUNT as u32 * 2 < Duration::from_millis(1),
@@ -119,8 +119,20 @@ fn record(recorder: &Recorder, numbers: std::ops::Range<u64>) {
 }
 
 #[test]
-#[ignore = "a child of the test below"]
+#[ignore = "a child of a test below"]
 fn child() {
+    full_disk(PATIENCE, PATIENCE);
+}
+
+/// With what is promised (R12 of the reliability goals).
+#[test]
+#[ignore = "a child of a test below"]
+fn prompt_child() {
+    full_disk(Duration::from_secs(1), Duration::from_secs(5));
+}
+
+/// A disk that becomes full is noticed, and one that has room again used, within these times.
+fn full_disk(noticed: Duration, used: Duration) {
     let Some(dir) = told() else { return };
     let options = Options {
         fail_closed: true,
@@ -141,19 +153,19 @@ fn child() {
     // Those of one group; another segment has room again.
     assert!((1..=20).contains(&counts.bodies_failed), "{counts:?}");
     limit_files(None);
-    until("recovered, with nothing to write", PATIENCE, || {
+    until("recovered, with nothing to write", used, || {
         recorder.refuses().is_none()
     });
 
     // No room for anything.
     limit_files(Some(0));
     record(&recorder, 120..140);
-    until("degraded", PATIENCE, || recorder.state().degraded.is_some());
+    until("degraded", noticed, || recorder.state().degraded.is_some());
     std::thread::sleep(Duration::from_millis(1200));
     record(&recorder, 140..160);
     assert!(recorder.refuses().is_some());
     limit_files(None);
-    until("recovered", PATIENCE, || recorder.refuses().is_none());
+    until("recovered", used, || recorder.refuses().is_none());
     assert!(recorder.flush(PATIENCE));
     record(&recorder, 160..180);
     assert!(recorder.flush(PATIENCE));
@@ -184,10 +196,20 @@ fn child() {
 
 #[test]
 fn a_disk_that_is_full() {
+    ends_well("pressure::child");
+}
+
+/// Its second wants a machine that does nothing else.
+#[test]
+#[ignore = "its bounds are of time: part of the soak"]
+fn a_full_disk_is_noticed_within_a_second() {
+    ends_well("pressure::prompt_child");
+}
+
+/// Runs one of the children.
+fn ends_well(child: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let output = spawn("pressure::child", dir.path())
-        .wait_with_output()
-        .unwrap();
+    let output = spawn(child, dir.path()).wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
         output.status.success() && said.contains("all is well"),

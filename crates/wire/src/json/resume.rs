@@ -5,6 +5,8 @@
 //! outermost object go, and whole items of the array that holds the difference: the conversation. From there on the body is
 //! scanned, but for the members of the outermost object that stand in the known one too, byte for byte: tools, mostly.
 
+use std::ops::Range;
+
 use bytestring::ByteString;
 
 use super::doc::{Doc, Kind, Node, offset};
@@ -39,7 +41,8 @@ pub fn scan_like(
         next: FIRST_MEMBER,
         taken: 0,
     };
-    if known.nodes().first().map(Node::kind) == Some(Kind::Object) && resumption.run().is_ok() {
+    let is_object = known.nodes().first().map(Node::kind) == Some(Kind::Object);
+    if is_object && u32::try_from(body.len()).is_ok() && resumption.run().is_ok() {
         return Ok(Resumed {
             doc: resumption.scanner.into_doc(body),
             scanned: body.len() - resumption.taken,
@@ -51,6 +54,9 @@ pub fn scan_like(
         scanned: body.len(),
     })
 }
+
+/// Known members that one of the body is held against. Their order seldom changes, and a request has a dozen.
+const MOST_LOOKED_AT: usize = 16;
 
 /// The node of the outermost object, and that of its first member's name.
 const OUTERMOST: usize = 0;
@@ -81,8 +87,8 @@ impl Resumption<'_> {
     fn run(&mut self) -> Result<(), Broken> {
         let place = Place::of(self.known, self.scanner.bytes());
         let behind = self.scanner.bytes().len() - place.as_ref().map_or(0, |place| place.at);
-        let room = self.known.nodes().len() + expected_nodes(behind) / 4;
-        self.scanner.nodes.reserve_exact(room);
+        let taken = place.as_ref().map_or(0, |place| place.node);
+        (self.scanner.nodes).reserve_exact(taken + expected_nodes(behind));
 
         let mut members = Members::NONE;
         let is_complete = match place {
@@ -113,12 +119,11 @@ impl Resumption<'_> {
         let scanner = &mut self.scanner;
         let taken = self.known.nodes().get(..place.node).unwrap_or_default();
         scanner.nodes.extend_from_slice(taken);
-        for name in names(taken, FIRST_MEMBER) {
+        for (_, name, _) in member_nodes(taken, FIRST_MEMBER) {
             members.add(name, scanner.bytes());
         }
-        let marks = self.known.marks().iter();
-        let marks = marks.take_while(|mark| (**mark as usize) < place.at);
-        scanner.marked.extend(marks);
+        let marks = marks_in(self.known, 0..place.at);
+        scanner.marked.extend_from_slice(marks);
         scanner.go_on_at(place.at);
         self.taken = place.at;
         self.next = place.node;
@@ -140,30 +145,27 @@ impl Resumption<'_> {
         scanner.token();
         let (nodes, body) = (self.known.nodes(), self.known.body().as_bytes());
         let rest = scanner.bytes().get(scanner.at..).unwrap_or_default();
-        let mut name = self.next;
-        let (begin, end) = loop {
-            let (Some(begin), Some(value)) = (nodes.get(name), nodes.get(name + 1)) else {
-                return scanner.member::<true>(members);
-            };
-            let (begin, end) = (begin.start(), value.end());
-            let is_whole = || value.kind() != Kind::Number || !goes_on(rest.get(end - begin));
-            if rest.starts_with(body.get(begin..end).unwrap_or_default()) && is_whole() {
-                self.next = value.next();
-                break (begin, end);
-            }
-            name = value.next();
+        let is_here = |(_, name, value): &(usize, &Node, &Node)| {
+            let member = body.get(name.start()..value.end()).unwrap_or_default();
+            let is_whole = || value.kind() != Kind::Number || !goes_on(rest.get(member.len()));
+            rest.starts_with(member) && is_whole()
         };
+        let mut known = member_nodes(nodes, self.next).take(MOST_LOOKED_AT);
+        let Some((at, name, value)) = known.find(is_here) else {
+            return scanner.member::<true>(members);
+        };
+        let (begin, end) = (name.start(), value.end());
+        self.next = value.next();
         // All of it as it is, further on or further back.
         let moved = offset(scanner.at).wrapping_sub(offset(begin));
         let first = scanner.nodes.len();
-        let further = offset(first).wrapping_sub(offset(name));
-        let taken = nodes.get(name..self.next).unwrap_or_default().iter();
+        let further = offset(first).wrapping_sub(offset(at));
+        let taken = nodes.get(at..self.next).unwrap_or_default().iter();
         (scanner.nodes).extend(taken.map(|node| node.moved(moved, further)));
         if let Some(name) = scanner.nodes.get(first) {
             members.add(name, scanner.bytes());
         }
-        let marks = self.known.marks().iter();
-        let marks = marks.filter(|mark| (begin..end).contains(&(**mark as usize)));
+        let marks = marks_in(self.known, begin..end).iter();
         (scanner.marked).extend(marks.map(|mark| mark.wrapping_add(moved)));
         scanner.go_on_at(scanner.at + end - begin);
         self.taken += end - begin;
@@ -180,15 +182,13 @@ impl Place {
             node.end() < prefix || node.end() == prefix && node.kind() != Kind::Number
         };
         let mut place = None;
-        let mut name = FIRST_MEMBER;
-        while let Some(value) = nodes.get(name + 1) {
+        for (at, _, value) in member_nodes(nodes, FIRST_MEMBER) {
             if !is_whole(value) {
-                let items = Self::in_array(nodes, name + 1, is_whole);
+                let items = Self::in_array(nodes, at + 1, is_whole);
                 return items.or(place);
             }
-            name = value.next();
             place = Some(Self {
-                node: name,
+                node: value.next(),
                 at: value.end(),
                 array: None,
             });
@@ -220,14 +220,24 @@ fn goes_on(byte: Option<&u8>) -> bool {
     matches!(byte, Some(b'0'..=b'9' | b'.' | b'e' | b'E'))
 }
 
-/// The names of an object's members from this node on, also where it is still open.
-fn names(nodes: &[Node], first: usize) -> impl Iterator<Item = &Node> {
-    let mut at = first;
+/// The members of an object from this node on, also where it is still open: where each begins, its name and its value.
+fn member_nodes(nodes: &[Node], first: usize) -> impl Iterator<Item = (usize, &Node, &Node)> {
+    let mut next = first;
     std::iter::from_fn(move || {
-        let name = nodes.get(at)?;
-        at = nodes.get(at + 1).map_or(usize::MAX, Node::next);
-        Some(name)
+        let at = next;
+        let (name, value) = (nodes.get(at)?, nodes.get(at + 1)?);
+        next = value.next();
+        Some((at, name, value))
     })
+}
+
+/// The marks in these bytes of a document.
+fn marks_in(doc: &Doc, bytes: Range<usize>) -> &[u32] {
+    let marks = doc.marks();
+    let before = |end: usize| marks.partition_point(|mark| (*mark as usize) < end);
+    marks
+        .get(before(bytes.start)..before(bytes.end))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -353,6 +363,25 @@ mod tests {
         }
     }
 
+    /// Whoever sends many members pays for them once.
+    #[test]
+    fn many_members_are_gone_through_once() {
+        let body = |name: &str, value: &str| {
+            let members: Vec<String> = (0..40_000)
+                .map(|n| format!("\"{name}{n}\":{value}"))
+                .collect();
+            format!("{{\"same\":1,{}}}", members.join(","))
+        };
+        let began = std::time::Instant::now();
+        check(&body("a", "1"), &body("b", "1"));
+        check(
+            &body("a", r#""lg1.""#),
+            &body("a", r#""lg1.""#).replacen('1', "2", 1),
+        );
+        // A walk through all of them for each takes minutes.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
+    }
+
     fn list(items: &[String], brackets: [char; 2], comma: &str) -> String {
         format!("{}{}{}", brackets[0], items.join(comma), brackets[1])
     }
@@ -389,7 +418,9 @@ mod tests {
             until in 0..200_usize,
             put in r#"[\[\]{},:"1a\\]{0,3}"#,
         ) {
-            prop_assume!(is_fit(&known));
+            if !is_fit(&known) {
+                return Ok(());
+            }
             let at = at.min(known.len());
             let until = until.clamp(at, known.len());
             let mut body = known.clone();
@@ -399,8 +430,9 @@ mod tests {
 
         #[test]
         fn any_two_documents(known in body(), other in body()) {
-            prop_assume!(is_fit(&known));
-            check(&known, &other);
+            if is_fit(&known) {
+                check(&known, &other);
+            }
         }
     }
 }
