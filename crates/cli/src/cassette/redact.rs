@@ -49,8 +49,9 @@ const KEPT: [&str; 31] = [
 const INPUTS: [&str; 4] = ["input", "arguments", "args", "metadata"];
 
 /// Kinds of blocks, and of what they hold, in which the result of a tool may come.
-const BLOCKS: [&str; 16] = [
+const BLOCKS: [&str; 18] = [
     "base64",
+    "computer_screenshot",
     "content",
     "document",
     "ephemeral",
@@ -66,6 +67,7 @@ const BLOCKS: [&str; 16] = [
     "text",
     "tool_reference",
     "url",
+    "web_search_result",
 ];
 
 /// Members whose `response` is what a tool gave; elsewhere it is a reply of the wire.
@@ -169,14 +171,15 @@ fn texts(value: Value<'_>, parent: &str, place: Place, spans: &mut Vec<Range<usi
 
 /// The member in which an object holds what a tool gave, if it is one that does.
 fn result_of(value: Value<'_>) -> Option<&'static str> {
-    let is = |name: &str, values: &[&str]| {
-        let member = value.get(name);
-        member.is_some_and(|member| values.iter().any(|text| member.is_str(text)))
-    };
-    if is("type", &["tool_result"]) || is("role", &["tool", "function"]) {
+    let text = |name| value.get(name).and_then(Value::str).unwrap_or_default();
+    let (kind, role) = (text("type"), text("role"));
+    let is_result = kind == "tool_result" || kind.ends_with("_tool_result");
+    if is_result || ["tool", "function"].contains(&&*role) {
         return Some("content");
     }
-    is("type", &["function_call_output", "custom_tool_call_output"]).then_some("output")
+    // Its kind may be left out.
+    let is_output = kind.is_empty() && value.get("call_id").is_some();
+    (is_output || kind.ends_with("_call_output")).then_some("output")
 }
 
 /// Where a member of an object stands.
@@ -189,7 +192,7 @@ fn inside(place: Place, parent: &str, name: &str, member: Value<'_>) -> Place {
     if place == Place::Blocks {
         let is_kind = match name {
             "type" => BLOCKS.iter().any(|kind| member.is_str(kind)),
-            "media_type" => true,
+            "media_type" => is_media_type(member),
             _ => false,
         };
         return if is_kind { Place::Kept } else { place };
@@ -207,6 +210,15 @@ fn is_word(value: Value<'_>) -> bool {
     let text = value.str().unwrap_or_default();
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     text.len() <= 64 && text.bytes().all(is_part)
+}
+
+/// Whether a text is made like `image/png`.
+fn is_media_type(value: Value<'_>) -> bool {
+    let text = value.str().unwrap_or_default();
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_part);
+    text.split_once('/')
+        .is_some_and(|(kind, own)| is_name(kind) && is_name(own))
 }
 
 /// Filler for a number: one that is as long, and none that is too large.
@@ -337,11 +349,64 @@ mod tests {
             r#"{"type":"custom_tool_call_output","call_id":"c1","output":"Bo","status":"completed"}"#,
             r#"{"type":"custom_tool_call_output","call_id":"c1","output":"xx","status":"completed"}"#,
         );
+        check(
+            r#"{"type":"shell_call_output","call_id":"c1","output":[{"stdout":"Bo","outcome":{"id":"b7","exit_code":0}}],"max_output_length":20}"#,
+            r#"{"type":"shell_call_output","call_id":"c1","output":[{"stdout":"xx","outcome":{"id":"x1","exit_code":1}}],"max_output_length":20}"#,
+        );
+        check(
+            r#"{"type":"local_shell_call_output","id":"c1","output":{"name":"Bo"},"status":"completed"}"#,
+            r#"{"type":"local_shell_call_output","id":"c1","output":{"name":"xx"},"status":"completed"}"#,
+        );
+        check(
+            r#"{"type":"computer_call_output","call_id":"c1","output":{"type":"computer_screenshot","id":"b7","image_url":"u"}}"#,
+            r#"{"type":"computer_call_output","call_id":"c1","output":{"type":"computer_screenshot","id":"x1","image_url":"x"}}"#,
+        );
+        check(
+            r#"{"type":"apply_patch_call_output","call_id":"c1","status":"failed","output":[{"status":"Bo","line":7}]}"#,
+            r#"{"type":"apply_patch_call_output","call_id":"c1","status":"failed","output":[{"status":"xx","line":1}]}"#,
+        );
+        // Its kind may be left out.
+        check(
+            r#"{"call_id":"c1","output":[{"type":"input_text","text":"Bo","id":"b"}]}"#,
+            r#"{"call_id":"c1","output":[{"type":"input_text","text":"xx","id":"x"}]}"#,
+        );
+        check(
+            r#"{"type":"web_search_tool_result","tool_use_id":"s1","content":[{"type":"web_search_result","id":"b7","title":"Bo"}]}"#,
+            r#"{"type":"web_search_tool_result","tool_use_id":"s1","content":[{"type":"web_search_result","id":"x1","title":"xx"}]}"#,
+        );
+        check(
+            r#"{"type":"bash_code_execution_tool_result","tool_use_id":"s1","content":{"name":"Bo","return_code":0}}"#,
+            r#"{"type":"bash_code_execution_tool_result","tool_use_id":"s1","content":{"name":"xx","return_code":1}}"#,
+        );
+        check(
+            r#"{"type":"mcp_tool_result","tool_use_id":"s1","content":[{"type":"text","text":"Bo","id":"b"}]}"#,
+            r#"{"type":"mcp_tool_result","tool_use_id":"s1","content":[{"type":"text","text":"xx","id":"x"}]}"#,
+        );
         // Elsewhere these are the wire's own members.
         check(
             r#"{"role":"user","content":[{"type":"audio","id":"a1","text":"Bo"}],"output":[{"type":"message","id":"m1"}]}"#,
             r#"{"role":"user","content":[{"type":"audio","id":"a1","text":"xx"}],"output":[{"type":"message","id":"m1"}]}"#,
         );
+    }
+
+    #[test]
+    fn of_what_is_called_a_media_type_only_one_stays() {
+        let within =
+            |value| format!(r#"{{"type":"tool_result","content":[{{"media_type":{value}}}]}}"#);
+        for (given, expected) in [
+            (r#""image/svg+xml""#, r#""image/svg+xml""#),
+            (r#""text/x.y-1""#, r#""text/x.y-1""#),
+            (r#""Bo""#, r#""xx""#),
+            (r#""Bo is /ill""#, r#""xx xx /xxx""#),
+            (r#""image/png; Bo""#, r#""xxxxx/xxx; xx""#),
+            (r#""a/b/c""#, r#""x/x/x""#),
+            (r#""/etc""#, r#""/xxx""#),
+            (r#""etc/""#, r#""xxx/""#),
+            (r#"{"id":"Bo"}"#, r#"{"id":"xx"}"#),
+            (r#"["image/png",7]"#, r#"["xxxxx/xxx",1]"#),
+        ] {
+            check(&within(given), &within(expected));
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A disk that is full: requests succeed, the record says so at once, and goes on by itself when there is room again.
 
+#![expect(clippy::print_stderr, reason = "what is measured is shown")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +16,24 @@ use crate::load::{Load, echo};
 
 /// Longer than the record takes to notice, on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Within what time a disk that is full is noticed, and one that has room again used.
+struct Bounds {
+    noticed: Duration,
+    used: Duration,
+}
+
+/// For a machine that does other things besides.
+const WIDE: Bounds = Bounds {
+    noticed: PATIENCE,
+    used: PATIENCE,
+};
+
+/// What is promised: R12 of the reliability goals.
+const PROMISED: Bounds = Bounds {
+    noticed: Duration::from_secs(1),
+    used: Duration::from_secs(5),
+};
 
 /// The largest file that the gateway may write; `None` takes the limit away.
 fn limit_files(gateway: &Serving, bytes: Option<u64>) {
@@ -50,21 +70,36 @@ async fn asked_more(numbers: &AtomicUsize, more: usize) {
 }
 
 /// Waits until the record can, or cannot, be written.
-async fn until(gateway: &Serving, is_degraded: bool) {
+async fn until(gateway: &Serving, is_degraded: bool, limit: Duration) {
     let begun = Instant::now();
-    while record(gateway)["degraded"].is_null() == is_degraded {
+    loop {
+        let record = record(gateway);
         let took = begun.elapsed();
         assert!(
-            took < PATIENCE,
-            "degraded is not {is_degraded} after {took:?}: {}",
-            record(gateway)
+            took < limit,
+            "degraded is to be {is_degraded} within {limit:?}, and after {took:?}: {record}"
         );
+        if record["degraded"].is_null() != is_degraded {
+            eprintln!("degraded is {is_degraded} after {took:?}");
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_succeed_and_the_record_recovers() {
+    requests_succeed(&WIDE).await;
+}
+
+/// Its second wants a machine that does nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "its bounds are of time: part of the soak"]
+async fn a_full_disk_is_noticed_within_a_second() {
+    requests_succeed(&PROMISED).await;
+}
+
+async fn requests_succeed(bounds: &Bounds) {
     let upstream = Upstream::start(echo).await;
     let user = User::new();
     let file = user.file("l.toml", &config(&upstream, ""));
@@ -75,7 +110,7 @@ async fn requests_succeed_and_the_record_recovers() {
         let load = Load::start(gateway.url(), 4, 8_000, &numbers);
         asked_more(&numbers, 10).await;
         limit_files(&gateway, Some(0));
-        until(&gateway, true).await;
+        until(&gateway, true, bounds.noticed).await;
         let metrics = get(gateway.address(), "/metrics");
         assert!(metrics.contains("lingate_record_degraded 1\n"), "{metrics}");
         let shown = user.run(&["status"]);
@@ -88,7 +123,7 @@ async fn requests_succeed_and_the_record_recovers() {
         asked_more(&numbers, 20).await;
         let during = numbers.load(Ordering::Relaxed) - before;
         limit_files(&gateway, None);
-        until(&gateway, false).await;
+        until(&gateway, false, bounds.used).await;
         let given = load.end().await;
         assert!(given.len() >= during, "round {round}");
     }
@@ -170,7 +205,7 @@ async fn who_wants_a_record_of_everything_is_refused_in_every_wire() {
     limit_files(&gateway, Some(0));
     // What is written next meets the limit.
     drop(ask("/v1/messages", &questions()[0].2).await);
-    until(&gateway, true).await;
+    until(&gateway, true, WIDE.noticed).await;
     let asked = upstream.requests().len();
     for (wire, path, body) in questions() {
         let response = ask(path, &body).await;
@@ -194,7 +229,7 @@ async fn who_wants_a_record_of_everything_is_refused_in_every_wire() {
         "nothing is sent that cannot be recorded"
     );
     limit_files(&gateway, None);
-    until(&gateway, false).await;
+    until(&gateway, false, WIDE.used).await;
     for (wire, path, body) in questions() {
         assert_eq!(ask(path, &body).await.status, 200, "{wire:?}");
     }

@@ -66,7 +66,10 @@ impl<K: Copy + PartialEq> Ready<K> {
         let counter = look_up();
         counter.inc();
         let mut all = all.write().unwrap_or_else(PoisonError::into_inner);
-        all.push((key, counter));
+        // Another thread may have looked it up meanwhile: to the same counter.
+        if all.iter().all(|(own, _)| *own != key) {
+            all.push((key, counter));
+        }
     }
 }
 
@@ -175,6 +178,18 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_two_look_up_at_once_is_held_once() {
+        let ready = Ready::new();
+        let counter = Counter::default();
+        ready.inc("key", || {
+            ready.inc("key", || counter.clone());
+            counter.clone()
+        });
+        ready.inc("key", || unreachable!("it is held"));
+        assert_eq!((ready.0.read().unwrap().len(), counter.get()), (1, 3));
+    }
 
     #[test]
     fn what_is_held_ready_counts_where_it_belongs() {

@@ -154,24 +154,38 @@ impl Kept {
         if self.missing > 0 || length > MOST {
             return false;
         }
-        if self.arrivals.len() >= MOST_ARRIVALS {
+        let count = (self.arrivals.len() + 1).min(MOST_ARRIVALS);
+        let (bytes, arrivals) = (self.bytes.capacity(), self.arrivals.capacity());
+        let ample = [
+            (2 * bytes).clamp(STREAM_ROOM, MOST),
+            (2 * arrivals).clamp(STREAM_ARRIVALS, MOST_ARRIVALS),
+        ];
+        // What the piece takes, but so much that not every crumb moves all that is kept.
+        let tight = [
+            (bytes + bytes / 8).min(MOST),
+            (arrivals + arrivals / 8).min(MOST_ARRIVALS),
+        ];
+        let is_stream = !self.arrivals.is_empty();
+        let is_made = [is_stream.then_some(ample), Some(tight)]
+            .into_iter()
+            .flatten()
+            .any(|[to_bytes, to_arrivals]| {
+                let bytes = grown(bytes, length, to_bytes);
+                self.grow(bytes, grown(arrivals, count, to_arrivals), room)
+            });
+        if !is_made {
+            self.is_shed = true;
+        } else if self.arrivals.len() >= MOST_ARRIVALS {
             // From there on the last one stands for all that follow.
             self.arrivals.pop();
         }
-        let is_stream = !self.arrivals.is_empty();
-        let bytes = match self.bytes.capacity() {
-            enough if length <= enough => enough,
-            less if is_stream => length.max(2 * less).clamp(STREAM_ROOM, MOST),
-            _ => length,
-        };
-        let arrivals = match self.arrivals.capacity() {
-            enough if self.arrivals.len() < enough => enough,
-            less if is_stream => (2 * less).clamp(STREAM_ARRIVALS, MOST_ARRIVALS),
-            _ => 1,
-        };
+        is_made
+    }
+
+    /// Makes room for so many of each, if all tapes leave it.
+    fn grow(&mut self, bytes: usize, arrivals: usize, room: &Room) -> bool {
         let held = bytes + arrivals * size_of::<Arrival>();
         if !room.take(held.saturating_sub(self.taken)) {
-            self.is_shed = true;
             return false;
         }
         self.taken = self.taken.max(held);
@@ -179,6 +193,11 @@ impl Kept {
         self.arrivals.reserve_exact(arrivals - self.arrivals.len());
         true
     }
+}
+
+/// How large a buffer of `size` is made that is to hold `least`: as it is if it can, else `to` or more.
+fn grown(size: usize, least: usize, to: usize) -> usize {
+    if least <= size { size } else { least.max(to) }
 }
 
 impl Drop for Tape {
@@ -220,20 +239,58 @@ mod tests {
         );
     }
 
+    fn room(bytes: usize) -> &'static Room {
+        Box::leak(Box::new(Room::new(bytes)))
+    }
+
+    /// What is kept ends where the last arrival does, wherever it was cut.
+    #[test]
+    fn where_room_ends_no_arrival_is_lost() {
+        let least = MOST_ARRIVALS + MOST_ARRIVALS * size_of::<Arrival>();
+        let tape = Tape::within(clock::now(), room(least));
+        for _ in 0..MOST_ARRIVALS {
+            tape.note(b"x");
+        }
+        tape.note(b"more");
+        let taken = tape.take();
+        let last = taken.arrivals.last().map(|last| last.end);
+        assert_eq!(last, Some(taken.bytes.len() as u64));
+        assert_eq!((taken.bytes.len(), taken.missing), (MOST_ARRIVALS, 4));
+    }
+
+    /// Where the room for a longer stream is not left, that for the piece may be.
+    #[test]
+    fn a_piece_that_fits_is_kept() {
+        let length = STREAM_ROOM + 5000;
+        let check = |bytes, expected| {
+            let tape = Tape::within(clock::now(), room(bytes));
+            tape.note(&[b'x'; STREAM_ROOM]);
+            tape.note(&[b'x'; 5000]);
+            let taken = tape.take();
+            assert_eq!((taken.bytes.len(), taken.is_shed), expected, "{bytes}");
+        };
+        let exact = length + 2 * size_of::<Arrival>();
+        check(exact, (length, false));
+        check(exact - 1, (STREAM_ROOM, true));
+    }
+
     /// The room is shared, and given back when a tape is taken or let go.
     #[test]
     fn all_tapes_have_one_room() {
-        let bytes = STREAM_ROOM + 4096;
-        let room: &Room = Box::leak(Box::new(Room::new(bytes)));
+        let bytes = STREAM_ROOM;
+        let room = room(bytes);
         let tape = || Tape::within(clock::now(), room);
         let (first, second) = (tape(), tape());
-        first.note(&[b'x'; 4096]);
+        first.note(&[b'x'; STREAM_ROOM / 2]);
         second.note(b"ab");
-        second.note(&[b'x'; 4096]);
+        second.note(&[b'x'; STREAM_ROOM / 2]);
         second.note(b"c");
         let taken = second.take();
         assert_eq!(taken.bytes, "ab");
-        assert_eq!((taken.missing, taken.is_shed), (4096 + 1, true));
+        assert_eq!(
+            (taken.missing, taken.is_shed),
+            (STREAM_ROOM as u64 / 2 + 1, true)
+        );
         assert!(!first.take().is_shed);
         assert_eq!(room.0.load(Ordering::Relaxed), bytes);
         let third = tape();

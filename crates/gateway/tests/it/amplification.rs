@@ -97,10 +97,9 @@ async fn a_refused_primary_adds_next_to_nothing() {
     let (with, without) = (median(&dead, 41).await, median(&alone, 41).await);
     let added = with.saturating_sub(without);
     println!("a refused primary adds {added:?} ({with:?} against {without:?})");
-    assert!(
-        added < Duration::from_millis(250),
-        "{added:?}: {with:?} against {without:?}"
-    );
+    // A machine that is slow with everything is so with both.
+    let bound = (without * 2).max(Duration::from_millis(50));
+    assert!(added < bound, "{added:?}: {with:?} against {without:?}");
 }
 
 /// A listener whose queue is full: further connections get no answer at all.

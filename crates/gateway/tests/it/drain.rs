@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::harness::{Lingate, events, messages, text_of};
 
 /// How soon nothing is accepted any more.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_millis(300);
 
 fn config(upstream: &Upstream, drain: &str) -> String {
     format!(

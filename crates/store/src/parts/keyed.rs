@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use lingate_wire::json::common_prefix;
 
 use crate::Mask;
 
@@ -213,17 +214,6 @@ fn begun<T: Copy>(all: &[T], first: usize) -> Vec<T> {
 
 fn after(bytes: &[u8], at: usize) -> &[u8] {
     bytes.get(at..).unwrap_or_default()
-}
-
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let mut same = 0;
-    for step in STEPS {
-        let steps = after(a, same).chunks(step).zip(after(b, same).chunks(step));
-        let steps = steps.take_while(|(a, b)| a == b);
-        same += steps.map(|(a, _)| a.len()).sum::<usize>();
-    }
-    let rest = after(a, same).iter().zip(after(b, same));
-    same + rest.take_while(|(a, b)| a == b).count()
 }
 
 fn common_suffix(a: &[u8], b: &[u8]) -> usize {

@@ -17,11 +17,14 @@ pub(super) const COLUMNS: &str = "
 /// How many columns those are.
 pub(super) const WIDTH: usize = 43;
 
-/// The row of this number.
-pub(crate) fn row(connection: &Connection, n: i64) -> Result<Exchange, Error> {
+/// The row of this number; none, which is said, if it is damaged: then a column holds what it cannot.
+pub(crate) fn row(connection: &Connection, n: i64) -> Result<Option<Exchange>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM exchanges WHERE n = ?1");
     let mut query = connection.prepare_cached(&sql)?;
-    Ok(query.query_row([n], exchange)?)
+    let read = query.query_row([n], |row| Ok(exchange(row)))?;
+    Ok(read
+        .inspect_err(|error| tracing::warn!("row {n} of the record is damaged: {error}"))
+        .ok())
 }
 
 /// Reads a row.

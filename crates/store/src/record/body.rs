@@ -60,7 +60,8 @@ pub struct Body {
     pub kind: BodyKind,
     /// The attempt it belongs to, from 1; 0 for the client's.
     pub attempt: u16,
-    /// The bytes, in as many pieces as they came.
+    /// The bytes, in as many pieces as they came. A request is cut only where no secret reaches over a border, such as
+    /// around a whole JSON value: a piece that was not seen before is masked on its own.
     pub pieces: Vec<Bytes>,
     /// When the parts of a stream came, in order.
     pub arrivals: Vec<Arrival>,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
-use crate::query::{self, LAST_CLOSED};
+use crate::query::LAST_CLOSED;
 use crate::record::{Billing, Details, Exchange, Kept, MAX_DETAILS};
 use crate::recorder::{Numbers, Stored};
 use crate::{Error, Mask};
@@ -276,8 +276,7 @@ impl<'a> Rows<'a> {
         }?;
         self.n = self.n.max(n);
         // What else is known of it was said when it was accepted.
-        self.sums.add(&query::row(self.connection, n)?, self.mask);
-        Ok(())
+        self.sums.add_row(self.connection, n, self.mask)
     }
 
     /// All are written: what they add to sums is.

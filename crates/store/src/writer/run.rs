@@ -10,7 +10,7 @@ use std::ops::Range;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::place::{Place, private_file, remove_file};
-use crate::{Error, Mask, query};
+use crate::{Error, Mask};
 
 use super::bodies::Segments;
 use super::rows::Packer;
@@ -143,7 +143,7 @@ fn close_rows(connection: &Connection, run: i64, end: &str, now_ms: i64) -> Resu
                 "UPDATE exchanges SET end = ?2, closed = ?3, ended_ms = max(?4, time_ms) WHERE n = ?1",
             )?
             .execute(params![n, end, closed, now_ms])?;
-        sums.add(&query::row(connection, n)?, &Mask::default());
+        sums.add_row(connection, n, &Mask::default())?;
     }
     sums.write(connection)
 }

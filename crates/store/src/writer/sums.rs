@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::record::Exchange;
-use crate::{Error, Mask};
+use crate::{Error, Mask, query};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -86,6 +86,19 @@ impl Sums {
                 self.sessions.insert(session.into_owned(), sums);
             }
         }
+    }
+
+    /// The exchange of this row has ended. A damaged row adds nothing, and holds up nothing.
+    pub(super) fn add_row(
+        &mut self,
+        connection: &Connection,
+        n: i64,
+        mask: &Mask,
+    ) -> Result<(), Error> {
+        if let Some(exchange) = query::row(connection, n)? {
+            self.add(&exchange, mask);
+        }
+        Ok(())
     }
 
     /// Adds them to those that are there.

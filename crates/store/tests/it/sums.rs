@@ -1,9 +1,15 @@
 //! Sums stay sums, whatever an upstream says it used, and count as unpriced only what cost something.
 
-use lingate_store::{Exchange, Filter, GroupBy, Kept as Part, Options, Page, Stats};
+use std::fs;
+use std::path::Path;
+
+use lingate_store::{
+    Details, Exchange, Filter, GroupBy, Kept as Part, Options, Page, QueueLimits, Reader, Stats,
+    Store,
+};
 use lingate_wire::turn::Usage;
 
-use crate::support::{Kept, exchange};
+use crate::support::{Kept, PATIENCE, accepted, at, copy, exchange};
 
 fn stats(kept: &Kept) -> Stats {
     kept.reader()
@@ -111,11 +117,70 @@ fn unpriced_is_what_cost_something() {
         unpriced(6, "/v1beta/models/m:countTokens", 200, false),
     ]);
     assert_eq!(stats(&kept).total.unpriced, 3);
-    let filter = Filter::parse("is:unpriced", crate::support::at(0)).unwrap();
+    let filter = Filter::parse("is:unpriced", at(0)).unwrap();
     let rows = kept.reader().list(&filter, Page::default()).unwrap().items;
     let expected: Vec<_> = [3, 2, 1].map(|number| exchange(number).id).into();
     assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
     let sessions = kept.reader().sessions(Page::default()).unwrap();
     assert_eq!(sessions.items[0].unpriced, 3);
     assert!(rows.iter().all(|row| row.kept == Part::All));
+}
+
+/// How many rows are open, and how many exchanges the conversation has.
+fn open_and_summed(dir: &Path) -> (i64, u64) {
+    let database = rusqlite::Connection::open(dir.join("record/record.db")).unwrap();
+    let open = "SELECT count(*) FROM exchanges WHERE end IS NULL";
+    let open = database.query_row(open, [], |row| row.get(0)).unwrap();
+    let session = Reader::open(dir).unwrap().session("s-1").unwrap();
+    (open, session.map_or(0, |session| session.exchanges))
+}
+
+#[test]
+fn a_damaged_row_holds_up_neither_a_group_nor_a_start() {
+    for damage in [
+        "losses = -1",
+        "attempts = 65536",
+        "stream = 'x'",
+        "path = x'ff'",
+        "model = CAST(x'ff' AS TEXT)",
+        "time_ms = 'soon'",
+    ] {
+        let kept = Kept::new(Options::default());
+        for number in [0, 1] {
+            let begun = accepted(&exchange(number));
+            kept.recorder().open(begun, Vec::new());
+        }
+        kept.flush();
+        let database = rusqlite::Connection::open(kept.dir.path().join("record/record.db"));
+        let update = format!("UPDATE exchanges SET {damage} WHERE n = 1");
+        assert_eq!(database.unwrap().execute(&update, []).unwrap(), 1);
+        assert_eq!(open_and_summed(kept.dir.path()), (2, 0), "{damage}");
+
+        // As it lies there when the gateway dies.
+        let dead = tempfile::tempdir().unwrap();
+        copy(kept.dir.path(), dead.path());
+        fs::remove_file(dead.path().join("record/record.db-shm")).unwrap();
+        drop(Store::open(dead.path(), Options::default(), at(0)).unwrap());
+        assert_eq!(open_and_summed(dead.path()), (0, 1), "{damage}");
+
+        // What ends while there is room only for numbers.
+        let queue = QueueLimits {
+            rows: 0,
+            ..QueueLimits::default()
+        };
+        let options = Options {
+            queue,
+            ..Options::default()
+        };
+        let scarce = Store::open(kept.dir.path(), options, at(0)).unwrap();
+        for number in [0, 1] {
+            let recorder = scarce.recorder();
+            recorder.close(exchange(number), Details::default(), Vec::new());
+        }
+        assert!(scarce.recorder().flush(PATIENCE), "{damage}");
+        let (open, summed) = open_and_summed(kept.dir.path());
+        // Numbers tell how many attempts there were.
+        let expected = 1 + u64::from(damage.starts_with("attempts"));
+        assert_eq!((open, summed), (0, expected), "{damage}");
+    }
 }

@@ -23,6 +23,7 @@ pub use arguments::{Arguments, ArgumentsState};
 pub use doc::{Doc, Kind, Value};
 pub(crate) use joined::Joined;
 pub use pieces::StringPieces;
+pub use prefix::common_prefix;
 pub(crate) use refrain::Refrain;
 pub use resume::{Resumed, scan_like};
 pub use scan::{MAX_DEPTH, Mark, SyntaxError, scan, scan_marked, scan_reply, scan_with_opaque};

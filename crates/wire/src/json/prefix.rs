@@ -3,7 +3,9 @@
 /// What is compared at once, wide first: the last of it is found byte by byte.
 const STEPS: [usize; 2] = [4096, 64];
 
-pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+/// Bytes that are the same at the beginning of both.
+#[must_use]
+pub fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let mut same = 0;
     for step in STEPS {
         let steps = from(a, same).chunks(step).zip(from(b, same).chunks(step));
