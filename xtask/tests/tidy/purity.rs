@@ -15,6 +15,7 @@ const PURE: [(&str, &[&str]); 4] = [
             "bytes",
             "bytestring",
             "crc32fast",
+            "itoa",
             "memchr",
             "serde",
             "serde_json",

@@ -131,17 +131,10 @@ pub(super) fn cost(micro_usd: Option<i64>) -> String {
     )
 }
 
-/// What an exchange cost, or that nobody knows it; `-` where there was nothing to pay for: while it is open, and where it
-/// was refused, counted tokens or got no reply.
+/// What an exchange cost, or that nobody knows it; `-` where there was nothing to pay for.
 pub(super) fn cost_of(exchange: &Exchange) -> String {
-    let usage = &exchange.usage;
-    let has_tokens = usage.total_input().or(usage.output).is_some();
-    let is_count = ["/count_tokens", ":countTokens"]
-        .iter()
-        .any(|end| exchange.path.ends_with(end));
-    let is_paid = exchange.end.is_some() && !is_count && (has_tokens || exchange.went_well());
     match exchange.cost_micro_usd {
-        None if !is_paid => "-".to_owned(),
+        None if !exchange.is_unpriced() => "-".to_owned(),
         micro_usd => cost(micro_usd),
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Asked {
     facts: PathFacts,
     /// The body holds a seal of ours, which no provider may see.
     pub has_seal: bool,
+    /// The client's session, as far as it says which.
+    session: Option<String>,
     /// What is kept of earlier answers, for a client whose wire may lose it.
     pub memory: Option<Memory>,
     /// Who asks.
@@ -68,6 +70,7 @@ impl Asked {
             ));
         }
         Ok(Self {
+            session: session(&parts.headers, &peek),
             wire,
             profile,
             query: parts.uri.query().map(str::to_owned),
@@ -108,19 +111,9 @@ impl Asked {
         Ok(decoded)
     }
 
-    /// The client's session: its header, else what the body says.
-    pub(crate) fn session(&self) -> Option<String> {
-        let header = self
-            .header(&SESSION_HEADER)
-            .or_else(|| self.header(&OTHER_SESSION_HEADER));
-        let told = header
-            .map(str::to_owned)
-            .or_else(|| self.peek.session.as_ref().map(ToString::to_string))?;
-        if told.len() <= LONGEST_ID {
-            return Some(told);
-        }
-        let digest = Sha256::digest(&told);
-        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    /// The client's session, as far as it says which.
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.as_deref()
     }
 
     /// Names the conversation to a provider's prompt cache: the same for every request of one session's agent, and
@@ -227,6 +220,22 @@ impl Asked {
     pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+}
+
+/// The client's session: its header, else what the body says.
+fn session(headers: &HeaderMap, peek: &Peek) -> Option<String> {
+    let mut headers = [&SESSION_HEADER, &OTHER_SESSION_HEADER]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok());
+    let told = match headers.next() {
+        Some(told) => told.to_owned(),
+        None => peek.session.as_ref()?.to_string(),
+    };
+    if told.len() <= LONGEST_ID {
+        return Some(told);
+    }
+    let digest = Sha256::digest(&told);
+    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn any_block(blocks: &[Node<Block>], is_it: &dyn Fn(&Block) -> bool) -> bool {

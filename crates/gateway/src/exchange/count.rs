@@ -76,7 +76,7 @@ impl Counting {
     fn received(&mut self, asked: &Asked) {
         if let Some(gathered) = &mut self.gathered {
             let (model, session) = (asked.peek.model.decode(), asked.session());
-            gathered.received(asked, &model, session.as_deref());
+            gathered.received(asked, &model, session);
         }
     }
 

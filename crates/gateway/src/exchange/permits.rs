@@ -110,9 +110,7 @@ impl Permits {
 fn party(asked: &Asked) -> Party {
     Party {
         caller: fingerprint([asked.caller.name()]),
-        session: asked
-            .session()
-            .map_or(0, |session| fingerprint([&*session])),
+        session: asked.session().map_or(0, |session| fingerprint([session])),
         class: asked.class(),
     }
 }

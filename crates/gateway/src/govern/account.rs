@@ -80,7 +80,7 @@ impl Account {
                 Caller::Anybody => Budget::default(),
                 Caller::Key(key) => key.budget,
             },
-            session: asked.session(),
+            session: asked.session().map(str::to_owned),
         }
     }
 

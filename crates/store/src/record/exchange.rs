@@ -135,8 +135,10 @@ impl Exchange {
         self.billed_micro_usd = self.billed_micro_usd.filter(|_| is_plausible);
     }
 
-    /// Whether it cost what nobody knows; rows are asked the same by [`super::unpriced`].
-    pub(crate) fn is_unpriced(&self) -> bool {
+    /// Whether it cost what nobody knows. What is open, was refused, counted tokens or got no reply cost nothing.
+    // Rows are asked the same by `super::unpriced`.
+    #[must_use]
+    pub fn is_unpriced(&self) -> bool {
         let path = self.path.to_ascii_lowercase();
         let is_count = path.ends_with("/count_tokens") || path.ends_with(":counttokens");
         let is_reply = self.tokens().is_some() || self.went_well();
@@ -145,8 +147,10 @@ impl Exchange {
 
     /// Tokens in and out, as far as they were told.
     pub(crate) fn tokens(&self) -> Option<u64> {
-        let (input, output) = (self.usage.total_input(), self.usage.output);
-        Some(input?.saturating_add(output.unwrap_or(0))).or(output)
+        match (self.usage.total_input(), self.usage.output) {
+            (Some(input), Some(output)) => Some(input.saturating_add(output)),
+            (input, output) => input.or(output),
+        }
     }
 
     /// What it weighs in memory, roughly.
@@ -305,4 +309,31 @@ pub(crate) fn usage<S: Serializer>(usage: &Usage, out: S) -> Result<S::Ok, S::Er
     map.serialize_entry("output", &usage.output)?;
     map.serialize_entry("reasoning", &usage.reasoning)?;
     map.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_those_that_were_told() {
+        for (input, output, expected) in [
+            (None, None, None),
+            (Some(5), None, Some(5)),
+            (None, Some(3), Some(3)),
+            (Some(5), Some(3), Some(8)),
+            (Some(u64::MAX), Some(1), Some(u64::MAX)),
+        ] {
+            let usage = Usage {
+                input,
+                output,
+                ..Usage::default()
+            };
+            let exchange = Exchange {
+                usage,
+                ..Exchange::default()
+            };
+            assert_eq!(exchange.tokens(), expected);
+        }
+    }
 }

@@ -183,15 +183,7 @@ impl Writer {
             let probe = self
                 .segments
                 .probe(&self.place, &self.connection, mask, self.queue.now_ms())
-                .and_then(|()| {
-                    group::commit(
-                        &mut self.connection,
-                        &Batch::default(),
-                        &mut self.segments,
-                        &mut self.run,
-                        mask,
-                    )
-                });
+                .and_then(|()| self.commit_nothing());
             self.queue
                 .set_problem(probe.err().map(|error| error.to_string()));
         }
@@ -203,16 +195,21 @@ impl Writer {
     fn seal(&mut self, before_ms: i64) -> Result<(), Error> {
         let asked_ms = retention::seal_before(&self.connection)?;
         if self.segments.seal_old(before_ms, asked_ms, &self.place)? {
-            let mask = &self.in_force.get().settings.mask;
-            group::commit(
-                &mut self.connection,
-                &Batch::default(),
-                &mut self.segments,
-                &mut self.run,
-                mask,
-            )?;
+            self.commit_nothing()?;
         }
         Ok(())
+    }
+
+    /// A group without exchanges: what segments and the run have to tell is told all the same.
+    fn commit_nothing(&mut self) -> Result<(), Error> {
+        let mask = &self.in_force.get().settings.mask;
+        group::commit(
+            &mut self.connection,
+            &Batch::default(),
+            &mut self.segments,
+            &mut self.run,
+            mask,
+        )
     }
 
     fn tidy(&mut self) {

@@ -6,9 +6,6 @@ use super::escape::push_escaped;
 use super::special::first_special;
 use super::text::Text;
 
-/// Digits of the largest number.
-const LONGEST: usize = 20;
-
 /// Appends JSON to a buffer and puts the commas.
 ///
 /// It does not check nesting: each `begin_*` needs its `end_*`, and each value in an object its [`Writer::key`].
@@ -128,19 +125,8 @@ impl Writer {
     /// A whole number.
     pub fn u64(&mut self, number: u64) -> &mut Self {
         self.comma();
-        let mut digits = [0_u8; LONGEST];
-        let mut rest = number;
-        let mut n_digits = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-            n_digits += 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        let digits = digits.get(LONGEST - n_digits..).unwrap_or_default();
-        self.out.extend_from_slice(digits);
+        let mut digits = itoa::Buffer::new();
+        (self.out).extend_from_slice(digits.format(number).as_bytes());
         self
     }
 

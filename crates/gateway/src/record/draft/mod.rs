@@ -198,10 +198,10 @@ impl Draft {
         let (model, session) = (asked.peek.model.decode(), asked.session());
         let mut details = self.details();
         if let Some(gathered) = &mut details.gathered {
-            gathered.received(asked, &model, session.as_deref());
+            gathered.received(asked, &model, session);
         }
         details.model = model.into_owned();
-        details.session = session;
+        details.session = session.map(str::to_owned);
         details.is_stream = asked.peek.stream;
     }
 
