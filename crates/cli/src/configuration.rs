@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use lingate_config::{
     Config, Environment, LOCAL_TOKEN_PREFIX, LoadOptions, Problems, SystemEnvironment,
@@ -23,6 +24,8 @@ pub(crate) struct Loaded {
     pub(crate) fingerprint: String,
     /// The files it was read from, and those it would have been read from if they were there.
     pub(crate) files: Vec<PathBuf>,
+    /// Everything it was read from.
+    questions: Vec<Question>,
 }
 
 /// What the command line says about the listener; it overrides the file's word.
@@ -64,29 +67,65 @@ pub(crate) fn try_load(
         // Read by the gateway, which says what is wrong with it; here it only has to count.
         let _ = witness.read(authorities);
     }
+    let asked = witness.asked.into_inner();
+    let fingerprint = fingerprint(&asked);
+    let questions: Vec<Question> = asked.into_keys().collect();
     Ok(Loaded {
         config,
-        fingerprint: witness.fingerprint(),
-        files: witness.files.into_inner(),
+        fingerprint,
+        files: files(&questions),
+        questions,
     })
 }
 
 /// The configuration of a command line, for a gateway to read again.
 #[derive(Debug)]
 pub(crate) struct CommandLine {
-    pub(crate) path: Option<PathBuf>,
-    pub(crate) listen: Listen,
+    path: Option<PathBuf>,
+    listen: Listen,
+    /// What the configuration was last read from.
+    questions: Mutex<Vec<Question>>,
+}
+
+impl CommandLine {
+    pub(crate) fn new(path: Option<PathBuf>, listen: Listen) -> Self {
+        Self {
+            path,
+            listen,
+            questions: Mutex::default(),
+        }
+    }
+
+    /// Reads it.
+    pub(crate) fn load(&self) -> Result<Loaded, Problems> {
+        let path = self.path.as_deref();
+        let loaded = try_load(path, self.listen.clone(), &SystemEnvironment)?;
+        let mut questions = self
+            .questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        questions.clone_from(&loaded.questions);
+        drop(questions);
+        Ok(loaded)
+    }
 }
 
 impl Source for CommandLine {
     fn load(&self) -> Result<lingate_gateway::Loaded, Problems> {
-        let environment = SystemEnvironment;
-        let loaded = try_load(self.path.as_deref(), self.listen.clone(), &environment)?;
+        let loaded = self.load()?;
         Ok(lingate_gateway::Loaded {
             config: loaded.config,
             hash: loaded.fingerprint,
             files: loaded.files,
         })
+    }
+
+    fn unchanged(&self, hash: &str) -> Option<Vec<PathBuf>> {
+        let questions = self.questions.lock();
+        let questions = questions.unwrap_or_else(PoisonError::into_inner).clone();
+        let answers = questions.iter().map(|own| own.ask(&SystemEnvironment));
+        let asked = questions.iter().cloned().zip(answers).collect();
+        (fingerprint(&asked) == hash).then(|| files(&questions))
     }
 }
 
@@ -95,11 +134,61 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// An environment that remembers what it was asked for.
+/// Something that a configuration is read from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Question {
+    File(PathBuf),
+    Home,
+    Variable(String),
+}
+
+impl Question {
+    fn ask(&self, environment: &dyn Environment) -> Option<String> {
+        match self {
+            Self::File(path) => environment.read(path).ok(),
+            Self::Home => environment.home()?.to_str().map(str::to_owned),
+            Self::Variable(name) => environment.var(name).filter(|value| counts(value)),
+        }
+    }
+}
+
+fn files(questions: &[Question]) -> Vec<PathBuf> {
+    let file = |question: &Question| match question {
+        Question::File(path) => Some(path.clone()),
+        Question::Home | Question::Variable(_) => None,
+    };
+    questions.iter().filter_map(file).collect()
+}
+
+/// Whether a variable's value is part of the configuration. Our own token is no key: after `eval "$(lingate env)"` it is
+/// still the same configuration.
+fn counts(value: &str) -> bool {
+    !value.starts_with(LOCAL_TOKEN_PREFIX)
+}
+
+/// Names what was asked and answered.
+fn fingerprint(asked: &BTreeMap<Question, Option<String>>) -> String {
+    let mut hash = Sha256::new();
+    for (question, answer) in asked {
+        let answer = answer.as_deref();
+        // Lengths keep neighbours apart.
+        let question = format!("{question:?}");
+        let head = format!("{}:{question} {:?}:", question.len(), answer.map(str::len));
+        hash.update(head.as_bytes());
+        hash.update(answer.unwrap_or_default().as_bytes());
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// An environment that remembers what it was asked for, and what it said.
 struct Witness<'e> {
     inner: &'e dyn Environment,
-    asked: RefCell<BTreeMap<String, Option<String>>>,
-    files: RefCell<Vec<PathBuf>>,
+    asked: RefCell<BTreeMap<Question, Option<String>>>,
 }
 
 impl<'e> Witness<'e> {
@@ -107,7 +196,6 @@ impl<'e> Witness<'e> {
         Self {
             inner,
             asked: RefCell::default(),
-            files: RefCell::default(),
         }
     }
 
@@ -116,28 +204,9 @@ impl<'e> Witness<'e> {
         matches!(name, "LINGATE_LISTEN" | "LINGATE_PORT")
     }
 
-    fn note(&self, kind: &str, name: &str, answer: Option<&str>) {
+    fn note(&self, question: Question, answer: Option<&str>) {
         let answer = answer.map(str::to_owned);
-        self.asked
-            .borrow_mut()
-            .insert(format!("{kind} {name}"), answer);
-    }
-
-    fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for (asked, answer) in &*self.asked.borrow() {
-            // Lengths keep neighbours apart.
-            let answer = answer.as_deref();
-            let head = format!("{}:{asked} {:?}:", asked.len(), answer.map(str::len));
-            hash.update(head.as_bytes());
-            hash.update(answer.unwrap_or_default().as_bytes());
-        }
-        let digest = hash.finalize();
-        digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        self.asked.borrow_mut().insert(question, answer);
     }
 }
 
@@ -145,23 +214,21 @@ impl Environment for Witness<'_> {
     fn var(&self, name: &str) -> Option<String> {
         let value = self.inner.var(name);
         if !Self::is_listener(name) {
-            // Our own token is no key: after `eval "$(lingate env)"` it is still the same configuration.
-            let counts = |value: &&str| !value.starts_with(LOCAL_TOKEN_PREFIX);
-            self.note("variable", name, value.as_deref().filter(counts));
+            let counting = value.as_deref().filter(|value| counts(value));
+            self.note(Question::Variable(name.to_owned()), counting);
         }
         value
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {
         let text = self.inner.read(path);
-        self.note("file", &path.to_string_lossy(), text.as_deref().ok());
-        self.files.borrow_mut().push(path.to_owned());
+        self.note(Question::File(path.to_owned()), text.as_deref().ok());
         text
     }
 
     fn home(&self) -> Option<PathBuf> {
         let home = self.inner.home();
-        self.note("home", "", home.as_deref().and_then(Path::to_str));
+        self.note(Question::Home, home.as_deref().and_then(Path::to_str));
         home
     }
 }
@@ -171,6 +238,7 @@ mod tests {
     use lingate_config::FixedEnvironment;
 
     use super::*;
+    use crate::scratch::Scratch;
 
     const KEY: (&str, &str) = ("MOONSHOT_API_KEY", "sk-one");
     const HOME: (&str, &str) = ("HOME", "/home/u");
@@ -222,6 +290,36 @@ mod tests {
         let loaded = load(None, listen, &environment).unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!(loaded.config.server.listen.port(), 0);
         assert_eq!(loaded.fingerprint, fingerprint(&environment, None));
+    }
+
+    #[test]
+    fn what_says_the_same_is_not_read_again() {
+        let directory = Scratch::new();
+        let path = directory.path().join("lingate.toml");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        write("from_env = false");
+        let command_line = CommandLine::new(Some(path.clone()), Listen::default());
+        assert_eq!(command_line.unchanged(""), None, "nothing was read yet");
+        let first = command_line.load().unwrap();
+        let files = Some(first.files.clone());
+        assert!(first.files.contains(&path));
+        assert_eq!(command_line.unchanged(&first.fingerprint), files);
+
+        write("from_env = true");
+        assert_eq!(command_line.unchanged(&first.fingerprint), None);
+        let second = command_line.load().unwrap();
+        assert_ne!(second.fingerprint, first.fingerprint);
+        write("from_env = false");
+        assert_eq!(command_line.unchanged(&second.fingerprint), None);
+
+        // A configuration that was refused is none.
+        write("from_env = 1");
+        assert!(command_line.load().is_err());
+        write("from_env = true");
+        assert_eq!(
+            command_line.unchanged(&second.fingerprint),
+            Some(second.files)
+        );
     }
 
     #[test]

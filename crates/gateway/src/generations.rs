@@ -26,6 +26,13 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// # Errors
     /// Everything that is wrong with it.
     fn load(&self) -> Result<Loaded, Problems>;
+
+    /// The files of the configuration that was read last, if it has this hash and everything it was read from says what it
+    /// said then: reading it again would give the same. `None` also where that cannot be told. May block.
+    fn unchanged(&self, hash: &str) -> Option<Vec<PathBuf>> {
+        let _ = hash;
+        None
+    }
 }
 
 /// A configuration as it was read.
@@ -36,6 +43,14 @@ pub struct Loaded {
     pub hash: String,
     /// The files it was read from, and those whose appearance would change it.
     pub files: Vec<PathBuf>,
+}
+
+/// What reading a configuration again found.
+enum Read {
+    /// The one that is in force, with the files it was read from.
+    Known(Vec<PathBuf>),
+    /// Another, or one that is to be put in force all the same.
+    New(Loaded),
 }
 
 /// What asked for a reload.
@@ -157,13 +172,14 @@ impl Generations {
     /// Reads the configuration again and puts it in force, if it is one that can be.
     pub(crate) async fn reload(&self, trigger: Trigger) -> InForce {
         let _one_at_a_time = self.reloading.lock().await;
-        let result = match self.load().await {
+        let known = (trigger == Trigger::File).then(|| self.current().hash.clone());
+        let result = match self.load(known).await {
             Err(problems) => Err(problems),
-            Ok(loaded) if trigger == Trigger::File && loaded.hash == self.current().hash => {
-                self.files.send_replace(loaded.files);
+            Ok(Read::Known(files)) => {
+                self.files.send_replace(files);
                 Ok(Outcome::Unchanged)
             }
-            Ok(loaded) => self.adopt(loaded).map(|()| Outcome::Applied),
+            Ok(Read::New(loaded)) => self.adopt(loaded).map(|()| Outcome::Applied),
         };
         let (outcome, problems) = match result {
             Ok(outcome) => (outcome, Vec::new()),
@@ -177,15 +193,27 @@ impl Generations {
         })
     }
 
-    async fn load(&self) -> Result<Loaded, Vec<String>> {
+    /// Reads the configuration, which may be the `known` one.
+    async fn load(&self, known: Option<String>) -> Result<Read, Vec<String>> {
         let Some(source) = self.source.clone() else {
             return Err(vec![
                 "this gateway has nowhere to read a configuration from".to_owned(),
             ]);
         };
-        let reading = self.process.tasks.spawn_blocking(move || source.load());
+        let reading = self.process.tasks.spawn_blocking(move || {
+            let known = known.as_deref();
+            if let Some(files) = known.and_then(|hash| source.unchanged(hash)) {
+                return Ok(Read::Known(files));
+            }
+            let loaded = source.load()?;
+            Ok::<_, Problems>(if known == Some(loaded.hash.as_str()) {
+                Read::Known(loaded.files)
+            } else {
+                Read::New(loaded)
+            })
+        });
         match reading.await {
-            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Ok(read)) => Ok(read),
             Ok(Err(problems)) => Err(problems.0.iter().map(ToString::to_string).collect()),
             Err(error) => Err(vec![format!("the configuration cannot be read: {error}")]),
         }

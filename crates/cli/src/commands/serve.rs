@@ -17,10 +17,11 @@ use tracing_subscriber::EnvFilter;
 use super::{VERSION, ready, state_directory};
 use crate::args::Serve;
 use crate::background::{self, Entry, Registration};
-use crate::configuration::{CommandLine, Listen, load};
+use crate::configuration::{CommandLine, Listen};
 use crate::failure::Failure;
 use crate::log_fields::LogFields;
 use crate::log_mask;
+use crate::log_time::LogTime;
 use crate::output;
 use crate::port_owner::port_owner;
 use crate::recording::{self, Recording};
@@ -39,15 +40,9 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         .map_err(|error| Failure::problem(format!("cannot await signals: {error}")))?;
     let notifier = Notifier::of(environment);
     let handed = service_manager::listener()?;
-    let command_line = CommandLine {
-        path: args.file.config.clone(),
-        listen: listen(&args, handed.as_ref())?,
-    };
-    let loaded = load(
-        command_line.path.as_deref(),
-        command_line.listen.clone(),
-        environment,
-    )?;
+    let listen = listen(&args, handed.as_ref())?;
+    let command_line = CommandLine::new(args.file.config.clone(), listen);
+    let loaded = (command_line.load()).map_err(|problems| Failure::usage(problems.to_string()))?;
     let log_level = start_log(&loaded.config);
     for warning in &loaded.config.warnings {
         tracing::warn!("{warning}");
@@ -272,6 +267,7 @@ fn directives(level: &str) -> String {
 fn start_log(config: &Config) -> LogLevelOf {
     let log = tracing_subscriber::fmt()
         .with_env_filter(log_filter(config))
+        .with_timer(LogTime)
         .with_writer(log_mask::stderr);
     let format = config.log.format;
     let set: Box<dyn Fn(EnvFilter) + Send + Sync> = match format {
