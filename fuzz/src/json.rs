@@ -51,7 +51,7 @@ pub fn check(input: &[u8]) {
 
 /// What is known of a document is true of others that are like it.
 fn taken_over(known: &Doc) {
-    let text: &str = known.body();
+    let text = known.text();
     for part in 0..4 {
         let at =
             |quarter: usize| (0..=text.len() * quarter / 4).rfind(|at| text.is_char_boundary(*at));
@@ -61,12 +61,17 @@ fn taken_over(known: &Doc) {
         let less = ByteString::from([&text[..from], &text[to..]].concat());
         let more = ByteString::from([&text[..to], &text[from..]].concat());
         for body in [less, more] {
-            let resumed = scan_like(known, &body, &[], NO_MARKS).map(|resumed| resumed.doc);
-            assert_eq!(
-                format!("{resumed:?}"),
-                format!("{:?}", scan(&body)),
-                "behind {text:?}"
-            );
+            let resumed = scan_like(known, body.as_bytes(), &[], NO_MARKS);
+            let whole = scan(&body);
+            let Some(resumed) = resumed else {
+                let is_object = |doc: &Doc| doc.root().kind() == Kind::Object;
+                let are_objects = is_object(known) && whole.is_ok_and(|whole| is_object(&whole));
+                assert!(!are_objects, "behind {text:?}");
+                continue;
+            };
+            let whole = format!("{:?}", whole.ok());
+            let resumed = format!("{:?}", Some(resumed.doc));
+            assert_eq!(resumed, whole, "behind {text:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 use lingate_wire::turn::SealKey;
-use lingate_wire::{Decoded, Encoded, UpstreamContext, Wire, bridge, chat};
+use lingate_wire::{Decoded, Encoded, Known, UpstreamContext, Wire, bridge, chat};
 
 /// Runs one input.
 pub fn check(input: &[u8]) {
@@ -13,6 +13,7 @@ pub fn check(input: &[u8]) {
     let Some(decoded) = crate::text(body).and_then(|body| decoded(client, &body)) else {
         return;
     };
+    known(client, body, &decoded);
     for upstream in crate::wires() {
         let Some(encoded) = encoded(upstream, &decoded) else {
             continue;
@@ -32,6 +33,35 @@ pub fn check(input: &[u8]) {
             "{client} to {upstream} cannot be read:\n{body}"
         );
     }
+}
+
+/// What is decoded like a known request is what it is by itself.
+fn known(wire: Wire, body: &[u8], decoded: &Decoded) {
+    let Some(text) = crate::text(body) else {
+        return;
+    };
+    let half = text.floor_char_boundary(text.len() / 2);
+    let changed = ByteString::from([&text[..half], " ", &text[half..]].concat());
+    let (Ok(doc), Ok(whole)) = (
+        bridge::scan_request(wire, &text),
+        bridge::scan_request(wire, &changed),
+    ) else {
+        return;
+    };
+    let Some(resumed) = bridge::scan_request_like(wire, &doc, changed.as_bytes()) else {
+        return;
+    };
+    let mut decoded = decoded.clone();
+    decoded.turn.quote_inputs();
+    let known = Known {
+        doc: &doc,
+        decoded: &decoded,
+    };
+    assert_eq!(
+        bridge::decode_request_like(wire, &known, &resumed.doc).ok(),
+        bridge::decode_request(wire, &whole).ok(),
+        "{changed}"
+    );
 }
 
 fn decoded(wire: Wire, body: &ByteString) -> Option<Decoded> {

@@ -22,7 +22,7 @@ pub fn check(input: &[u8]) {
         return;
     };
     let Some(span) = peek.model_span else { return };
-    let spliced = splice::model(&body, &span, MODEL).concat();
+    let spliced = splice::model(body.as_bytes(), &span, MODEL).concat();
     assert!(spliced.starts_with(&body.as_bytes()[..span.start]));
     assert!(spliced.ends_with(&body.as_bytes()[span.end..]));
     let (Ok(mut before), Ok(after)) = (

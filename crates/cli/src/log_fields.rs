@@ -91,7 +91,7 @@ impl Visit for Plain {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.record_debug(field, &format_args!("{value}"));
-        } else if !value.bytes().all(is_simple) {
+        } else if !is_simple(value) || value.contains('"') {
             self.record_debug(field, &value);
         } else if self.result.is_ok() {
             self.result = self.quoted(field, value);
@@ -111,9 +111,28 @@ impl Visit for Plain {
     }
 }
 
-/// Neither a terminal nor quotes mind it.
-const fn is_simple(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+/// Whether all of a text is printable ASCII, and none of it the sign of an escape. Eight bytes at a time: every exchange's
+/// line is looked through.
+fn is_simple(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let mut last = [b' '; 8];
+    for (padded, byte) in last.iter_mut().zip(rest) {
+        *padded = *byte;
+    }
+    let words = words.iter().chain([&last]);
+    words.fold(0, |found, word| found | odd(*word)) == 0
+}
+
+/// The highest bits of bytes that are no printable ASCII, or a backslash; what stands behind such a byte may be found too.
+const fn odd(word: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    let word = u64::from_le_bytes(word);
+    let escapes = word ^ (ONES * b'\\' as u64);
+    let controls = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    let zeros = escapes.wrapping_sub(ONES) & !escapes;
+    // 0x7f and all that is not ASCII.
+    let others = word.wrapping_add(ONES) | word;
+    (controls | zeros | others) & (ONES << 7)
 }
 
 /// Escapes what a terminal would obey, and what begins a line.
@@ -121,8 +140,9 @@ struct Escaping<'w>(&'w mut String);
 
 impl fmt::Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(|byte| is_simple(byte) || byte == b'"') {
-            return self.0.write_str(text);
+        if is_simple(text) {
+            self.0.push_str(text);
+            return Ok(());
         }
         let is_harmful = |char: char| char.is_control() && char != '\t';
         let mut rest = text;
@@ -157,6 +177,20 @@ mod tests {
         ] {
             assert_eq!(escaped(text), expected);
         }
+    }
+
+    #[test]
+    fn every_byte_that_is_not_simple_is_found_wherever_it_stands() {
+        for byte in 0..=0x7f_u8 {
+            let expected = matches!(byte, b' '..=b'~') && byte != b'\\';
+            for (before, behind) in [(0, 0), (3, 9), (7, 0), (8, 1), (17, 30)] {
+                let text =
+                    ["~".repeat(before), " ".repeat(behind)].join(&char::from(byte).to_string());
+                assert_eq!(is_simple(&text), expected, "{text:?}");
+            }
+        }
+        assert!(!is_simple("12345678é"));
+        assert!(is_simple(""));
     }
 
     /// Collects the lines of one subscriber.

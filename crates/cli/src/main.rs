@@ -13,6 +13,7 @@ mod configuration;
 mod failure;
 mod log_fields;
 mod log_mask;
+mod log_time;
 mod logs;
 mod mock;
 mod output;

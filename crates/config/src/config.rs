@@ -13,6 +13,7 @@ use lingate_route::{Candidate, Table, TargetRef};
 
 use crate::problem::{Problem, Problems};
 use crate::provider::{Provider, is_loopback};
+use crate::proxy::Proxy;
 use crate::settings::{Bodies, LogFormat, LogLevel, Modality, ToolFormat, ValidateToolCalls};
 use crate::value::KeyHash;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub record: Record,
     /// Those of the file, then those of the environment, then the demo.
     pub providers: Vec<Provider>,
+    /// The environment's proxy, for hosts that are no providers.
+    pub proxy: Option<Proxy>,
     /// Which of them serves which name.
     pub routes: Table,
     /// What happens when an upstream fails.
@@ -40,8 +43,6 @@ pub struct Config {
     pub sources: Sources,
     /// What works but should be looked at.
     pub warnings: Vec<Problem>,
-    /// Keys of the file that have no effect yet.
-    pub inert: Vec<Problem>,
     /// By profile and model name.
     pub(crate) models: BTreeMap<(Option<String>, String), ModelSettings>,
 }
@@ -284,7 +285,7 @@ impl Config {
     #[must_use]
     pub fn model_settings(&self, candidate: &Candidate) -> Option<&ModelSettings> {
         let TargetRef { profile, model, .. } = candidate.target.as_ref()?;
-        self.models.get(&(profile.clone(), model.clone()))
+        self.models.get(&(profile.clone(), model.to_string()))
     }
 
     /// Settings of the very target a candidate comes from; none for `provider/model`.

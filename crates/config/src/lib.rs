@@ -11,11 +11,11 @@ mod environment;
 mod file;
 mod gcp;
 pub mod import;
-mod inert;
 mod load;
 mod preset;
 mod problem;
 mod provider;
+mod proxy;
 mod reference;
 mod report;
 mod resolve;
@@ -33,7 +33,8 @@ pub use gcp::{GcpCredential, GcpCredentialError, ServiceAccount, User};
 pub use load::LoadOptions;
 pub use preset::{ModelFacts, Preset, ThinkingFact, preset, presets};
 pub use problem::{Place, Problem, Problems};
-pub use provider::{DEMO, Health, KeyRef, Kind, Provider, Timeouts};
+pub use provider::{DEMO, Health, KeyRef, Kind, Provider, Timeouts, is_loopback};
+pub use proxy::Proxy;
 pub use secret::Secret;
 pub use settings::{
     AnthropicApi, Auth, Billing, Bodies, HttpVersion, LogFormat, LogLevel, Modality, Pool,

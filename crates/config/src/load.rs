@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::document::{self, Node};
 use crate::environment::Environment;
 use crate::file::{self, File};
-use crate::inert::inert_keys;
 use crate::problem::{Place, Problem, Problems};
 use crate::report::Report;
 use crate::resolve;
@@ -84,7 +83,6 @@ impl Config {
             return Err(report.into_problems());
         };
         document::validate(&mut document, &file::schema(), &mut report);
-        let inert = inert_keys(&document, &report);
         let file = read(&document, &mut report);
         let mut config = resolve::resolve(file, &document, options, environment, &mut report);
         for (id, problem) in config.own_listeners(config.server.listen) {
@@ -95,7 +93,6 @@ impl Config {
             );
         }
         config.sources.file = path;
-        config.inert = inert;
         config.warnings = report.finish()?;
         Ok(config)
     }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, Uri};
 use lingate_quirk::CacheHints;
 use lingate_wire::Wire;
 
 use crate::preset::{ModelFacts, Preset};
+use crate::proxy::Proxy;
 use crate::secret::Secret;
 use crate::settings::{AnthropicApi, Auth, Billing, HttpVersion, Pool};
 
@@ -42,8 +44,8 @@ pub struct Provider {
     pub(crate) billing: Option<Billing>,
     /// Requests at a time.
     pub concurrency: Option<u32>,
-    /// Proxy URL; none means the environment's, never for loopback.
-    pub proxy: Option<Secret>,
+    /// The proxy in front of it: its own, or the environment's.
+    pub proxy: Option<Proxy>,
     /// A PEM file of further certificate authorities.
     pub ca_file: Option<PathBuf>,
     /// Quirks and groups of quirks.
@@ -223,6 +225,16 @@ impl Provider {
             || (!self.hosts.is_empty() && self.hosts.iter().all(|(host, _)| is_private(host)))
     }
 
+    /// Whether something that is asked of it goes over TLS.
+    #[must_use]
+    pub fn uses_tls(&self) -> bool {
+        let mut urls = self.endpoints.values().chain(&self.models_url);
+        // Google's tokens come over TLS, whatever stands in for the rest.
+        self.auth == Auth::Gcp
+            || urls.any(|url| url.scheme() == Some(&Scheme::HTTPS))
+            || self.proxy.as_ref().is_some_and(Proxy::uses_tls)
+    }
+
     /// Hosts and ports its requests go to.
     #[must_use]
     pub fn hosts(&self) -> &[(String, u16)] {
@@ -252,8 +264,9 @@ pub(crate) fn is_private(host: &str) -> bool {
     }
 }
 
-/// Names and addresses that reach the machine itself.
-pub(crate) fn is_loopback(host: &str) -> bool {
+/// Whether a host, by name or address, is the machine itself.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     use std::net::IpAddr;
     match host.parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback() || ip.is_unspecified(),

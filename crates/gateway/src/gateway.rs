@@ -11,6 +11,7 @@ use lingate_store::{Recorder, Spent};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::exchange::unused;
 use crate::front::control::Control;
 use crate::front::limits::Limits;
 use crate::front::listener;
@@ -155,6 +156,7 @@ impl Gateway {
             process.tasks.spawn(keeping);
         }
         process.tasks.spawn(prices::keep(Arc::clone(&generations)));
+        process.tasks.spawn(unused::forget(Arc::clone(&process)));
         tokio::select! {
             () = listener::accept(&listener, &generations) => {}
             () = shutdown.cancelled() => {}

@@ -50,7 +50,7 @@ enum Read {
     /// The one that is in force, with the files it was read from.
     Known(Vec<PathBuf>),
     /// Another, or one that is to be put in force all the same.
-    New(Loaded),
+    New(Box<Loaded>),
 }
 
 /// What asked for a reload.
@@ -179,7 +179,7 @@ impl Generations {
                 self.files.send_replace(files);
                 Ok(Outcome::Unchanged)
             }
-            Ok(Read::New(loaded)) => self.adopt(loaded).map(|()| Outcome::Applied),
+            Ok(Read::New(loaded)) => self.adopt(*loaded).map(|()| Outcome::Applied),
         };
         let (outcome, problems) = match result {
             Ok(outcome) => (outcome, Vec::new()),
@@ -209,7 +209,7 @@ impl Generations {
             Ok::<_, Problems>(if known == Some(loaded.hash.as_str()) {
                 Read::Known(loaded.files)
             } else {
-                Read::New(loaded)
+                Read::New(Box::new(loaded))
             })
         });
         match reading.await {

@@ -26,8 +26,8 @@ pub(crate) use labels::{
     ReloadLabels, RequestLabels, RouteLabels, StepLabels, StopLabels, TargetLabels, TokenLabels,
     ToolCallLabels, UnfitLabels,
 };
-use provider::Providers;
 pub(crate) use provider::{ProviderMetrics, RequestKind};
+use provider::{Providers, Ready};
 use record::RecordCollector;
 
 /// Content type of the text that [`Metrics::text`] gives.
@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     pub attempts: Family<AttemptLabels, Counter>,
     pub failovers: Family<FailoverLabels, Counter>,
+    pub resends: Family<ProviderLabels, Counter>,
     pub routed: Family<StepLabels, Counter>,
     pub left_out: Family<UnfitLabels, Counter>,
     pub queue_inside: Family<GateLabels, Gauge>,
@@ -72,6 +73,8 @@ pub(crate) struct Metrics {
     pub gaps: Family<ProviderLabels, GapHistogram>,
     breakers: Family<TargetLabels, Gauge>,
     providers: Providers,
+    /// Of `routed`, by the name of the step.
+    steps: Ready<&'static str>,
     /// Held while metrics are read.
     scraped: Mutex<()>,
     pub overhead: Histogram,
@@ -101,6 +104,7 @@ pub fn metrics_reference() -> String {
         requests,
         attempts,
         failovers,
+        resends,
         routed,
         left_out,
         queue_inside,
@@ -122,6 +126,7 @@ pub fn metrics_reference() -> String {
         gaps,
         breakers: _,
         providers: _,
+        steps: _,
         scraped: _,
         overhead: _,
         tokens,
@@ -144,6 +149,7 @@ pub fn metrics_reference() -> String {
     drop(requests.get_or_create(&RequestLabels::default()));
     drop(attempts.get_or_create(&AttemptLabels::default()));
     drop(failovers.get_or_create(&FailoverLabels::default()));
+    drop(resends.get_or_create(&ProviderLabels::default()));
     drop(routed.get_or_create(&StepLabels::default()));
     drop(left_out.get_or_create(&UnfitLabels::default()));
     for gauges in [queue_inside, queue_waiting] {
@@ -178,6 +184,7 @@ impl Metrics {
             requests: Family::default(),
             attempts: Family::default(),
             failovers: Family::default(),
+            resends: Family::default(),
             routed: Family::default(),
             left_out: Family::default(),
             queue_inside: Family::default(),
@@ -199,6 +206,7 @@ impl Metrics {
             gaps: Family::default(),
             breakers: Family::default(),
             providers: Providers::default(),
+            steps: Ready::new(),
             scraped: Mutex::default(),
             overhead: Histogram::new(OVERHEAD_SECONDS),
             tokens: Family::default(),
@@ -257,6 +265,11 @@ impl Metrics {
             "failovers",
             "Attempts at another key or target, by what the one before failed of",
             self.failovers.clone(),
+        );
+        registry.register(
+            "resends",
+            "Requests that went out once more because a kept connection was being closed",
+            self.resends.clone(),
         );
         registry.register(
             "routed",

@@ -101,7 +101,7 @@ mod tests {
             ..Ask::plain(model)
         };
         let resolution = resolve(&routes.table(), &ask).unwrap();
-        resolution.candidates[0].model.clone()
+        resolution.candidates[0].model.to_string()
     }
 
     #[track_caller]

@@ -89,7 +89,7 @@ mod tests {
             };
             Node::new(Message {
                 role,
-                blocks: vec![Node::new(block)],
+                blocks: vec![Node::new(block)].into(),
                 extra: Vec::new(),
             })
         };

@@ -182,7 +182,7 @@ fn write_history(message: &mut Node<Message>, names: &HashMap<ByteString, ByteSt
             _ => written.push(node),
         }
     }
-    message.blocks = written;
+    message.blocks = written.into();
 }
 
 fn with_cache(text: String, hint: Option<lingate_wire::turn::CacheHint>) -> Node<Block> {

@@ -122,6 +122,11 @@ pub fn fitted(
     let mut gone_to: Vec<String> = Vec::new();
     loop {
         let is_alone = resolution.candidates.len() == 1;
+        if let [only] = &*resolution.candidates
+            && facts.unfit(only, is_alone).is_none()
+        {
+            break;
+        }
         let judged: Vec<(Candidate, Option<Unfit>)> = resolution
             .candidates
             .drain(..)

@@ -147,7 +147,7 @@ impl List<'_> {
     }
 
     fn fact(&self, candidate: &Candidate) -> Option<&KnownModel> {
-        let known = self.table.known.get(&candidate.provider)?;
-        known.iter().find(|known| known.id == candidate.model)
+        let known = self.table.known.get(&*candidate.provider)?;
+        known.iter().find(|known| *known.id == *candidate.model)
     }
 }

@@ -1,6 +1,7 @@
 //! What resolving a name answers: the candidates and the way there, or why there are none.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// What serves a request, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +16,9 @@ pub struct Resolution {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Candidate {
     /// The provider's id.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// The model's name there.
-    pub model: String,
+    pub model: Arc<str>,
     /// Share under the weighted strategies.
     pub weight: u32,
     /// The configured target it comes from; none for `provider/model`.
@@ -30,7 +31,7 @@ pub struct TargetRef {
     /// The profile that holds the model, none for the global ones.
     pub profile: Option<String>,
     /// The model's name.
-    pub model: String,
+    pub model: Arc<str>,
     /// The target's place in the model's list.
     pub index: usize,
 }
@@ -63,12 +64,12 @@ pub enum Step {
     /// The name is a configured model's.
     Model {
         /// Its name.
-        name: String,
+        name: Arc<str>,
     },
     /// The name says provider and model.
     Direct {
         /// The provider's id.
-        provider: String,
+        provider: Arc<str>,
     },
     /// An alias matched.
     Alias {
@@ -113,7 +114,7 @@ impl Resolution {
     #[must_use]
     pub fn model_name(&self) -> Option<&str> {
         self.steps.iter().rev().find_map(|step| match step {
-            Step::Model { name } => Some(name.as_str()),
+            Step::Model { name } => Some(&**name),
             Step::Rule { .. }
             | Step::Small { .. }
             | Step::Images { .. }

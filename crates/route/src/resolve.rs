@@ -183,7 +183,7 @@ impl<'t> Search<'t> {
             .table
             .providers
             .iter()
-            .find(|known| known.id == provider)
+            .find(|known| *known.id == *provider)
         else {
             return Ok(None);
         };
@@ -195,7 +195,7 @@ impl<'t> Search<'t> {
         }
         Ok(Some(vec![Candidate {
             provider: provider.id.clone(),
-            model: bare(model).to_owned(),
+            model: bare(model).into(),
             weight: 1,
             target: None,
         }]))
@@ -206,7 +206,7 @@ impl<'t> Search<'t> {
         let spellings = [Some(name), Some(bare(name)), published, published.map(bare)];
         spellings.into_iter().flatten().find_map(|spelling| {
             self.scopes().find_map(|(profile, scope)| {
-                let model = scope.models.iter().find(|model| model.name == spelling)?;
+                let model = scope.models.iter().find(|model| *model.name == *spelling)?;
                 Some((profile, model))
             })
         })
@@ -242,7 +242,7 @@ impl<'t> Search<'t> {
             self.table
                 .providers
                 .iter()
-                .any(|known| known.id == id && known.enabled)
+                .any(|known| *known.id == *id && known.enabled)
         };
         (0..)
             .zip(&model.targets)
@@ -275,7 +275,7 @@ impl<'t> Search<'t> {
         let names: Vec<&str> = self
             .scopes()
             .flat_map(|(_, scope)| {
-                let models = scope.models.iter().map(|model| model.name.as_str());
+                let models = scope.models.iter().map(|model| &*model.name);
                 models.chain(scope.aliases.iter().filter_map(Alias::literal))
             })
             .collect();

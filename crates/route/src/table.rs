@@ -1,6 +1,7 @@
 //! The routing table: everything the configuration says about names, already validated.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -45,8 +46,8 @@ impl Table {
             own.or(model.context)
         });
         configured.or_else(|| {
-            let known = self.known.get(&candidate.provider)?;
-            let own = known.iter().find(|known| known.id == candidate.model);
+            let known = self.known.get(&*candidate.provider)?;
+            let own = known.iter().find(|known| known.id == *candidate.model);
             own?.context
         })
     }
@@ -69,7 +70,7 @@ pub struct Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     /// Its id; holds no slash.
-    pub id: String,
+    pub id: Arc<str>,
     /// A disabled provider's targets are skipped.
     pub enabled: bool,
 }
@@ -78,7 +79,7 @@ pub struct Provider {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
     /// The name clients ask for.
-    pub name: String,
+    pub name: Arc<str>,
     /// Shown in pickers; the name itself if left out.
     pub display_name: Option<String>,
     /// In order of preference.
@@ -97,9 +98,9 @@ pub struct Model {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The provider's id.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// The model's name at that provider; may hold slashes.
-    pub model: String,
+    pub model: Arc<str>,
     /// Share under the weighted strategies, at least 1.
     pub weight: u32,
     /// Context window in tokens at this target, if configured.

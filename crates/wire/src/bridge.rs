@@ -1,8 +1,9 @@
 //! The lane table, and the one place that chooses a wire's functions by its name.
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, UpstreamContext};
+use crate::codec::{Decoded, Encoded, Known, Peek, ReplyContext, StreamEncoder, UpstreamContext};
 use crate::json::{Doc, Resumed, Text};
 use crate::sse::Frame;
 use crate::stage::Stage;
@@ -88,11 +89,10 @@ pub fn scan_request(wire: Wire, body: &ByteString) -> Result<Doc, Failure> {
     }
 }
 
-/// Scans a request's body, most of which may stand in a `known` request of this wire.
-///
-/// # Errors
-/// As [`scan_request`].
-pub fn scan_request_like(wire: Wire, known: &Doc, body: &ByteString) -> Result<Resumed, Failure> {
+/// Scans a request's body, most of which may stand in a `known` request of this wire. `None` if it is to be scanned whole:
+/// because there is nothing to take over, or because it is wrong.
+#[must_use]
+pub fn scan_request_like(wire: Wire, known: &Doc, body: &Bytes) -> Option<Resumed> {
     match wire {
         Wire::Anthropic => anthropic::scan_request_like(known, body),
         Wire::Chat => chat::scan_request_like(known, body),
@@ -124,6 +124,27 @@ pub fn decode_request(wire: Wire, doc: &Doc) -> Result<Decoded, Failure> {
         Wire::Chat => chat::decode_request(doc),
         Wire::Gemini => gemini::decode_request(doc),
         Wire::Responses => responses::decode_request(doc),
+    }
+}
+
+/// Whether requests of a wire are decoded item by item, so that [`decode_request_like`] has something to take over. On
+/// the others an item is decoded by what stood before it.
+#[must_use]
+pub const fn is_decoded_by_item(wire: Wire) -> bool {
+    match wire {
+        Wire::Anthropic => true,
+        Wire::Chat | Wire::Gemini | Wire::Responses => false,
+    }
+}
+
+/// Decodes a request that was scanned like a `known` one of this wire: the outcome is that of [`decode_request`].
+///
+/// # Errors
+/// As [`decode_request`].
+pub fn decode_request_like(wire: Wire, known: &Known<'_>, doc: &Doc) -> Result<Decoded, Failure> {
+    match wire {
+        Wire::Anthropic => anthropic::decode_request_like(known, doc),
+        Wire::Chat | Wire::Gemini | Wire::Responses => decode_request(wire, doc),
     }
 }
 
@@ -271,7 +292,7 @@ pub fn decode_error(wire: Wire, status: u16, body: &[u8]) -> Failure {
 /// in the words that clients act on where the conversation does not fit.
 #[must_use]
 pub fn is_own_error(wire: Wire, failure: &Failure, body: &[u8]) -> bool {
-    let text = ByteString::try_from(bytes::Bytes::copy_from_slice(body)).ok();
+    let text = ByteString::try_from(Bytes::copy_from_slice(body)).ok();
     let Some(doc) = text.and_then(|text| crate::json::scan(&text).ok()) else {
         return false;
     };

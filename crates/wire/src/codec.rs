@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytestring::ByteString;
 
-use crate::json::Text;
+use crate::json::{Doc, Text, Value};
 use crate::turn::{Event, Failure, Losses, Params, SealKey, Turn};
 use crate::{Wire, chat};
 
@@ -28,6 +28,41 @@ impl Decoded {
 /// The same for a member of this wire.
 pub(crate) fn is_told(origin: Wire, key: &str, raw: &ByteString) -> bool {
     origin == Wire::Chat && chat::is_told(key, raw)
+}
+
+/// A request that another one may have been scanned like, and what it was decoded to.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'k> {
+    /// The document.
+    pub doc: &'k Doc,
+    /// What it was decoded to, with nothing changed.
+    pub decoded: &'k Decoded,
+}
+
+impl<'k> Known<'k> {
+    /// Whether this value is its member of that name.
+    pub(crate) fn has(&self, name: &str, value: Value<'_>) -> bool {
+        let own = self.doc.root().get(name);
+        own.is_some_and(|own| own.is_same(value))
+    }
+
+    /// What the first items of its member of that name were `decoded` to, one to one, as far as an array begins with the
+    /// same items.
+    pub(crate) fn same_items<'a, T>(
+        &self,
+        name: &str,
+        array: Value<'a>,
+        decoded: &'a [T],
+    ) -> impl Iterator<Item = &'a T>
+    where
+        'k: 'a,
+    {
+        let own = self.doc.root().get(name);
+        let own = own.into_iter().flat_map(Value::items);
+        let both = own.zip(array.items()).zip(decoded);
+        both.take_while(|((own, other), _)| own.is_same(*other))
+            .map(|(_, decoded)| decoded)
+    }
 }
 
 /// An encoded request or reply, and what could not be carried.

@@ -20,7 +20,7 @@ pub mod sse;
 pub mod stage;
 pub mod turn;
 
-pub use codec::{Decoded, Encoded, Peek, ReplyContext, StreamEncoder, UpstreamContext};
+pub use codec::{Decoded, Encoded, Known, Peek, ReplyContext, StreamEncoder, UpstreamContext};
 pub use overflow::room_for_output;
 pub use raw_usage::{joined_usage, raw_usage};
 pub use wire::{UnknownWire, Wire};

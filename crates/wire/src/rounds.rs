@@ -34,6 +34,7 @@ pub struct Repeated {
 #[must_use]
 pub fn repeated(wire: Wire, doc: &Doc) -> Option<Repeated> {
     let mut rounds = Rounds::of(wire, doc);
+    rounds.at(0)?;
     let count = (1..=LONGEST_CIRCLE)
         .map(|length| rounds.circles(length))
         .max()?;

@@ -115,10 +115,9 @@ fn print_text(config: &Config, routes: &[routes::Route], found: &Findings) -> Re
     ];
     output::table(head, &routes::rows(routes))?;
 
-    let lines = |problems: &[Problem]| problems.iter().map(Problem::to_string).collect::<Vec<_>>();
     section("quirks", &routes::quirks(routes))?;
-    section("no effect yet", &lines(&config.inert))?;
-    section("warnings", &lines(&found.warnings))?;
+    let warnings: Vec<String> = found.warnings.iter().map(Problem::to_string).collect();
+    section("warnings", &warnings)?;
     section("problems", &found.problems)
 }
 
@@ -158,16 +157,9 @@ fn print_json(config: &Config, routes: &[routes::Route], found: &Findings) -> Re
         .problems
         .iter()
         .map(|problem| json!({ "kind": "problem", "message": problem }));
-    let inert = config
-        .inert
-        .iter()
-        .map(|problem| remark("no_effect", problem));
-    let warnings = found
-        .warnings
-        .iter()
-        .map(|problem| remark("warning", problem));
+    let warnings = found.warnings.iter().map(|own| remark("warning", own));
     let all = [configuration].into_iter().chain(providers).chain(routes);
-    output::json_lines(all.chain(inert).chain(warnings).chain(problems))
+    output::json_lines(all.chain(warnings).chain(problems))
 }
 
 fn remark(kind: &str, problem: &Problem) -> Json {

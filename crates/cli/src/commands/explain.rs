@@ -301,8 +301,8 @@ fn object(config: &Config, wire: Wire, explanation: &Explanation) -> Json {
 fn candidate(explained: &Explained) -> Json {
     let candidate = &explained.candidate;
     let mut object = json!({
-        "provider": candidate.provider,
-        "model": candidate.model,
+        "provider": &*candidate.provider,
+        "model": &*candidate.model,
         "why": place(candidate),
         "context": explained.context,
         "overflow": explained.overflow,

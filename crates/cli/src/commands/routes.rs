@@ -216,7 +216,7 @@ fn target_object(target: &Target) -> Json {
             })
         }
     });
-    json!({ "provider": target.candidate.provider, "model": target.candidate.model, "ways": ways.collect::<Vec<_>>() })
+    json!({ "provider": &*target.candidate.provider, "model": &*target.candidate.model, "ways": ways.collect::<Vec<_>>() })
 }
 
 #[cfg(test)]

@@ -211,13 +211,14 @@ fn a_session_is_played_back() {
     );
     let fast = Mocked::start(&user, &["--cassette", path, "--speed", "max"]);
     let body = json!({"model": "m-2", "stream": true, "messages": [{}, {}, {}, {}]});
-    let began = Instant::now();
-    post(fast.address(), "/v1/chat/completions", &[], &body);
-    assert!(
-        began.elapsed() < Duration::from_millis(700),
-        "{:?}",
+    // A busy machine is slow now and then, a pause of 800 ms is there every time.
+    let mut took = (0..20).map(|_| {
+        let began = Instant::now();
+        let answer = post(fast.address(), "/v1/chat/completions", &[], &body);
+        assert!(answer.contains("data: [DONE]"), "{answer}");
         began.elapsed()
-    );
+    });
+    assert!(took.any(|took| took < Duration::from_millis(700)));
 }
 
 /// One row that cannot be read back does not keep the others.

@@ -35,7 +35,7 @@ pub(crate) struct ProviderEntry {
     /// Requests at a time; no limit if left out.
     #[schemars(range(min = 1))]
     pub(crate) concurrency: Option<u32>,
-    /// Proxy URL. If empty, HTTPS_PROXY and NO_PROXY count, never for loopback.
+    /// Proxy URL: `http`, `https`, `socks5` or `socks5h`. If empty, HTTPS_PROXY and NO_PROXY count, never for loopback.
     pub(crate) proxy: Option<String>,
     /// A PEM file of further certificate authorities.
     pub(crate) ca_file: Option<String>,

@@ -20,6 +20,7 @@ use crate::document::Node;
 use crate::environment::Environment;
 use crate::file::File;
 use crate::load::LoadOptions;
+use crate::proxy::Proxy;
 use crate::report::Report;
 
 /// What every part of the resolution looks at.
@@ -29,6 +30,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) environment: &'a dyn Environment,
     /// Whether provider settings of the environment count.
     pub(crate) from_env: bool,
+    /// The environment's proxy.
+    pub(crate) proxy: Option<Proxy>,
 }
 
 /// Resolves `file`; what is wrong is reported, and something harmless stands in for it.
@@ -44,6 +47,7 @@ pub(crate) fn resolve(
         options,
         environment,
         from_env: file.from_env,
+        proxy: environment_proxy(environment, report),
     };
     let providers = providers::providers(&file, &inputs, report);
     let keys = server::client_keys(&file);
@@ -79,10 +83,25 @@ pub(crate) fn resolve(
             default_chosen,
         },
         providers,
+        proxy: inputs.proxy,
         warnings: Vec::new(),
-        inert: Vec::new(),
         models,
     }
+}
+
+/// A proxy that cannot be used is none, as for other programs, but is told.
+fn environment_proxy(environment: &dyn Environment, report: &mut Report) -> Option<Proxy> {
+    let (name, proxy) = Proxy::of_environment(environment)?;
+    let told = proxy.map_err(|error| {
+        // Not shown: it may hold a password.
+        let message = format!("environment variable {name} {error}; no proxy is used");
+        report.warn(
+            &[],
+            message,
+            Some("write it like `http://proxy.example.com:3128`".to_owned()),
+        );
+    });
+    told.ok()
 }
 
 fn found_keys(providers: &[crate::provider::Provider]) -> Vec<FoundKey> {

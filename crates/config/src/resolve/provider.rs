@@ -15,8 +15,8 @@ use crate::file::ProviderEntry;
 use crate::gcp::{self, GcpCredentialError};
 use crate::preset::Preset;
 use crate::provider::{Health, KeyRef, Kind, Provider, Timeouts};
+use crate::proxy::Proxy;
 use crate::report::{Report, did_you_mean, list};
-use crate::secret::Secret;
 use crate::settings::Auth;
 use crate::url::BaseUrl;
 
@@ -105,20 +105,6 @@ pub(super) fn provider(
         .cloned()
         .unwrap_or_default();
     check_quirks(id, entry, inputs.options.quirks, report);
-    if let Some(proxy) = entry.proxy.as_deref().filter(|proxy| !proxy.is_empty())
-        && proxy
-            .parse::<Uri>()
-            .ok()
-            .is_none_or(|uri| uri.authority().is_none())
-    {
-        // Not shown: it may hold a password.
-        let hint = "write it like `http://proxy.example.com:3128`".to_owned();
-        report.error(
-            &path("proxy"),
-            format!("`providers.{id}.proxy` is not a URL"),
-            Some(hint),
-        );
-    }
 
     let limit = |own: Option<crate::value::LimitText>, preset: Option<crate::value::LimitText>| {
         let wait = if local { None } else { Some(WAIT) };
@@ -143,7 +129,7 @@ pub(super) fn provider(
     let session_header = session_header.and_then(|name| session_name(id, name, report));
     // Where the rule for URLs does not hold, neither does the one for their lists of models.
     let lists = |wire: &&Wire| base.paths.get(**wire).is_none();
-    let proxy = entry.proxy.clone().filter(|proxy| !proxy.is_empty());
+    let proxy = own_proxy(id, entry, report).or_else(|| inputs.proxy.clone());
     let ca_file = entry.ca_file.as_deref().filter(|file| !file.is_empty());
 
     Provider {
@@ -157,7 +143,7 @@ pub(super) fn provider(
         pool: entry.pool.or(base.pool).unwrap_or_default(),
         billing: (entry.billing).or_else(|| known?.provider.billing),
         concurrency: entry.concurrency.or(base.concurrency),
-        proxy: proxy.map(Secret::new),
+        proxy,
         ca_file: ca_file.map(|file| home_expanded(file, inputs.environment)),
         quirks,
         timeouts: Timeouts {
@@ -197,6 +183,18 @@ pub(super) fn provider(
         endpoints,
         speaks,
     }
+}
+
+/// The proxy that the file names for it.
+fn own_proxy(id: &str, entry: &ProviderEntry, report: &mut Report) -> Option<Proxy> {
+    let url = entry.proxy.as_deref().filter(|url| !url.is_empty())?;
+    let proxy = Proxy::own(url).map_err(|error| {
+        // Not shown: it may hold a password.
+        let hint = "write it like `http://proxy.example.com:3128`".to_owned();
+        let message = format!("`providers.{id}.proxy` {error}");
+        report.error(&["providers", id, "proxy"], message, Some(hint));
+    });
+    proxy.ok()
 }
 
 /// Endpoints that the environment names whole.

@@ -31,7 +31,7 @@ pub(super) fn check_references(file: &File, table: &Table, report: &mut Report) 
             Cause::Unknown | Cause::DeadEnd(_) if report.mentions(&["models", to]) => {}
             Cause::Unknown | Cause::DeadEnd(_) => match to.split_once('/') {
                 Some((provider, _)) if hint.is_none() && !provider.is_empty() => {
-                    let known = table.providers.iter().map(|provider| provider.id.as_str());
+                    let known = table.providers.iter().map(|provider| &*provider.id);
                     let hint = did_you_mean(provider, known).or_else(|| preset_hint(provider));
                     report.error(path, format!("`{key}`: no provider `{provider}`"), hint);
                 }

@@ -35,7 +35,7 @@ pub(super) fn routes(file: &File, providers: &[Provider], report: &mut Report) -
         providers: providers
             .iter()
             .map(|provider| lingate_route::Provider {
-                id: provider.id.clone(),
+                id: provider.id.as_str().into(),
                 enabled: provider.enabled,
             })
             .collect(),
@@ -124,11 +124,11 @@ fn demo() -> Model {
 
 fn plain_model(name: &str, provider: &str, model: &str) -> Model {
     Model {
-        name: name.to_owned(),
+        name: name.into(),
         display_name: None,
         targets: vec![Target {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
+            provider: provider.into(),
+            model: model.into(),
             weight: 1,
             context: None,
         }],
@@ -187,7 +187,7 @@ fn models(
             });
         let targets = targets.collect();
         models.push(Model {
-            name: name.to_owned(),
+            name: name.into(),
             display_name: entry.name.clone(),
             targets,
             strategy: entry.strategy,
@@ -234,8 +234,8 @@ fn target(
         return None;
     }
     Some(Target {
-        provider: provider.to_owned(),
-        model: model.to_owned(),
+        provider: provider.into(),
+        model: model.into(),
         weight,
         context,
     })

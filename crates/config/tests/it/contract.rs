@@ -93,27 +93,39 @@ fn example_loads() {
         ..Ask::plain("kimi")
     };
     let resolution = resolve(&config.routes, &in_profile).expect("the profile's own model");
-    assert_eq!(resolution.candidates[0].provider, "local");
+    assert_eq!(&*resolution.candidates[0].provider, "local");
 }
 
-/// What has no effect yet is said, with its line, and what asks for the ordinary is not.
+/// A provider's own proxy, else the environment's; one of the environment that cannot be used is none.
 #[test]
-fn inert_keys_are_listed() {
-    let secret = format!("sha256:{}", "0".repeat(64));
-    let config = load(
-        &format!(
-            "[providers.p]\nbase_url = \"https://p.test\"\nauth = \"none\"\nproxy = \"http://h:1\"\n\
-             [providers.q]\nbase_url = \"https://q.test\"\nauth = \"none\"\nproxy = \"\"\n\
-             [keys.k]\nsecret = \"{secret}\"\nconcurrency = 2\nbudget = {{ day = \"1 USD\" }}\n\
-             [models.a]\ntargets = [\"p/m\"]\nimages = \"route:demo\"\noverflow = \"demo\"\n"
-        ),
+fn proxies() {
+    let check = |variables: &[(&str, &str)], expected: [Option<&str>; 3], warnings: &[&str]| {
+        let text = "[providers.p]\nbase_url = \"https://p.test\"\nauth = \"none\"\nproxy = \"socks5://h:1\"\n\
+             [providers.q]\nbase_url = \"https://q.test\"\nauth = \"none\"\nproxy = \"\"\n";
+        let config = load(text, variables).unwrap_or_else(|problems| panic!("{problems}"));
+        let of = |id: &str| config.provider(id).unwrap().proxy.as_ref();
+        let found = [of("p"), of("q"), config.proxy.as_ref()];
+        let found = found.map(|proxy| proxy.map(ToString::to_string));
+        assert_eq!(found.each_ref().map(Option::as_deref), expected);
+        let told: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), warnings.len(), "{told:?}");
+        for (told, expected) in told.iter().zip(warnings) {
+            assert!(told.contains(expected), "{told}");
+        }
+    };
+    let own = Some("socks5://h:1");
+    check(&[], [own, None, None], &[]);
+    let all = Some("http://all:3128");
+    check(
+        &[("HTTPS_PROXY", "http://u:pw@all:3128")],
+        [own, all, all],
         &[],
-    )
-    .unwrap_or_else(|problems| panic!("{problems}"));
-    let inert: Vec<String> = config.inert.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        inert,
-        ["lingate.toml:4: `providers.p.proxy` has no effect yet"]
+    );
+    let wrong = "variable HTTPS_PROXY must start with `http://`, `https://`, `socks5://` or `socks5h://`; no proxy is used";
+    check(
+        &[("HTTPS_PROXY", "quic://all:3128")],
+        [own, None, None],
+        &[wrong],
     );
 }
 

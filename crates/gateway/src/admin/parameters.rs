@@ -20,6 +20,23 @@ pub(crate) struct Parameter {
     pub about: &'static str,
 }
 
+/// What lists, sums, searches and listeners are narrowed by alike.
+pub(crate) const SEARCH: Parameter = Parameter {
+    name: "search",
+    kind: Kind::Text,
+    about: "A text that one of method, path, models, provider or wires contains, in any case.",
+};
+pub(crate) const FROM: Parameter = Parameter {
+    name: "from",
+    kind: Kind::Time,
+    about: "Accepted then or later: RFC 3339, a date, or so long ago (`2h`).",
+};
+pub(crate) const TO: Parameter = Parameter {
+    name: "to",
+    kind: Kind::Time,
+    about: "Accepted then or earlier.",
+};
+
 /// What a parameter may be.
 #[derive(Debug)]
 pub(crate) enum Kind {

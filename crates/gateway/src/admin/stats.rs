@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::document;
 use super::logs::list::without_texts;
-use super::parameters::{Asked, Kind, Parameter};
+use super::parameters::{Asked, FROM, Kind, Parameter, SEARCH, TO};
 use super::readers::Pace;
 use super::refusal::Refusal;
 use crate::front::respond::Body;
@@ -33,21 +33,9 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         kind: Kind::Filter,
         about: "Words that must all hold, such as `model:kimi since:7d`; no texts in bodies.",
     },
-    Parameter {
-        name: "search",
-        kind: Kind::Text,
-        about: "A text that one of method, path, models, provider or wires contains, in any case.",
-    },
-    Parameter {
-        name: "from",
-        kind: Kind::Time,
-        about: "Accepted then or later: RFC 3339, a date, or so long ago (`7d`).",
-    },
-    Parameter {
-        name: "to",
-        kind: Kind::Time,
-        about: "Accepted then or earlier.",
-    },
+    SEARCH,
+    FROM,
+    TO,
     Parameter {
         name: "before",
         kind: Kind::Id,

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::document;
 use super::logs::item::Item;
 use super::logs::list::without_texts;
-use super::parameters::{Asked, Kind, Parameter};
+use super::parameters::{Asked, FROM, Kind, Parameter, SEARCH, TO};
 use super::readers::{Pace, Readers};
 use super::refusal::Refusal;
 use crate::front::respond::{self, Body};
@@ -46,21 +46,9 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         kind: Kind::Filter,
         about: "Words that must all hold; no texts in bodies.",
     },
-    Parameter {
-        name: "search",
-        kind: Kind::Text,
-        about: "A text that one of method, path, models, provider or wires contains, in any case.",
-    },
-    Parameter {
-        name: "from",
-        kind: Kind::Time,
-        about: "Accepted then or later.",
-    },
-    Parameter {
-        name: "to",
-        kind: Kind::Time,
-        about: "Accepted then or earlier.",
-    },
+    SEARCH,
+    FROM,
+    TO,
     Parameter {
         name: "after",
         kind: Kind::Number,

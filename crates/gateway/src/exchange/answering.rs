@@ -6,10 +6,11 @@ use lingate_wire::bridge::ReplyOptions;
 use lingate_wire::gemini::Framing;
 use lingate_wire::turn::{Failure, FailureKind};
 use lingate_wire::{anthropic, bridge};
+use uuid::Uuid;
 
 use super::asked::Asked;
 use crate::clock;
-use crate::front::respond::{self, Body, LINGATE_ID, REQUEST_ID, set};
+use crate::front::respond::{self, Body, LINGATE_ID, REQUEST_ID, set, set_number};
 use crate::record::{Draft, Ending};
 use crate::relay::answer::{Answer, Whole, WholeBody};
 use crate::relay::chain::{Tally, folded};
@@ -27,7 +28,7 @@ pub(super) fn client_side(asked: &Asked, draft: &Draft) -> ClientSide {
         wire: asked.wire,
         model: asked.peek.model.clone(),
         created: u64::try_from(clock::accepted(&draft.id).as_second()).unwrap_or(0),
-        options: asked.reply_options(),
+        options: asked.options,
     }
 }
 
@@ -91,9 +92,10 @@ fn written(whole: Whole, side: &ClientSide, draft: &Draft) -> Response<Body> {
         }
     };
     let mut response = respond::json(whole.status, bytes);
+    let headers = response.headers_mut();
     for (name, value) in &whole.headers {
         if is_verbatim || name != CONTENT_TYPE {
-            response.headers_mut().insert(name, value.clone());
+            headers.insert(name, value.clone());
         }
     }
     response
@@ -101,7 +103,7 @@ fn written(whole: Whole, side: &ClientSide, draft: &Draft) -> Response<Body> {
 
 /// A thread's history is kept by its provider; the SDKs send the whole of it when told so in the right form.
 pub(super) fn thread_refused(draft: &Draft) -> Answer {
-    let (status, body) = anthropic::encode_thread_unsupported(&draft.id.to_string());
+    let (status, body) = anthropic::encode_thread_unsupported(&draft.id_text());
     let whole = Whole {
         status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
         headers: HeaderMap::from_iter([(
@@ -120,16 +122,18 @@ pub(super) fn thread_refused(draft: &Draft) -> Answer {
 
 /// The headers that every proxied reply carries.
 pub(super) fn describe(headers: &mut HeaderMap, draft: &Draft) {
-    if let Ok(id) = HeaderValue::try_from(draft.id.to_string()) {
-        headers.entry(REQUEST_ID).or_insert_with(|| id.clone());
-        headers.insert(LINGATE_ID, id);
+    let mut id = Uuid::encode_buffer();
+    let id = draft.id.hyphenated().encode_lower(&mut id);
+    if !headers.contains_key(&REQUEST_ID) {
+        set(headers, REQUEST_ID, id);
     }
+    set(headers, LINGATE_ID, id);
     draft.tell(|told| {
         if let Some(lane) = told.lane {
             headers.insert(LANE, HeaderValue::from_static(lane.name()));
             set(headers, PROVIDER, told.provider);
         }
-        headers.insert(ATTEMPTS, told.attempts.into());
+        set_number(headers, ATTEMPTS, told.attempts.into());
         if !told.quirks.is_empty() {
             set(headers, QUIRKS, &told.quirks.join(","));
         }
@@ -138,7 +142,7 @@ pub(super) fn describe(headers: &mut HeaderMap, draft: &Draft) {
         }
         if let Some(overhead) = told.overhead {
             let micros = u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX);
-            headers.insert(OVERHEAD, micros.into());
+            set_number(headers, OVERHEAD, micros);
         }
     });
 }

@@ -13,7 +13,9 @@ use lingate_wire::turn::{Block, Failure, FailureKind, MediaSource, Node};
 use sha2::{Digest as _, Sha256};
 
 use super::class;
+use super::histories::{Earlier, Scanned};
 use super::kept::{Kept, Memory};
+use crate::front::fields::first_texts_of;
 use crate::front::keys::Caller;
 use lingate_wire::bridge::ReplyOptions;
 use lingate_wire::gemini::{self, Framing};
@@ -47,7 +49,12 @@ pub(crate) struct Asked {
     pub memory: Option<Memory>,
     /// Who asks.
     pub caller: Caller,
-    decoded: OnceLock<Result<Decoded, Failure>>,
+    /// How the client wants its reply.
+    pub options: ReplyOptions,
+    /// What it goes on from.
+    earlier: Option<Arc<Earlier>>,
+    /// On the heap: it is large, few requests have it, and they are moved with it.
+    decoded: OnceLock<Box<Result<Decoded, Failure>>>,
 }
 
 impl Asked {
@@ -57,8 +64,9 @@ impl Asked {
         profile: Option<String>,
         facts: PathFacts,
         parts: Parts,
-        doc: Doc,
+        scanned: impl Into<Scanned>,
     ) -> Result<Self, Failure> {
+        let Scanned { doc, earlier } = scanned.into();
         let mut peek = bridge::peek(wire, &doc)?;
         if wire == Wire::Gemini {
             facts.complete_peek(&mut peek);
@@ -69,11 +77,13 @@ impl Asked {
                 format!("the model's name is longer than {LONGEST_MODEL} bytes"),
             ));
         }
+        let query = parts.uri.query();
         Ok(Self {
             session: session(&parts.headers, &peek),
+            options: reply_options(wire, &doc, &peek, query),
             wire,
             profile,
-            query: parts.uri.query().map(str::to_owned),
+            query: query.map(str::to_owned),
             headers: parts.headers,
             has_seal: doc.has_mark(),
             facts,
@@ -81,6 +91,7 @@ impl Asked {
             peek,
             memory: None,
             caller: Caller::Anybody,
+            earlier,
             decoded: OnceLock::new(),
         })
     }
@@ -97,14 +108,18 @@ impl Asked {
     /// The request in the hub's shape.
     pub(crate) fn decoded(&self) -> Result<&Decoded, Failure> {
         self.decoded
-            .get_or_init(|| self.decode())
+            .get_or_init(|| Box::new(self.decode()))
+            .as_ref()
             .as_ref()
             .map_err(Clone::clone)
     }
 
     /// The request in the hub's shape, to be changed.
     pub(crate) fn decode(&self) -> Result<Decoded, Failure> {
-        let mut decoded = bridge::decode_request(self.wire, &self.doc)?;
+        let mut decoded = match &self.earlier {
+            Some(earlier) => earlier.decode_like(self.wire, &self.doc)?,
+            None => bridge::decode_request(self.wire, &self.doc)?,
+        };
         if self.wire == Wire::Gemini {
             self.facts.complete(&mut decoded);
         }
@@ -173,7 +188,7 @@ impl Asked {
 
     /// Whether a word stands anywhere in the body: what it does not name, it does not hold.
     fn mentions(&self, word: &str) -> bool {
-        memchr::memmem::find(self.doc.body().as_bytes(), word.as_bytes()).is_some()
+        memchr::memmem::find(self.doc.body(), word.as_bytes()).is_some()
     }
 
     fn has_block(&self, is_it: &dyn Fn(&Block) -> bool) -> bool {
@@ -188,46 +203,44 @@ impl Asked {
         self.wire == Wire::Anthropic && anthropic::has_thread(&self.doc)
     }
 
-    /// Whether a Chat client asked for usage at the end of its stream.
-    pub(crate) fn wants_stream_usage(&self) -> bool {
-        let options = self.doc.root().get("stream_options");
-        options.and_then(|options| options.get("include_usage")?.bool()) == Some(true)
-    }
-
-    /// How the client wants its reply.
-    pub(crate) fn reply_options(&self) -> ReplyOptions {
-        let of_gemini = self.wire == Wire::Gemini;
-        let is_sse = self.query.as_deref().is_some_and(|query| {
-            query
-                .split('&')
-                .any(|pair| matches!(pair, "alt=sse" | "$alt=sse" | "%24alt=sse"))
-        });
-        ReplyOptions {
-            sends_usage: self.wants_stream_usage(),
-            calls: match self.wire {
-                Wire::Chat => CallStyle::of(&self.doc),
-                Wire::Anthropic | Wire::Gemini | Wire::Responses => CallStyle::Tools,
-            },
-            framing: if of_gemini && self.peek.stream && !is_sse {
-                Framing::Array
-            } else {
-                Framing::Sse
-            },
-            shows_thoughts: of_gemini && gemini::shows_thoughts(&self.doc),
-        }
-    }
-
     pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
+/// How a client wants its reply.
+fn reply_options(wire: Wire, doc: &Doc, peek: &Peek, query: Option<&str>) -> ReplyOptions {
+    let of_gemini = wire == Wire::Gemini;
+    let is_sse = query.is_some_and(|query| {
+        query
+            .split('&')
+            .any(|pair| matches!(pair, "alt=sse" | "$alt=sse" | "%24alt=sse"))
+    });
+    ReplyOptions {
+        sends_usage: wants_stream_usage(doc),
+        calls: match wire {
+            Wire::Chat => CallStyle::of(doc),
+            Wire::Anthropic | Wire::Gemini | Wire::Responses => CallStyle::Tools,
+        },
+        framing: if of_gemini && peek.stream && !is_sse {
+            Framing::Array
+        } else {
+            Framing::Sse
+        },
+        shows_thoughts: of_gemini && gemini::shows_thoughts(doc),
+    }
+}
+
+/// Whether a Chat client asked for usage at the end of its stream.
+fn wants_stream_usage(doc: &Doc) -> bool {
+    let options = doc.root().get("stream_options");
+    options.and_then(|options| options.get("include_usage")?.bool()) == Some(true)
+}
+
 /// The client's session: its header, else what the body says.
 fn session(headers: &HeaderMap, peek: &Peek) -> Option<String> {
-    let mut headers = [&SESSION_HEADER, &OTHER_SESSION_HEADER]
-        .into_iter()
-        .filter_map(|name| headers.get(name)?.to_str().ok());
-    let told = match headers.next() {
+    let [own, other] = first_texts_of(headers, [&SESSION_HEADER, &OTHER_SESSION_HEADER]);
+    let told = match own.or(other) {
         Some(told) => told.to_owned(),
         None => peek.session.as_ref()?.to_string(),
     };

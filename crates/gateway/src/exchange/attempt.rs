@@ -106,7 +106,7 @@ pub(crate) async fn run(
     } = *attempt;
     let lane = upstream.lane(asked);
     draft.attempt(&upstream.provider.id, &upstream.model, upstream.wire, lane);
-    let mut prepared = lane::prepare(lane, attempt, &draft.id.to_string())?;
+    let mut prepared = lane::prepare(lane, attempt, &draft.id_text())?;
     if let Some(tokens) = prepared.input_estimate {
         draft.set_input_estimate(tokens);
         let told = draft.input_estimate();
@@ -120,7 +120,7 @@ pub(crate) async fn run(
     let observation = shared.counter.observe(
         &shared.tasks,
         (&upstream.provider.id, &upstream.model),
-        clock::now(),
+        clock::now,
         &shared.calibration,
         || Some((upstream.wire, prepared.body.whole().try_into().ok()?)),
     );
@@ -137,7 +137,7 @@ pub(crate) async fn run(
     let shown = shown_key(shared, upstream.provider, credential, draft).await?;
     let own = shown.as_ref().map(|key| upstream.showing(key));
     let upstream = own.as_ref().unwrap_or(upstream);
-    let mut blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
+    let mut blame = upstream.blame(&asked.headers);
     let again = shown.as_ref().map(|shown| (shown, body.clone()));
     let mut response = send(shared, asked, upstream, lane, body, draft)
         .await
@@ -156,7 +156,7 @@ pub(crate) async fn run(
         draft.attempt_ended(AttemptEnd::Failed, Some(&failed.failure));
         draft.attempt_again("new_token");
         let upstream = upstream.showing(&key);
-        blame = Blame::new(upstream.provider, upstream.key, &asked.headers);
+        blame = upstream.blame(&asked.headers);
         response = Box::pin(send(shared, asked, &upstream, lane, body, draft))
             .await
             .map_err(|failure| blame.told(failure))?;
@@ -174,7 +174,7 @@ pub(crate) async fn run(
         status: response.status(),
         headers: blame.cleared(match lane {
             Lane::Passthrough => headers::forwarded_answer(response.headers()),
-            Lane::Translate => headers::translated_answer(response.headers(), draft.wall()),
+            Lane::Translate => headers::translated_answer(response.headers(), || draft.wall()),
         }),
         is_event_stream: is_event_stream(response.headers()),
         limits,
@@ -210,7 +210,7 @@ pub(crate) async fn run(
     };
     draft.recovered(quirk, words(&failure), &reply);
     // The error used the chain up.
-    let chain = lane::prepare(lane, attempt, &draft.id.to_string())?.chain;
+    let chain = lane::prepare(lane, attempt, &draft.id_text())?.chain;
     let answered = Answered::recovered(upstream, lane, limits, blame.clone());
     (answered.give(reply, None, chain, asked.peek.stream, draft)).map_err(told)
 }
@@ -338,13 +338,13 @@ impl Answered {
         if let Some(failure) = chain.fault() {
             return Err(failure.clone());
         }
-        let tally = chain.tally().clone();
         let unchanged = bytes.and_then(|bytes| match self.lane {
             Lane::Passthrough => Some(bytes),
             Lane::Translate => chain.echo().and_then(|echo| echo.unchanged(&bytes)),
         });
         let body = unchanged.map_or(WholeBody::Events(events), WholeBody::Verbatim);
-        Ok(Answer::Whole(Box::new(self.whole(body, tally))))
+        let whole = self.whole(body, chain.into_tally());
+        Ok(Answer::Whole(Box::new(whole)))
     }
 
     fn whole(self, body: WholeBody, tally: Tally) -> Whole {
@@ -426,7 +426,8 @@ async fn send_to(
     body: Payload,
     draft: &Draft,
 ) -> Result<Response<UpstreamBody>, Failure> {
-    let request = request(asked, upstream, lane, url, body)?;
+    let made = |body| request(asked, upstream, lane, url, body);
+    let request = made(body.clone())?;
     draft.gather(|gathered| {
         let key = upstream.key.map(|key| key.label.clone());
         gathered.sent(request.method(), request.uri(), request.headers(), key);
@@ -436,8 +437,12 @@ async fn send_to(
         .clients
         .get(&way)
         .ok_or_else(|| Failure::new(FailureKind::Server, "no connection pool for this provider"))?;
+    let again = || {
+        draft.sent_again();
+        Some(upstream.addressed(made(body).ok()?))
+    };
     let response = client
-        .request(request)
+        .send(upstream.addressed(request), again)
         .await
         .map_err(|error| unreachable_upstream(upstream, url, &error))?;
     let decoding = Decoding::of(response.headers())?;

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName};
 use lingate_route::Class;
 use lingate_wire::json::Doc;
 
+use crate::front::fields::first_texts_of;
+
 /// What Claude Code says a request is for, with `CLAUDE_CODE_GATEWAY_HINT_HEADERS=1`: `main`, `subagent`, `workflow`,
 /// `compaction`, `auxiliary` or `side_reply`.
 static CLAUDE_CODE: HeaderName = HeaderName::from_static("x-claude-code-request-class");
@@ -27,21 +29,30 @@ const ATTRIBUTED_SUBAGENT: &str = "cc_is_subagent=true";
 
 /// The class of a request.
 pub(super) fn class(headers: &HeaderMap, doc: &Doc) -> Class {
-    let header = |name: &HeaderName| headers.get(name)?.to_str().ok();
-    let told = match header(&CLAUDE_CODE) {
+    let [claude_code, claude_code_agent, codex, codex_memory, copilot] = first_texts_of(
+        headers,
+        [
+            &CLAUDE_CODE,
+            &CLAUDE_CODE_AGENT,
+            &CODEX,
+            &CODEX_MEMORY,
+            &COPILOT,
+        ],
+    );
+    let told = match claude_code {
         Some("auxiliary") => return Class::Auxiliary,
         Some("subagent" | "workflow") => true,
-        _ => header(&CLAUDE_CODE_AGENT).is_some(),
+        _ => claude_code_agent.is_some(),
     };
-    match (header(&CODEX), header(&COPILOT)) {
+    match (codex, copilot) {
         (Some("memory_consolidation"), _) | (_, Some("conversation-background")) => {
             return Class::Auxiliary;
         }
-        _ if header(&CODEX_MEMORY) == Some("true") => return Class::Auxiliary,
+        _ if codex_memory == Some("true") => return Class::Auxiliary,
         _ => {}
     }
-    let is_codex_agent = header(&CODEX).is_some_and(|agent| agent != "compact");
-    let is_copilot_agent = header(&COPILOT) == Some("conversation-subagent");
+    let is_codex_agent = codex.is_some_and(|agent| agent != "compact");
+    let is_copilot_agent = copilot == Some("conversation-subagent");
     if told || is_codex_agent || is_copilot_agent || is_attributed(doc) {
         Class::Subagent
     } else {
@@ -52,11 +63,8 @@ pub(super) fn class(headers: &HeaderMap, doc: &Doc) -> Class {
 /// The agent within its session that asks; empty for the main one.
 pub(super) fn agent(headers: &HeaderMap) -> &str {
     // Codex names a subagent's thread; its session and cache key are the main conversation's.
-    let names = [&CLAUDE_CODE_AGENT, &CODEX_THREAD];
-    let mut found = names
-        .into_iter()
-        .filter_map(|name| headers.get(name)?.to_str().ok());
-    found.next().unwrap_or_default()
+    let [claude_code, codex] = first_texts_of(headers, [&CLAUDE_CODE_AGENT, &CODEX_THREAD]);
+    claude_code.or(codex).unwrap_or_default()
 }
 
 fn is_attributed(doc: &Doc) -> bool {

@@ -80,9 +80,9 @@ impl Counting {
         }
     }
 
-    fn unreadable(&mut self, body: &ByteString) {
+    fn unreadable(&mut self, body: &Bytes) {
         if let Some(gathered) = &mut self.gathered {
-            gathered.open(body.as_bytes().clone());
+            gathered.open(body.clone());
         }
     }
 
@@ -125,7 +125,10 @@ async fn answer(
     let body = call.body.received(shared, headers).await?;
     let asked = (shared.histories)
         .scan(call.wire, call.caller.name(), &body)
-        .and_then(|doc| Asked::read(call.wire, call.profile, call.facts, call.parts, doc))
+        .and_then(|scanned| {
+            let (profile, facts, parts) = (call.profile, call.facts, call.parts);
+            Asked::read(call.wire, profile, facts, parts, scanned)
+        })
         .inspect_err(|_| counting.unreadable(&body))?;
     counting.received(&asked);
     call.caller.may_ask(&asked.peek.model.decode())?;
@@ -215,7 +218,7 @@ impl Sending {
             None => Self {
                 lane: Lane::Translate,
                 wire: asked.wire,
-                body: asked.doc.body().clone(),
+                body: asked.doc.text().into(),
             },
         }
     }
@@ -290,7 +293,7 @@ async fn counted_by_provider(
     }
     let forwarded = match sending.lane {
         Lane::Passthrough => headers::forwarded_answer(&received),
-        Lane::Translate => headers::translated_answer(&received, clock::wall()),
+        Lane::Translate => headers::translated_answer(&received, clock::wall),
     };
     let forwarded = blame.cleared(forwarded);
     let mut response = respond::json(status, body);

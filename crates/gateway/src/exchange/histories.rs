@@ -1,23 +1,32 @@
-//! Requests of late, as they were scanned: a session sends its history again with every request, so most of the next one
-//! is known.
+//! Requests of late, as they were scanned and decoded: a session sends its history again with every request, so most of the
+//! next one is known.
 //!
-//! Only what saves more than it costs is kept, in memory of its own, and only so much. What one client's key sent is never
-//! compared with another's.
+//! Only what saves more than it costs is kept, in memory of its own, only so much and not for long ([`super::unused`]). What
+//! one client's key sent is never compared with another's.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use bytestring::ByteString;
-use lingate_wire::Wire;
+use bytes::Bytes;
 use lingate_wire::bridge;
 use lingate_wire::json::{Doc, Resumed};
 use lingate_wire::turn::Failure;
+use lingate_wire::{Decoded, Known, Wire};
+use tokio::time::Instant;
 
+use crate::clock;
+use crate::front::body::text;
+
+/// How long a conversation may rest before it is scanned whole again, which is all that forgetting it costs.
+const AGE: Duration = Duration::from_secs(60 * 60);
 /// Bodies below this are scanned in a microsecond or two.
 const LEAST_BYTES: usize = 8 << 10;
 /// A body above this, with its index, is not kept.
 const MOST_BYTES: usize = 3 << 20;
 /// Of all that is kept.
 const MOST_BYTES_KEPT: usize = 8 << 20;
+/// What a request is decoded to is kept if it takes no more than so many times the document's memory.
+const MOST_DECODED: usize = 2;
 /// Conversations that are kept; more are more to look through.
 const MOST_KEPT: usize = 32;
 /// A body of which less than this part is new is as good as kept.
@@ -30,9 +39,56 @@ pub(crate) struct Histories {
     kept: Mutex<Vec<History>>,
 }
 
+/// A request's document, and what is known of it.
+pub(crate) struct Scanned {
+    pub doc: Doc,
+    /// The request that it was scanned like.
+    pub earlier: Option<Arc<Earlier>>,
+}
+
+impl From<Doc> for Scanned {
+    fn from(doc: Doc) -> Self {
+        Self { doc, earlier: None }
+    }
+}
+
+/// A request that others go on from.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    doc: Doc,
+    /// What it was decoded to, if anybody asked; none if nothing of it could be taken over, or if it takes too much memory.
+    decoded: OnceLock<Option<Decoded>>,
+}
+
+impl Earlier {
+    /// Decodes a request that was scanned like this one: the same as by itself, and what both have in common is shared.
+    ///
+    /// # Errors
+    /// If it is not of the wire's shape.
+    pub(crate) fn decode_like(&self, wire: Wire, doc: &Doc) -> Result<Decoded, Failure> {
+        let decoded = self.decoded.get_or_init(|| {
+            if !bridge::is_decoded_by_item(wire) {
+                return None;
+            }
+            let mut decoded = bridge::decode_request(wire, &self.doc).ok()?;
+            decoded.turn.quote_inputs();
+            let most = MOST_DECODED * self.doc.size();
+            (decoded.turn.size() <= most).then_some(decoded)
+        });
+        let Some(decoded) = decoded else {
+            return bridge::decode_request(wire, doc);
+        };
+        let known = Known {
+            doc: &self.doc,
+            decoded,
+        };
+        bridge::decode_request_like(wire, &known, doc)
+    }
+}
+
 /// What is known of a conversation.
 struct Latest {
-    doc: Arc<Doc>,
+    request: Arc<Earlier>,
     /// The same one, and not one that only begins alike.
     goes_on: bool,
 }
@@ -43,30 +99,38 @@ struct History {
     /// Whose it is: a gateway key's name.
     caller: String,
     samples: Samples,
-    doc: Arc<Doc>,
+    request: Arc<Earlier>,
+    used: Instant,
 }
 
 impl Histories {
     /// Scans a request's body.
     ///
     /// # Errors
-    /// If it is not JSON.
-    pub(crate) fn scan(&self, wire: Wire, caller: &str, body: &ByteString) -> Result<Doc, Failure> {
+    /// If it is no text or not JSON.
+    pub(crate) fn scan(&self, wire: Wire, caller: &str, body: &Bytes) -> Result<Scanned, Failure> {
         if !(LEAST_BYTES..=MOST_BYTES).contains(&body.len()) {
-            return bridge::scan_request(wire, body);
+            return Ok(bridge::scan_request(wire, &text(body.clone())?)?.into());
         }
-        let samples = Samples::of(body.as_bytes());
-        let Some(latest) = self.like(wire, caller, &samples) else {
-            let doc = bridge::scan_request(wire, body)?;
-            self.keep((wire, caller, samples), &doc, None);
-            return Ok(doc);
+        let samples = Samples::of(body);
+        let latest = self.like(wire, caller, &samples);
+        let resumed = latest
+            .as_ref()
+            .and_then(|latest| bridge::scan_request_like(wire, &latest.request.doc, body));
+        let (doc, scanned) = match resumed {
+            Some(Resumed { doc, scanned }) => (doc, scanned),
+            None => (
+                bridge::scan_request(wire, &text(body.clone())?)?,
+                body.len(),
+            ),
         };
-        let Resumed { doc, scanned } = bridge::scan_request_like(wire, &latest.doc, body)?;
         if scanned > body.len() / NEW_PART {
-            let replaced = latest.goes_on.then_some(&latest.doc);
+            let replaced = latest.as_ref().filter(|latest| latest.goes_on);
+            let replaced = replaced.map(|latest| &latest.request);
             self.keep((wire, caller, samples), &doc, replaced);
         }
-        Ok(doc)
+        let earlier = latest.map(|latest| latest.request);
+        Ok(Scanned { doc, earlier })
     }
 
     /// What begins most like it.
@@ -87,9 +151,10 @@ impl Histories {
         }
         // Only the order of those behind it changes.
         kept.get_mut(at..)?.rotate_left(1);
-        let history = kept.last()?;
+        let history = kept.last_mut()?;
+        history.used = clock::now();
         Some(Latest {
-            doc: Arc::clone(&history.doc),
+            request: Arc::clone(&history.request),
             goes_on: in_common + 1 >= history.samples.count(),
         })
     }
@@ -98,7 +163,7 @@ impl Histories {
         &self,
         (wire, caller, samples): (Wire, &str, Samples),
         doc: &Doc,
-        replaced: Option<&Arc<Doc>>,
+        replaced: Option<&Arc<Earlier>>,
     ) {
         if doc.size() > MOST_BYTES {
             return;
@@ -107,21 +172,38 @@ impl Histories {
             wire,
             caller: caller.to_owned(),
             samples,
-            doc: Arc::new(doc.detached()),
+            request: Arc::new(Earlier {
+                doc: doc.detached(),
+                decoded: OnceLock::new(),
+            }),
+            used: clock::now(),
         };
         let mut kept = self.kept();
         if let Some(replaced) = replaced {
-            kept.retain(|history| !Arc::ptr_eq(&history.doc, replaced));
+            kept.retain(|history| !Arc::ptr_eq(&history.request, replaced));
         }
         kept.push(history);
         let mut room = MOST_BYTES_KEPT;
         let fitting = kept.iter().rev().take(MOST_KEPT).take_while(|history| {
-            let left = room.checked_sub(history.doc.size());
+            let left = room.checked_sub(history.request.doc.size());
             room = left.unwrap_or_default();
             left.is_some()
         });
         let dropped = kept.len() - fitting.count();
         kept.drain(..dropped);
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept().len()
+    }
+
+    /// Forgets what no request went on with of late.
+    pub(crate) fn forget_unused(&self, now: Instant) {
+        let mut kept = self.kept();
+        kept.retain(|history| now.saturating_duration_since(history.used) <= AGE);
+        kept.shrink_to_fit();
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<History>> {
@@ -158,6 +240,9 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
+    use bytestring::ByteString;
+    use lingate_wire::turn::Message;
+
     use super::*;
 
     fn body(model: &str, turns: usize) -> ByteString {
@@ -171,14 +256,23 @@ mod tests {
 
     fn lengths(histories: &Histories) -> Vec<usize> {
         let kept = histories.kept();
-        kept.iter().map(|one| one.doc.body().len()).collect()
+        kept.iter()
+            .map(|one| one.request.doc.body().len())
+            .collect()
     }
 
     #[track_caller]
     fn scan(histories: &Histories, caller: &str, body: &ByteString) {
-        let doc = histories.scan(Wire::Anthropic, caller, body).unwrap();
+        let scanned = histories.scan(Wire::Anthropic, caller, body.as_bytes());
+        let Scanned { doc, earlier } = scanned.unwrap();
         let plain = bridge::scan_request(Wire::Anthropic, body).unwrap();
         assert_eq!(format!("{doc:?}"), format!("{plain:?}"));
+        let decoded = bridge::decode_request(Wire::Anthropic, &plain).unwrap();
+        if let Some(earlier) = earlier {
+            let shared = earlier.decode_like(Wire::Anthropic, &doc).unwrap();
+            assert_eq!(shared, decoded);
+            assert_eq!(format!("{shared:?}"), format!("{decoded:?}"));
+        }
     }
 
     #[test]
@@ -192,6 +286,27 @@ mod tests {
         assert_eq!(kept.len(), 2, "{kept:?}");
         let last = body("model-of-the-main-agent", 199).len();
         assert!(kept.iter().all(|kept| *kept > last - last / 7), "{kept:?}");
+    }
+
+    #[test]
+    fn what_was_decoded_is_shared_and_changed_alone() {
+        let histories = Histories::default();
+        let decoded = |turns| {
+            let scanned = histories.scan(Wire::Anthropic, "", body("m", turns).as_bytes());
+            let Scanned { doc, earlier } = scanned.unwrap();
+            earlier.map(|earlier| earlier.decode_like(Wire::Anthropic, &doc).unwrap())
+        };
+        assert!(decoded(60).is_none());
+        let (mut one, other) = (decoded(61).unwrap(), decoded(62).unwrap());
+        let blocks = |decoded: &Decoded, nth: usize| {
+            let message: &Message = &decoded.turn.messages[nth];
+            message.blocks.as_ptr()
+        };
+        assert_eq!(blocks(&one, 59), blocks(&other, 59));
+        assert_ne!(blocks(&one, 60), blocks(&other, 60));
+        one.turn.messages[0].edit().blocks.clear();
+        assert_eq!(other.turn.messages[0].blocks.len(), 1);
+        assert_eq!(decoded(63).unwrap().turn.messages[0].blocks.len(), 1);
     }
 
     #[test]
@@ -231,12 +346,21 @@ mod tests {
     #[test]
     fn a_body_that_is_no_json_is_not_kept() {
         let histories = Histories::default();
-        let broken = body("m", 60).replace("tools", "\u{1}").into();
-        for _ in 0..2 {
-            let failure = histories.scan(Wire::Chat, "", &broken).unwrap_err();
-            let plain = bridge::scan_request(Wire::Chat, &broken).unwrap_err();
-            assert_eq!(failure.message, plain.message);
+        let broken: ByteString = body("m", 60).replace("tools", "\u{1}").into();
+        let plain = bridge::scan_request(Wire::Chat, &broken).unwrap_err();
+        let no_text = body("m", 60).replace("tools", "\u{80}").into_bytes();
+        let no_text: Bytes = no_text.into_iter().filter(|byte| *byte != 0xc2).collect();
+        let failure = |histories: &Histories, body: &Bytes| {
+            let scanned = histories.scan(Wire::Chat, "", body);
+            scanned.map(|_| ()).unwrap_err().message
+        };
+        for is_known in [false, true] {
+            assert_eq!(failure(&histories, broken.as_bytes()), plain.message);
+            assert_eq!(failure(&histories, &no_text), "the body is not valid UTF-8");
+            assert_eq!(lengths(&histories).len(), usize::from(is_known));
+            histories
+                .scan(Wire::Chat, "", body("m", 60).as_bytes())
+                .unwrap();
         }
-        assert!(lengths(&histories).is_empty());
     }
 }

@@ -3,10 +3,10 @@
 //! The Chat wire has no place for an upstream's tokens but `reasoning_details`, which many clients drop. Anthropic,
 //! Responses and Gemini upstreams want the tokens back while a tool loop runs. An entry is an answer's sealed reasoning
 //! under one of its calls: whose client (by its key's name), which upstream, the call's id and its tool. Bounded in bytes and
-//! in time, in memory only; what is forgotten is missing as if the client had dropped it.
+//! in time ([`super::unused`]), in memory only; what is forgotten is missing as if the client had dropped it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lingate_wire::json::Text;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::upstream::Upstream;
 use crate::clock;
 
-/// How long a call's result may take to come back.
+/// How long it may take until a conversation goes on: a call may wait for its person over night.
 const AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most bytes of reasoning, those of an answer with several calls counted for each.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -33,10 +33,21 @@ pub(crate) struct Kept {
     store: Mutex<Store>,
 }
 
+impl Kept {
+    /// Forgets what nobody asked for of late.
+    pub(crate) fn forget_unused(&self, now: Instant) {
+        self.store().forget_unused(now);
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Store {
     entries: HashMap<Key, Entry>,
-    /// By age; an entry that was written again stands here twice and counts at its later place.
+    /// As they were written; one that was written again stands here twice and counts at its later place.
     order: VecDeque<(Key, Instant)>,
     n_bytes: usize,
 }
@@ -45,7 +56,9 @@ struct Store {
 struct Entry {
     thoughts: Arc<[Thinking]>,
     n_bytes: usize,
+    /// When it was written.
     at: Instant,
+    used: Instant,
 }
 
 impl Store {
@@ -57,14 +70,14 @@ impl Store {
             thoughts,
             n_bytes,
             at,
+            used: at,
         };
         self.entries.insert(key, entry);
         self.order.push_back((key, at));
         while let Some((oldest, since)) = self.order.front().copied() {
-            let is_old = at.saturating_duration_since(since) > AGE;
             let entry = self.entries.get(&oldest);
             let is_current = entry.is_some_and(|entry| entry.at == since);
-            if is_current && !is_old && self.n_bytes <= most {
+            if is_current && self.n_bytes <= most {
                 break;
             }
             self.order.pop_front();
@@ -74,9 +87,21 @@ impl Store {
         }
     }
 
-    fn get(&self, key: &Key, now: Instant) -> Option<Arc<[Thinking]>> {
-        let entry = self.entries.get(key)?;
-        (now.saturating_duration_since(entry.at) <= AGE).then(|| Arc::clone(&entry.thoughts))
+    fn get(&mut self, key: &Key, now: Instant) -> Option<Arc<[Thinking]>> {
+        let entry = self.entries.get_mut(key)?;
+        entry.used = now;
+        Some(Arc::clone(&entry.thoughts))
+    }
+
+    fn forget_unused(&mut self, now: Instant) {
+        let is_unused = |entry: &mut Entry| now.saturating_duration_since(entry.used) > AGE;
+        let unused = self.entries.extract_if(|_, entry| is_unused(entry));
+        self.n_bytes -= unused.map(|(_, entry)| entry.n_bytes).sum::<usize>();
+        let entries = &self.entries;
+        let is_current = |key: &Key, at| entries.get(key).is_some_and(|entry| entry.at == at);
+        self.order.retain(|(key, at)| is_current(key, *at));
+        self.entries.shrink_to_fit();
+        self.order.shrink_to_fit();
     }
 
     fn remove(&mut self, key: &Key) {
@@ -162,7 +187,7 @@ impl UpstreamMemory {
 
     fn of(&self, message: &Message) -> Option<Arc<[Thinking]>> {
         let now = clock::now();
-        let store = self.store();
+        let mut store = self.kept.store();
         message.blocks.iter().find_map(|block| match &**block {
             Block::ToolUse(call) => store.get(&self.key(&call.id, &call.name), now),
             _ => None,
@@ -174,13 +199,6 @@ impl UpstreamMemory {
         add(&mut digest, &id.decode());
         add(&mut digest, &name.decode());
         digest.finalize().into()
-    }
-
-    fn store(&self) -> std::sync::MutexGuard<'_, Store> {
-        self.kept
-            .store
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -244,6 +262,7 @@ impl KeepStage {
         for (id, name) in &calls {
             let key = self.memory.key(id, name);
             self.memory
+                .kept
                 .store()
                 .put(key, Arc::clone(&thoughts), at, MOST_BYTES);
         }
@@ -298,10 +317,9 @@ mod tests {
         let mut store = Store::default();
         let start = clock::now();
         let most = 3 * (ENTRY_BYTES + 10);
-        let held = |store: &Store, now| -> Vec<u8> {
-            (0..8)
-                .filter(|n| store.get(&[*n; 32], now).is_some())
-                .collect()
+        let held = |store: &Store| -> Vec<u8> {
+            let is_held = |n: &u8| store.entries.contains_key(&[*n; 32]);
+            (0..8).filter(is_held).collect()
         };
         for (n, seconds, expected) in [
             (0, 0, vec![0]),
@@ -311,20 +329,35 @@ mod tests {
             (0, 3, vec![0, 1, 2]),
             (3, 4, vec![0, 2, 3]),
             (4, 5, vec![0, 3, 4]),
-            // A day and two seconds after: only what was written in the last day.
-            (5, 86_406, vec![5]),
+            (5, 3000, vec![3, 4, 5]),
         ] {
             let now = start + Duration::from_secs(seconds);
             store.put([n; 32], thoughts(10), now, most);
-            assert_eq!(held(&store, now), expected, "{n} at {seconds}");
+            assert_eq!(held(&store), expected, "{n} at {seconds}");
             assert_eq!(store.n_bytes, store.entries.len() * (ENTRY_BYTES + 10));
         }
-        let later = start + Duration::from_secs(3 * 86_400);
-        assert_eq!(held(&store, later), [0_u8; 0]);
-        store.put([6; 32], thoughts(1000), later, most);
+        assert!(
+            store
+                .get(&[4; 32], start + Duration::from_secs(3500))
+                .is_some()
+        );
+        for (seconds, expected) in [
+            (86_400, vec![3, 4, 5]),
+            // Written a day and a second ago, and asked for since, and written later.
+            (86_405, vec![4, 5]),
+            (89_401, vec![4]),
+            (89_901, vec![]),
+        ] {
+            store.forget_unused(start + Duration::from_secs(seconds));
+            assert_eq!(held(&store), expected, "after {seconds} s");
+            assert_eq!(store.n_bytes, store.entries.len() * (ENTRY_BYTES + 10));
+            assert_eq!(store.order.len(), expected.len());
+        }
+        store.put([6; 32], thoughts(1000), start, most);
+        let none: [u8; 0] = [];
         assert_eq!(
-            held(&store, later),
-            [0_u8; 0],
+            held(&store),
+            none,
             "what is larger than all room is not kept"
         );
     }

@@ -14,5 +14,6 @@ pub(crate) mod moved;
 mod permits;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod unused;
 pub(crate) mod upstream;
 pub(crate) mod upstreams;

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::FutureExt as _;
 use http::header::USER_AGENT;
@@ -59,12 +60,12 @@ impl RequestBody {
         self,
         shared: &Shared,
         headers: &mut HeaderMap,
-    ) -> Result<ByteString, Unread> {
+    ) -> Result<Bytes, Unread> {
         match self {
             Self::Arriving(body) => body::received(shared, headers, body).await,
             Self::Recorded(body, at) => {
                 tokio::time::sleep_until(at).await;
-                Ok(body)
+                Ok(body.into_bytes())
             }
         }
     }
@@ -104,7 +105,7 @@ pub(crate) async fn run(shared: Arc<Shared>, call: Call) -> Response<Body> {
         )
         .into())
     });
-    let refused = |failure: &Failure| respond::failure(failure, wire, &draft.id.to_string());
+    let refused = |failure: &Failure| respond::failure(failure, wire, &draft.id_text());
     let mut response = match result {
         Ok(response) => response,
         // Hardly anybody hears it: the draft ends as one whose client is gone.
@@ -166,11 +167,14 @@ async fn answer(
     let body = call.body.received(shared, headers).await?;
     let asked = (shared.histories)
         .scan(call.wire, call.caller.name(), &body)
-        .and_then(|doc| Asked::read(call.wire, call.profile, call.facts, call.parts, doc))
+        .and_then(|scanned| {
+            let (profile, facts, parts) = (call.profile, call.facts, call.parts);
+            Asked::read(call.wire, profile, facts, parts, scanned)
+        })
         .inspect_err(|_| {
             draft.gather(|gathered| {
                 gathered.mark("body_read");
-                gathered.open(body.as_bytes().clone());
+                gathered.open(body.clone());
             });
         })?
         .remembering(&shared.learnt.kept, &call.caller);

@@ -1,9 +1,11 @@
 //! Who may serve a request: candidates of the route, resolved to provider, model, key, wire and address.
 
 use std::ops::Deref;
+use std::ptr;
 use std::sync::Arc;
 
-use http::Uri;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use lingate_config::{
     AnthropicApi, Config, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
     ToolFormat, ValidateToolCalls,
@@ -20,6 +22,7 @@ use super::policy::Demands;
 use super::upstreams::Upstreams;
 use crate::explain::Reason;
 use crate::lane::estimate;
+use crate::upstream::blame::{Blame, Ours};
 
 /// One provider, model and key, as resolved for one attempt.
 #[derive(Clone)]
@@ -45,6 +48,10 @@ pub(crate) struct Traits {
     pub host: String,
     pub settings: Settings,
     pub selection: Arc<Selection>,
+    /// As a head of HTTP/1 names its host, where it is certain that it is one: in plain text nobody agrees upon HTTP/2.
+    pub host_field: Option<HeaderValue>,
+    /// What it is shown of ours with each of its keys, or with none where it has none.
+    pub shown: Vec<Arc<Ours>>,
 }
 
 impl Deref for Upstream<'_> {
@@ -97,6 +104,8 @@ impl<'c> Upstream<'c> {
                 model: provider.sent_model(&candidate.model),
                 host,
                 selection: Arc::new(selection),
+                host_field: url.and_then(host_field),
+                shown: shown(provider),
             }
         });
         Ok(Self {
@@ -114,7 +123,7 @@ impl<'c> Upstream<'c> {
     /// The lane of a request to this upstream.
     pub(crate) fn lane(&self, asked: &Asked) -> Lane {
         // A Gemini stream that is one array cannot carry keep-alives or an error at its end: it is written anew.
-        let is_array = asked.reply_options().framing == Framing::Array;
+        let is_array = asked.options.framing == Framing::Array;
         if self.refuses_foreign_thinking || is_array {
             return Lane::Translate;
         }
@@ -179,6 +188,29 @@ impl<'c> Upstream<'c> {
         }
     }
 
+    /// A request that goes out to it. It names the host itself where it can: the client library would put the name together
+    /// for each request.
+    pub(crate) fn addressed<B>(&self, mut request: Request<B>) -> Request<B> {
+        if let Some(host) = &self.host_field {
+            request.headers_mut().insert(HOST, host.clone());
+        }
+        request
+    }
+
+    /// Judges its failures, for a client that sent these headers.
+    pub(crate) fn blame(&self, client: &HeaderMap) -> Blame {
+        let keys = &self.provider.keys;
+        let place = match self.key {
+            None => keys.is_empty().then_some(0),
+            // What a key was exchanged for is none of them.
+            Some(key) => keys.iter().position(|own| ptr::eq(own, key)),
+        };
+        match place.and_then(|place| self.shown.get(place)) {
+            Some(ours) => Blame::of(Arc::clone(ours), client),
+            None => Blame::new(self.provider, self.key, client),
+        }
+    }
+
     /// Tells accounts of one provider apart, without the key.
     pub(crate) fn account(&self) -> &str {
         self.key.map_or("", |key| &key.label)
@@ -210,6 +242,24 @@ pub(crate) fn resolution(routes: &Table, asked: &Asked) -> Result<Resolution, Fa
         tools: &tools,
     };
     resolve(routes, &ask).map_err(|error| unknown_model(&error))
+}
+
+/// The host of an address in plain text, with its port where that is not the usual one (RFC 9110, 7.2).
+fn host_field(url: &Uri) -> Option<HeaderValue> {
+    let host = url.host().filter(|_| url.scheme_str() == Some("http"))?;
+    let port = url.port_u16().filter(|port| *port != 80);
+    let named = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    HeaderValue::try_from(named).ok()
+}
+
+/// What a provider is shown of ours with each of its keys.
+fn shown(provider: &Provider) -> Vec<Arc<Ours>> {
+    let keys = provider.keys.iter().map(Some);
+    let none = provider.keys.is_empty().then_some(None);
+    let shown = keys
+        .chain(none)
+        .map(|key| Arc::new(Ours::of(provider, key)));
+    shown.collect()
 }
 
 fn tool_names(asked: &Asked) -> Vec<String> {
@@ -283,4 +333,24 @@ fn gone(provider: &str) -> Failure {
         FailureKind::Server,
         format!("provider `{provider}` has no address for this request"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_named_where_the_head_is_one_of_http1() {
+        for (url, expected) in [
+            ("http://h.example/v1", Some("h.example")),
+            ("http://h.example:80/v1", Some("h.example")),
+            ("http://h.example:8080", Some("h.example:8080")),
+            ("http://u:p@[::1]:443/v1", Some("[::1]:443")),
+            ("https://h.example/v1", None),
+        ] {
+            let field = host_field(&url.parse().unwrap());
+            let expected = expected.map(HeaderValue::from_static);
+            assert_eq!(field, expected, "{url}");
+        }
+    }
 }

@@ -10,12 +10,20 @@ use lingate_wire::Wire;
 
 use super::upstream::Traits;
 
-/// Names may come from clients, so their number is bounded.
-const MOST: usize = 1024;
+/// Names may come from clients, so their number is bounded: so many newer ones, and as many older ones.
+const MOST: usize = 512;
 
 /// Those of one generation.
 #[derive(Default)]
-pub(crate) struct Upstreams(RwLock<HashMap<Known, Arc<Traits>>>);
+pub(crate) struct Upstreams(RwLock<Held>);
+
+/// What was asked for of late. Names that a client makes up push each other out, and not those that are asked for between.
+#[derive(Default)]
+struct Held {
+    newer: HashMap<Known, Arc<Traits>>,
+    /// The newer ones from before there were too many; one that is asked for is a newer one again.
+    older: HashMap<Known, Arc<Traits>>,
+}
 
 /// A candidate on one of its provider's wires.
 #[derive(PartialEq, Eq, Hash)]
@@ -47,24 +55,29 @@ impl Upstreams {
     ) -> Arc<Traits> {
         let Self(all) = self;
         let asked = Asked { candidate, wire };
-        if let Some(traits) = all
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&asked)
-        {
+        let held = all.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(traits) = held.newer.get(&asked) {
             return Arc::clone(traits);
         }
-        let traits = Arc::new(make());
-        let mut all = all.write().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST {
-            all.clear();
-        }
+        let older = held.older.get(&asked).map(Arc::clone);
+        drop(held);
+        let traits = older.unwrap_or_else(|| Arc::new(make()));
         let known = Known {
             candidate: candidate.clone(),
             wire,
         };
-        all.insert(known, Arc::clone(&traits));
+        let mut held = all.write().unwrap_or_else(PoisonError::into_inner);
+        held.keep(known, Arc::clone(&traits));
         traits
+    }
+}
+
+impl Held {
+    fn keep(&mut self, known: Known, traits: Arc<Traits>) {
+        if self.newer.len() >= MOST {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(known, traits);
     }
 }
 
@@ -77,12 +90,12 @@ mod tests {
 
     fn candidate(provider: &str, model: &str, index: Option<usize>) -> Candidate {
         Candidate {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
+            provider: provider.into(),
+            model: model.into(),
             weight: 1,
             target: index.map(|index| TargetRef {
                 profile: None,
-                model: "m".to_owned(),
+                model: "m".into(),
                 index,
             }),
         }
@@ -102,12 +115,14 @@ mod tests {
             };
             Traits {
                 selection: Arc::new(select(&[], &target)),
-                model: model.clone(),
+                model: model.to_string(),
                 host: String::new(),
                 settings: Settings::default(),
+                host_field: None,
+                shown: Vec::new(),
             }
         });
-        assert_eq!(traits.model, candidate.model);
+        assert_eq!(*traits.model, *candidate.model);
         is_new
     }
 
@@ -134,18 +149,17 @@ mod tests {
     #[test]
     fn names_of_clients_do_not_pile_up() {
         let upstreams = Upstreams::default();
-        for n in 0..3 * MOST {
-            is_new(
-                &upstreams,
-                &candidate("p", &format!("m{n}"), None),
-                Wire::Chat,
-            );
+        let asked = |name: String| is_new(&upstreams, &candidate("p", &name, None), Wire::Chat);
+        assert!(asked("in use".to_owned()));
+        for n in 0..5 * MOST {
+            assert!(asked(format!("made-up-{n}")));
+            // Others ask for it now and then.
+            assert!(n % 100 > 0 || !asked("in use".to_owned()), "after {n}");
         }
-        assert!(upstreams.0.read().unwrap().len() <= MOST);
-        let last = candidate("p", &format!("m{}", 3 * MOST - 1), None);
-        assert!(
-            !is_new(&upstreams, &last, Wire::Chat),
-            "the newest is known"
-        );
+        let held = upstreams.0.read().unwrap();
+        assert!(held.newer.len() <= MOST && held.older.len() <= MOST);
+        drop(held);
+        assert!(!asked(format!("made-up-{}", 5 * MOST - 1)), "the newest");
+        assert!(asked("made-up-0".to_owned()), "the oldest");
     }
 }

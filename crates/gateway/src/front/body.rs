@@ -52,22 +52,22 @@ pub(crate) async fn received(
     shared: &Shared,
     headers: &mut HeaderMap,
     body: Incoming,
-) -> Result<ByteString, Unread> {
+) -> Result<Bytes, Unread> {
     let cap = shared.config.server.max_body;
     let codings = encoding::codings(headers)?;
     let bytes = read(body, cap, &shared.limits).await?;
     headers.remove(CONTENT_ENCODING);
     if codings.is_empty() {
-        return Ok(text(bytes)?);
+        return Ok(bytes);
     }
     let work = move || encoding::decoded(&bytes, &codings, cap);
     let decoded = shared.tasks.spawn_blocking(work).await;
-    Ok(text(decoded.map_err(|_panic| {
+    Ok(decoded.map_err(|_panic| {
         Failure::new(
             FailureKind::InvalidRequest,
             "the body's `content-encoding` cannot be undone",
         )
-    })??)?)
+    })??)
 }
 
 /// A body as text.
@@ -84,13 +84,14 @@ pub(crate) async fn read(mut body: Incoming, cap: u64, limits: &Limits) -> Resul
         return Err(too_large(cap).into());
     }
     let began = clock::now();
+    let mut now = began;
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     // A body whose length is known has no end to wait for.
     while !body.is_end_stream() {
         let came = (first.len() + rest.len()) as u64;
         let earned = Duration::from_secs(came / u64::from(limits.body_rate.max(1)));
-        let next = (clock::now() + limits.body_idle).min(began + limits.body_idle + earned);
+        let next = (now + limits.body_idle).min(began + limits.body_idle + earned);
         let Ok(frame) = timeout_at(next, body.frame()).await else {
             return Err(too_slow(limits).into());
         };
@@ -115,6 +116,7 @@ pub(crate) async fn read(mut body: Incoming, cap: u64, limits: &Limits) -> Resul
             }
             rest.extend_from_slice(&data);
         }
+        now = clock::now();
     }
     Ok(if rest.is_empty() {
         first

@@ -6,11 +6,13 @@
 
 use http::header::{CONTENT_TYPE, HOST, ORIGIN, UPGRADE};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 use lingate_wire::turn::{Failure, FailureKind};
 
 use super::limits::{HEAD_BYTES, HEAD_LINES};
 
+/// How the page that a browser asks for stands to this host.
+static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Names of this machine that are always fine to be asked for.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -85,7 +87,7 @@ pub(crate) fn check_source(
             return Err(foreign_page("its `Origin` is another site"));
         }
     }
-    if let Some(site) = headers.get("sec-fetch-site")
+    if let Some(site) = headers.get(&FETCH_SITE)
         && !matches!(site.as_bytes(), b"same-origin" | b"none")
     {
         return Err(foreign_page(
@@ -165,7 +167,7 @@ mod tests {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(
-                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
                 value.parse().unwrap(),
             );
         }

@@ -4,6 +4,7 @@ pub(crate) mod admission;
 pub(crate) mod body;
 pub(crate) mod control;
 pub(crate) mod encoding;
+pub(crate) mod fields;
 pub(crate) mod framing;
 pub(crate) mod guard;
 pub(crate) mod keys;

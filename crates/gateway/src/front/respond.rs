@@ -83,6 +83,11 @@ pub(crate) fn set(headers: &mut http::HeaderMap, name: HeaderName, value: &str) 
     }
 }
 
+/// Sets a header to a number. What the library makes of one it holds by two allocations.
+pub(crate) fn set_number(headers: &mut http::HeaderMap, name: HeaderName, value: u64) {
+    set(headers, name, itoa::Buffer::new().format(value));
+}
+
 /// Everything that trying again cannot help says so; the rest is left to the status.
 const fn should_retry(kind: FailureKind) -> Option<bool> {
     match kind {

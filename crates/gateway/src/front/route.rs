@@ -89,6 +89,14 @@ impl Route {
         }
     }
 
+    /// The wire of what is asked on one.
+    const fn wire(&self) -> Option<Wire> {
+        match self {
+            Self::Reply(wire) | Self::CountTokens(wire) => Some(*wire),
+            _ => None,
+        }
+    }
+
     /// A bounded name for metrics.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
@@ -142,7 +150,7 @@ impl Matched {
 pub(crate) fn matched(path: &str, is_profile: impl Fn(&str) -> bool) -> Matched {
     if let Some((route, facts)) = known(path) {
         return Matched {
-            wire: wire_of(path),
+            wire: route.wire().unwrap_or_else(|| wire_of(path)),
             route: Some(route),
             profile: None,
             facts,

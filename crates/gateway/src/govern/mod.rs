@@ -31,7 +31,7 @@ use crate::upstream::auth::shown_credential;
 /// # Errors
 /// A refusal, if it does so more often than `loops.stop_after` allows.
 pub(crate) fn admit(shared: &Shared, asked: &Asked, draft: &Draft) -> Result<(), Failure> {
-    let account = Account::of(shared, asked, clock::wall());
+    let account = Account::of(shared, asked, clock::accepted(&draft.id));
     if let Some(notice) = account.notice() {
         draft.tell_budget(notice);
     }
@@ -53,7 +53,7 @@ pub(crate) fn affordable(
     let Some(account) = draft.account().filter(|_| shared.script.is_none()) else {
         return Ok(candidates);
     };
-    let Some(refusal) = account.refusal(clock::wall()) else {
+    let Some(refusal) = account.refusal(clock::accepted(&draft.id)) else {
         return Ok(candidates);
     };
     candidates.retain(|candidate| is_free(shared, asked, candidate));

@@ -5,8 +5,10 @@
 //! learnt, one for text and one for tools, as the least squares of what was told, newer exchanges counting more. Where
 //! the exchanges so far cannot tell the two apart, both are the overall ratio.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::hash_map::EntryRef;
+use hashbrown::{Equivalent, HashMap};
 
 use crate::tokens::Size;
 
@@ -48,7 +50,36 @@ impl Calibration {
 /// Factors from estimated to told input tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Factors {
-    models: Mutex<HashMap<(String, String), Learnt>>,
+    models: Mutex<HashMap<Model, Learnt>>,
+}
+
+/// A model at a provider.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Model {
+    provider: String,
+    model: String,
+}
+
+/// The same, borrowed: it hashes alike. Every exchange looks its own up.
+#[derive(Hash)]
+struct Asked<'a> {
+    provider: &'a str,
+    model: &'a str,
+}
+
+impl Equivalent<Model> for Asked<'_> {
+    fn equivalent(&self, known: &Model) -> bool {
+        self.provider == known.provider && self.model == known.model
+    }
+}
+
+impl From<&Asked<'_>> for Model {
+    fn from(asked: &Asked<'_>) -> Self {
+        Self {
+            provider: asked.provider.to_owned(),
+            model: asked.model.to_owned(),
+        }
+    }
 }
 
 /// Of one model: the overall ratio, and the sums of the least squares over the shares of text and tools.
@@ -70,20 +101,24 @@ impl Factors {
         if estimated.total() < LEAST_TELLING || !PLAUSIBLE.contains(&observed) {
             return;
         }
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (provider.to_owned(), model.to_owned());
-        if models.len() >= MOST_MODELS && !models.contains_key(&key) {
+        let mut models = self.models();
+        let asked = Asked { provider, model };
+        if models.len() >= MOST_MODELS && !models.contains_key(&asked) {
             models.clear();
         }
-        let learnt = models.entry(key).or_insert_with(|| Learnt::new(observed));
+        let learnt = match models.entry_ref(&asked) {
+            EntryRef::Occupied(entry) => entry.into_mut(),
+            EntryRef::Vacant(entry) => {
+                entry.insert_with_key((&asked).into(), Learnt::new(observed))
+            }
+        };
         learnt.add(tokens(estimated.text) / total, observed);
     }
 
     /// Whatever was learnt, this is the ratio from here on.
     pub(crate) fn set(&self, provider: &str, model: &str, ratio: f64) {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (provider.to_owned(), model.to_owned());
-        models.insert(key, Learnt::new(ratio));
+        let asked = Asked { provider, model };
+        self.models().insert((&asked).into(), Learnt::new(ratio));
     }
 
     /// The estimate as it will probably be told, or as it is where nothing was learnt.
@@ -94,10 +129,7 @@ impl Factors {
 
     /// The estimate as it will probably be told; none where nothing was learnt.
     fn known(&self, provider: &str, model: &str, estimated: Size) -> Option<u64> {
-        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        let (text, tools) = models
-            .get(&(provider.to_owned(), model.to_owned()))?
-            .factors();
+        let (text, tools) = self.models().get(&Asked { provider, model })?.factors();
         let known = tokens(estimated.text) * text + tokens(estimated.tools) * tools;
         #[expect(
             clippy::cast_possible_truncation,
@@ -106,6 +138,11 @@ impl Factors {
         )]
         let known = known.round() as u64;
         Some(known)
+    }
+
+    /// A panic elsewhere leaves them readable: plain data.
+    fn models(&self) -> MutexGuard<'_, HashMap<Model, Learnt>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

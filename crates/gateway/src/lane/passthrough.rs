@@ -46,7 +46,7 @@ pub(crate) fn spliced(asked: &Asked, model: &str) -> Payload {
         .clone()
         .filter(|_| asked.peek.model != *model)
     else {
-        return body.as_bytes().clone().into();
+        return body.clone().into();
     };
     splice::model(body, &span, model).into()
 }

@@ -28,7 +28,7 @@ pub(crate) fn untouched(
 
 /// What tells whether the reply is untouched. `is_untouched`: the request was.
 pub(crate) fn echo(asked: &Asked, is_untouched: bool) -> Echo {
-    let asks_usage = is_untouched || asked.wants_stream_usage() || !asked.peek.stream;
+    let asks_usage = is_untouched || asked.options.sends_usage || !asked.peek.stream;
     let echo = Echo::new(asked.wire, asked.peek.model.clone());
     if asked.wire == Wire::Chat && !asks_usage {
         // We asked for it, and clients that did not take its chunk for a broken one.

@@ -1,6 +1,6 @@
 //! Lane 2: through the hub.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use lingate_quirk::{State, Target, shape_prompt};
@@ -14,6 +14,7 @@ use lingate_wire::turn::{
     restore_signatures,
 };
 use lingate_wire::{Decoded, UpstreamContext, Wire, chat};
+use memchr::memmem::Finder;
 
 use super::allowed::keep_allowed;
 use super::merge::{merged, without};
@@ -129,7 +130,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     let mut chain = Chain::new(bridge::stream_decoder(upstream.wire), stages)
         .salvaging(Salvage::of(&selection, &state));
     // A reply with other names of tools is written anew from the start.
-    let options = asked.reply_options();
+    let options = asked.options;
     // Functions that went out as tools come back as calls of tools.
     let is_called_alike = options.calls == CallStyle::Tools || is_untouched;
     let is_written_alike = options.framing == Framing::Sse && is_called_alike;
@@ -177,8 +178,9 @@ fn unservable(tool: &chat::Unservable, provider: &str) -> Failure {
 /// Whether a Chat body asks nothing. Its first member but one is the conversation, so that this looks at the first few
 /// bytes; inside a string the quotes would be escaped.
 fn has_no_messages(body: &[u8]) -> bool {
-    const MEMBER: &[u8] = br#""messages":["#;
-    memchr::memmem::find(body, MEMBER).is_some_and(|at| body.get(at + MEMBER.len()) == Some(&b']'))
+    static MEMBER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""messages":["#));
+    let behind = MEMBER.find(body).map(|at| at + MEMBER.needle().len());
+    behind.is_some_and(|behind| body.get(behind) == Some(&b']'))
 }
 
 /// Hosts refuse it in many ways, some with a fault of theirs.

@@ -54,11 +54,11 @@ fn configured(table: &Table) -> BTreeMap<Name, i64> {
     let scopes = table.profiles.values().chain([&table.global]);
     let of_scope = |scope: &Scope| -> Vec<Name> {
         let models = scope.models.iter().flat_map(|model| &model.targets);
-        let targets = models.map(|target| (target.provider.clone(), target.model.clone()));
+        let targets = models.map(|target| (target.provider.to_string(), target.model.to_string()));
         let names = scope.default.iter().chain(&scope.small);
         let direct = names.filter_map(|name| {
             let (provider, model) = name.split_once('/')?;
-            let is_known = table.providers.iter().any(|own| own.id == provider);
+            let is_known = table.providers.iter().any(|own| *own.id == *provider);
             let is_target = is_known && model != "*";
             is_target.then(|| (provider.to_owned(), model.to_owned()))
         });

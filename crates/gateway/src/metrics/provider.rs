@@ -8,7 +8,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::gaps::GapHistogram;
-use super::{AttemptLabels, Metrics, ProviderLabels, RequestLabels, StopLabels, TokenLabels};
+use super::{
+    AttemptLabels, Metrics, ProviderLabels, RequestLabels, StepLabels, StopLabels, TokenLabels,
+};
 
 /// How attempts end.
 const OUTCOMES: [&str; 4] = ["served", "failed", "continued", "aborted"];
@@ -47,11 +49,11 @@ pub(crate) struct RequestKind {
     pub outcome: &'static str,
 }
 
-/// Counters of further labels, each looked up once. At one provider few occur, so that one after the other is asked.
-struct Ready<K>(RwLock<Vec<(K, Counter)>>);
+/// Counters of further labels, each looked up once. Few occur, so that one after the other is asked.
+pub(super) struct Ready<K>(RwLock<Vec<(K, Counter)>>);
 
 impl<K: Copy + PartialEq> Ready<K> {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(RwLock::new(Vec::new()))
     }
 
@@ -163,6 +165,13 @@ const fn counts(usage: &Usage) -> [Option<u64>; KINDS.len()] {
 pub(super) struct Providers(RwLock<HashMap<String, Arc<ProviderMetrics>>>);
 
 impl Metrics {
+    /// A name led on by this step.
+    pub(crate) fn count_step(&self, step: &'static str) {
+        self.steps.inc(step, || {
+            self.routed.get_or_create(&StepLabels { step }).clone()
+        });
+    }
+
     /// The metrics of a provider.
     pub(crate) fn provider(&self, id: &str) -> Arc<ProviderMetrics> {
         let Providers(all) = &self.providers;
@@ -211,7 +220,10 @@ mod tests {
             let own = metrics.provider(provider);
             own.count_request(&metrics, kind);
             own.count_stop(&metrics, stop);
+            metrics.count_step(stop);
         }
+        let steps = |step| metrics.routed.get_or_create(&StepLabels { step }).get();
+        assert_eq!((steps("end"), steps("length"), steps("x")), (4, 1, 0));
         let requests = |provider: &str, kind: RequestKind| {
             let labels = RequestLabels {
                 client_wire: kind.client_wire,

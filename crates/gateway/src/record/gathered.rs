@@ -54,14 +54,13 @@ impl Gathered {
         path: &str,
     ) -> Option<Self> {
         let recorder = books.recorder.clone()?;
-        let time = clock::wall();
         Some(Self {
             recorder,
             ending: books.ending.clone(),
             accepted,
             asked: Exchange {
                 id,
-                time,
+                time: clock::accepted(&id),
                 client_wire: Some(wire),
                 path: path.to_owned(),
                 ..Exchange::default()
@@ -87,7 +86,7 @@ impl Gathered {
         row.stream = asked.peek.stream;
         self.details.client_request_headers = allowed(&asked.headers);
         self.mark("body_read");
-        self.open(asked.doc.body().as_bytes().clone());
+        self.open(asked.doc.body().clone());
     }
 
     /// A request that could not be read: all there is of it.
@@ -236,7 +235,7 @@ impl Gathered {
             && let Some(Some(Ok(frame))) = whole.clone().frame().now_or_never()
             && let Some(bytes) = frame.data_ref()
         {
-            tape.note(bytes);
+            tape.note(bytes, clock::now());
         }
     }
 
@@ -325,15 +324,12 @@ impl Gathered {
 
 /// Headers by the store's allow-list; it masks what they hold when it writes.
 pub(crate) fn allowed(given: &HeaderMap) -> Vec<lingate_store::Header> {
-    let kept = given
-        .iter()
-        .filter(|(name, _)| headers::kept(name.as_str()));
-    let kept = kept.filter_map(|(name, value)| {
-        let value = value.to_str().ok()?;
-        Some(lingate_store::Header(
-            name.as_str().to_owned(),
-            value.to_owned(),
-        ))
-    });
-    kept.collect()
+    let mut allowed = Vec::with_capacity(given.len());
+    for (name, value) in given {
+        let name = name.as_str();
+        if let (true, Ok(value)) = (headers::kept(name), value.to_str()) {
+            allowed.push(lingate_store::Header(name.to_owned(), value.to_owned()));
+        }
+    }
+    allowed
 }

@@ -102,7 +102,10 @@ async fn load(shared: &Shared, source: &str) -> Result<Table, String> {
 }
 
 async fn fetch(shared: &Shared, uri: Uri) -> Result<String, String> {
-    let client = (shared.clients.get(&Way::plain())).ok_or("no connection pool for it")?;
+    let client = (shared
+        .clients
+        .get(&Way::plain(shared.config.proxy.as_ref())))
+    .ok_or("no connection pool for it")?;
     let mut request = Request::new(Payload::default());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = uri;

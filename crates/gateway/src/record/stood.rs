@@ -28,15 +28,15 @@ impl Gathered {
         moved: bool,
     ) {
         let number = self.details.attempts.len() + 1;
-        let is_renamed = candidate.model != upstream.model;
+        let is_renamed = *candidate.model != *upstream.model;
         self.details.stood.attempts.push(Met {
             attempt: u16::try_from(number).unwrap_or(u16::MAX),
             target: candidate.target.as_ref().map(|target| MetTarget {
                 profile: target.profile.clone(),
-                model: target.model.clone(),
+                model: target.model.to_string(),
                 index: target.index,
             }),
-            model: is_renamed.then(|| candidate.model.clone()),
+            model: is_renamed.then(|| candidate.model.to_string()),
             repairs,
             moved,
             ..Met::default()

@@ -15,7 +15,7 @@ const MOST: usize = 32 * 1024 * 1024;
 const MOST_ARRIVALS: usize = 32 * 1024;
 /// Room that is made with the second piece: a stream has more of them, and moving what is kept with every few costs more
 /// than keeping it.
-const STREAM_ROOM: usize = 16 * 1024;
+const STREAM_ROOM: usize = 32 * 1024;
 /// Arrivals for which room is made then.
 const STREAM_ARRIVALS: usize = 128;
 
@@ -95,12 +95,12 @@ impl Tape {
         }
     }
 
-    /// A piece passed.
-    pub(crate) fn note(&self, piece: &[u8]) {
+    /// A piece passed then.
+    pub(crate) fn note(&self, piece: &[u8], at: Instant) {
         if piece.is_empty() {
             return;
         }
-        let at_us = self.since_us();
+        let at_us = self.since_us(at);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept.has_room(piece.len()) && !kept.make_room(piece.len(), self.room) {
             kept.missing += piece.len() as u64;
@@ -113,7 +113,7 @@ impl Tape {
 
     /// The body is over; only the first end counts.
     pub(crate) fn ended(&self, failure: Option<&Failure>) {
-        let at_us = self.since_us();
+        let at_us = self.since_us(clock::now());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.end.get_or_insert_with(|| BodyEnd {
             at_us,
@@ -121,8 +121,10 @@ impl Tape {
         });
     }
 
-    fn since_us(&self) -> u64 {
-        u64::try_from((clock::now() - self.accepted).as_micros()).unwrap_or(u64::MAX)
+    /// Microseconds since accept.
+    fn since_us(&self, at: Instant) -> u64 {
+        let since = at - self.accepted;
+        since.as_secs() * 1_000_000 + u64::from(since.subsec_micros())
     }
 
     /// What it holds; it is empty afterwards.
@@ -215,7 +217,7 @@ mod tests {
     fn what_passed_is_kept_with_its_times() {
         let tape = Tape::new(clock::now());
         for piece in ["one", "", "three"] {
-            tape.note(piece.as_bytes());
+            tape.note(piece.as_bytes(), clock::now());
         }
         let taken = tape.take();
         assert_eq!(taken.bytes, "onethree");
@@ -229,7 +231,7 @@ mod tests {
     fn crumbs_are_not_told_apart_for_ever() {
         let tape = Tape::new(clock::now());
         for _ in 0..MOST_ARRIVALS + 7 {
-            tape.note(b"x");
+            tape.note(b"x", clock::now());
         }
         let taken = tape.take();
         assert_eq!(taken.arrivals.len(), MOST_ARRIVALS);
@@ -249,9 +251,9 @@ mod tests {
         let least = MOST_ARRIVALS + MOST_ARRIVALS * size_of::<Arrival>();
         let tape = Tape::within(clock::now(), room(least));
         for _ in 0..MOST_ARRIVALS {
-            tape.note(b"x");
+            tape.note(b"x", clock::now());
         }
-        tape.note(b"more");
+        tape.note(b"more", clock::now());
         let taken = tape.take();
         let last = taken.arrivals.last().map(|last| last.end);
         assert_eq!(last, Some(taken.bytes.len() as u64));
@@ -264,8 +266,8 @@ mod tests {
         let length = STREAM_ROOM + 5000;
         let check = |bytes, expected| {
             let tape = Tape::within(clock::now(), room(bytes));
-            tape.note(&[b'x'; STREAM_ROOM]);
-            tape.note(&[b'x'; 5000]);
+            tape.note(&[b'x'; STREAM_ROOM], clock::now());
+            tape.note(&[b'x'; 5000], clock::now());
             let taken = tape.take();
             assert_eq!((taken.bytes.len(), taken.is_shed), expected, "{bytes}");
         };
@@ -281,10 +283,10 @@ mod tests {
         let room = room(bytes);
         let tape = || Tape::within(clock::now(), room);
         let (first, second) = (tape(), tape());
-        first.note(&[b'x'; STREAM_ROOM / 2]);
-        second.note(b"ab");
-        second.note(&[b'x'; STREAM_ROOM / 2]);
-        second.note(b"c");
+        first.note(&[b'x'; STREAM_ROOM / 2], clock::now());
+        second.note(b"ab", clock::now());
+        second.note(&[b'x'; STREAM_ROOM / 2], clock::now());
+        second.note(b"c", clock::now());
         let taken = second.take();
         assert_eq!(taken.bytes, "ab");
         assert_eq!(
@@ -294,7 +296,7 @@ mod tests {
         assert!(!first.take().is_shed);
         assert_eq!(room.0.load(Ordering::Relaxed), bytes);
         let third = tape();
-        third.note(b"abc");
+        third.note(b"abc", clock::now());
         drop(third);
         assert_eq!(room.0.load(Ordering::Relaxed), bytes);
     }
@@ -302,9 +304,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted_and_leaves_no_gap() {
         let tape = Tape::new(clock::now());
-        tape.note(&vec![b'x'; MOST - 1]);
-        tape.note(b"ab");
-        tape.note(b"c");
+        tape.note(&vec![b'x'; MOST - 1], clock::now());
+        tape.note(b"ab", clock::now());
+        tape.note(b"c", clock::now());
         let taken = tape.take();
         assert_eq!((taken.bytes.len(), taken.missing), (MOST - 1, 3));
     }

@@ -36,7 +36,7 @@ pub(crate) struct Tally {
     pub holding: Holding,
     /// What their stages noticed; known at its end.
     pub findings: Findings,
-    /// What was said, in short.
+    /// What was said, in short; told to a record only.
     pub said: Said,
     /// How a stream came in.
     pub gaps: Gaps,
@@ -84,6 +84,8 @@ impl Said {
     }
 }
 
+/// Events that stages may add to a whole reply before the list of them grows.
+const WHOLE_ROOM: usize = 2;
 /// Bytes of a reply's text that lists show.
 const PREVIEW: usize = 200;
 /// Bytes of a tool's name that are kept.
@@ -219,6 +221,7 @@ impl Chain {
 
     /// Takes a whole reply that was not streamed.
     pub(crate) fn whole(&mut self, events: Vec<Event>, out: &mut Vec<Event>) {
+        self.back.items.reserve(events.len() + WHOLE_ROOM);
         self.front.items = events;
         self.read();
         self.through_stages(0, out);
@@ -298,6 +301,11 @@ impl Chain {
         &self.tally
     }
 
+    /// What the reply amounted to, at its end.
+    pub(crate) fn into_tally(self: Box<Self>) -> Tally {
+        self.tally
+    }
+
     /// Nothing that comes now counts.
     fn is_over(&self) -> bool {
         self.is_done || self.fault.is_some()
@@ -353,8 +361,10 @@ impl Chain {
                     break;
                 }
                 match &mut self.witness {
-                    None => stage.on(event, back),
-                    Some(witness) => witness.pass(place, stage, event, back),
+                    Some(witness) if witness.looks_at(place) => {
+                        witness.pass(place, stage, event, back);
+                    }
+                    _ => stage.on(event, back),
                 }
             }
             back.notes.append(&mut front.notes);
@@ -377,9 +387,14 @@ impl Chain {
             None
         };
         let mut events = std::mem::take(&mut front.items);
-        for event in events.drain(..) {
-            self.observe(&event);
-            out.push(event);
+        for event in &events {
+            self.observe(event);
+        }
+        if out.is_empty() {
+            // Buffers change hands: nothing is copied.
+            std::mem::swap(out, &mut events);
+        } else {
+            out.append(&mut events);
         }
         self.front.items = events;
         if self.fault.is_none() && !self.is_done {
@@ -427,7 +442,9 @@ impl Chain {
         if let Some(echo) = &mut self.echo {
             echo.went(event);
         }
-        self.tally.said.hear(event);
+        if self.witness.is_some() {
+            self.tally.said.hear(event);
+        }
         match event {
             Event::Open { .. } => self.has_content = true,
             Event::Stop(stop) => self.tally.stop = Some(stop.reason),

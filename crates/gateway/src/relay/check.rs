@@ -221,7 +221,7 @@ mod tests {
             model: "m".into(),
             system: Vec::new(),
             messages: Vec::new(),
-            tools: vec![tool("Read", Some(SCHEMA)), tool("Free", None)],
+            tools: vec![tool("Read", Some(SCHEMA)), tool("Free", None)].into(),
             cache: None,
         };
         Judge::new(Arc::default(), &turn)

@@ -26,6 +26,9 @@ const WRITE_TARGET: usize = 16 * 1024;
 /// How long a host may take to end a stream whose reply is complete.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// The same where the client has everything already, and only the connection to the host gains by it.
+const LITTLE_GRACE: Duration = Duration::from_millis(100);
+
 /// Limits on an upstream's silence.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -250,6 +253,11 @@ impl Live {
         }
     }
 
+    /// Whether the reply was complete before its body ended.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.is_ended
+    }
+
     /// The lane it is relayed in.
     pub(crate) fn lane(&self) -> Lane {
         self.lane
@@ -266,7 +274,7 @@ impl Live {
             .progress
             .map(|limit| (self.last_event + limit, "progress", limit));
         let nearest = idle.into_iter().chain(progress).min_by_key(|(at, ..)| *at);
-        if self.chain.is_complete() {
+        if self.chain.is_complete() || self.chain.is_done() {
             return self.last_words().await;
         }
         let chunk = match nearest {
@@ -317,6 +325,13 @@ impl Live {
         None
     }
 
+    /// Reads a body whose reply is complete to its end, which is near: a connection whose answer was not read out cannot be
+    /// kept. A host that does not end its body is left.
+    pub(crate) async fn read_out(&mut self) {
+        let ends = async { while let Some(Ok(_)) = self.body.chunk().await {} };
+        let _late = tokio::time::timeout_at(clock::now() + LITTLE_GRACE, ends).await;
+    }
+
     /// Coalesces what the upstream has ready into one write; never waits for more.
     fn take_what_is_ready(&mut self) {
         use futures_util::FutureExt as _;
@@ -331,7 +346,7 @@ impl Live {
     }
 
     fn take(&mut self, chunk: Bytes) {
-        let now = clock::now();
+        let now = self.body.came_at();
         if self.has_begun {
             self.chain.waited(now - self.last_byte);
         }

@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl ClientSide {
     /// What an encoder of the reply must know.
     pub(crate) fn reply_context(&self, draft: &Draft) -> ReplyContext {
         ReplyContext {
-            exchange: draft.id.to_string(),
+            exchange: draft.id_text(),
             model: self.model.clone(),
             created: self.created,
             input_estimate: draft.input_estimate(),
@@ -105,6 +105,8 @@ pub(crate) struct ClientStream {
 enum State {
     Waiting(Pending),
     Live(Box<Live>, Box<dyn Attempts>),
+    /// The client has everything; the upstream's body has not ended.
+    Said(Box<Live>),
     Over,
 }
 
@@ -171,7 +173,7 @@ impl ClientStream {
             .tape
             .get_or_insert_with(|| draft.gather(|gathered| gathered.answer()).flatten());
         if let Some(tape) = tape {
-            tape.note(bytes);
+            tape.note(bytes, self.last_write);
         }
     }
 
@@ -188,16 +190,40 @@ impl ClientStream {
     async fn next(&mut self) -> Option<Bytes> {
         match AssertUnwindSafe(self.piece()).catch_unwind().await {
             Ok(piece) => piece,
-            Err(_panic) => {
-                self.metrics.panics.inc();
-                self.state = State::Over;
-                self.encoder = None;
-                let failure = Failure::new(
-                    FailureKind::Server,
-                    "a fault in the gateway ended this reply",
-                );
-                Some(self.broken(Vec::new(), failure))
+            Err(_panic) => Some(self.panicked()),
+        }
+    }
+
+    /// The end of a reply that a fault of ours ended. What was used of it is paid for, and the upstream is not blamed.
+    fn panicked(&mut self) -> Bytes {
+        self.metrics.panics.inc();
+        self.draft.panicked();
+        let state = std::mem::replace(&mut self.state, State::Over);
+        let failure = Failure::new(
+            FailureKind::Server,
+            "a fault in the gateway ended this reply",
+        );
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            if let State::Live(live, _) = &state {
+                self.draft.tally(live.tally());
+                self.knows_what_passed(live);
             }
+            self.broken(Vec::new(), failure.clone())
+        }));
+        ended.unwrap_or_else(|_panic| {
+            // What failed is the encoder: another one knows nothing of the reply, but how to say that it failed.
+            self.encoder = None;
+            self.broken(Vec::new(), failure)
+        })
+    }
+
+    /// Tells the encoder, which has written nothing of a passthrough so far, what went past it.
+    fn knows_what_passed(&mut self, live: &Live) {
+        if live.lane() == Lane::Passthrough {
+            let encoder = self
+                .encoder
+                .get_or_insert_with(|| encoder(&self.side, &self.draft));
+            live.tell_passed(encoder.as_mut());
         }
     }
 
@@ -205,6 +231,11 @@ impl ClientStream {
         loop {
             let next = match &mut self.state {
                 State::Over => return None,
+                State::Said(live) => {
+                    live.read_out().await;
+                    self.state = State::Over;
+                    return None;
+                }
                 State::Waiting(attempts) => {
                     tokio::select! {
                         biased;
@@ -277,16 +308,11 @@ impl ClientStream {
         };
         match next {
             Next::Bytes(_) => {}
-            Next::Done(_) => return self.done(bytes.into(), &live, attempts),
+            Next::Done(_) => return self.done(bytes.into(), live, attempts),
             Next::Broken(_, failure) => {
                 self.draft.tally(live.tally());
                 attempts.broke(&failure);
-                if live.lane() == Lane::Passthrough {
-                    let encoder = self
-                        .encoder
-                        .get_or_insert_with(|| encoder(&self.side, &self.draft));
-                    live.tell_passed(encoder.as_mut());
-                }
+                self.knows_what_passed(&live);
                 return self.cut(bytes.into(), failure, attempts);
             }
             Next::Failed(_, failure) => {
@@ -299,7 +325,12 @@ impl ClientStream {
     }
 
     /// A reply is complete: the message ends, or another attempt continues it.
-    fn done(&mut self, mut bytes: Vec<u8>, live: &Live, mut attempts: Box<dyn Attempts>) -> Bytes {
+    fn done(
+        &mut self,
+        mut bytes: Vec<u8>,
+        live: Box<Live>,
+        mut attempts: Box<dyn Attempts>,
+    ) -> Bytes {
         if attempts.goes_on(live.tally()) {
             self.state = State::Waiting(attempts.run());
             return bytes.into();
@@ -309,6 +340,9 @@ impl ClientStream {
         self.encode(&mut events, &mut bytes);
         self.draft.tally(live.tally());
         self.draft.end(Ending::Answered, None);
+        if live.has_rest() {
+            self.state = State::Said(live);
+        }
         bytes.into()
     }
 
@@ -380,7 +414,7 @@ impl ClientStream {
     fn write_keep_alive(&mut self, out: &mut Vec<u8>) {
         let lane = match &self.state {
             State::Live(live, _) => Some(live.lane()),
-            State::Waiting(_) | State::Over => self.draft.lane(),
+            State::Waiting(_) | State::Said(_) | State::Over => self.draft.lane(),
         };
         let counts_events = matches!(self.side.wire, Wire::Anthropic | Wire::Responses);
         if self.side.wire == Wire::Gemini {
@@ -431,15 +465,19 @@ fn not_a_stream() -> Failure {
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
-    use lingate_wire::anthropic::grammar::Acceptor;
+    use lingate_config::{Config, FixedEnvironment, LoadOptions};
+    use lingate_store::{self as store, Exchange, Reader, Store};
     use lingate_wire::sse::Frame as SseFrame;
     use lingate_wire::stage::{End, Sink, Stage};
     use lingate_wire::turn::{EmptyReply, Event, Opening, Sequencer, Slot};
+    use lingate_wire::{anthropic, chat, gemini, responses};
 
     use super::*;
+    use crate::gateway::Options;
     use crate::ids;
     use crate::relay::chain::Chain;
     use crate::relay::live::Limits;
+    use crate::shared::Process;
     use crate::upstream::blame::Blame;
     use crate::upstream::body::{DemoBody, UpstreamBody};
     use crate::upstream::demo::Step;
@@ -482,16 +520,22 @@ mod tests {
         fn broke(&mut self, _failure: &Failure) {}
     }
 
-    #[tokio::test]
-    async fn a_panic_ends_the_stream_with_an_error_event_and_reaches_no_connection() {
-        let metrics = Arc::new(Metrics::new());
-        let draft = Arc::new(Draft::open(
-            ids::exchange(),
-            clock::now(),
-            Wire::Anthropic,
-            Arc::clone(&metrics),
-            Arc::default(),
-        ));
+    /// What a stream says whose second frame panics, and its row.
+    async fn panicking(wire: Wire) -> (String, Exchange) {
+        let dir = tempfile::tempdir().unwrap();
+        let record = Store::open(dir.path(), store::Options::default(), clock::wall()).unwrap();
+        let options = Options {
+            recorder: Some(record.recorder()),
+            ..Options::default()
+        };
+        let environment = FixedEnvironment::new([]);
+        let config = Config::from_text(None, "", &LoadOptions::default(), &environment).unwrap();
+        let process = Process::new(&config, &options);
+        let metrics = Arc::clone(&process.metrics);
+        let id = ids::exchange();
+        let draft = Draft::open(id, clock::now(), wire, Arc::clone(&metrics), Arc::default());
+        draft.record(&process.books, "/");
+        draft.attempt("p", "m", Wire::Chat, Lane::Translate);
         let frame = |n: u32| Step {
             pause: Duration::ZERO,
             bytes: Bytes::from(format!("data: {n}\n\n")),
@@ -516,22 +560,58 @@ mod tests {
             blame,
         );
         let side = ClientSide {
-            wire: Wire::Anthropic,
+            wire,
             model: "m".into(),
             created: 0,
             options: ReplyOptions::default(),
         };
         let attempts = Box::new(OneAttempt(Message::default()));
         let metrics_of = Arc::clone(&metrics);
+        let draft = Arc::new(draft);
         let stream = ClientStream::live(Box::new(live), attempts, side, draft, metrics_of);
         #[expect(clippy::disallowed_methods, reason = "a test's body is small")]
         let bytes = stream.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(metrics.panics.get(), 1);
-        let text = std::str::from_utf8(&bytes).unwrap();
-        assert!(text.contains("event: error\n"), "{text}");
-        let mut acceptor = Acceptor::new();
-        // The encoder that knew of the open block is gone with the panic; the events themselves are whole.
-        let verdict = acceptor.feed(&bytes).and_then(|()| acceptor.finish());
-        assert!(verdict.is_ok(), "{verdict:?}: {text}");
+        assert!(record.recorder().flush(Duration::from_secs(60)));
+        let reader = Reader::open(dir.path()).unwrap();
+        let row = reader.get(id).unwrap().unwrap().exchange;
+        (String::from_utf8(bytes.to_vec()).unwrap(), row)
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_stream_with_an_error_event_and_reaches_no_connection() {
+        for (wire, error) in [
+            (Wire::Anthropic, "event: error\n"),
+            (Wire::Chat, r#"data: {"error":"#),
+            (Wire::Responses, "event: response.failed\n"),
+            (Wire::Gemini, r#"data: {"error":"#),
+        ] {
+            let (text, row) = panicking(wire).await;
+            assert!(text.contains(error), "{text}");
+            let verdict = match wire {
+                Wire::Anthropic => {
+                    let mut acceptor = anthropic::grammar::Acceptor::new();
+                    let fed = acceptor.feed(text.as_bytes());
+                    fed.and_then(|()| acceptor.finish()).map_err(|why| why.0)
+                }
+                Wire::Chat => {
+                    let mut acceptor = chat::grammar::Acceptor::new();
+                    let fed = acceptor.feed(text.as_bytes());
+                    fed.and_then(|()| acceptor.finish()).map_err(|why| why.0)
+                }
+                Wire::Responses => responses::grammar::check(text.as_bytes()),
+                Wire::Gemini => {
+                    let mut acceptor = gemini::grammar::Acceptor::new(Framing::Sse);
+                    let fed = acceptor.feed(text.as_bytes());
+                    fed.and_then(|()| acceptor.finish()).map_err(|why| why.0)
+                }
+            };
+            assert!(verdict.is_ok(), "{verdict:?}: {text}");
+            assert_eq!(row.end, Some(store::End::Panic), "{row:?}");
+            assert_eq!(
+                (row.attempts, row.error_kind.as_deref()),
+                (1, Some("server"))
+            );
+        }
     }
 }

@@ -109,6 +109,11 @@ impl Witness {
         view.close(&mut self.changed);
     }
 
+    /// Whether it looks at the stage at `place`.
+    pub(crate) fn looks_at(&self, place: usize) -> bool {
+        place < self.views.len()
+    }
+
     /// Hands an event to the stage at `place`, and looks on.
     pub(crate) fn pass(
         &mut self,

@@ -146,12 +146,12 @@ impl Recorded {
         let model = met.model.clone().or_else(|| bare.map(str::to_owned));
         Ok(Step {
             candidate: Candidate {
-                provider: attempt.provider.clone(),
-                model: model.unwrap_or_else(|| attempt.model.clone()),
+                provider: attempt.provider.as_str().into(),
+                model: model.as_deref().unwrap_or(&attempt.model).into(),
                 weight: 1,
                 target: met.target.as_ref().map(|target| TargetRef {
                     profile: target.profile.clone(),
-                    model: target.model.clone(),
+                    model: target.model.as_str().into(),
                     index: target.index,
                 }),
             },

@@ -92,7 +92,7 @@ impl Counter {
         &self,
         tasks: &TaskTracker,
         (provider, model): (&str, &str),
-        now: Instant,
+        now: impl FnOnce() -> Instant,
         calibration: &Arc<Calibration>,
         request: impl FnOnce() -> Option<(Wire, ByteString)>,
     ) -> Option<Arc<Observation>> {
@@ -113,11 +113,12 @@ impl Counter {
         Some(observed)
     }
 
-    fn is_due(&self, provider: &str, model: &str, now: Instant) -> bool {
+    fn is_due(&self, provider: &str, model: &str, now: impl FnOnce() -> Instant) -> bool {
         let mut asked = self.models();
         if asked.is_empty() {
             return false;
         }
+        let now = now();
         match asked.get_mut(&(provider.to_owned(), model.to_owned())) {
             Some(observed) if observed.due <= now => {
                 observed.times += 1;
@@ -150,19 +151,19 @@ mod tests {
         let counter = Counter::default();
         let start = crate::clock::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert!(!counter.is_due("p", "m", start));
+        assert!(!counter.is_due("p", "m", || start));
         counter.asked("p", "m", start);
-        assert!(!counter.is_due("p", "other", start));
+        assert!(!counter.is_due("p", "other", || start));
         for _ in 1..OBSERVED_FIRST {
-            assert!(counter.is_due("p", "m", start));
+            assert!(counter.is_due("p", "m", || start));
         }
         let due: Vec<u64> = (0..25)
-            .filter(|second| counter.is_due("p", "m", after(*second)))
+            .filter(|second| counter.is_due("p", "m", || after(*second)))
             .collect();
         assert_eq!(due, [0, 10, 20]);
         counter.asked("p", "m", after(21));
         assert!(
-            !counter.is_due("p", "m", after(21)),
+            !counter.is_due("p", "m", || after(21)),
             "asking again is no reason"
         );
     }

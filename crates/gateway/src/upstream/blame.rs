@@ -3,6 +3,7 @@
 //! Some hosts repeat the credential they were shown in their error messages, so every text of theirs that goes to a log
 //! or a client passes through here.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use lingate_config::{Auth, KeyRef, Provider};
 use lingate_wire::turn::{Failure, FailureKind};
 use memchr::memmem;
 
-use super::auth::CREDENTIALS;
+use super::auth::{CREDENTIALS, N_CREDENTIALS};
+use crate::front::fields::first_of;
 
 /// What stands in a text for a key.
 const MASK: &str = "[key]";
@@ -26,61 +28,89 @@ const SHORTEST: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Blame(Arc<Known>);
 
-/// What is known of the upstream and of what it was shown.
+/// What an upstream was shown.
 struct Known {
+    ours: Arc<Ours>,
+    /// The caller's credentials. They are spelled when something is to be told: most requests do not fail.
+    callers: [Option<HeaderValue>; N_CREDENTIALS],
+}
+
+/// An upstream, and what it is shown of ours: the same for every request with one key. Holds secrets: has no `Debug`.
+pub(crate) struct Ours {
     provider: String,
-    /// Where our key came from; `None` if the caller's own credential was sent.
+    /// Where our key came from; `None` if the caller's own credential is sent.
     origin: Option<String>,
+    /// In every spelling, the longest first.
     secrets: Vec<String>,
 }
 
-impl Blame {
-    /// For a request that showed `key`, or the caller's own credential.
-    pub(crate) fn new(provider: &Provider, key: Option<&KeyRef>, client: &HeaderMap) -> Self {
+impl Ours {
+    /// Of requests that show `key`.
+    pub(crate) fn of(provider: &Provider, key: Option<&KeyRef>) -> Self {
         let configured = provider
             .headers
             .values()
             .filter(|value| value.is_sensitive())
             .filter_map(|value| value.to_str().ok());
-        let callers = CREDENTIALS
-            .into_iter()
-            .filter_map(|name| client.get(name)?.to_str().ok());
-        let mut secrets: Vec<String> = key
+        let secrets = key
             .map(|key| key.secret.expose())
             .into_iter()
             .chain(configured)
-            .chain(provider.address_secrets())
-            .chain(callers.map(bare))
-            .filter(|secret| secret.len() >= SHORTEST)
-            .map(str::to_owned)
-            .collect();
-        let spelled: Vec<String> = secrets.iter().flat_map(|own| spellings(own)).collect();
-        secrets.extend(spelled);
-        secrets.dedup();
-        // The longest first: one may be part of another.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(Arc::new(Known {
+            .chain(provider.address_secrets());
+        Self {
             provider: provider.id.clone(),
             origin: (provider.auth != Auth::Client).then(|| {
                 key.map_or_else(|| "no key configured".to_owned(), |key| key.origin.clone())
             }),
-            secrets,
+            secrets: spelled(secrets).into_iter().map(Cow::into_owned).collect(),
+        }
+    }
+}
+
+impl Blame {
+    /// For a request that showed `key`, or the caller's own credential.
+    pub(crate) fn new(provider: &Provider, key: Option<&KeyRef>, client: &HeaderMap) -> Self {
+        Self::of(Arc::new(Ours::of(provider, key)), client)
+    }
+
+    /// For a request that showed this, or the caller's own credential.
+    pub(crate) fn of(ours: Arc<Ours>, client: &HeaderMap) -> Self {
+        Self(Arc::new(Known {
+            ours,
+            callers: first_of(client, CREDENTIALS.each_ref()).map(Option::<&HeaderValue>::cloned),
         }))
     }
 
     /// Knows no secret.
     #[cfg(test)]
     pub(crate) fn of_nobody() -> Self {
-        Self(Arc::new(Known {
+        let ours = Ours {
             provider: String::new(),
             origin: None,
             secrets: Vec::new(),
-        }))
+        };
+        Self::of(Arc::new(ours), &HeaderMap::new())
+    }
+
+    /// Everything that no text may repeat, the longest first.
+    fn secrets(&self) -> Vec<Cow<'_, str>> {
+        let callers = self.0.callers.iter().flatten();
+        let callers = callers.filter_map(|value| value.to_str().ok());
+        let ours = self
+            .0
+            .ours
+            .secrets
+            .iter()
+            .map(|own| Cow::from(own.as_str()));
+        let mut secrets = spelled(callers.map(bare));
+        secrets.extend(ours);
+        sort(&mut secrets);
+        secrets
     }
 
     /// The failure as it may be told. A refusal of our credential is nothing the client could log in to.
     pub(crate) fn told(&self, mut failure: Failure) -> Failure {
-        if let Some(origin) = &self.0.origin
+        if let Some(origin) = &self.0.ours.origin
             && matches!(
                 failure.kind,
                 FailureKind::Authentication | FailureKind::Permission
@@ -92,7 +122,7 @@ impl Blame {
             failure.kind = FailureKind::UpstreamCredential;
             failure.message = format!(
                 "provider `{}` refuses the gateway's credential: {status}{} (key: {origin})",
-                self.0.provider, failure.message
+                self.0.ours.provider, failure.message
             );
         }
         failure.message = self.without_secrets(failure.message);
@@ -101,49 +131,27 @@ impl Blame {
 
     /// An upstream's words as they may be told.
     pub(crate) fn without_secrets(&self, mut words: String) -> String {
-        for secret in &self.0.secrets {
-            if words.contains(secret.as_str()) {
-                words = words.replace(secret.as_str(), MASK);
+        let secrets = self.secrets();
+        for secret in &secrets {
+            if words.contains(&**secret) {
+                words = words.replace(&**secret, MASK);
             }
         }
         if words.contains(REDACTIONS) {
-            words = self.without_remains(&words);
+            words = without_remains(&secrets, &words);
         }
         words
     }
 
-    /// Hosts that redact a key themselves leave its ends: a word that begins like a key of ours and has something cut out of
-    /// its middle goes as a whole.
-    fn without_remains(&self, text: &str) -> String {
-        let is_end = |c: char| c.is_whitespace() || "\"'`,;()[]{}<>".contains(c);
-        let is_remains = |word: &str| {
-            let begins = |secret: &String| {
-                let head: String = secret.chars().take(REMAINS).collect();
-                word.starts_with(&head)
-            };
-            word.contains(REDACTIONS) && self.0.secrets.iter().any(begins)
-        };
-        let pieces = text.split_inclusive(is_end).map(|piece| {
-            let word = piece.trim_end_matches(is_end);
-            let behind = piece.get(word.len()..).unwrap_or_default();
-            let sentence = word.trim_end_matches(['.', ':']);
-            if is_remains(sentence) {
-                format!(
-                    "{MASK}{}{behind}",
-                    word.get(sentence.len()..).unwrap_or_default()
-                )
-            } else {
-                piece.to_owned()
-            }
-        });
-        pieces.collect()
-    }
-
     /// An upstream's headers without those that repeat a key of ours.
     pub(crate) fn cleared(&self, mut headers: HeaderMap) -> HeaderMap {
+        if self.0.ours.origin.is_none() || headers.is_empty() {
+            return headers;
+        }
+        let secrets = self.secrets();
         let repeats = |value: &HeaderValue| {
-            let found = |secret: &String| memmem::find(value.as_bytes(), secret.as_bytes());
-            self.0.origin.is_some() && self.0.secrets.iter().any(|secret| found(secret).is_some())
+            let found = |secret: &str| memmem::find(value.as_bytes(), secret.as_bytes());
+            secrets.iter().any(|secret| found(secret).is_some())
         };
         if headers.values().any(repeats) {
             let kept = headers.iter().filter(|(_, value)| !repeats(value));
@@ -159,20 +167,61 @@ impl Blame {
         let Ok(text) = std::str::from_utf8(&body) else {
             return body;
         };
-        if self.0.origin.is_none()
-            || !self
-                .0
-                .secrets
-                .iter()
-                .any(|secret| text.contains(secret.as_str()))
-        {
+        if self.0.ours.origin.is_none() {
             return body;
         }
-        let masked = self.0.secrets.iter().fold(text.to_owned(), |text, secret| {
-            text.replace(secret.as_str(), MASK)
+        let secrets = self.secrets();
+        if !secrets.iter().any(|secret| text.contains(&**secret)) {
+            return body;
+        }
+        let masked = secrets.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(&**secret, MASK)
         });
         masked.into()
     }
+}
+
+/// Hosts that redact a key themselves leave its ends: a word that begins like a key of ours and has something cut out of
+/// its middle goes as a whole.
+fn without_remains(secrets: &[Cow<'_, str>], text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || "\"'`,;()[]{}<>".contains(c);
+    let is_remains = |word: &str| {
+        let begins = |secret: &Cow<'_, str>| {
+            let head: String = secret.chars().take(REMAINS).collect();
+            word.starts_with(&head)
+        };
+        word.contains(REDACTIONS) && secrets.iter().any(begins)
+    };
+    let pieces = text.split_inclusive(is_end).map(|piece| {
+        let word = piece.trim_end_matches(is_end);
+        let behind = piece.get(word.len()..).unwrap_or_default();
+        let sentence = word.trim_end_matches(['.', ':']);
+        if is_remains(sentence) {
+            format!(
+                "{MASK}{}{behind}",
+                word.get(sentence.len()..).unwrap_or_default()
+            )
+        } else {
+            piece.to_owned()
+        }
+    });
+    pieces.collect()
+}
+
+/// Secrets in every spelling, the longest first. What is too short is none.
+fn spelled<'a>(secrets: impl Iterator<Item = &'a str>) -> Vec<Cow<'a, str>> {
+    let secrets = secrets.filter(|secret| secret.len() >= SHORTEST);
+    let mut spelled: Vec<Cow<'a, str>> = secrets
+        .flat_map(|secret| std::iter::once(secret.into()).chain(spellings(secret).map(Cow::from)))
+        .collect();
+    sort(&mut spelled);
+    spelled
+}
+
+/// The longest first: one may be part of another. Each once.
+fn sort(secrets: &mut Vec<Cow<'_, str>>) {
+    secrets.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+    secrets.dedup();
 }
 
 /// A credential without its scheme.
@@ -183,7 +232,7 @@ fn bare(value: &str) -> &str {
 }
 
 /// A secret as it stands in a URL, and in JSON whose writer escapes slashes, where that is not as it is. Most keys have
-/// neither, and every exchange asks.
+/// neither.
 fn spellings(secret: &str) -> impl Iterator<Item = String> {
     let in_url = (!secret.bytes().all(is_unreserved)).then(|| percent_encoded(secret));
     let in_json = secret.contains('/').then(|| secret.replace('/', "\\/"));
@@ -211,11 +260,12 @@ mod tests {
 
     #[test]
     fn what_a_host_left_of_a_key_goes_too() {
-        let blame = Blame(Arc::new(Known {
+        let ours = Ours {
             provider: "up".into(),
             origin: Some("UP_KEY".into()),
             secrets: vec!["sk-SECRET-END12345".into()],
-        }));
+        };
+        let blame = Blame::of(Arc::new(ours), &HeaderMap::new());
         let told = |text: &str| blame.told(Failure::new(FailureKind::Server, text)).message;
         for (said, expected) in [
             ("bad key sk-SECRET-END12345!", "bad key [key]!"),
@@ -229,6 +279,35 @@ mod tests {
         ] {
             assert_eq!(told(said), expected);
         }
+    }
+
+    #[test]
+    fn a_callers_credential_is_no_less_a_secret() {
+        let ours = Ours {
+            provider: "up".into(),
+            origin: Some("UP_KEY".into()),
+            secrets: vec!["sk-SECRET".into()],
+        };
+        let client = HeaderMap::from_iter([
+            (
+                CREDENTIALS[0].clone(),
+                HeaderValue::from_static("Bearer own/SECRET"),
+            ),
+            (
+                CREDENTIALS[1].clone(),
+                HeaderValue::from_static("sk-SECRET-OF-MINE"),
+            ),
+            (CREDENTIALS[2].clone(), HeaderValue::from_static("short")),
+        ]);
+        let blame = Blame::of(Arc::new(ours), &client);
+        let said = "own/SECRET own%2FSECRET own\\/SECRET sk-SECRET-OF-MINE sk-SECRET short";
+        let expected = "[key] [key] [key] [key] [key] short";
+        assert_eq!(blame.without_secrets(said.to_owned()), expected);
+        assert_eq!(blame.masked(said.into()), expected);
+        let names = ["x-one", "x-two"].map(http::HeaderName::from_static);
+        let values = ["no key", "has own/SECRET in it"].map(HeaderValue::from_static);
+        let kept = blame.cleared(names.into_iter().zip(values).collect());
+        assert_eq!(kept.len(), 1, "{kept:?}");
     }
 
     #[test]

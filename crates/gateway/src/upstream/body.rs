@@ -8,11 +8,12 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::decoding::{Decoding, PIECE};
 use super::demo::Step;
 use super::played::PlayedBody;
+use crate::clock;
 use crate::record::Tape;
 
 /// Most bytes of a reply that is read whole.
@@ -34,6 +35,8 @@ pub(crate) enum UpstreamBody {
 pub(crate) struct Encoded {
     decoding: Decoding,
     waiting: Bytes,
+    /// When the last piece was given out.
+    came_at: Instant,
     /// Hears what is given out.
     tape: Option<Arc<Tape>>,
 }
@@ -49,8 +52,9 @@ impl Encoded {
             match self.decoding.push(piece) {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => {
+                    self.came_at = clock::now();
                     if let Some(tape) = &self.tape {
-                        tape.note(&bytes);
+                        tape.note(&bytes, self.came_at);
                     }
                     return Some(Ok(bytes));
                 }
@@ -101,7 +105,7 @@ impl DemoBody {
         self.pause = None;
         let bytes = self.steps.pop_front()?.bytes;
         if let Some(tape) = &self.tape {
-            tape.note(&bytes);
+            tape.note(&bytes, clock::now());
         }
         Some(bytes)
     }
@@ -113,6 +117,7 @@ impl UpstreamBody {
         let encoded = Encoded {
             decoding,
             waiting: Bytes::new(),
+            came_at: clock::now(),
             tape: None,
         };
         Self::Http(body, Box::new(encoded))
@@ -124,6 +129,14 @@ impl UpstreamBody {
             Self::Http(_, encoded) => encoded.tape = tape,
             Self::Demo(body) => body.tape = tape,
             Self::Played(_) | Self::Empty => {}
+        }
+    }
+
+    /// When the last piece came: one reading of the clock for all who want to know.
+    pub(crate) fn came_at(&self) -> Instant {
+        match self {
+            Self::Http(_, encoded) => encoded.came_at,
+            Self::Demo(_) | Self::Played(_) | Self::Empty => clock::now(),
         }
     }
 

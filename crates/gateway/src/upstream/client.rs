@@ -7,18 +7,20 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use hyper_rustls::ConfigBuilderExt as _;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use lingate_config::{Auth, Config, HttpVersion, KeyRef, Kind, Provider};
+use lingate_config::{Auth, Config, HttpVersion, KeyRef, Kind, Provider, Proxy};
 use lingate_wire::turn::Failure;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::auth::gcp::Tokens;
-use super::payload::Payload;
+use super::pooled::HttpClient;
+use super::proxy::Transport;
+use super::traffic::Dialer;
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
@@ -31,9 +33,6 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// For all streams of an HTTP/2 connection; wide, because one that nobody reads must not hold up the others.
 const CONNECTION_WINDOW: u32 = 32 << 20;
 
-/// A pooled client.
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Payload>;
-
 /// Everything that makes two providers need pools of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Way {
@@ -43,15 +42,21 @@ pub(crate) struct Way {
     pub is_http1_only: bool,
     /// PEM file of the certificate authorities that count for this provider.
     pub ca_file: Option<PathBuf>,
+    /// The proxy that stands between.
+    pub proxy: Option<Proxy>,
+    /// Whether anything goes over TLS. What does not needs no authorities, and reading the machine's is most of a start.
+    pub uses_tls: bool,
 }
 
 impl Way {
-    /// How hosts are connected to that are no providers.
-    pub(crate) fn plain() -> Self {
+    /// How hosts are connected to that are no providers, where the environment has this proxy.
+    pub(crate) fn plain(proxy: Option<&Proxy>) -> Self {
         Self {
             connect: Duration::from_secs(5),
             is_http1_only: false,
             ca_file: None,
+            proxy: proxy.cloned(),
+            uses_tls: true,
         }
     }
 
@@ -61,6 +66,8 @@ impl Way {
             connect: provider.timeouts.connect,
             is_http1_only: provider.http == HttpVersion::One,
             ca_file: provider.ca_file.clone(),
+            proxy: provider.proxy.clone(),
+            uses_tls: provider.uses_tls(),
         }
     }
 }
@@ -95,6 +102,9 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A proxy's URL cannot be used.
+    #[error("proxy {0} cannot be used")]
+    Proxy(String),
 }
 
 impl Clients {
@@ -133,7 +143,10 @@ impl Clients {
                 let connector = match same {
                     Some(known) => known.clone(),
                     None => Connector {
-                        client: client(way, authorities.as_deref())?,
+                        client: HttpClient::new(
+                            &mut builder(),
+                            dialer(way, authorities.as_deref())?,
+                        ),
                         authorities,
                     },
                 };
@@ -182,7 +195,8 @@ impl Clients {
 fn ways(config: &Config) -> impl Iterator<Item = Way> {
     let providers = config.providers.iter();
     let used = providers.filter(|provider| provider.enabled && provider.kind == Kind::Upstream);
-    let prices = config.record.prices.iter().map(|_| Way::plain());
+    let plain = |_| Way::plain(config.proxy.as_ref());
+    let prices = config.record.prices.iter().map(plain);
     used.map(Way::of).chain(prices)
 }
 
@@ -194,25 +208,40 @@ fn read_authorities(path: &Path) -> Result<Arc<[u8]>, TlsError> {
     read.map(Arc::from)
 }
 
-fn client(way: &Way, authorities: Option<&[u8]>) -> Result<HttpClient, TlsError> {
+/// What connects this way.
+pub(super) fn dialer(way: &Way, authorities: Option<&[u8]>) -> Result<Dialer, TlsError> {
+    let config = tls_config(way, authorities)?;
+    let transport = transport(way, &config)?;
+    let tls = HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_or_http();
+    Ok(Dialer(if way.is_http1_only {
+        tls.enable_http1().wrap_connector(transport)
+    } else {
+        tls.enable_all_versions().wrap_connector(transport)
+    }))
+}
+
+/// What TLS goes over.
+fn transport(way: &Way, config: &ClientConfig) -> Result<Transport, TlsError> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     // Two peers that both wait for more bytes lose 44 ms a stream.
     http.set_nodelay(true);
     http.set_connect_timeout(Some(way.connect));
     http.set_keepalive(Some(Duration::from_secs(60)));
-    let tls = HttpsConnectorBuilder::new()
-        .with_tls_config(tls_config(way, authorities)?)
-        .https_or_http();
-    let connector = if way.is_http1_only {
-        tls.enable_http1().wrap_connector(http)
-    } else {
-        tls.enable_all_versions().wrap_connector(http)
+    let Some(proxy) = &way.proxy else {
+        return Ok(Transport::straight(http));
     };
-    Ok(builder().build(connector))
+    let to_proxy = HttpsConnectorBuilder::new()
+        .with_tls_config(config.clone())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http.clone());
+    Transport::through(proxy, http, to_proxy).ok_or_else(|| TlsError::Proxy(proxy.to_string()))
 }
 
-fn builder() -> Builder {
+pub(super) fn builder() -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
         .pool_idle_timeout(IDLE)
@@ -235,6 +264,12 @@ fn tls_config(way: &Way, authorities: Option<&[u8]>) -> Result<ClientConfig, Tls
     if let (Some(path), Some(pem)) = (&way.ca_file, authorities) {
         return Ok(builder()?
             .with_root_certificates(roots_of(path, pem)?)
+            .with_no_client_auth());
+    }
+    if !way.uses_tls {
+        let nobody = RootCertStore::empty();
+        return Ok(builder()?
+            .with_root_certificates(nobody)
             .with_no_client_auth());
     }
     match builder()?.try_with_platform_verifier() {
@@ -269,6 +304,12 @@ fn roots_of(path: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// What TLS goes over on this way.
+#[cfg(test)]
+pub(super) fn proxied(way: &Way) -> Result<Transport, TlsError> {
+    transport(way, &tls_config(way, None)?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -283,6 +324,7 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::net::TcpListener;
 
+    use super::super::payload::Payload;
     use super::*;
 
     const PIECE: usize = 4096;

@@ -19,7 +19,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Headers that speak of one connection only (RFC 9110, 7.6.1), and framing, which is always our own.
-const HOP_BY_HOP: [HeaderName; 12] = [
+static HOP_BY_HOP: [HeaderName; 12] = [
     CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,
@@ -120,10 +120,15 @@ pub(crate) fn forwarded_answer(upstream: &HeaderMap) -> HeaderMap {
 }
 
 /// What a translated answer keeps of the upstream's headers: limits and ids.
-pub(crate) fn translated_answer(upstream: &HeaderMap, now: jiff::Timestamp) -> HeaderMap {
+pub(crate) fn translated_answer(
+    upstream: &HeaderMap,
+    now: impl FnOnce() -> jiff::Timestamp,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    let mut has_end = false;
     for (name, value) in upstream {
         let text = name.as_str();
+        has_end |= text.starts_with("retry-after");
         if text.starts_with("anthropic-ratelimit-")
             || text.starts_with("x-ratelimit-")
             || matches!(text, "x-trace-id" | "x-request-id" | "request-id")
@@ -131,7 +136,7 @@ pub(crate) fn translated_answer(upstream: &HeaderMap, now: jiff::Timestamp) -> H
             headers.append(name.clone(), value.clone());
         }
     }
-    if let Some(seconds) = retry_after(upstream, now) {
+    if has_end && let Some(seconds) = retry_after(upstream, now()) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     headers

@@ -13,5 +13,8 @@ pub(crate) mod health;
 pub(crate) mod limits;
 pub(crate) mod payload;
 pub(crate) mod played;
+pub(crate) mod pooled;
 pub(crate) mod probing;
+mod proxy;
 pub(crate) mod saved;
+mod traffic;

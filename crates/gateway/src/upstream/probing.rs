@@ -201,8 +201,8 @@ fn models<'s>(shared: &'s Shared, id: &str) -> Vec<&'s str> {
     let scopes = std::iter::once(&routes.global).chain(routes.profiles.values());
     let targets = scopes.flat_map(|scope| scope.models.iter().flat_map(|model| &model.targets));
     let mut models: Vec<&str> = targets
-        .filter(|target| target.provider == id)
-        .map(|target| target.model.as_str())
+        .filter(|target| *target.provider == *id)
+        .map(|target| &*target.model)
         .collect();
     models.sort_unstable();
     models.dedup();

@@ -66,8 +66,8 @@ async fn our_own_questions_bear_our_name() {
     let provider = config.provider("up").unwrap();
     let _ = prober.models(provider).await;
     let candidate = lingate_route::Candidate {
-        provider: "up".to_owned(),
-        model: "m".to_owned(),
+        provider: "up".into(),
+        model: "m".into(),
         weight: 1,
         target: None,
     };

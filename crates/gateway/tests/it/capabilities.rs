@@ -180,10 +180,7 @@ fn an_explanation_names_who_is_left_out_and_why() {
         panic!("{:?}", search.left_out)
     };
     assert_eq!(
-        (
-            left.candidate.provider.as_str(),
-            left.unfit.to_string().as_str()
-        ),
+        (&*left.candidate.provider, left.unfit.to_string().as_str()),
         (
             "a",
             "the request is for the tool `web_search`, which it does not have"

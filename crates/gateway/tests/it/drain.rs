@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Lingate, events, messages, text_of};
 
-/// How soon nothing is accepted any more.
-const SOON: Duration = Duration::from_millis(300);
+/// Longer than any machine takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn config(upstream: &Upstream, drain: &str) -> String {
     format!(
@@ -32,17 +32,12 @@ fn address(lingate: &Lingate) -> String {
     lingate.url.strip_prefix("http://").unwrap().to_owned()
 }
 
-/// Until connections are refused.
-async fn refused(address: &str) -> Duration {
-    let began = Instant::now();
+/// Until connections are refused; gives when that was.
+async fn refused(address: &str) -> Instant {
     while TcpStream::connect(address).await.is_ok() {
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "it still accepts"
-        );
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    began.elapsed()
+    Instant::now()
 }
 
 #[tokio::test]
@@ -68,14 +63,18 @@ async fn streams_go_on_and_nothing_new_comes_in() {
     let (whole, text, refused) = {
         let whole = lingate.post("/v1/messages", &messages(false)).send();
         let ending = async {
-            upstream.wait_for(2, Duration::from_secs(10)).await;
+            upstream.wait_for(2, PATIENCE).await;
             lingate.stop();
             refused(&address).await
         };
-        let reading = async { text_of(&events(Wire::Anthropic, running).await) };
+        let reading = async {
+            let text = text_of(&events(Wire::Anthropic, running).await);
+            (text, Instant::now())
+        };
         tokio::join!(whole, reading, ending)
     };
-    assert!(refused < SOON, "{refused:?}");
+    let (text, over) = text;
+    assert!(refused < over, "while the stream goes on");
     assert_eq!(text, "word ".repeat(20));
     assert_eq!((whole.status, whole.header("connection")), (200, "close"));
     assert_eq!(whole.text().await.matches("word ").count(), 20);
@@ -109,7 +108,7 @@ async fn the_drain_has_an_end() {
     stop.cancel();
     running.await.unwrap();
     let took = began.elapsed();
-    assert!((250..20_000).contains(&took.as_millis()), "{took:?}");
+    assert!(took >= Duration::from_millis(250), "{took:?}");
 }
 
 /// A host of prices that says nothing does not keep it.
@@ -118,11 +117,11 @@ async fn nobody_waits_for_prices() {
     let host = Upstream::start(Misbehaviour::NeverAnswers).await;
     let prices = format!("[record]\nprices = \"{}/table.json\"", host.url());
     let lingate = Lingate::start(&format!("{}\n{prices}", config(&host, "600s"))).await;
-    host.wait_for(1, Duration::from_secs(10)).await;
-    let began = Instant::now();
+    let asked = host.wait_for(1, PATIENCE).await;
     lingate.end().await;
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    let ended = Instant::now();
+    // Left alone, it would be asked for a minute.
+    assert!(ended - asked[0].at < Duration::from_secs(55));
 }
 
 #[tokio::test]

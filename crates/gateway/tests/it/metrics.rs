@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lingate_gateway::metrics_reference;
 use lingate_testkit::client::Request;
-use lingate_testkit::{Answer, Received, Reply, Upstream, chat};
+use lingate_testkit::{Answer, Hangup, Received, Reply, Upstream, chat};
 use serde_json::{Value, json};
 
 use crate::harness::{Lingate, completions, messages};
@@ -83,6 +83,7 @@ async fn scraped() -> String {
     let bad =
         Upstream::start(|_: &Received| Answer::json(500, &chat::error("server_error", "no"))).await;
     let slow = Upstream::start(Answer::silence()).await;
+    let shy = Upstream::start(Hangup::KeptAtRequest).await;
     let config = format!(
         r#"
         default = "m"
@@ -98,6 +99,12 @@ async fn scraped() -> String {
         images = "route:m"
         [models.slow]
         targets = ["slow/x"]
+        [models.shy]
+        targets = ["shy/x"]
+        [providers.shy]
+        base_url = "{}"
+        speaks = ["chat"]
+        auth = "none"
         [providers.up]
         base_url = "{}"
         speaks = ["chat"]
@@ -113,6 +120,7 @@ async fn scraped() -> String {
         auth = "none"
         concurrency = 1
         "#,
+        shy.url(),
         up.url(),
         bad.url(),
         slow.url(),
@@ -131,6 +139,10 @@ async fn scraped() -> String {
             done(lingate.post("/v1/chat/completions", &completions(is_stream))).await,
             200
         );
+    }
+    for _ in 0..2 {
+        done(lingate.post("/v1/messages", &asking(false, "shy"))).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let mut picture = asking(false, "seeing");
     let source = json!({ "type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo=" });

@@ -204,7 +204,7 @@ fn check_repair(
         model: "m".into(),
         system: Vec::new(),
         messages: Vec::new(),
-        tools: Vec::new(),
+        tools: Vec::new().into(),
         cache: None,
     };
     let mut params = Params::default();

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -343,6 +344,10 @@ impl Board {
         now: Duration,
         draw: &mut Draw,
     ) -> Vec<usize> {
+        let turn = self.turn(query, tried);
+        if query.entrants.len() == 1 {
+            return vec![0];
+        }
         let contenders: Vec<Contender> = (query.entrants.iter().enumerate())
             .map(|(index, entrant)| {
                 let is_usable = open_to(query, tried, index).is_some()
@@ -359,22 +364,6 @@ impl Board {
                 }
             })
             .collect();
-        let is_first = tried.targets.is_empty();
-        let turn = match query.strategy {
-            Strategy::RoundRobin => {
-                let turn = self.turns.entry_ref(&*query.route).or_default();
-                // Failover goes on from where this exchange began; only the next exchange gets the next turn.
-                let own = turn.wrapping_sub(u64::from(!is_first));
-                *turn = turn.wrapping_add(u64::from(is_first));
-                own
-            }
-            Strategy::Ordered
-            | Strategy::Spread
-            | Strategy::First
-            | Strategy::Random
-            | Strategy::WeightedRandom
-            | Strategy::LeastLatency => 0,
-        };
         let session = session_of(query);
         let wish = Wish {
             strategy: query.strategy,
@@ -386,6 +375,19 @@ impl Board {
         ranked(&contenders, &wish, draw)
     }
 
+    /// Requests for this model before, for the strategy that counts them.
+    fn turn(&mut self, query: &Query, tried: &Tried) -> u64 {
+        if query.strategy != Strategy::RoundRobin {
+            return 0;
+        }
+        let is_first = tried.targets.is_empty();
+        let turn = self.turns.entry_ref(&*query.route).or_default();
+        // Failover goes on from where this exchange began; only the next exchange gets the next turn.
+        let own = turn.wrapping_sub(u64::from(!is_first));
+        *turn = turn.wrapping_add(u64::from(is_first));
+        own
+    }
+
     /// What keeps a target from being asked.
     fn obstacle(&mut self, entrant: &Entrant, index: usize, now: Duration) -> Option<Skip> {
         let skip = |fault, until: Duration| Skip {
@@ -394,7 +396,7 @@ impl Board {
             wait: until.saturating_sub(now),
             is_drained: false,
         };
-        if self.drained.contains(&entrant.provider) {
+        if self.drained.contains(&*entrant.provider) {
             return Some(Skip {
                 index,
                 fault: None,
@@ -449,7 +451,7 @@ impl Board {
         }
         let hopeful = order.iter().filter_map(|index| {
             let entrant = open_to(query, tried, *index)
-                .filter(|own| !self.drained.contains(&own.provider))?;
+                .filter(|own| !self.drained.contains(&*own.provider))?;
             let key =
                 self.keys(entrant)
                     .pick_anyway(entrant.key_ids(), &entrant.model, &[], now)?;
@@ -477,16 +479,9 @@ impl Board {
     ) -> Pick {
         // The index comes from the entrants: there is one.
         let entrant = query.entrants.get(index);
-        let (provider, model, caller) = entrant.map_or_else(
-            || (String::new(), String::new(), 0),
-            |own| {
-                (
-                    own.provider.clone(),
-                    own.model.clone(),
-                    own.caller.unwrap_or(0),
-                )
-            },
-        );
+        let name = |of: fn(&Entrant) -> &Arc<str>| entrant.map(of).cloned().unwrap_or_default();
+        let (provider, model) = (name(|own| &own.provider), name(|own| &own.model));
+        let caller = entrant.and_then(|own| own.caller).unwrap_or_default();
         let key_id = entrant.and_then(|own| own.key_ids().get(key)).copied();
         let key_id = key_id.unwrap_or_default();
         let target = self.target(&provider, &model);
@@ -502,10 +497,9 @@ impl Board {
         }
         self.budgets.entry_ref(&*provider).or_default().begin();
         let session = session_of(query).filter(|_| !query.strategy.is_per_request());
-        let here = fingerprint([&*provider, &model]);
         let moved = session
             .and_then(|session| self.places.get(session, now))
-            .filter(|place| place.target != here)
+            .filter(|place| place.target != fingerprint([&*provider, &model]))
             .map(|place| {
                 let is_place =
                     |own: &Entrant| fingerprint([&*own.provider, &own.model]) == place.target;

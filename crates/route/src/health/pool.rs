@@ -60,19 +60,24 @@ impl Keys {
         now: Duration,
         draw: &mut Draw,
     ) -> Option<usize> {
-        let well = untried(ids, tried, |id| self.cooldown(id, model, now).is_none());
-        let load = |index: &&usize| {
-            let key = ids.get(**index).and_then(|id| self.by_id.get(id));
+        let is_well = |id| self.cooldown(id, model, now).is_none();
+        let mut well = untried(ids, tried, is_well);
+        let load = |index: &usize| {
+            let key = ids.get(*index).and_then(|id| self.by_id.get(id));
             key.map_or(0, |key| key.in_flight)
         };
         let chosen = match pool {
-            Pool::FillFirst => well.first().copied(),
+            Pool::FillFirst => { well }.next(),
             Pool::RoundRobin => {
-                let next = well.iter().find(|index| **index >= self.turn);
-                next.or_else(|| well.first()).copied()
+                let first = well.next();
+                let mut all = first.into_iter().chain(well);
+                all.find(|index| *index >= self.turn).or(first)
             }
-            Pool::LeastUsed => well.iter().min_by_key(load).copied(),
-            Pool::Random => well.get(draw.below(well.len())).copied(),
+            Pool::LeastUsed => well.min_by_key(load),
+            Pool::Random => {
+                let well: Vec<usize> = well.collect();
+                well.get(draw.below(well.len())).copied()
+            }
         };
         if let Some(chosen) = chosen {
             self.turn = chosen + 1;
@@ -93,8 +98,7 @@ impl Keys {
             let cooldown = self.cooldown(*ids.get(*index)?, model, now);
             cooldown.map(|own| own.until)
         };
-        let hopeful = untried(ids, tried, may_be_well);
-        hopeful.into_iter().min_by_key(until)
+        untried(ids, tried, may_be_well).min_by_key(until)
     }
 
     /// The limit that ends first: until then not even a last resort asks.
@@ -109,10 +113,15 @@ impl Keys {
 
     /// The cool-down that ends first, if every key has one.
     pub(super) fn soonest(&self, ids: &[u64], model: &str, now: Duration) -> Option<Cooldown> {
-        let cooldowns: Option<Vec<Cooldown>> = (ids.iter())
-            .map(|id| self.cooldown(*id, model, now))
-            .collect();
-        cooldowns?.into_iter().min_by_key(|cooldown| cooldown.until)
+        let mut soonest: Option<Cooldown> = None;
+        for id in ids {
+            let cooldown = self.cooldown(*id, model, now)?;
+            let is_sooner = |other: &Cooldown| cooldown.until < other.until;
+            if soonest.as_ref().is_none_or(is_sooner) {
+                soonest = Some(cooldown);
+            }
+        }
+        soonest
     }
 
     pub(super) fn begin(&mut self, id: u64, now: Duration) {
@@ -227,10 +236,14 @@ impl Key {
 }
 
 /// Places in `ids` that were not tried and are meant.
-fn untried(ids: &[u64], tried: &[usize], is_meant: impl Fn(u64) -> bool) -> Vec<usize> {
+fn untried(
+    ids: &[u64],
+    tried: &[usize],
+    is_meant: impl Fn(u64) -> bool,
+) -> impl Iterator<Item = usize> {
     let places = ids.iter().enumerate();
-    let meant = places.filter(|(index, id)| !tried.contains(index) && is_meant(**id));
-    meant.map(|(index, _)| index).collect()
+    let meant = places.filter(move |(index, id)| !tried.contains(index) && is_meant(**id));
+    meant.map(|(index, _)| index)
 }
 
 #[cfg(test)]

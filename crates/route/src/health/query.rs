@@ -1,6 +1,7 @@
 //! What the board is asked, and what it answers.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use crate::table::{Return, Strategy};
 
@@ -12,7 +13,8 @@ use super::pool::Pool;
 /// One exchange's question: who is asked next.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// The model's name as configured; in turn means in turn for this.
+    /// The model's name as configured: in turn means in turn for this, and sessions are told apart by it. Where neither is
+    /// asked for it may be empty.
     pub route: String,
     /// How one of the targets is chosen.
     pub strategy: Strategy,
@@ -28,9 +30,9 @@ pub struct Query {
 #[derive(Debug, Clone)]
 pub struct Entrant {
     /// The provider's id.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// The model's name there.
-    pub model: String,
+    pub model: Arc<str>,
     /// Share under the weighted strategies.
     pub weight: u32,
     /// Which of the provider's keys is used.
@@ -84,8 +86,8 @@ pub struct Pick {
     pub skipped: Vec<Skip>,
     /// The session was elsewhere before.
     pub moved: Option<Move>,
-    pub(super) provider: String,
-    pub(super) model: String,
+    pub(super) provider: Arc<str>,
+    pub(super) model: Arc<str>,
     pub(super) caller: u64,
     pub(super) key_id: u64,
     pub(super) ticket: Ticket,

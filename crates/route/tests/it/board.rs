@@ -23,8 +23,8 @@ pub(crate) fn query(targets: &str, strategy: Strategy, session: Option<u64>) -> 
         let (name, n_keys) = text.split_once('*').unwrap_or((text, "1"));
         let (provider, model) = name.split_once('/').expect("provider/model");
         Entrant {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
+            provider: provider.into(),
+            model: model.into(),
             weight: 1,
             pool: Pool::FillFirst,
             keys: (1..=n_keys.parse().expect("a number of keys")).collect(),

@@ -13,7 +13,7 @@ struct Known {
 }
 
 fn of<'l, T>(list: &'l [(&'static str, T)], candidate: &Candidate) -> Option<&'l T> {
-    let mut own = list.iter().filter(|(name, _)| *name == candidate.model);
+    let mut own = list.iter().filter(|(name, _)| **name == *candidate.model);
     own.next().map(|(_, value)| value)
 }
 
@@ -64,7 +64,7 @@ fn check(known: &Known, expected: &str) {
 /// `steps | candidates | left out (why)`.
 fn shown(found: &Fitting) -> String {
     let candidates = found.resolution.candidates.iter();
-    let candidates: Vec<&str> = candidates.map(|one| one.model.as_str()).collect();
+    let candidates: Vec<&str> = candidates.map(|one| &*one.model).collect();
     let left_out = found.left_out.iter();
     let left_out: Vec<String> = left_out
         .map(|left| format!("{} ({})", left.candidate.model, left.unfit.name()))

@@ -148,8 +148,8 @@ fn a_literal_alias_is_published_unless_the_prefix_is_a_providers_id() {
     assert!(!ids(&table).contains(&"anthropic/fast".to_owned()));
     table
         .providers
-        .retain(|provider| provider.id != "anthropic");
+        .retain(|provider| &*provider.id != "anthropic");
     assert!(ids(&table).contains(&"anthropic/fast".to_owned()));
     let found = resolve_name(&table, None, "anthropic/fast[1m]").unwrap();
-    assert_eq!(found.candidates[0].provider, "b");
+    assert_eq!(&*found.candidates[0].provider, "b");
 }

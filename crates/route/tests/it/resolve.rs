@@ -190,11 +190,7 @@ fn profiles() {
         .as_ref()
         .expect("a configured target");
     assert_eq!(
-        (
-            target.profile.as_deref(),
-            target.model.as_str(),
-            target.index
-        ),
+        (target.profile.as_deref(), &*target.model, target.index),
         (Some("team"), "kimi", 0)
     );
     assert_eq!(resolution.model_name(), Some("kimi"));

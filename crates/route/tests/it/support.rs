@@ -11,14 +11,14 @@ pub(crate) fn model(text: &str) -> Model {
     let targets = targets.split(' ').map(|target| {
         let (provider, model) = target.split_once('/').expect("provider/model");
         Target {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
+            provider: provider.into(),
+            model: model.into(),
             weight: 1,
             context: None,
         }
     });
     Model {
-        name: name.to_owned(),
+        name: name.into(),
         display_name: None,
         targets: targets.collect(),
         strategy: Strategy::Ordered,
@@ -36,14 +36,14 @@ pub(crate) fn aliases(list: &[(&str, &str)]) -> Vec<Alias> {
 
 pub(crate) fn provider(id: &str, enabled: bool) -> Provider {
     Provider {
-        id: id.to_owned(),
+        id: id.into(),
         enabled,
     }
 }
 
 pub(crate) fn known(id: &str, context: u64) -> KnownModel {
     KnownModel {
-        id: id.to_owned(),
+        id: id.into(),
         display_name: None,
         context: Some(context),
         max_output: None,

@@ -1,6 +1,7 @@
 //! Which parts the segment being written holds, and where. In memory only, and bounded.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
 use super::key::Key;
@@ -13,8 +14,27 @@ const GENERATION: usize = 65_536;
 /// the second, and what was not used for so long is forgotten. Forgetting costs bytes, never correctness.
 #[derive(Default)]
 pub(crate) struct Known {
-    young: HashMap<Key, Span>,
-    old: HashMap<Key, Span>,
+    young: Places,
+    old: Places,
+}
+
+type Places = HashMap<Key, Span, BuildHasherDefault<Half>>;
+
+/// A key is a hash: half of it is one, too.
+#[derive(Default)]
+struct Half(u64);
+
+impl Hasher for Half {
+    fn write(&mut self, key: &[u8]) {
+        self.0 = key.first_chunk().copied().map_or(0, u64::from_le_bytes);
+    }
+
+    /// The length of a key, which is always the same.
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Known {
@@ -42,7 +62,7 @@ mod tests {
     use super::*;
 
     fn key(number: usize) -> Key {
-        (number as u128).to_be_bytes()
+        (number as u128).to_le_bytes()
     }
 
     fn place(number: usize) -> Span {

@@ -15,7 +15,7 @@ pub(crate) const MAX_PART: usize = 128 << 10;
 const LONG_STRING: usize = 256;
 
 /// How deep arrays are looked into. Blocks of messages are objects at depth four.
-const MAX_DEPTH: usize = 8;
+const MAX_DEPTH: u16 = 8;
 
 /// Where a part ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Cut {
 /// The containers that stand open at a place: all that is to be known of what came before in order to go on there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Open {
-    depth: usize,
+    depth: u16,
     /// A bit for each container: whether it is an array. Those too deep have none.
     arrays: u8,
 }
@@ -155,7 +155,7 @@ impl Open {
         if let Some(bit) = Self::bit(self.depth) {
             self.arrays = self.arrays & !bit | if is_array { bit } else { 0 };
         }
-        self.depth += 1;
+        self.depth = self.depth.saturating_add(1);
     }
 
     fn leave(&mut self) {
@@ -172,7 +172,7 @@ impl Open {
         innermost.is_some_and(|bit| self.arrays & bit != 0)
     }
 
-    fn bit(depth: usize) -> Option<u8> {
+    fn bit(depth: u16) -> Option<u8> {
         (depth < MAX_DEPTH).then(|| 1 << depth)
     }
 }

@@ -1,5 +1,7 @@
 //! One exchange with its details and bodies.
 
+use std::borrow::Cow;
+
 use rusqlite::OptionalExtension as _;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -252,7 +254,13 @@ impl Inner {
     }
 }
 
-fn unpack(packed: &[u8]) -> Result<Details, String> {
-    let json = zstd::bulk::decompress(packed, MAX_DETAILS).map_err(|error| error.to_string())?;
+/// Details as they are stored: JSON, or JSON that zstd made smaller.
+fn unpack(stored: &[u8]) -> Result<Details, String> {
+    let json = if stored.starts_with(b"{") {
+        Cow::Borrowed(stored)
+    } else {
+        let json = zstd::bulk::decompress(stored, MAX_DETAILS);
+        Cow::Owned(json.map_err(|error| error.to_string())?)
+    };
     serde_json::from_slice(&json).map_err(|error| error.to_string())
 }

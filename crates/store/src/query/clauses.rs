@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::filter::{Condition, Filter, Is, NumberField, Pattern, Tag, Term, WordField};
-use crate::record::unpriced;
+use crate::record::{End, unpriced};
 
 /// More different values of a field than this are not looked through one by one.
 const MAX_VALUES: usize = 2000;
@@ -73,9 +73,9 @@ fn clause(term: &Term, connection: &Connection) -> Result<Option<Clause>, Error>
         Condition::Number(field, least, most) => number(*field, *least, *most),
         Condition::Tag(tag, pattern) => tagged(*tag, pattern, connection)?,
         Condition::Since(time) => {
-            Clause::new("id >= ?", vec![first_id(*time)], By::Index("exchanges_id"))
+            Clause::new("id >= ?", vec![since(*time)], By::Index("exchanges_id"))
         }
-        Condition::Until(time) => Clause::scan("id < ?", vec![first_id(*time)]),
+        Condition::Until(time) => Clause::scan("id < ?", vec![since(*time)]),
         Condition::Is(state) => is(*state),
     };
     if term.negated {
@@ -85,10 +85,14 @@ fn clause(term: &Term, connection: &Connection) -> Result<Option<Clause>, Error>
     Ok(Some(clause))
 }
 
-/// The lowest id of that millisecond.
-fn first_id(time: Timestamp) -> Value {
-    let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
-    let id = Uuid::from_u128(u128::from(milliseconds) << 80);
+/// The lowest id of a millisecond since 1970.
+pub(crate) fn first_id(ms: i64) -> Uuid {
+    let ms = u128::try_from(ms).unwrap_or_default();
+    Uuid::from_u128(ms.min((1 << 48) - 1) << 80)
+}
+
+fn since(time: Timestamp) -> Value {
+    let id = first_id(time.as_millisecond());
     Value::Blob(id.as_bytes().to_vec())
 }
 
@@ -120,6 +124,7 @@ fn word(field: WordField, pattern: &Pattern, connection: &Connection) -> Result<
         return Ok(clause);
     };
     match (field, pattern) {
+        (WordField::End, _) => Ok(end(pattern)),
         (_, Pattern::Exact(exact)) => Ok(Clause::new(
             format!("{column} = ?"),
             vec![text(exact)],
@@ -159,6 +164,21 @@ fn sql_glob(glob: &str) -> String {
     pattern
 }
 
+/// How an exchange ended. The index has what is rare.
+fn end(pattern: &Pattern) -> Clause {
+    let names = End::ALL.map(End::name).into_iter();
+    let names: Vec<&str> = names.filter(|name| pattern.matches(name)).collect();
+    let is_rare = !names.contains(&End::Answered.name());
+    let values = names.iter().map(|name| Value::Text((*name).to_owned()));
+    let mut clause = one_of("end", values.collect(), By::Scan);
+    if is_rare && clause.by == By::Scan {
+        // Word for word what the index is of, here as below.
+        clause.sql = format!("end <> 'answered' AND {}", clause.sql);
+        clause.by = By::Index("exchanges_end");
+    }
+    clause
+}
+
 fn one_of(column: &str, values: Vec<Value>, by: By) -> Clause {
     match values.len() {
         0 => Clause::never(),
@@ -192,8 +212,10 @@ const fn column(field: WordField) -> (&'static str, Option<&'static str>) {
 }
 
 fn number(field: NumberField, least: Option<i64>, most: Option<i64>) -> Clause {
+    let (least, most) = (least.unwrap_or(i64::MIN), most.unwrap_or(i64::MAX));
     let (column, by) = match field {
-        NumberField::Status => ("status", By::Index("exchanges_status")),
+        NumberField::Status if (least..=most).contains(&200) => ("status", By::Scan),
+        NumberField::Status => ("status <> 200 AND status", By::Index("exchanges_status")),
         NumberField::Cost => ("cost", By::Index("exchanges_cost")),
         NumberField::Duration => ("duration_ms", By::Index("exchanges_duration")),
         NumberField::Ttft => ("ttft_ms", By::Scan),
@@ -203,7 +225,6 @@ fn number(field: NumberField, least: Option<i64>, most: Option<i64>) -> Clause {
         NumberField::Attempts => ("attempts", By::Scan),
         NumberField::Losses => ("losses", By::Scan),
     };
-    let (least, most) = (least.unwrap_or(i64::MIN), most.unwrap_or(i64::MAX));
     if field == NumberField::Attempts && least > 1 {
         return Clause::new(
             "attempts > 1 AND attempts >= ? AND attempts <= ?",
@@ -215,7 +236,7 @@ fn number(field: NumberField, least: Option<i64>, most: Option<i64>) -> Clause {
         return Clause::new(format!("{column} = ?"), vec![Value::Integer(least)], by);
     }
     Clause::new(
-        format!("{column} >= ? AND {column} <= ?"),
+        format!("{column} BETWEEN ? AND ?"),
         vec![Value::Integer(least), Value::Integer(most)],
         by,
     )

@@ -28,6 +28,7 @@ use crate::segment::Frames;
 use crate::{Error, database};
 
 pub use bodies::{BodyInfo, BodyPlace, KeptBody, Record};
+pub(crate) use clauses::first_id;
 pub use extent::Extent;
 pub use interrupt::Interrupt;
 pub use list::{Counted, Listing, MAX_PAGE, Page};

@@ -71,7 +71,8 @@ impl Recorder {
         self.queue.push_open(exchange, bodies)
     }
 
-    /// It has ended; `exchange` says all of it once more. Bodies are those that [`Self::open`] did not keep.
+    /// It has ended; `exchange` says all of it once more, of which model, session and key stay as they were opened. Bodies are
+    /// those that [`Self::open`] did not keep.
     ///
     /// Counts of tokens that no reply can have, and a cost made of them, are not taken.
     pub fn close(&self, mut exchange: Exchange, details: Details, bodies: Vec<Body>) {

@@ -24,6 +24,10 @@ const TITLE: &[u8; 16] = b"lingate bodies1\n";
 /// twice. The lowest ordinary level makes segments an eighth smaller, and costs half as much again.
 const LEVEL: i32 = -1;
 
+/// What is shorter is not looked for: what repeats in bodies are frames of events and members, and looking for less takes
+/// longer and saves nothing.
+const SHORTEST: u32 = 7;
+
 /// Shorter requests are copied before they are kept at hand: they may be slices of much larger buffers.
 const COPIED: usize = 16 << 10;
 
@@ -63,7 +67,10 @@ impl Appender {
         let file = private_file(&path).map_err(Error::io(&path))?;
         file.set_len(0).map_err(Error::io(&path))?;
         sync_dir(&place.segments()).map_err(Error::io(place.segments()))?;
-        let compressor = zstd::bulk::Compressor::new(LEVEL).map_err(Error::io(&path))?;
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL).map_err(Error::io(&path))?;
+        compressor
+            .set_parameter(zstd::zstd_safe::CParameter::MinMatch(SHORTEST))
+            .map_err(Error::io(&path))?;
         let tail = Tail {
             committed: 0,
             pending: TITLE.to_vec(),

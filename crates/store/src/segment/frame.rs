@@ -4,33 +4,44 @@
 //! 0  "LgF2"
 //! 4  u32  length of the content
 //! 8  u32  length as stored
-//! 12 [16] the first half of the blake3 hash of what is stored
-//! 28 u32  CRC-32 of the 28 bytes before and of what follows
-//! 32      the content, compressed with zstd
+//! 12 u32  CRC-32 of the 12 bytes before and of what follows
+//! 16      the content, compressed with zstd
 //! ```
 //!
-//! Numbers are little-endian. Frames of "LgF1" have the hash of the content instead; they are read, and not written any
-//! more: the content is ten times as long.
+//! Numbers are little-endian. Frames of "LgF1" have the first half of the content's blake3 hash before their CRC-32; they are
+//! read, and not written any more: the hash costs more than all that compresses the content.
 
 /// Length of a frame without its content.
-pub(crate) const HEADER: usize = 32;
+pub(crate) const HEADER: usize = 16;
 
 /// No frame has more content.
 pub(crate) const MAX_CONTENT: usize = 256 << 10;
 
 const MAGIC: &[u8; 4] = b"LgF2";
 
-/// Frames whose hash is the content's.
+/// Frames with a hash.
 const OLDER: &[u8; 4] = b"LgF1";
+
+/// Length of the hash. It begins where others have their checksum, so that so much more than the content follows the header.
+const HASH: usize = 16;
+
+/// Bytes before the checksum, which it covers.
+const COVERED: usize = HEADER - CHECKSUM;
+const CHECKSUM: usize = 4;
 
 /// What a frame's first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub content: u32,
-    pub stored: u32,
+    content: usize,
+    stored: usize,
     is_older: bool,
-    hash: [u8; 16],
-    crc: u32,
+}
+
+impl Header {
+    /// How many bytes follow it.
+    pub(crate) fn following(self) -> usize {
+        self.stored + if self.is_older { HASH } else { 0 }
+    }
 }
 
 /// Appends a frame to `out`.
@@ -44,8 +55,7 @@ pub(crate) fn encode(
     head.extend_from_slice(MAGIC);
     head.extend_from_slice(&length(content)?.to_le_bytes());
     head.extend_from_slice(&length(&stored)?.to_le_bytes());
-    head.extend_from_slice(&hash(&stored));
-    let crc = checksum(&head, &stored);
+    let crc = checksum([&head, &stored]);
     out.extend_from_slice(&head);
     out.extend_from_slice(&crc.to_le_bytes());
     out.extend_from_slice(&stored);
@@ -60,42 +70,40 @@ pub(crate) fn header(bytes: &[u8; HEADER]) -> Result<Header, &'static str> {
         Some(magic) if magic == *OLDER => true,
         _ => return Err("no frame begins here"),
     };
-    let (Some(content), Some(stored), Some(hash), Some(crc)) = (
-        take(&mut rest),
-        take(&mut rest),
-        take(&mut rest),
-        take(&mut rest),
-    ) else {
+    let (Some(content), Some(stored)) = (take(&mut rest), take(&mut rest)) else {
         return Err("the header is cut");
     };
     let header = Header {
-        content: u32::from_le_bytes(content),
-        stored: u32::from_le_bytes(stored),
+        content: u32::from_le_bytes(content) as usize,
+        stored: u32::from_le_bytes(stored) as usize,
         is_older,
-        hash,
-        crc: u32::from_le_bytes(crc),
     };
     let bound = zstd::zstd_safe::compress_bound(MAX_CONTENT);
-    if header.content as usize > MAX_CONTENT || header.stored as usize > bound {
+    if header.content > MAX_CONTENT || header.stored > bound {
         return Err("a frame of that length is never written");
     }
     Ok(header)
 }
 
-/// The content of the frame with this header and these stored bytes.
+/// The content of the frame with this header and what follows it.
 pub(crate) fn content(
     head: &[u8; HEADER],
     header: &Header,
-    stored: &[u8],
+    following: &[u8],
 ) -> Result<Vec<u8>, &'static str> {
-    let covered = head.get(..HEADER - 4).unwrap_or_default();
-    if checksum(covered, stored) != header.crc {
+    let (covered, begun) = head.split_at(COVERED);
+    let known = if header.is_older { HASH } else { 0 };
+    let (rest, stored) = following.split_at_checked(known).unwrap_or_default();
+    // A hash, if there is one, and the checksum.
+    let checks = [begun, rest].concat();
+    let (hash, crc) = checks.split_at(known);
+    if checksum([covered, hash, stored]).to_le_bytes() != *crc {
         return Err("the checksum does not fit");
     }
-    let content = zstd::bulk::decompress(stored, header.content as usize)
+    let content = zstd::bulk::decompress(stored, header.content)
         .map_err(|_| "the content does not decompress")?;
-    let hashed = if header.is_older { &content } else { stored };
-    if content.len() != header.content as usize || hash(hashed) != header.hash {
+    let is_hashed = || hash.is_empty() || blake3::hash(&content).as_bytes().starts_with(hash);
+    if content.len() != header.content || !is_hashed() {
         return Err("the content is not what was written");
     }
     Ok(content)
@@ -105,15 +113,9 @@ fn length(bytes: &[u8]) -> std::io::Result<u32> {
     u32::try_from(bytes.len()).map_err(std::io::Error::other)
 }
 
-fn hash(bytes: &[u8]) -> [u8; 16] {
-    let hash = blake3::hash(bytes);
-    hash.as_bytes().first_chunk().copied().unwrap_or_default()
-}
-
-fn checksum(head: &[u8], stored: &[u8]) -> u32 {
+fn checksum<const N: usize>(covered: [&[u8]; N]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(head);
-    crc.update(stored);
+    covered.iter().for_each(|bytes| crc.update(bytes));
     crc.finalize()
 }
 
@@ -130,7 +132,7 @@ mod tests {
     fn decode(frame: &[u8]) -> Result<Vec<u8>, &'static str> {
         let head = frame.first_chunk().ok_or("too short")?;
         let header = header(head)?;
-        let end = HEADER + header.stored as usize;
+        let end = HEADER + header.following();
         content(head, &header, frame.get(HEADER..end).ok_or("too short")?)
     }
 
@@ -142,10 +144,15 @@ mod tests {
         for length in [text.len(), stored.len()] {
             frame.extend_from_slice(&(length as u32).to_le_bytes());
         }
-        frame.extend_from_slice(&hash(text));
-        frame.extend_from_slice(&checksum(&frame, &stored).to_le_bytes());
-        frame.extend_from_slice(&stored);
-        assert_eq!(decode(&frame).unwrap(), text);
+        let check = |hash: &[u8], expected: Result<&[u8], &str>| {
+            let mut frame = [&frame, hash].concat();
+            frame.extend_from_slice(&checksum([&frame, &stored]).to_le_bytes());
+            frame.extend_from_slice(&stored);
+            assert_eq!(decode(&frame).as_deref(), expected.as_ref().copied());
+        };
+        check(&blake3::hash(text).as_bytes()[..HASH], Ok(text));
+        let other = Err("the content is not what was written");
+        check(&blake3::hash(b"other").as_bytes()[..HASH], other);
     }
 
     #[test]

@@ -122,9 +122,9 @@ fn read(file: &File, at: u32) -> io::Result<Result<Vec<u8>, &'static str>> {
         Ok(header) => header,
         Err(problem) => return Ok(Err(problem)),
     };
-    let mut stored = vec![0; header.stored as usize];
-    match file.read_exact_at(&mut stored, u64::from(at) + frame::HEADER as u64) {
-        Ok(()) => Ok(frame::content(&head, &header, &stored)),
+    let mut following = vec![0; header.following()];
+    match file.read_exact_at(&mut following, u64::from(at) + frame::HEADER as u64) {
+        Ok(()) => Ok(frame::content(&head, &header, &following)),
         Err(error) => cut(error),
     }
 }

@@ -124,7 +124,7 @@ impl Segments {
                 .iter()
                 .map(|body| current.appender.add(body, session.as_deref()))
                 .collect::<Result<_, _>>()
-                .map_err(Error::io(place.segment(segment)))?;
+                .map_err(|error| Error::io(place.segment(segment))(error))?;
             let manifest = Manifest { entries };
             *stored = Some(Stored { segment, manifest });
         }

@@ -20,7 +20,8 @@ pub(crate) fn commit(
     mask: &Mask,
 ) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut rows = Rows::new(&transaction, &mut run.packer, run.number, mask)?;
+    let (packer, opened) = (&mut run.packer, &mut run.opened);
+    let mut rows = Rows::new(&transaction, packer, opened, run.number, mask)?;
     let ending = ending(batch);
     let mut begun = HashMap::new();
     for message in &batch.messages {

@@ -3,6 +3,8 @@
 
 mod bodies;
 mod group;
+mod opened;
+mod packer;
 mod rows;
 mod run;
 mod sums;

@@ -2,30 +2,25 @@
 
 use std::borrow::Cow;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use crate::query::LAST_CLOSED;
-use crate::record::{Billing, Details, Exchange, Kept, MAX_DETAILS};
+use crate::record::{Billing, Details, Exchange, Kept};
 use crate::recorder::{Numbers, Stored};
 use crate::{Error, Mask};
 
+use super::opened::{Ending, Opened};
+use super::packer::Packer;
 use super::sums::Sums;
 
 /// Where the bodies of an exchange's start and end are kept.
 const PART_OPEN: u8 = 0;
 const PART_CLOSE: u8 = 1;
 
-/// zstd's level for details. They are small and many: tables of their own for each would cost more than the row.
-const DETAILS_LEVEL: i32 = -5;
-
-/// Room for details, as JSON and compressed, that is not given back after each.
-const ROOM: usize = 64 << 10;
-
 const OPEN: &str = "
 INSERT INTO exchanges (n, id, run, time_ms, kept, client_wire, path, model, stream, session, agent, class, profile, key)
 VALUES (?1, ?2, ?3, ?4, 'all', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-ON CONFLICT (id) DO NOTHING
-RETURNING n";
+ON CONFLICT (id) DO NOTHING";
 
 const DETAILS: &str = "INSERT OR REPLACE INTO details (n, detail) VALUES (?1, ?2)";
 
@@ -34,72 +29,34 @@ const BODIES: &str =
 
 const TAG: &str = "INSERT OR IGNORE INTO tags (kind, value, id) VALUES (?1, ?2, ?3)";
 
-/// Writes the row of an exchange that ended, and gives its number: a new one with number `n`, or the one with its id, of
-/// which what stands under `once` stays as it is. Each column stands beside its value.
+/// Writes the row of an exchange that ended, and gives its number. Of a row that was opened, what stands under `once` stays
+/// as it is: writing an indexed value again costs as much as another one. Each column stands beside its value.
 macro_rules! end_row {
-    ($statement:expr, $connection:expr, n: $n:expr, kept: $kept:expr,
-     once { $($once:ident: $first:expr,)* } anew { $($anew:ident: $value:expr,)* }) => {{
-        const SQL: &str = concat!(
-            "INSERT INTO exchanges (n, kept" $(, ", ", stringify!($once))* $(, ", ", stringify!($anew))*,
-            ") VALUES (:n, :kept" $(, ", :", stringify!($once))* $(, ", :", stringify!($anew))*,
-            ") ON CONFLICT (id) DO UPDATE SET kept = excluded.kept"
-            $(, ", ", stringify!($anew), " = excluded.", stringify!($anew))*,
-            " RETURNING n",
-        );
-        held($statement, $connection, SQL)?
-            .query_row(params![$n, $kept, $($first,)* $($value,)*], |row| row.get::<_, i64>(0))
+    ($rows:expr, $statements:ident, $id:expr, once { $($once:ident: $first:expr,)* }
+     kept: $kept:expr, anew { $($anew:ident: $value:expr,)* }) => {{
+        const SQL: Ending = Ending {
+            insert: concat!(
+                "INSERT INTO exchanges (n, id" $(, ", ", stringify!($once))*, ", kept" $(, ", ", stringify!($anew))*,
+                ") VALUES (:n, :id" $(, ", :", stringify!($once))*, ", :kept" $(, ", :", stringify!($anew))*,
+                ") ON CONFLICT (id) DO NOTHING",
+            ),
+            update: concat!(
+                "UPDATE exchanges SET kept = :kept" $(, ", ", stringify!($anew), " = :", stringify!($anew))*,
+                " WHERE n = :n AND id = :id",
+            ),
+        };
+        let (id, n) = ($id, $rows.n + 1);
+        let statements = &mut $rows.statements.$statements;
+        $rows.opened.end(
+            $rows.connection, statements, &SQL, (n, id), &[$(&$first),*], &[&$kept, $(&$value),*])
     }};
-}
-
-/// Makes details what is stored of them. Made once: its tables are larger than what it is given.
-pub(crate) struct Packer {
-    compressor: zstd::bulk::Compressor<'static>,
-    /// Room, used again for each.
-    json: Vec<u8>,
-    packed: Vec<u8>,
-}
-
-impl Packer {
-    pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            compressor: zstd::bulk::Compressor::new(DETAILS_LEVEL)?,
-            json: Vec::new(),
-            packed: Vec::new(),
-        })
-    }
-
-    /// Compressed JSON without secrets. Only a lack of memory fails; then details are missing.
-    fn pack(&mut self, details: &Details, mask: &Mask) -> &[u8] {
-        self.write(details);
-        if let Cow::Owned(masked) = mask.bytes(&self.json) {
-            self.json = masked;
-        }
-        if self.json.len() > MAX_DETAILS {
-            // Nobody could read it back.
-            self.write(&Details::default());
-        }
-        self.packed.clear();
-        self.packed.shrink_to(ROOM);
-        let room = zstd::zstd_safe::compress_bound(self.json.len());
-        self.packed.reserve(room);
-        let packed = (self.compressor).compress_to_buffer(&self.json, &mut self.packed);
-        self.packed
-            .get(..packed.unwrap_or_default())
-            .unwrap_or_default()
-    }
-
-    fn write(&mut self, details: &Details) {
-        self.json.clear();
-        self.json.shrink_to(ROOM);
-        // Into memory, and of members whose names are texts, nothing fails.
-        let _ = serde_json::to_writer(&mut self.json, details);
-    }
 }
 
 /// Writes rows within one transaction.
 pub(crate) struct Rows<'a> {
     connection: &'a Connection,
     packer: &'a mut Packer,
+    opened: &'a mut Opened,
     run: i64,
     mask: &'a Mask,
     /// The place in the order of ending that was given last.
@@ -114,8 +71,10 @@ pub(crate) struct Rows<'a> {
 #[derive(Default)]
 struct Statements<'a> {
     open: Option<CachedStatement<'a>>,
-    close: Option<CachedStatement<'a>>,
-    numbers: Option<CachedStatement<'a>>,
+    /// Inserts and updates.
+    close: [Option<CachedStatement<'a>>; 2],
+    /// The same of numbers.
+    numbers: [Option<CachedStatement<'a>>; 2],
     details: Option<CachedStatement<'a>>,
     bodies: Option<CachedStatement<'a>>,
     tag: Option<CachedStatement<'a>>,
@@ -125,12 +84,14 @@ impl<'a> Rows<'a> {
     pub(crate) fn new(
         connection: &'a Connection,
         packer: &'a mut Packer,
+        opened: &'a mut Opened,
         run: i64,
         mask: &'a Mask,
     ) -> Result<Self, Error> {
         Ok(Self {
             connection,
             packer,
+            opened,
             run,
             mask,
             closed: last_closed(connection)?,
@@ -161,14 +122,12 @@ impl<'a> Rows<'a> {
             masked(self.mask, &exchange.profile),
             exchange.key,
         ];
-        let n: Option<i64> = held(&mut self.statements.open, self.connection, OPEN)?
-            .query_row(values, |row| row.get(0))
-            .optional()?;
-        self.n = self.n.max(n.unwrap_or_default());
-        match (n, stored) {
-            (Some(n), Some(stored)) => self.bodies(n, PART_OPEN, stored),
-            _ => Ok(()),
+        if held(&mut self.statements.open, self.connection, OPEN)?.execute(values)? == 0 {
+            return Ok(());
         }
+        self.n += 1;
+        self.opened.add(exchange.id, self.n);
+        stored.map_or(Ok(()), |stored| self.bodies(self.n, PART_OPEN, stored))
     }
 
     /// An exchange ended; the bodies of its beginning, if they are not with its row yet, and those of its end.
@@ -181,12 +140,15 @@ impl<'a> Rows<'a> {
         self.closed += 1;
         let (usage, mask) = (&exchange.usage, self.mask);
         let n = end_row! {
-            &mut self.statements.close, self.connection, n: self.n + 1, kept: exchange.kept.name(),
+            self, close, exchange.id,
             once {
-                id: exchange.id,
                 run: self.run,
                 time_ms: exchange.time.as_millisecond(),
+                model: mask.text(&exchange.model),
+                session: masked(mask, &exchange.session),
+                key: exchange.key,
             }
+            kept: exchange.kept.name(),
             anew {
                 closed: self.closed,
                 ended_ms: exchange.ended.unwrap_or(exchange.time).as_millisecond(),
@@ -195,17 +157,14 @@ impl<'a> Rows<'a> {
                 upstream_wire: exchange.upstream_wire.map(lingate_wire::Wire::name),
                 lane: exchange.lane,
                 path: mask.text(&exchange.path),
-                model: mask.text(&exchange.model),
                 upstream_model: masked(mask, &exchange.upstream_model),
                 provider: exchange.provider,
                 status: exchange.status,
                 attempts: exchange.attempts,
                 stream: exchange.stream,
-                session: masked(mask, &exchange.session),
                 agent: masked(mask, &exchange.agent),
                 class: exchange.class,
                 profile: masked(mask, &exchange.profile),
-                key: exchange.key,
                 input: number(usage.input),
                 cache_read: number(usage.cache_read),
                 cache_write_5m: number(usage.cache_write_5m),
@@ -249,12 +208,12 @@ impl<'a> Rows<'a> {
         self.closed += 1;
         let usage = &numbers.usage;
         let n = end_row! {
-            &mut self.statements.numbers, self.connection, n: self.n + 1, kept: Kept::Numbers.name(),
+            self, numbers, numbers.id,
             once {
-                id: numbers.id,
                 run: self.run,
                 time_ms: numbers.time.as_millisecond(),
             }
+            kept: Kept::Numbers.name(),
             anew {
                 closed: self.closed,
                 ended_ms: numbers.ended.unwrap_or(numbers.time).as_millisecond(),
@@ -315,7 +274,7 @@ impl<'a> Rows<'a> {
 }
 
 /// A statement that is held ready from its first use on: looking one up by its text takes longer than binding its values.
-fn held<'s, 'a>(
+pub(super) fn held<'s, 'a>(
     statement: &'s mut Option<CachedStatement<'a>>,
     connection: &'a Connection,
     sql: &str,

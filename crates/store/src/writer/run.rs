@@ -10,10 +10,12 @@ use std::ops::Range;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::place::{Place, private_file, remove_file};
+use crate::query::first_id;
 use crate::{Error, Mask};
 
 use super::bodies::Segments;
-use super::rows::Packer;
+use super::opened::Opened;
+use super::packer::Packer;
 use super::sums::Sums;
 use super::{group, rows};
 
@@ -21,6 +23,7 @@ use super::{group, rows};
 pub(crate) struct Run {
     pub number: i64,
     pub packer: Packer,
+    pub opened: Opened,
     /// Locked.
     _lock: File,
     place: Place,
@@ -47,6 +50,7 @@ impl Run {
         Ok(Self {
             number,
             packer: Packer::new().map_err(Error::io(&path))?,
+            opened: Opened::default(),
             _lock: lock,
             place: place.clone(),
         })
@@ -88,12 +92,6 @@ pub(crate) fn has_rows(connection: &Connection, range: Range<i64>) -> Result<boo
     let sql = "SELECT EXISTS (SELECT 1 FROM exchanges WHERE id >= ?1 AND id < ?2)";
     let ids = [range.start, range.end].map(first_id);
     Ok(connection.query_row(sql, ids, |row| row.get(0))?)
-}
-
-/// No id of that time or later is smaller.
-fn first_id(ms: i64) -> [u8; 16] {
-    let ms = u128::try_from(ms).unwrap_or_default();
-    (ms << 80).to_be_bytes()
 }
 
 /// Closes what dead processes left open and removes what they wrote without a row that says so.

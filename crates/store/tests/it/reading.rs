@@ -251,6 +251,15 @@ fn words_with_an_index_of_their_own() {
         with(1, 2, None, "other"),
         with(2, 4, Some("connection refused"), "moonshot"),
         with(3, 1, Some("overloaded"), "local"),
+        Exchange {
+            status: Some(529),
+            ..with(4, 1, Some("busy"), "local")
+        },
+        Exchange {
+            end: Some(End::ClientGone),
+            status: None,
+            ..with(5, 1, Some("left"), "local")
+        },
     ]);
     let reader = kept.reader();
     let check = |text: &str, expected: &[u64]| {
@@ -265,16 +274,29 @@ fn words_with_an_index_of_their_own() {
     check("error:REFUSED", &[2]);
     check("error:=overloaded", &[3]);
     check("error:*load*", &[3]);
-    check("-error:refused", &[3, 1, 0]);
+    check("-error:refused", &[5, 4, 3, 1, 0]);
     check("attempts:>1", &[2, 1]);
     check("attempts:2..3", &[1]);
-    check("attempts:1", &[3, 0]);
+    check("attempts:1", &[5, 4, 3, 0]);
     check("attempts:>1 error:refused", &[2]);
     check("any:MOON", &[2, 0]);
-    check("any:/v1/mess", &[3, 2, 1, 0]);
-    check("any:post", &[3, 2, 1, 0]);
+    check("any:/v1/mess", &[5, 4, 3, 2, 1, 0]);
+    check("any:post", &[5, 4, 3, 2, 1, 0]);
     check("any:nowhere", &[]);
-    check("-any:moonshot", &[3, 1]);
+    check("-any:moonshot", &[5, 4, 3, 1]);
+    // What is rare has an index, and what is not has none.
+    check("status:200", &[3, 2, 1, 0]);
+    check("status:529", &[4]);
+    check("status:5xx", &[4]);
+    check("status:>=200", &[4, 3, 2, 1, 0]);
+    check("status:>200", &[4]);
+    check("-status:5xx", &[5, 3, 2, 1, 0]);
+    check("end:answered", &[4, 3, 2, 1, 0]);
+    check("end:client_gone", &[5]);
+    check("end:*gone", &[5]);
+    check("end:answ", &[4, 3, 2, 1, 0]);
+    check("end:nothing", &[]);
+    check("-end:answered", &[5]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::request::read_request;
+use super::request::{read_body, read_head};
 use super::{Act, Answer, Ending, Head, Log, Script};
 
 /// Serves requests until the client leaves or a script breaks the connection.
@@ -17,9 +17,16 @@ pub(crate) async fn serve(mut socket: TcpStream, script: Arc<dyn Script>, log: L
     // Each write of a script is to be one segment.
     let _ = socket.set_nodelay(true);
     let mut buffer = BytesMut::new();
-    while let Ok(Some(parts)) = read_request(&mut socket, &mut buffer).await {
-        let request = log.add(|n| parts.received(n));
-        let answer = script.answer(&request);
+    for on_connection in 0.. {
+        let Ok(Some(mut parts)) = read_head(&mut socket, &mut buffer).await else {
+            return;
+        };
+        let early = script.answer_to_head(on_connection);
+        if early.is_none() && (read_body(&mut socket, &mut buffer, &mut parts).await).is_err() {
+            return;
+        }
+        let request = log.add(|n| parts.received(n, on_connection));
+        let answer = early.unwrap_or_else(|| script.answer(&request));
         let ending = play(&mut socket, answer).await;
         request.ending.send_replace(Some(ending));
         if ending != Ending::Sent {

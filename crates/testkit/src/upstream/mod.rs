@@ -24,6 +24,12 @@ pub use received::{Ending, Received};
 pub trait Script: Send + Sync + 'static {
     /// The answer to one request; `request.n` counts from 0.
     fn answer(&self, request: &Received) -> Answer;
+
+    /// What is done to the nth request of a connection, from 0, as soon as its head is here, so that its body is never read;
+    /// none: the body is read, and [`Script::answer`] is asked.
+    fn answer_to_head(&self, _on_connection: usize) -> Option<Answer> {
+        None
+    }
 }
 
 impl<F: Fn(&Received) -> Answer + Send + Sync + 'static> Script for F {
@@ -52,6 +58,10 @@ impl Script for Vec<Answer> {
 impl Script for Arc<dyn Script> {
     fn answer(&self, request: &Received) -> Answer {
         self.as_ref().answer(request)
+    }
+
+    fn answer_to_head(&self, on_connection: usize) -> Option<Answer> {
+        self.as_ref().answer_to_head(on_connection)
     }
 }
 

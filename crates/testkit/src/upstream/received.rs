@@ -14,6 +14,8 @@ use crate::wire::Wire;
 pub struct Received {
     /// Its number among this upstream's requests, from 0.
     pub n: usize,
+    /// Its number among the requests of its connection, from 0.
+    pub on_connection: usize,
     /// When its last byte arrived.
     pub at: Instant,
     /// `POST`.

@@ -20,7 +20,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn received(self, n: usize) -> Received {
+    pub(super) fn received(self, n: usize, on_connection: usize) -> Received {
         let Parts {
             method,
             target,
@@ -29,6 +29,7 @@ impl Parts {
         } = self;
         Received {
             n,
+            on_connection,
             at: Instant::now(),
             method,
             target,
@@ -39,19 +40,27 @@ impl Parts {
     }
 }
 
-/// The next request of the connection; none when the client is done with it.
-pub(super) async fn read_request(
+/// The head of the connection's next request; none when the client is done with it.
+pub(super) async fn read_head(
     socket: &mut TcpStream,
     buffer: &mut BytesMut,
 ) -> io::Result<Option<Parts>> {
-    let mut parts = loop {
+    loop {
         if let Some(parts) = parse_head(buffer)? {
-            break parts;
+            return Ok(Some(parts));
         }
         if socket.read_buf(buffer).await? == 0 {
             return Ok(None);
         }
-    };
+    }
+}
+
+/// The body that belongs to a head.
+pub(super) async fn read_body(
+    socket: &mut TcpStream,
+    buffer: &mut BytesMut,
+    parts: &mut Parts,
+) -> io::Result<()> {
     if header(&parts.headers, "expect").eq_ignore_ascii_case("100-continue") {
         socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }
@@ -63,7 +72,7 @@ pub(super) async fn read_request(
             .unwrap_or(0);
         take(socket, buffer, length).await?
     };
-    Ok(Some(parts))
+    Ok(())
 }
 
 fn parse_head(buffer: &mut BytesMut) -> io::Result<Option<Parts>> {

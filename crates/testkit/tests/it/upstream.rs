@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use lingate_testkit::client::{get, post, raw};
-use lingate_testkit::{Answer, Ending, Received, Reply, Upstream};
+use lingate_testkit::{Answer, Ending, Hangup, Received, Reply, Upstream};
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -54,6 +54,39 @@ async fn reads_chunked_bodies_and_keeps_the_connection() {
     );
     assert_eq!(upstream.requests()[0].text(), "abcde");
     assert_eq!(upstream.requests()[1].path(), "/b");
+}
+
+/// What comes behind the first answer of a connection, and how many requests were seen.
+#[tokio::test]
+async fn connections_are_closed_when_their_name_says() {
+    let whole = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+    let head = whole.strip_suffix("{}").unwrap();
+    for (hangup, second, behind, n_seen) in [
+        (Hangup::KeptAtHead, head, "", 2),
+        (Hangup::KeptAtRequest, whole, "", 2),
+        (Hangup::KeptAtRequest, head, "", 1),
+        (Hangup::KeptReset, whole, "", 2),
+        (Hangup::KeptAfterByte, whole, "H", 2),
+        (Hangup::KeptAfter(Duration::from_millis(50)), whole, "", 2),
+    ] {
+        let upstream = Upstream::start(hangup).await;
+        let address = upstream.address().to_string();
+        let first = raw(&address, whole.as_bytes(), Duration::from_millis(300)).await;
+        assert!(first.starts_with(b"HTTP/1.1 200 "), "{hangup:?}");
+        let both = [whole, second].concat();
+        let both = raw(&address, both.as_bytes(), Duration::from_millis(300)).await;
+        let both = both.strip_prefix(&*first);
+        assert_eq!(both, Some(behind.as_bytes()), "{hangup:?}");
+        let places = upstream
+            .requests()
+            .into_iter()
+            .map(|seen| seen.on_connection);
+        let expected = [0].into_iter().chain(0..n_seen);
+        assert!(places.eq(expected), "{hangup:?}");
+    }
+    let upstream = Upstream::start(Hangup::New).await;
+    let address = upstream.address().to_string();
+    assert_eq!(raw(&address, whole.as_bytes(), SOON).await, b"");
 }
 
 #[tokio::test]

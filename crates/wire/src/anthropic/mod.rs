@@ -20,7 +20,7 @@ mod usage;
 
 pub use error::{decode_error, encode_error};
 pub use peek::{peek, scan_request, scan_request_like};
-pub use request_in::decode_request;
+pub use request_in::{decode_request, decode_request_like};
 pub use request_out::encode_request;
 pub use response_in::decode_response;
 pub use response_out::encode_response;

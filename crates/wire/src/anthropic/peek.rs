@@ -1,5 +1,6 @@
 //! A glance at a request, for every lane.
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::opaque;
@@ -15,12 +16,10 @@ pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
     scan_marked(body, opaque::MEMBERS, SEAL_MARKS).map_err(unusable)
 }
 
-/// Scans a request's body, most of which may stand in a `known` request of this wire.
-///
-/// # Errors
-/// As [`scan_request`].
-pub fn scan_request_like(known: &Doc, body: &ByteString) -> Result<Resumed, Failure> {
-    scan_like(known, body, opaque::MEMBERS, SEAL_MARKS).map_err(unusable)
+/// Scans a request's body, most of which may stand in a `known` request of this wire. `None` if it is to be scanned whole.
+#[must_use]
+pub fn scan_request_like(known: &Doc, body: &Bytes) -> Option<Resumed> {
+    scan_like(known, body, opaque::MEMBERS, SEAL_MARKS)
 }
 
 fn unusable(error: SyntaxError) -> Failure {

@@ -337,16 +337,18 @@ fn write_start(out: &mut Vec<u8>, index: u64, build: impl FnOnce(&mut Writer)) {
 }
 
 fn write_delta(out: &mut Vec<u8>, index: u64, build: impl FnOnce(&mut Writer)) {
-    write_event(out, "content_block_delta", |json| {
-        json.key("index").u64(index).key("delta");
+    write_json(out, Some("content_block_delta"), |json| {
+        json.frame(r#"{"type":"content_block_delta","index":"#)
+            .u64(index)
+            .key("delta");
         build(json);
+        json.end_object();
     });
 }
 
 fn write_text(out: &mut Vec<u8>, index: u64, kind: &str, key: &'static str, text: &Text) {
     write_delta(out, index, |json| {
-        json.begin_object()
-            .key("type")
+        json.frame(r#"{"type":"#)
             .str(kind)
             .key(key)
             .text(text)

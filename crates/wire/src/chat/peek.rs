@@ -1,5 +1,6 @@
 //! What a glance at a request tells, whatever becomes of it.
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::Peek;
@@ -17,12 +18,10 @@ pub fn scan_request(body: &ByteString) -> Result<Doc, Failure> {
     scan_marked(body, &OPAQUE, SEAL_MARKS).map_err(unusable)
 }
 
-/// Scans a request's body, most of which may stand in a `known` request of this wire.
-///
-/// # Errors
-/// As [`scan_request`].
-pub fn scan_request_like(known: &Doc, body: &ByteString) -> Result<Resumed, Failure> {
-    scan_like(known, body, &OPAQUE, SEAL_MARKS).map_err(unusable)
+/// Scans a request's body, most of which may stand in a `known` request of this wire. `None` if it is to be scanned whole.
+#[must_use]
+pub fn scan_request_like(known: &Doc, body: &Bytes) -> Option<Resumed> {
+    scan_like(known, body, &OPAQUE, SEAL_MARKS)
 }
 
 fn unusable(error: SyntaxError) -> Failure {

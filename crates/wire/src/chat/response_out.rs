@@ -142,7 +142,7 @@ fn called(call: &ToolUse, w: &mut Writer) {
     w.key("name").text(&call.name);
     match &call.input {
         ToolInput::Json(input) if input.is_empty() => w.key("arguments").str("{}"),
-        ToolInput::Json(input) => w.key("arguments").str(input),
+        ToolInput::Json(input) => w.key("arguments").quoted(input),
         ToolInput::Freeform(input) => w.key("input").text(input),
     };
     w.end_object();

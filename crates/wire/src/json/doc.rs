@@ -1,9 +1,13 @@
 //! A scanned document: a flat index of spans, and a cursor over it.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::body::Body;
 use super::escape::unescape;
 use super::text::Text;
 
@@ -36,9 +40,9 @@ pub(super) struct Node {
 }
 
 /// A validated document and the index of its values.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Doc {
-    body: ByteString,
+    body: Body,
     nodes: Vec<Node>,
     /// Where the strings begin that begin with a mark, in order.
     marks: Vec<u32>,
@@ -53,7 +57,7 @@ pub struct Value<'d> {
 }
 
 impl Doc {
-    pub(super) fn new(body: ByteString, nodes: Vec<Node>, marks: Vec<u32>) -> Self {
+    pub(super) fn new(body: Body, nodes: Vec<Node>, marks: Vec<u32>) -> Self {
         Self { body, nodes, marks }
     }
 
@@ -69,7 +73,7 @@ impl Doc {
     #[must_use]
     pub fn detached(&self) -> Self {
         Self {
-            body: self.body.to_string().into(),
+            body: self.body.detached(),
             nodes: self.nodes.clone(),
             marks: self.marks.clone(),
         }
@@ -78,7 +82,7 @@ impl Doc {
     /// Bytes of memory that the document takes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.body.len() + size_of_val(&*self.nodes) + size_of_val(&*self.marks)
+        self.body().len() + size_of_val(&*self.nodes) + size_of_val(&*self.marks)
     }
 
     /// Whether one of the marks was found that the scan looked for.
@@ -89,14 +93,29 @@ impl Doc {
 
     /// The received bytes.
     #[must_use]
-    pub fn body(&self) -> &ByteString {
-        &self.body
+    pub fn body(&self) -> &Bytes {
+        self.body.received()
+    }
+
+    /// The received bytes as text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.body.get(0..self.body().len())
+    }
+
+    pub(super) fn shared(&self, span: Range<usize>) -> ByteString {
+        self.body.shared(span)
     }
 
     /// The outermost value.
     #[must_use]
     pub fn root(&self) -> Value<'_> {
         self.at(0)
+    }
+
+    /// What a string means.
+    fn characters(&self, string: &Node) -> Cow<'_, str> {
+        string.meaning(self.body.get(string.inner()))
     }
 
     fn at(&self, index: usize) -> Value<'_> {
@@ -106,6 +125,16 @@ impl Doc {
             node: self.nodes.get(index).unwrap_or(&NOTHING),
             index,
         }
+    }
+}
+
+impl fmt::Debug for Doc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doc")
+            .field("body", &self.text())
+            .field("nodes", &self.nodes)
+            .field("marks", &self.marks)
+            .finish()
     }
 }
 
@@ -125,40 +154,45 @@ impl<'d> Value<'d> {
     /// The value as received.
     #[must_use]
     pub fn raw(self) -> &'d str {
-        self.doc.body.get(self.span()).unwrap_or_default()
+        self.doc.body.get(self.span())
     }
 
     /// The value as received, sharing the document's bytes.
     #[must_use]
     pub fn to_raw(self) -> ByteString {
-        self.doc.body.slice_ref(self.raw())
+        self.doc.shared(self.span())
+    }
+
+    /// Whether both are one value: not only alike, but in the same memory. A document that was scanned like another one
+    /// shares with it what it took over.
+    #[must_use]
+    pub fn is_same(self, other: Value<'_>) -> bool {
+        std::ptr::eq(self.raw(), other.raw())
     }
 
     /// Byte range of the value in the document.
     #[must_use]
-    pub fn span(self) -> std::ops::Range<usize> {
+    pub fn span(self) -> Range<usize> {
         self.node.start()..self.node.end as usize
     }
 
     /// A string, still in its received spelling.
     #[must_use]
     pub fn text(self) -> Option<Text> {
-        (self.node.kind == Kind::String).then(|| {
-            let contents = self.node.inner(&self.doc.body);
-            Text::from_json(self.doc.body.slice_ref(contents), self.node.flag)
-        })
+        (self.node.kind == Kind::String)
+            .then(|| Text::from_json(self.doc.shared(self.node.inner()), self.node.flag))
     }
 
     /// A string's characters.
     #[must_use]
     pub fn str(self) -> Option<Cow<'d, str>> {
-        (self.node.kind == Kind::String).then(|| self.node.characters(&self.doc.body))
+        (self.node.kind == Kind::String).then(|| self.doc.characters(self.node))
     }
 
     /// Whether it is a string of exactly these characters.
     #[must_use]
     pub fn is_str(self, expected: &str) -> bool {
-        self.node.kind == Kind::String && self.node.means(expected, &self.doc.body)
+        self.node.kind == Kind::String && self.node.means(expected, self.doc.body())
     }
 
     /// A whole number that fits; `12.0` and `1e3` count as whole.
@@ -194,11 +228,11 @@ impl<'d> Value<'d> {
     /// An object's member; `None` for other kinds and absent names.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Value<'d>> {
-        let mut at = self.first_child(Kind::Object);
+        let (mut at, body) = (self.first_child(Kind::Object), self.doc.body());
         loop {
             let name = self.child(at)?;
             let value = self.doc.at(at + 1);
-            if name.means(key, &self.doc.body) {
+            if name.means(key, body) {
                 return Some(value);
             }
             at = value.node.next as usize;
@@ -212,7 +246,7 @@ impl<'d> Value<'d> {
             let key = self.child(at)?;
             let value = self.doc.at(at + 1);
             at = value.node.next as usize;
-            Some((key.characters(&self.doc.body), value))
+            Some((self.doc.characters(key), value))
         })
     }
 
@@ -292,9 +326,8 @@ impl Node {
         }
     }
 
-    /// What a string means.
-    pub(super) fn characters<'t>(&self, body: &'t str) -> Cow<'t, str> {
-        let contents = self.inner(body);
+    /// What a string with these contents means.
+    fn meaning<'t>(&self, contents: &'t str) -> Cow<'t, str> {
         if self.flag {
             unescape(contents)
         } else {
@@ -302,20 +335,26 @@ impl Node {
         }
     }
 
+    /// What a string means; nothing in a body that turns out to be no text.
+    pub(super) fn characters<'t>(&self, body: &'t [u8]) -> Cow<'t, str> {
+        let contents = body.get(self.inner()).unwrap_or_default();
+        self.meaning(std::str::from_utf8(contents).unwrap_or_default())
+    }
+
     /// Whether a string means exactly these characters.
-    pub(super) fn means(&self, expected: &str, body: &str) -> bool {
+    pub(super) fn means(&self, expected: &str, body: &[u8]) -> bool {
         if self.flag {
             return self.characters(body) == expected;
         }
-        (self.end - self.start) as usize == expected.len() + 2 && self.inner(body) == expected
+        self.is_spelled(expected, body)
     }
 
     /// Whether two strings mean the same characters.
-    pub(super) fn means_the_same(&self, other: &Self, body: &str) -> bool {
+    pub(super) fn means_the_same(&self, other: &Self, body: &[u8]) -> bool {
         if self.flag || other.flag {
             return self.characters(body) == other.characters(body);
         }
-        self.end - self.start == other.end - other.start && self.inner(body) == other.inner(body)
+        body.get(self.inner()) == body.get(other.inner())
     }
 
     /// Whether a string stands there in exactly these bytes, between its quotes.
@@ -335,10 +374,9 @@ impl Node {
         (!self.flag).then(|| 1 << ((length ^ u32::from(*last) << 3) % 64))
     }
 
-    /// A string's contents, without the quotes.
-    pub(super) fn inner<'t>(&self, body: &'t str) -> &'t str {
-        body.get(self.start as usize + 1..(self.end as usize).saturating_sub(1))
-            .unwrap_or_default()
+    /// Where a string's contents stand, without the quotes.
+    pub(super) const fn inner(&self) -> Range<usize> {
+        self.start as usize + 1..(self.end as usize).saturating_sub(1)
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod arguments;
 mod block;
+mod body;
 mod closings;
 mod doc;
 mod escape;
 mod joined;
 mod pieces;
 mod prefix;
+mod raw;
 mod refrain;
 mod resume;
 mod scan;
@@ -24,6 +26,7 @@ pub use doc::{Doc, Kind, Value};
 pub(crate) use joined::Joined;
 pub use pieces::StringPieces;
 pub use prefix::common_prefix;
+pub use raw::Raw;
 pub(crate) use refrain::Refrain;
 pub use resume::{Resumed, scan_like};
 pub use scan::{MAX_DEPTH, Mark, SyntaxError, scan, scan_marked, scan_reply, scan_with_opaque};

@@ -7,13 +7,13 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::body::Body;
 use super::doc::{Doc, Kind, Node, offset};
 use super::prefix::common_prefix;
-use super::scan::{
-    Broken, Mark, Members, Names, Scanner, SyntaxError, expected_nodes, scan_marked,
-};
+use super::scan::{Broken, Mark, Members, Names, Scanner, expected_nodes};
 
 /// What a scan came to that could take over what was known.
 #[derive(Debug)]
@@ -24,39 +24,35 @@ pub struct Resumed {
     pub scanned: usize,
 }
 
-/// The same as [`scan_marked`], sooner if the body is like `known`: a document of the same function, or of this one, for
-/// the same opaque members and marks.
+/// The same as [`super::scan_marked`] of a body that is like `known`: a document of the same function, or of this one, for
+/// the same opaque members and marks. What is known is not looked at for being text either.
 ///
-/// # Errors
-/// As [`scan_marked`].
-pub fn scan_like(
-    known: &Doc,
-    body: &ByteString,
-    opaque: &[&str],
-    marks: [Mark; 2],
-) -> Result<Resumed, SyntaxError> {
+/// `None` if it cannot be had so: a whole scan has the document, or what is wrong with it.
+#[must_use]
+pub fn scan_like(known: &Doc, body: &Bytes, opaque: &[&str], marks: [Mark; 2]) -> Option<Resumed> {
+    let is_object = known.nodes().first().map(Node::kind) == Some(Kind::Object);
+    if !is_object || u32::try_from(body.len()).is_err() {
+        return None;
+    }
     let mut resumption = Resumption {
         scanner: Scanner::new(body, opaque, marks, Names::Unique),
         known,
         next: FIRST_MEMBER,
+        texts: Vec::new(),
         taken: 0,
     };
-    let is_object = known.nodes().first().map(Node::kind) == Some(Kind::Object);
-    if is_object && u32::try_from(body.len()).is_ok() && resumption.run().is_ok() {
-        return Ok(Resumed {
-            doc: resumption.scanner.into_doc(body),
-            scanned: body.len() - resumption.taken,
-        });
-    }
-    // What is wrong with a body is said by the scan that everybody knows.
-    Ok(Resumed {
-        doc: scan_marked(body, opaque, marks)?,
-        scanned: body.len(),
-    })
+    resumption.run().ok()?;
+    let scanned = body.len() - resumption.taken;
+    let text = Body::joined(body, resumption.texts)?;
+    let doc = resumption.scanner.into_doc(text);
+    Some(Resumed { doc, scanned })
 }
 
 /// Known members that one of the body is held against. Their order seldom changes, and a request has a dozen.
 const MOST_LOOKED_AT: usize = 16;
+
+/// Shorter members are looked through as soon as shared.
+const WORTH_SHARING: usize = 256;
 
 /// The node of the outermost object, and that of its first member's name.
 const OUTERMOST: usize = 0;
@@ -68,6 +64,8 @@ struct Resumption<'a> {
     known: &'a Doc,
     /// The first of its members behind the last one that was taken over, by the node of its name.
     next: usize,
+    /// What was taken over and is worth to be shared, by where it stands in the body.
+    texts: Vec<(usize, ByteString)>,
     /// Bytes that were not scanned.
     taken: usize,
 }
@@ -125,6 +123,7 @@ impl Resumption<'_> {
         let marks = marks_in(self.known, 0..place.at);
         scanner.marked.extend_from_slice(marks);
         scanner.go_on_at(place.at);
+        self.texts.push((0, self.known.shared(0..place.at)));
         self.taken = place.at;
         self.next = place.node;
         scanner.depth = 1;
@@ -143,7 +142,7 @@ impl Resumption<'_> {
     fn member(&mut self, members: &mut Members) -> Result<(), Broken> {
         let scanner = &mut self.scanner;
         scanner.token();
-        let (nodes, body) = (self.known.nodes(), self.known.body().as_bytes());
+        let (nodes, body) = (self.known.nodes(), self.known.body());
         let rest = scanner.bytes().get(scanner.at..).unwrap_or_default();
         let is_here = |(_, name, value): &(usize, &Node, &Node)| {
             let member = body.get(name.start()..value.end()).unwrap_or_default();
@@ -167,6 +166,10 @@ impl Resumption<'_> {
         }
         let marks = marks_in(self.known, begin..end).iter();
         (scanner.marked).extend(marks.map(|mark| mark.wrapping_add(moved)));
+        if end - begin >= WORTH_SHARING {
+            let text = self.known.shared(begin..end);
+            self.texts.push((scanner.at, text));
+        }
         scanner.go_on_at(scanner.at + end - begin);
         self.taken += end - begin;
         Ok(())
@@ -176,7 +179,7 @@ impl Resumption<'_> {
 impl Place {
     /// Behind the last of `known` that is certain; nothing may be.
     fn of(known: &Doc, body: &[u8]) -> Option<Self> {
-        let (nodes, prefix) = (known.nodes(), common_prefix(known.body().as_bytes(), body));
+        let (nodes, prefix) = (known.nodes(), common_prefix(known.body(), body));
         // A number that ends where the difference begins could go on.
         let is_whole = |node: &Node| {
             node.end() < prefix || node.end() == prefix && node.kind() != Kind::Number
@@ -245,6 +248,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::json::scan_marked;
 
     const OPAQUE: [&str; 1] = ["input"];
     const MARKS: [Mark; 2] = [*b"lg1."; 2];
@@ -258,10 +262,17 @@ mod tests {
     fn check(before: &str, body: &str) -> usize {
         let body = ByteString::from(body);
         let plain = scan_marked(&body, &OPAQUE, MARKS);
-        let like = scan_like(&known(before), &body, &OPAQUE, MARKS);
-        let scanned = like.as_ref().map_or(0, |like| like.scanned);
-        let like = like.map(|like| like.doc);
-        assert_eq!(format!("{like:?}"), format!("{plain:?}"), "{before}");
+        let like = scan_like(&known(before), body.as_bytes(), &OPAQUE, MARKS);
+        let Some(Resumed { doc, scanned }) = like else {
+            let are_objects = before.starts_with('{') && body.starts_with('{');
+            assert!(plain.is_err() || !are_objects, "{before}");
+            return body.len();
+        };
+        assert_eq!(
+            format!("{doc:?}"),
+            format!("{:?}", plain.unwrap()),
+            "{before}"
+        );
         scanned
     }
 
@@ -363,6 +374,42 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_new_must_be_text() {
+        let known = known(HISTORY);
+        let new = |letter: &[u8]| {
+            let (before, behind) = HISTORY.split_once(r#""content":"c""#).unwrap();
+            let new = [b"\"content\":\"", letter, b"\""].concat();
+            let body = [before.as_bytes(), &new, behind.as_bytes()].concat();
+            scan_like(&known, &body.into(), &OPAQUE, MARKS)
+        };
+        let doc = new("é".as_bytes()).unwrap().doc;
+        assert_eq!(doc.text(), HISTORY.replace(r#""c""#, "\"é\""));
+        assert!(new(b"\xe9").is_none() && new(b"\xc3").is_none());
+    }
+
+    #[test]
+    fn what_is_taken_over_is_the_same() {
+        let known = known(&HISTORY.replace("\"t\"", &format!("\"{}\"", "t".repeat(300))));
+        let body = known.text().replacen("lg1.y", "lg1.yes", 1);
+        let resumed = scan_like(&known, &body.into(), &OPAQUE, MARKS).unwrap();
+        let both = |name| {
+            (
+                known.root().get(name).unwrap(),
+                resumed.doc.root().get(name).unwrap(),
+            )
+        };
+        for (name, is_same) in [
+            ("model", true),
+            ("messages", true),
+            ("system", false),
+            ("tools", true),
+        ] {
+            let (one, other) = both(name);
+            assert_eq!(one.is_same(other), is_same, "{name}");
+        }
+    }
+
     /// Whoever sends many members pays for them once: a walk through all of them for each takes minutes.
     #[test]
     fn many_members_are_gone_through_once() {
@@ -391,7 +438,7 @@ mod tests {
 
     /// Documents of few letters, so that they are alike.
     fn body() -> impl Strategy<Value = String> {
-        let leaves = ["1", "12", r#""lg1.a""#, r#""a\"\\""#, "true"];
+        let leaves = ["1", "12", r#""lg1.a""#, r#""é\"\\""#, "true"];
         let value = prop::sample::select(leaves.to_vec()).prop_map(str::to_owned);
         let value = value.prop_recursive(3, 24, 5, |inner| {
             let items = prop::collection::vec(inner.clone(), 0..5);
@@ -413,13 +460,13 @@ mod tests {
             known in body(),
             at in 0..200_usize,
             until in 0..200_usize,
-            put in r#"[\[\]{},:"1a\\]{0,3}"#,
+            put in r#"[\[\]{},:"1aé\\]{0,3}"#,
         ) {
             if !is_fit(&known) {
                 return Ok(());
             }
-            let at = at.min(known.len());
-            let until = until.clamp(at, known.len());
+            let at = known.floor_char_boundary(at.min(known.len()));
+            let until = known.floor_char_boundary(until.clamp(at, known.len()));
             let mut body = known.clone();
             body.replace_range(at..until, &put);
             check(&known, &body);

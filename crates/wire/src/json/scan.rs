@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use bytestring::ByteString;
 
+use super::body::Body;
 use super::closings::Closings;
 use super::doc::{Doc, Kind, Node, offset};
 
@@ -84,10 +85,10 @@ fn scan_as(
     marks: [Mark; 2],
     names: Names,
 ) -> Result<Doc, SyntaxError> {
-    let mut scanner = Scanner::new(body, opaque, marks, names);
+    let mut scanner = Scanner::new(body.as_bytes(), opaque, marks, names);
     scanner.nodes.reserve_exact(expected_nodes(body.len()));
     match scanner.document() {
-        Ok(()) => Ok(scanner.into_doc(body)),
+        Ok(()) => Ok(scanner.into_doc(Body::from(body.clone()))),
         Err(error) => Err(*error),
     }
 }
@@ -103,7 +104,6 @@ const fn length_bit(length: usize) -> u64 {
 }
 
 pub(super) struct Scanner<'a> {
-    text: &'a str,
     bytes: &'a [u8],
     closings: Closings<'a>,
     pub(super) at: usize,
@@ -147,15 +147,14 @@ impl Members {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(
-        body: &'a ByteString,
+        bytes: &'a [u8],
         opaque: &'a [&'a str],
         marks: [Mark; 2],
         names: Names,
     ) -> Self {
         Self {
-            text: body,
-            bytes: body.as_bytes(),
-            closings: Closings::new(body.as_bytes()),
+            bytes,
+            closings: Closings::new(bytes),
             at: 0,
             depth: 0,
             names,
@@ -179,8 +178,8 @@ impl<'a> Scanner<'a> {
         self.bytes
     }
 
-    pub(super) fn into_doc(self, body: &ByteString) -> Doc {
-        Doc::new(body.clone(), self.nodes, self.marked)
+    pub(super) fn into_doc(self, body: Body) -> Doc {
+        Doc::new(body, self.nodes, self.marked)
     }
 }
 
@@ -428,16 +427,16 @@ impl Scanner<'_> {
             let is_repeated = if members <= PAIRWISE_MEMBERS {
                 keys()
                     .take(nth)
-                    .any(|earlier| earlier.means_the_same(key, self.text))
+                    .any(|earlier| earlier.means_the_same(key, self.bytes))
             } else {
-                !seen.insert(key.characters(self.text))
+                !seen.insert(key.characters(self.bytes))
             };
             if is_repeated {
                 return Err(Box::new(SyntaxError {
                     offset: key.start(),
                     problem: format!(
                         "the name `{}` occurs twice in one object",
-                        key.characters(self.text)
+                        key.characters(self.bytes)
                     ),
                 }));
             }

@@ -98,7 +98,7 @@ impl Text {
     pub fn is_blank(&self) -> bool {
         match self.spelling {
             Spelling::Escaped => is_blank(&self.body),
-            Spelling::Bare | Spelling::Plain => self.body.trim().is_empty(),
+            Spelling::Bare | Spelling::Plain => self.body.trim_start().is_empty(),
         }
     }
 

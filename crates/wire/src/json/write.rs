@@ -3,6 +3,7 @@
 use bytestring::ByteString;
 
 use super::escape::push_escaped;
+use super::raw::Raw;
 use super::special::first_special;
 use super::text::Text;
 
@@ -92,6 +93,25 @@ impl Writer {
         self.out.push(b'"');
         push_escaped(&mut self.out, text);
         self.out.push(b'"');
+        self
+    }
+
+    /// A string that holds a JSON value.
+    pub fn quoted(&mut self, json: &Raw) -> &mut Self {
+        self.comma();
+        self.out.push(b'"');
+        json.push_quoted(&mut self.out);
+        self.out.push(b'"');
+        self
+    }
+
+    /// Members or a value whose first words are always the same, such as `{"type":"text","text":`, up to where a value or
+    /// another member follows.
+    #[inline]
+    pub fn frame(&mut self, json: &'static str) -> &mut Self {
+        self.comma();
+        self.out.extend_from_slice(json.as_bytes());
+        self.needs_comma = !json.ends_with([':', '[', '{']);
         self
     }
 
@@ -186,6 +206,16 @@ mod tests {
         let (one, two) = (Text::from("x\n"), Text::from("\"y"));
         json.key("d").text_parts([&one, &two]).end_object();
         let expected = r#"{"a":1,"b \"c\"\n":null,"\\":[2],"d":"x\n\"y"}"#;
+        assert_eq!(String::from_utf8(json.into_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_frame_is_a_value_that_goes_on() {
+        let mut json = Writer::default();
+        json.begin_array().u64(1).frame(r#"{"a":[{"b":"#).u64(2);
+        json.key("c").u64(3).end_object().end_array().end_object();
+        json.frame(r#"[{"d":4"#).frame(r#""e":"#).u64(5);
+        let expected = r#"[1,{"a":[{"b":2,"c":3}]},[{"d":4,"e":5"#;
         assert_eq!(String::from_utf8(json.into_bytes()).unwrap(), expected);
     }
 

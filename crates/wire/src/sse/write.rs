@@ -36,8 +36,9 @@ pub fn write_json(out: &mut Vec<u8>, name: Option<&str>, build: impl FnOnce(&mut
     *out = json.into_bytes();
     // A span copied from a received document may be laid out over several lines. In valid JSON a bare line end only ever
     // stands between tokens, so a space means the same.
-    for byte in out.get_mut(from..).unwrap_or_default() {
-        if matches!(byte, b'\n' | b'\r') {
+    let data = out.get_mut(from..).unwrap_or_default();
+    if memchr::memchr2(b'\n', b'\r', data).is_some() {
+        for byte in data.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
             *byte = b' ';
         }
     }

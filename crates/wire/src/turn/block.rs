@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use super::node::Node;
 use super::request::CacheHint;
 use crate::Wire;
-use crate::json::Text;
+use crate::json::{Raw, Text};
 
 /// One block of a message's content.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ pub struct ToolUse {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToolInput {
     /// A JSON object in its received spelling: key order and number text are part of the prompt cache's key.
-    Json(ByteString),
+    Json(Raw),
     /// Free text (Responses `custom_tool_call`).
     Freeform(Text),
 }

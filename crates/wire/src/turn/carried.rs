@@ -105,7 +105,7 @@ fn restore(message: &mut Message, key: &SealKey) {
             }
         }
     }
-    message.blocks = blocks;
+    message.blocks = blocks.into();
 }
 
 /// Takes the tokens off calls and texts and puts them into hidden reasoning: a call's before the call, a text's behind the
@@ -294,7 +294,7 @@ mod tests {
     fn turn(blocks: Vec<Node<Block>>) -> Turn {
         let message = Message {
             role: Role::Assistant,
-            blocks,
+            blocks: blocks.into(),
             extra: Vec::new(),
         };
         Turn {
@@ -302,7 +302,7 @@ mod tests {
             model: "m".into(),
             system: Vec::new(),
             messages: vec![message.into()],
-            tools: Vec::new(),
+            tools: Vec::new().into(),
             cache: None,
         }
     }

@@ -1,5 +1,7 @@
 //! A reply as a whole, and the way between it and its events.
 
+use bytestring::ByteString;
+
 use super::block::{Block, Foreign, Thinking, ToolInput, ToolUse};
 use super::event::{Delta, Event, Opening, Slot, Start};
 use super::node::Node;
@@ -188,7 +190,7 @@ fn taken_apart(block: &Block) -> (Opening, Vec<Delta>) {
         }
         Block::ToolUse(call) => {
             let (is_freeform, input) = match &call.input {
-                ToolInput::Json(raw) => (false, Text::plain(raw.clone())),
+                ToolInput::Json(raw) => (false, Text::plain(ByteString::clone(raw))),
                 ToolInput::Freeform(text) => (true, text.clone()),
             };
             let mut deltas = text_delta(&input, Delta::Input);

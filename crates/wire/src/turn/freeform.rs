@@ -27,9 +27,11 @@ impl Freeform {
     /// Wraps the free-text tools of a request, and the calls of such tools in its history. `None` if it declares none.
     pub fn wrap(turn: &mut Turn) -> Option<Self> {
         let mut own = Self::default();
-        for node in &mut turn.tools {
-            if let Tool::Freeform { name, .. } = &**node {
-                own.names.insert(name.decode().into_owned());
+        let is_free = |tool: &Node<Tool>| matches!(**tool, Tool::Freeform { .. });
+        // Looked for first: a list that is changed may have to be copied.
+        if turn.tools.iter().any(is_free) {
+            for node in turn.tools.iter_mut().filter(|tool| is_free(tool)) {
+                own.names.insert(node.name().decode().into_owned());
                 let tool = node.edit();
                 *tool = wrapped(tool);
             }

@@ -18,27 +18,28 @@ pub struct ToolIdStage {
     /// Ids of the request, until the first call of the reply asks for them.
     history: Vec<Text>,
     taken: HashSet<String>,
-    /// Random part of the exchange's id.
-    seed: String,
+    /// The exchange's id.
+    exchange: String,
     minted: u32,
 }
 
 impl ToolIdStage {
     /// A stage for one reply. `exchange` is the exchange's id; `history` are the call ids of the request.
     pub fn new(exchange: &str, history: Vec<Text>) -> Self {
-        let letters: Vec<char> = exchange
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
         Self {
             history,
             taken: HashSet::new(),
-            seed: letters
-                .iter()
-                .skip(letters.len().saturating_sub(22))
-                .collect(),
+            exchange: exchange.to_owned(),
             minted: 0,
         }
+    }
+
+    /// The random part of the exchange's id.
+    fn seed(&self) -> String {
+        let mut letters: Vec<char> = self.exchange.chars().collect();
+        letters.retain(char::is_ascii_alphanumeric);
+        let random = letters.iter().skip(letters.len().saturating_sub(22));
+        random.collect()
     }
 
     fn client_id(&mut self, upstream: &Text) -> Text {
@@ -50,7 +51,7 @@ impl ToolIdStage {
             return upstream.clone();
         }
         loop {
-            let id = format!("toolu_{}{:02}", self.seed, self.minted);
+            let id = format!("toolu_{}{:02}", self.seed(), self.minted);
             self.minted += 1;
             if self.taken.insert(id.clone()) {
                 return id.into();

@@ -47,6 +47,11 @@ impl<T> Node<T> {
         &mut self.value
     }
 
+    /// Lets the value be changed in what it does not mean: it still is what it was received as.
+    pub(super) fn settle(&mut self, change: impl FnOnce(&mut T)) {
+        change(&mut self.value);
+    }
+
     /// The value without its origin.
     pub fn into_inner(self) -> T {
         self.value

@@ -2,8 +2,9 @@
 
 use bytestring::ByteString;
 
-use super::block::{Block, Foreign};
+use super::block::{Block, Foreign, ToolInput, ToolUse};
 use super::node::Node;
+use super::shared::Shared;
 use crate::Wire;
 use crate::json::Text;
 
@@ -19,9 +20,30 @@ pub struct Turn {
     /// The conversation, oldest first. System messages that stood inside it stay where they stood.
     pub messages: Vec<Node<Message>>,
     /// The tools the model may call, in order.
-    pub tools: Vec<Node<Tool>>,
+    pub tools: Shared<Vec<Node<Tool>>>,
     /// The body's own cache hint (Anthropic's top-level `cache_control`).
     pub cache: Option<CacheHint>,
+}
+
+impl Turn {
+    /// Makes ready what some wires' encoders write of every call: worth it for a history that is sent again.
+    pub fn quote_inputs(&mut self) {
+        for message in &mut self.messages {
+            message.settle(|message| {
+                for block in &mut message.blocks {
+                    block.settle(|block| {
+                        if let Block::ToolUse(ToolUse {
+                            input: ToolInput::Json(raw),
+                            ..
+                        }) = block
+                        {
+                            raw.quote();
+                        }
+                    });
+                }
+            });
+        }
+    }
 }
 
 /// Who speaks.
@@ -41,7 +63,7 @@ pub struct Message {
     /// Who speaks.
     pub role: Role,
     /// What is said, in order.
-    pub blocks: Vec<Node<Block>>,
+    pub blocks: Shared<Vec<Node<Block>>>,
     /// Members of the message that the hub has no place for, by name (Anthropic's per-message `output_config`).
     pub extra: Vec<(ByteString, ByteString)>,
 }

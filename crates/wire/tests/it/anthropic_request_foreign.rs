@@ -16,7 +16,7 @@ fn foreign(messages: Vec<Message>, params: Params) -> Decoded {
             model: "asked".into(),
             system: vec![],
             messages: messages.into_iter().map(Node::new).collect(),
-            tools: vec![],
+            tools: vec![].into(),
             cache: None,
         },
         params,
@@ -328,8 +328,9 @@ fn tools_of_another_wire() {
         hosted(Wire::Responses),
         hosted(Wire::Anthropic),
     ]
+    .into_iter()
     .map(Node::new)
-    .into();
+    .collect();
     let (out, losses) = encoded(&decoded, "m");
     let out: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(

@@ -33,6 +33,8 @@ mod gemini_streams;
 #[cfg(test)]
 mod gemini_tokens;
 #[cfg(test)]
+mod known_requests;
+#[cfg(test)]
 mod linear;
 #[cfg(test)]
 mod matrix;

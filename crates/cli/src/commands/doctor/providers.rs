@@ -71,7 +71,7 @@ async fn one(
     }
     let used: Vec<&Candidate> = used
         .iter()
-        .filter(|candidate| candidate.provider == provider.id)
+        .filter(|candidate| *candidate.provider == *provider.id)
         .collect();
     let answer = prober.models(provider).await;
     let ahead = answer.as_ref().ok().and_then(|answer| answer.ahead);
@@ -103,7 +103,7 @@ fn listed(
     let mut findings = vec![graded(provider, check.to_owned(), answer)];
     for candidate in used {
         let models = answer.models.as_deref().unwrap_or_default();
-        if !models.is_empty() && !models.contains(&candidate.model) {
+        if !models.is_empty() && !models.iter().any(|model| **model == *candidate.model) {
             let message = format!("its list of models does not hold `{}`", candidate.model);
             findings.push(Finding::warning(check, message).because(
                 "the name is wrong, the key may not use it, or the list is not all there is",
@@ -360,8 +360,8 @@ mod tests {
         );
         let models: Vec<String> = candidates(&config)
             .into_iter()
-            .filter(|candidate| candidate.provider == "x")
-            .map(|candidate| candidate.model)
+            .filter(|candidate| &*candidate.provider == "x")
+            .map(|candidate| candidate.model.to_string())
             .collect();
         assert!(models.contains(&"m".to_owned()) && models.contains(&"n".to_owned()));
         assert!(

@@ -133,8 +133,8 @@ fn difference(
         path,
         before_at: at,
         after_at: to,
-        before: around(before.body(), at),
-        after: around(after.body(), to),
+        before: around(before.text(), at),
+        after: around(after.text(), to),
     };
     Some((kept, parting))
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::item::Item;
 use crate::admin::document;
-use crate::admin::parameters::{Asked, Kind, Parameter};
+use crate::admin::parameters::{Asked, FROM, Kind, Parameter, SEARCH, TO};
 use crate::admin::readers::Pace;
 use crate::admin::refusal::Refusal;
 use crate::front::respond::Body;
@@ -56,21 +56,9 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         kind: Kind::Filter,
         about: "Words that must all hold, such as `status:5xx model:kimi since:2h`. Texts in bodies are for `/api/logs/search`.",
     },
-    Parameter {
-        name: "search",
-        kind: Kind::Text,
-        about: "A text that one of method, path, models, provider or wires contains, in any case.",
-    },
-    Parameter {
-        name: "from",
-        kind: Kind::Time,
-        about: "Accepted then or later: RFC 3339, a date, or so long ago (`2h`).",
-    },
-    Parameter {
-        name: "to",
-        kind: Kind::Time,
-        about: "Accepted then or earlier.",
-    },
+    SEARCH,
+    FROM,
+    TO,
     Parameter {
         name: "timeout_ms",
         kind: Kind::Integer {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::item::Item;
 use super::list;
 use crate::admin::document;
-use crate::admin::parameters::{Asked, Kind, Parameter};
+use crate::admin::parameters::{Asked, FROM, Kind, Parameter, TO};
 use crate::admin::readers::Pace;
 use crate::admin::refusal::Refusal;
 use crate::front::respond::Body;
@@ -65,16 +65,8 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         kind: Kind::Id,
         about: "Where to go on: `cursor` of the search before.",
     },
-    Parameter {
-        name: "from",
-        kind: Kind::Time,
-        about: "Accepted then or later.",
-    },
-    Parameter {
-        name: "to",
-        kind: Kind::Time,
-        about: "Accepted then or earlier.",
-    },
+    FROM,
+    TO,
     Parameter {
         name: "items",
         kind: Kind::Flag,

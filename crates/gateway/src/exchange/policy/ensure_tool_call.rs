@@ -161,7 +161,7 @@ fn asking_for_answer(reply: &Reply, done: &Done, n: u32) -> Vec<Message> {
         input: ToolInput::Json(if is_object {
             done.input.as_str().into()
         } else {
-            ByteString::from_static("{}")
+            ByteString::from_static("{}").into()
         }),
         signature: None,
         cache: None,
@@ -209,7 +209,7 @@ fn has_text(blocks: &[Node<Block>]) -> bool {
 fn message(role: Role, blocks: Vec<Node<Block>>) -> Message {
     Message {
         role,
-        blocks,
+        blocks: blocks.into(),
         extra: Vec::new(),
     }
 }

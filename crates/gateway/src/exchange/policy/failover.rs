@@ -429,22 +429,25 @@ pub(crate) fn query(
         .iter()
         .map(|candidate| entrant(config, asked, candidate))
         .collect();
-    let route = candidates.first().map_or_else(String::new, |first| {
-        let own = first.target.as_ref();
-        own.map_or_else(
-            || [&*first.provider, "/", &first.model].concat(),
-            |own| [own.profile.as_deref().unwrap_or_default(), ":", &own.model].concat(),
-        )
-    });
+    // With one target there is nowhere to be but there.
+    let session = (entrants.len() > 1 && !strategy.is_per_request()).then(|| session(asked));
+    let session = session.flatten();
+    let is_told_apart = session.is_some() || strategy == Strategy::RoundRobin;
+    let first = candidates.first().filter(|_| is_told_apart);
     Query {
-        route,
+        route: first.map_or_else(String::new, route),
         strategy,
         return_to: model.map_or(Return::default(), |model| model.return_to),
-        // With one target there is nowhere to be but there.
-        session: (entrants.len() > 1 && !strategy.is_per_request())
-            .then(|| session(asked))
-            .flatten(),
+        session,
         entrants,
+    }
+}
+
+/// The name under which turns are counted and sessions are told apart.
+fn route(first: &Candidate) -> String {
+    match &first.target {
+        None => [&*first.provider, "/", &first.model].concat(),
+        Some(own) => [own.profile.as_deref().unwrap_or_default(), ":", &own.model].concat(),
     }
 }
 
@@ -452,7 +455,7 @@ fn entrant(config: &Config, asked: &Asked, candidate: &Candidate) -> Entrant {
     let provider = config.provider(&candidate.provider);
     let is_callers = provider.is_some_and(|provider| provider.auth == Auth::Client);
     let shown = CREDENTIALS
-        .into_iter()
+        .iter()
         .filter_map(|name| asked.headers.get(name)?.to_str().ok());
     Entrant {
         provider: candidate.provider.clone(),

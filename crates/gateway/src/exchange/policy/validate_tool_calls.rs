@@ -65,9 +65,9 @@ fn told(reply: &Reply, judged: &[JudgedCall]) -> Vec<Message> {
         });
         Some(result.into())
     });
-    let message = |role, blocks| Message {
+    let message = |role, blocks: Vec<_>| Message {
         role,
-        blocks,
+        blocks: blocks.into(),
         extra: Vec::new(),
     };
     let results = results.collect();

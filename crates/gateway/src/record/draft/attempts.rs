@@ -8,7 +8,7 @@ use lingate_wire::turn::{Event, Failure, Losses};
 
 use super::{AttemptEnd, Details, Draft};
 use crate::clock;
-use crate::metrics::FailureLabels;
+use crate::metrics::{FailureLabels, ProviderLabels};
 use crate::relay::chain::Tally;
 use crate::relay::witness::told;
 
@@ -63,6 +63,24 @@ impl Draft {
         let number = u16::try_from(details.attempts).unwrap_or(u16::MAX);
         if let Some(gathered) = &mut details.gathered {
             gathered.attempt_again(number, reason);
+        }
+    }
+
+    /// The kept connection that the attempt's request went out over was being closed: it went out once more.
+    pub(crate) fn sent_again(&self) {
+        let mut details = self.details();
+        tracing::debug!(
+            exchange.id = %self.id,
+            attempt.n = details.attempts,
+            provider.id = %details.provider,
+            "a kept connection to {} was closed; the request goes out over a new one",
+            details.provider,
+        );
+        let provider = details.provider.clone();
+        let labels = ProviderLabels { provider };
+        self.metrics.resends.get_or_create(&labels).inc();
+        if let Some(gathered) = &mut details.gathered {
+            gathered.mark("sent_again");
         }
     }
 

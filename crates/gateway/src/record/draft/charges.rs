@@ -84,7 +84,8 @@ impl Details {
             self.is_unpriced = true;
             return None;
         };
-        self.paid = Some(self.paid_at(priced, *priced.price.rates_of(usage)));
+        let paid = self.paid_at(priced, *priced.price.rates_of(usage));
+        self.paid = Some(Box::new(paid));
         let before = self.cost.unwrap_or_default();
         self.cost = Some(before.saturating_add(cost));
         self.bill(cost);

@@ -1,5 +1,6 @@
 //! The end of an exchange: its row, its metrics, its log line.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use lingate_config::Billing;
@@ -64,7 +65,7 @@ impl Drop for Draft {
             queued_ms = (!details.queued.is_zero()).then(|| millis(details.queued)),
             error = details.failure.as_ref().map(|failure| failure.message.as_str()),
             "{} {} -> {} {}",
-            details.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            details.status.as_ref().map_or(&"-" as &dyn Display, |status| status),
             details.model,
             details.provider,
             details.upstream_model,
@@ -172,7 +173,7 @@ impl Details {
         told.losses = self.losses.told(usize::MAX);
         let asked = self.priced.as_ref();
         let asked = asked.map(|priced| self.paid_at(priced, priced.price.rates));
-        told.price = self.paid.as_ref().or(asked.as_ref()).map(|paid| {
+        told.price = self.paid.as_deref().or(asked.as_ref()).map(|paid| {
             let rates = paid.rates;
             record::Price {
                 table: paid.table.clone(),

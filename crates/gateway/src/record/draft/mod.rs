@@ -95,7 +95,7 @@ struct Details {
     /// What the upstream of the attempt in flight asks for its tokens.
     priced: Option<Priced>,
     /// What was paid last: the model and the table it is from, and the rates.
-    paid: Option<Paid>,
+    paid: Option<Box<Paid>>,
     /// Of the attempts that have ended.
     cost: Option<MicroUsd>,
     /// Something was used whose price is not known.
@@ -177,6 +177,12 @@ impl Draft {
             is_recorded: AtomicBool::new(false),
             details: Mutex::default(),
         }
+    }
+
+    /// Its id as it is told.
+    pub(crate) fn id_text(&self) -> String {
+        let mut text = Uuid::encode_buffer();
+        self.id.hyphenated().encode_lower(&mut text).to_owned()
     }
 
     /// Has it recorded; `path` is what was asked, without the profile.

@@ -36,7 +36,8 @@ impl Draft {
         }
         details.usage = tally.usage.believable();
         details.summary.stop = tally.stop.or(details.summary.stop);
-        if !tally.said.preview.is_empty() || !tally.said.tools.is_empty() {
+        let has_said = !tally.said.preview.is_empty() || !tally.said.tools.is_empty();
+        if has_said && details.gathered.is_some() {
             details.summary.said = tally.said.clone();
         }
         for note in &tally.notes {

@@ -5,15 +5,14 @@ use std::time::Duration;
 use lingate_route::{Fitting, LeftOut};
 
 use super::Draft;
-use crate::metrics::{FailoverLabels, StepLabels, UnfitLabels};
+use crate::metrics::{FailoverLabels, UnfitLabels};
 
 impl Draft {
     /// Where the request goes, and who is left out because they cannot take it.
     pub(crate) fn routed(&self, fitting: &Fitting) {
         let steps = &fitting.resolution.steps;
         for step in steps {
-            let labels = StepLabels { step: step.name() };
-            self.metrics.routed.get_or_create(&labels).inc();
+            self.metrics.count_step(step.name());
         }
         for LeftOut { candidate, unfit } in &fitting.left_out {
             let target = format!("{}/{}", candidate.provider, candidate.model);
@@ -24,7 +23,7 @@ impl Draft {
                 "left out {target}: {unfit}",
             );
             let labels = UnfitLabels {
-                provider: candidate.provider.clone(),
+                provider: candidate.provider.to_string(),
                 reason: unfit.name(),
             };
             self.metrics.left_out.get_or_create(&labels).inc();

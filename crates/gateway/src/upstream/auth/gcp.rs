@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::grant::{self, Granted};
 use crate::clock;
-use crate::upstream::client::HttpClient;
+use crate::upstream::pooled::HttpClient;
 
 /// How long before its end a token is renewed; a short one at half its time.
 const MARGIN: Duration = Duration::from_secs(300);

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 
 use crate::clock;
 use crate::upstream::body::{UpstreamBody, chain_of};
-use crate::upstream::client::HttpClient;
 use crate::upstream::decoding::Decoding;
 use crate::upstream::headers::OWN_AGENT;
 use crate::upstream::payload::Payload;
+use crate::upstream::pooled::HttpClient;
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const METADATA_PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";

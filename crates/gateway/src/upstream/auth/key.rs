@@ -9,8 +9,10 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const X_LINGATE_KEY: HeaderName = HeaderName::from_static("x-lingate-key");
 
+/// Headers in which a client may show a credential.
+pub(crate) const N_CREDENTIALS: usize = 4;
 /// Every header in which a client may show a credential.
-pub(crate) const CREDENTIALS: [HeaderName; 4] =
+pub(crate) static CREDENTIALS: [HeaderName; N_CREDENTIALS] =
     [AUTHORIZATION, X_API_KEY, X_GOOG_API_KEY, X_LINGATE_KEY];
 
 /// The key cannot be sent in a header.
@@ -45,6 +47,8 @@ pub(crate) fn apply(
         value.set_sensitive(true);
         Ok(value)
     };
+    // As long as it has to be: what has room to spare is held by one allocation more.
+    let bearer = |token: &str| shows(["Bearer ", token].concat());
     match (auth, key) {
         (Auth::None, _) => {}
         (Auth::Client, _) => {
@@ -59,10 +63,10 @@ pub(crate) fn apply(
             // A credential itself never leaves: before it was exchanged, as in an explanation, there is nothing to show.
             let token = Some(key.expose()).filter(|token| !token.starts_with('{'));
             let token = token.unwrap_or_default();
-            headers.insert(AUTHORIZATION, shows(format!("Bearer {token}"))?);
+            headers.insert(AUTHORIZATION, bearer(token)?);
         }
         (Auth::Bearer, Some(key)) => {
-            headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
+            headers.insert(AUTHORIZATION, bearer(key.expose())?);
         }
         (Auth::XApiKey, Some(key)) => match wire {
             Wire::Anthropic => {
@@ -72,7 +76,7 @@ pub(crate) fn apply(
                 headers.insert(X_GOOG_API_KEY, shows(key.expose().to_owned())?);
             }
             Wire::Chat | Wire::Responses => {
-                headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
+                headers.insert(AUTHORIZATION, bearer(key.expose())?);
             }
         },
         // Google's API takes a bearer for a login and refuses it, whatever else is shown.
@@ -80,7 +84,7 @@ pub(crate) fn apply(
             headers.insert(X_GOOG_API_KEY, shows(key.expose().to_owned())?);
         }
         (Auth::Both, Some(key)) => {
-            headers.insert(AUTHORIZATION, shows(format!("Bearer {}", key.expose()))?);
+            headers.insert(AUTHORIZATION, bearer(key.expose())?);
             headers.insert(X_API_KEY, shows(key.expose().to_owned())?);
         }
     }

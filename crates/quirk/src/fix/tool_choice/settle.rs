@@ -132,7 +132,7 @@ fn require(
     };
     turn.messages.push(Node::new(Message {
         role: Role::User,
-        blocks: vec![Node::new(Block::text(words.into()))],
+        blocks: vec![Node::new(Block::text(words.into()))].into(),
         extra: Vec::new(),
     }));
 }

@@ -259,7 +259,7 @@ fn tool_use(value: Value<'_>, place: &Place<'_>, rest: &mut Extra) -> Option<Blo
         id: id?,
         name: name?,
         namespace: None,
-        input: ToolInput::Json(input?),
+        input: ToolInput::Json(input?.into()),
         signature: None,
         cache: cache_hint,
         extra,

@@ -12,9 +12,9 @@ use bytestring::ByteString;
 
 use self::block::Blocks;
 use crate::Wire;
-use crate::codec::Decoded;
+use crate::codec::{Decoded, Known};
 use crate::json::{Doc, Kind, Text, Value};
-use crate::turn::{Block, Failure, FailureKind, Message, Node, Params, Place, Role, Turn};
+use crate::turn::{Block, Failure, FailureKind, Message, Node, Params, Place, Role, Shared, Turn};
 
 /// Members without a place of their own: name or path, and the value as received.
 type Extra = Vec<(ByteString, ByteString)>;
@@ -24,6 +24,18 @@ type Extra = Vec<(ByteString, ByteString)>;
 /// # Errors
 /// An invalid request that names the member: the body's frame is wrong, such as messages that are no array.
 pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
+    decode(doc, None)
+}
+
+/// Decodes a request that was scanned like a `known` one: the same as without it, but what was taken over is shared.
+///
+/// # Errors
+/// As [`decode_request`].
+pub fn decode_request_like(known: &Known<'_>, doc: &Doc) -> Result<Decoded, Failure> {
+    decode(doc, Some(known))
+}
+
+fn decode(doc: &Doc, known: Option<&Known<'_>>) -> Result<Decoded, Failure> {
     let root = doc.root();
     if root.kind() != Kind::Object {
         return Err(invalid("the body must be a JSON object"));
@@ -33,7 +45,7 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
         model: Text::default(),
         system: Vec::new(),
         messages: Vec::new(),
-        tools: Vec::new(),
+        tools: Shared::default(),
         cache: None,
     };
     let mut params = Params::default();
@@ -44,9 +56,14 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
                     .text()
                     .ok_or_else(|| invalid("model: expected a string"))?
             }
-            "messages" => turn.messages = messages(value)?,
+            "messages" => turn.messages = messages(value, known)?,
             "system" => turn.system = system(value, &mut params.extra)?,
-            "tools" => turn.tools = tool::decode(value)?,
+            "tools" => {
+                turn.tools = match known.filter(|known| known.has("tools", value)) {
+                    Some(known) => known.decoded.turn.tools.clone(),
+                    None => tool::decode(value)?.into(),
+                }
+            }
             "cache_control" => turn.cache = block::cache(value, "", &mut params.extra),
             key => param::decode(key, value, &mut params),
         }
@@ -54,13 +71,17 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
     Ok(Decoded { turn, params })
 }
 
-fn messages(value: Value<'_>) -> Result<Vec<Node<Message>>, Failure> {
+fn messages(value: Value<'_>, known: Option<&Known<'_>>) -> Result<Vec<Node<Message>>, Failure> {
     if value.kind() != Kind::Array {
         return Err(invalid("messages: expected an array of messages"));
     }
     // Counted first: a message is large, and moving all of them whenever there is no room for one more costs.
     let mut messages = Vec::with_capacity(value.items().count());
-    for (nth, value) in value.items().enumerate() {
+    if let Some(known) = known {
+        let decoded = &known.decoded.turn.messages;
+        messages.extend(known.same_items("messages", value, decoded).cloned());
+    }
+    for (nth, value) in value.items().enumerate().skip(messages.len()) {
         messages.push(message(nth, value)?);
     }
     Ok(messages)
@@ -92,7 +113,7 @@ fn message(nth: usize, value: Value<'_>) -> Result<Node<Message>, Failure> {
     })?;
     let message = Message {
         role,
-        blocks,
+        blocks: blocks.into(),
         extra,
     };
     Ok(Node::received(message, Wire::Anthropic, value.to_raw()))

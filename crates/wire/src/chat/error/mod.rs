@@ -29,19 +29,21 @@ pub fn decode_error(status: u16, body: &[u8]) -> Failure {
 
 /// Finds the error in a chunk or reply that came with a success status; `None` if it holds none.
 pub(super) fn in_reply(root: Value<'_>) -> Option<Failure> {
-    let present = |key: &str| root.get(key).is_some_and(is_said);
-    let is_error = present("error")
-        || root
-            .get("base_resp")
-            .and_then(|base| base.get("status_code"))
-            .is_some_and(|code| code.raw() != "0")
-        || root
-            .get("object")
-            .is_some_and(|object| object.is_str("error"))
-        || root.get("type").is_some_and(|kind| kind.is_str("error"))
-        || root.get("choices").is_none_or(Value::is_null)
-            && (present("detail") || present("errors"));
-    is_error.then(|| with_advice(of_json(None, root)))
+    let (mut is_error, mut is_answer, mut is_detailed) = (false, false, false);
+    for (key, value) in root.members() {
+        match &*key {
+            "error" => is_error |= is_said(value),
+            "base_resp" => {
+                let code = value.get("status_code");
+                is_error |= code.is_some_and(|code| code.raw() != "0");
+            }
+            "object" | "type" => is_error |= value.is_str("error"),
+            "choices" => is_answer |= !value.is_null(),
+            "detail" | "errors" => is_detailed |= is_said(value),
+            _ => {}
+        }
+    }
+    (is_error || is_detailed && !is_answer).then(|| with_advice(of_json(None, root)))
 }
 
 /// Whether a member holds anything: some hosts send an empty `error` with every chunk.

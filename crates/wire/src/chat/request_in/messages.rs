@@ -40,7 +40,7 @@ pub(super) fn decode(messages: Value<'_>) -> Result<Conversation, Failure> {
                 Some(batch) => batch.edit().blocks.push(result),
                 None => conversation.push(Node::new(Message {
                     role: Role::User,
-                    blocks: vec![result],
+                    blocks: vec![result].into(),
                     extra: Vec::new(),
                 })),
             }
@@ -72,7 +72,7 @@ fn of_role(message: Value<'_>, role: &str) -> Message {
     const KNOWN: [&str; 2] = ["role", "content"];
     let simple = |role| Message {
         role,
-        blocks: content::blocks(message.get("content")),
+        blocks: content::blocks(message.get("content")).into(),
         extra: others(message, &KNOWN),
     };
     match role {
@@ -85,7 +85,8 @@ fn of_role(message: Value<'_>, role: &str) -> Message {
             blocks: vec![Node::new(Block::Foreign(Foreign {
                 wire: Wire::Chat,
                 raw: message.to_raw(),
-            }))],
+            }))]
+            .into(),
             extra: Vec::new(),
         },
     }
@@ -126,7 +127,7 @@ fn assistant(message: Value<'_>) -> Message {
     let extra = others(message, &KNOWN);
     Message {
         role: Role::Assistant,
-        blocks,
+        blocks: blocks.into(),
         extra: extra.into_iter().filter(|(_, raw)| raw != "null").collect(),
     }
 }
@@ -227,12 +228,12 @@ fn legacy_call(function: Value<'_>) -> Node<Block> {
 /// Arguments are a string that holds a JSON object, or the object itself. What is neither cannot be a tool's input: it is
 /// kept beside an empty one.
 fn arguments(arguments: Option<Value<'_>>, extra: &mut Vec<(ByteString, ByteString)>) -> ToolInput {
-    let empty = || ToolInput::Json(ByteString::from_static("{}"));
+    let empty = || ToolInput::Json(ByteString::from_static("{}").into());
     let Some(arguments) = arguments.filter(|arguments| !arguments.is_null()) else {
         return empty();
     };
     let json = match arguments.kind() {
-        Kind::Object => return ToolInput::Json(arguments.to_raw()),
+        Kind::Object => return ToolInput::Json(arguments.to_raw().into()),
         Kind::String => arguments.text().unwrap_or_default().to_plain(),
         Kind::Null | Kind::Bool | Kind::Number | Kind::Array => ByteString::new(),
     };
@@ -240,7 +241,7 @@ fn arguments(arguments: Option<Value<'_>>, extra: &mut Vec<(ByteString, ByteStri
         return empty();
     }
     match scan_reply(&json, &[]) {
-        Ok(doc) if doc.root().kind() == Kind::Object => ToolInput::Json(json),
+        Ok(doc) if doc.root().kind() == Kind::Object => ToolInput::Json(json.into()),
         _ => {
             extra.push((ByteString::from_static("arguments"), arguments.to_raw()));
             empty()

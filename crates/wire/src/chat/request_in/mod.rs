@@ -48,7 +48,7 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
             model,
             system,
             messages,
-            tools: tools::decode(root),
+            tools: tools::decode(root).into(),
             cache,
         },
         params,

@@ -1,7 +1,7 @@
 //! The model's own messages.
 
 use crate::Wire;
-use crate::json::{Text, scan_reply};
+use crate::json::{Raw, Text, scan_reply};
 use crate::turn::{
     Block, Message, Node, Place, Seal, Thinking, ThinkingMode, ToolInput, ToolUse, Unanswered,
     opened,
@@ -73,8 +73,7 @@ impl Out<'_> {
             }
             return;
         }
-        self.w.begin_object();
-        self.w.key("role").str("assistant");
+        self.w.frame(r#"{"role":"assistant""#);
         if !spoken.texts.is_empty() {
             self.content(spoken.texts, "\n\n");
         }
@@ -133,8 +132,7 @@ impl Out<'_> {
     }
 
     fn call(&mut self, call: &ToolUse) {
-        self.w.begin_object();
-        self.w.key("id").text(&call.id);
+        self.w.frame(r#"{"id":"#).text(&call.id);
         match &call.input {
             ToolInput::Freeform(input) if self.is_same_wire() => {
                 self.w
@@ -152,25 +150,23 @@ impl Out<'_> {
                     .text(input)
                     .end_object();
                 let arguments = String::from_utf8(arguments.into_bytes()).unwrap_or_default();
-                self.function(call, &arguments);
+                self.function(call, &arguments.into());
             }
             ToolInput::Json(arguments) => self.function(call, arguments),
         }
         self.w.end_object().end_object();
     }
 
-    fn function(&mut self, call: &ToolUse, arguments: &str) {
+    fn function(&mut self, call: &ToolUse, arguments: &Raw) {
         self.w
-            .key("type")
-            .str("function")
-            .key("function")
-            .begin_object();
-        self.w.key("name").text(&call.name);
-        self.w.key("arguments").str(if arguments.is_empty() {
-            "{}"
+            .frame(r#""type":"function","function":{"name":"#)
+            .text(&call.name)
+            .key("arguments");
+        if arguments.is_empty() {
+            self.w.str("{}");
         } else {
-            arguments
-        });
+            self.w.quoted(arguments);
+        }
     }
 
     /// Writes the reasoning of the message, where the host wants it back.

@@ -89,8 +89,7 @@ impl Out<'_> {
         if parts.is_empty() {
             return;
         }
-        self.w.begin_object();
-        self.w.key("role").str(role);
+        self.w.frame(r#"{"role":"#).str(role);
         self.content(parts, "\n\n");
         self.w.end_object();
     }
@@ -126,8 +125,8 @@ impl Out<'_> {
                 return;
             }
             PartKind::Text(text) => {
-                self.w.begin_object().key("type").str("text");
-                self.w.key("text").text_parts(text.iter());
+                self.w.frame(r#"{"type":"text","text":"#);
+                self.w.text_parts(text.iter());
             }
             PartKind::Image { url, detail } => {
                 self.w

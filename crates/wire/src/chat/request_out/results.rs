@@ -23,10 +23,10 @@ impl Out<'_> {
             lines.unwrap_or_else(|| Text::from_static(self.dialect.empty_tool_result).into());
         let error = result.is_error.then_some(Text::from_static("Error: "));
         let texts = error.iter().chain(lines.iter());
-        self.w.begin_object();
-        self.w.key("role").str("tool");
-        self.w.key("tool_call_id").text(&result.tool_use_id);
-        self.w.key("content");
+        self.w
+            .frame(r#"{"role":"tool","tool_call_id":"#)
+            .text(&result.tool_use_id)
+            .key("content");
         if self.keeps_parts() {
             self.w.begin_array().begin_object().key("type").str("text");
             self.w.key("text").text_parts(texts);
@@ -104,9 +104,7 @@ impl Out<'_> {
 
     /// Stands in for a result that never came.
     pub(super) fn missing_result(&mut self, id: &Text) {
-        self.w.begin_object();
-        self.w.key("role").str("tool");
-        self.w.key("tool_call_id").text(id);
+        self.w.frame(r#"{"role":"tool","tool_call_id":"#).text(id);
         let words = Text::from_static("Error: the tool call was not answered");
         self.content(vec![Part::text(words)], "");
         self.w.end_object();

@@ -285,12 +285,8 @@ impl Out<'_> {
 
     fn begin_function(&mut self, name: &Text, description: Option<&Text>, schema: &str) {
         self.w
-            .begin_object()
-            .key("type")
-            .str("function")
-            .key("function")
-            .begin_object();
-        self.w.key("name").text(name);
+            .frame(r#"{"type":"function","function":{"name":"#)
+            .text(name);
         if let Some(description) = description {
             self.w.key("description").text(description);
         }

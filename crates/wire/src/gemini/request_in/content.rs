@@ -54,7 +54,7 @@ pub(super) fn decode(
     }
     let message = Message {
         role,
-        blocks,
+        blocks: blocks.into(),
         extra,
     };
     Ok(if has_ours {

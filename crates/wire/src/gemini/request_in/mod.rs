@@ -18,7 +18,7 @@ use super::peek::{invalid, request};
 use crate::Wire;
 use crate::codec::Decoded;
 use crate::json::{Doc, Kind, Text, Value};
-use crate::turn::{Block, Failure, Message, Node, Params, Turn};
+use crate::turn::{Block, Failure, Message, Node, Params, Shared, Turn};
 
 /// Decodes a request, or the request that a `countTokens` body is about. New kinds of parts, tools and members are
 /// carried, not refused.
@@ -32,7 +32,7 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
         model: Text::default(),
         system: Vec::new(),
         messages: Vec::new(),
-        tools: Vec::new(),
+        tools: Shared::default(),
         cache: None,
     };
     let mut params = Params::default();
@@ -44,7 +44,7 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
                 turn.messages = messages(value)?;
             }
             "systemInstruction" => turn.system = system(value, &mut params.extra)?,
-            "tools" => turn.tools = tool::decode(value)?,
+            "tools" => turn.tools = tool::decode(value)?.into(),
             "model" => turn.model = model(value).unwrap_or_default(),
             key => param::decode(key, value, &mut params)?,
         }

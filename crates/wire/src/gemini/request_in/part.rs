@@ -99,7 +99,7 @@ impl Reader<'_> {
             id: self.calls.called(member::text(call, "id"), &name),
             name,
             namespace: None,
-            input: ToolInput::Json(input),
+            input: ToolInput::Json(input.into()),
             signature,
             cache: None,
             extra: member::others(call, &["id", "name", "args"]),

@@ -123,7 +123,7 @@ mod tests {
             model: "m".into(),
             system: vec![],
             messages: vec![],
-            tools: vec![tool("fits")],
+            tools: vec![tool("fits")].into(),
             cache: None,
         };
         assert!(NameStage::of(&turn).is_none());

@@ -17,7 +17,12 @@ pub(super) fn call(kind: &str, item: Value<'_>) -> Option<ToolUse> {
     let (name, input, known) = match kind {
         "function_call" => (
             text("name").unwrap_or_default(),
-            ToolInput::Json(item.get("arguments").map(arguments).unwrap_or_default()),
+            ToolInput::Json(
+                item.get("arguments")
+                    .map(arguments)
+                    .unwrap_or_default()
+                    .into(),
+            ),
             "arguments",
         ),
         "custom_tool_call" => (
@@ -63,7 +68,11 @@ fn typed(
     member: &'static str,
 ) -> (Text, ToolInput, &'static str) {
     let input = item.get(member).map(arguments).unwrap_or_default();
-    (Text::from_static(name), ToolInput::Json(input), member)
+    (
+        Text::from_static(name),
+        ToolInput::Json(input.into()),
+        member,
+    )
 }
 
 /// Arguments are a string of JSON by the book, an object in the field.

@@ -151,7 +151,7 @@ impl Conversation {
                 self.last = Last::Whole;
                 let message = Message {
                     role,
-                    blocks,
+                    blocks: blocks.into(),
                     extra,
                 };
                 self.messages.push(node(message, item.to_raw()));
@@ -171,7 +171,7 @@ impl Conversation {
             Some(message) if self.last == kind => message.edit().blocks.append(&mut blocks),
             _ => self.messages.push(Node::new(Message {
                 role,
-                blocks,
+                blocks: blocks.into(),
                 extra: Vec::new(),
             })),
         }

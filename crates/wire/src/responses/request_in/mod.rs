@@ -48,7 +48,7 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
             model,
             system: conversation.system,
             messages: conversation.messages,
-            tools,
+            tools: tools.into(),
             cache: None,
         },
         params: params::decode(root, &TURN_MEMBERS),

@@ -85,12 +85,12 @@ impl Out<'_> {
         }
         match &call.input {
             ToolInput::Json(arguments) => {
-                let arguments = if arguments.trim().is_empty() {
-                    "{}"
+                self.w.key("arguments");
+                if arguments.trim().is_empty() {
+                    self.w.str("{}");
                 } else {
-                    arguments
-                };
-                self.w.key("arguments").str(arguments);
+                    self.w.quoted(arguments);
+                }
             }
             ToolInput::Freeform(input) => {
                 self.w.key("input").text(input);

@@ -24,7 +24,7 @@ fn request(messages: Vec<Node<Message>>) -> Decoded {
             model: "asked".into(),
             system: Vec::new(),
             messages,
-            tools: Vec::new(),
+            tools: Vec::new().into(),
             cache: None,
         },
         params: Params::default(),
