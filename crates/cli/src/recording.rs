@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lingate_config::{Bodies, Config, Provider, Proxy, presets};
+use lingate_config::{Bodies, Config, Provider, presets};
 use lingate_store::{Mask, Options, Reader, Recorder, Settings, Spent, Store, headers};
 
 use crate::failure::Failure;
@@ -160,7 +160,7 @@ fn secrets(provider: &Provider) -> BTreeSet<String> {
     }
     secrets.extend(provider.address_secrets().map(str::to_owned));
     let proxy = provider.proxy.as_ref();
-    secrets.extend(proxy.and_then(Proxy::password).map(str::to_owned));
+    secrets.extend(proxy.and_then(|proxy| proxy.password()).map(str::to_owned));
     let spelled: Vec<String> = secrets.iter().flat_map(|secret| in_json(secret)).collect();
     secrets.extend(spelled);
     // Local servers take any key, often their own name: that is no secret, and would be masked everywhere.

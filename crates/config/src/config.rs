@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -32,7 +33,7 @@ pub struct Config {
     /// Those of the file, then those of the environment, then the demo.
     pub providers: Vec<Provider>,
     /// The environment's proxy, for hosts that are no providers.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Arc<Proxy>>,
     /// Which of them serves which name.
     pub routes: Table,
     /// What happens when an upstream fails.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Scheme;
@@ -45,8 +46,8 @@ pub struct Provider {
     /// Requests at a time.
     pub concurrency: Option<u32>,
     /// The proxy in front of it: its own, or the environment's.
-    pub proxy: Option<Proxy>,
-    /// A PEM file of further certificate authorities.
+    pub proxy: Option<Arc<Proxy>>,
+    /// A PEM file of the certificate authorities that count for it, in place of the machine's.
     pub ca_file: Option<PathBuf>,
     /// Quirks and groups of quirks.
     pub quirks: Vec<String>,
@@ -232,7 +233,7 @@ impl Provider {
         // Google's tokens come over TLS, whatever stands in for the rest.
         self.auth == Auth::Gcp
             || urls.any(|url| url.scheme() == Some(&Scheme::HTTPS))
-            || self.proxy.as_ref().is_some_and(Proxy::uses_tls)
+            || self.proxy.as_ref().is_some_and(|proxy| proxy.uses_tls())
     }
 
     /// Hosts and ports its requests go to.

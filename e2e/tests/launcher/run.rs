@@ -152,12 +152,21 @@ async fn a_client_that_never_calls_is_noticed() {
     config(&home, &upstream);
     let mut command = home.command(&lingate());
     command
-        .args(["run", "--", "sh", "-c", "until test -e noticed; do sleep 0.1; done"])
+        .args([
+            "run",
+            "--",
+            "sh",
+            "-c",
+            "until test -e noticed; do sleep 0.1; done",
+        ])
         .env("MOONSHOT_API_KEY", "sk-x");
     let running = Process::spawn(&mut command);
     // The client goes on until it is noticed, however late that is.
     let noticed = async {
-        while !running.stderr().contains("has not called the gateway for 15 s") {
+        while !running
+            .stderr()
+            .contains("has not called the gateway for 15 s")
+        {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

@@ -37,7 +37,7 @@ pub(crate) struct ProviderEntry {
     pub(crate) concurrency: Option<u32>,
     /// Proxy URL: `http`, `https`, `socks5` or `socks5h`. If empty, HTTPS_PROXY and NO_PROXY count, never for loopback.
     pub(crate) proxy: Option<String>,
-    /// A PEM file of further certificate authorities.
+    /// A PEM file of certificate authorities, in place of the machine's.
     pub(crate) ca_file: Option<String>,
     /// Names from `lingate quirks`; a name may be a group.
     pub(crate) quirks: Option<Vec<String>>,

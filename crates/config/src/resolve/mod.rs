@@ -15,6 +15,8 @@ mod variables;
 pub(crate) use bases::Bases;
 pub(crate) use options::environment_options;
 
+use std::sync::Arc;
+
 use crate::config::{Config, Failover, FoundKey, Log, Sources};
 use crate::document::Node;
 use crate::environment::Environment;
@@ -31,7 +33,7 @@ pub(crate) struct Inputs<'a> {
     /// Whether provider settings of the environment count.
     pub(crate) from_env: bool,
     /// The environment's proxy.
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) proxy: Option<Arc<Proxy>>,
 }
 
 /// Resolves `file`; what is wrong is reported, and something harmless stands in for it.
@@ -90,7 +92,7 @@ pub(crate) fn resolve(
 }
 
 /// A proxy that cannot be used is none, as for other programs, but is told.
-fn environment_proxy(environment: &dyn Environment, report: &mut Report) -> Option<Proxy> {
+fn environment_proxy(environment: &dyn Environment, report: &mut Report) -> Option<Arc<Proxy>> {
     let (name, proxy) = Proxy::of_environment(environment)?;
     let told = proxy.map_err(|error| {
         // Not shown: it may hold a password.
@@ -101,7 +103,7 @@ fn environment_proxy(environment: &dyn Environment, report: &mut Report) -> Opti
             Some("write it like `http://proxy.example.com:3128`".to_owned()),
         );
     });
-    told.ok()
+    told.ok().map(Arc::new)
 }
 
 fn found_keys(providers: &[crate::provider::Provider]) -> Vec<FoundKey> {

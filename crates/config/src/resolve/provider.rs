@@ -1,5 +1,6 @@
 //! One provider: the user's entry over its preset, its keys, and the URLs that follow.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Uri};
@@ -129,7 +130,9 @@ pub(super) fn provider(
     let session_header = session_header.and_then(|name| session_name(id, name, report));
     // Where the rule for URLs does not hold, neither does the one for their lists of models.
     let lists = |wire: &&Wire| base.paths.get(**wire).is_none();
-    let proxy = own_proxy(id, entry, report).or_else(|| inputs.proxy.clone());
+    let proxy = own_proxy(id, entry, report)
+        .map(Arc::new)
+        .or_else(|| inputs.proxy.clone());
     let ca_file = entry.ca_file.as_deref().filter(|file| !file.is_empty());
 
     Provider {

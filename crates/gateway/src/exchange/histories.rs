@@ -29,6 +29,8 @@ const MOST_BYTES_KEPT: usize = 8 << 20;
 const MOST_DECODED: usize = 2;
 /// Conversations that are kept; more are more to look through.
 const MOST_KEPT: usize = 32;
+/// A body of which more than this part is new is decoded by itself.
+const LEAST_ALIKE: usize = 2;
 /// A body of which less than this part is new is as good as kept.
 const NEW_PART: usize = 8;
 
@@ -73,7 +75,7 @@ impl Earlier {
             let mut decoded = bridge::decode_request(wire, &self.doc).ok()?;
             decoded.turn.quote_inputs();
             let most = MOST_DECODED * self.doc.size();
-            (decoded.turn.size() <= most).then_some(decoded)
+            (decoded.turn.size() + decoded.params.size() <= most).then_some(decoded)
         });
         let Some(decoded) = decoded else {
             return bridge::decode_request(wire, doc);
@@ -129,7 +131,9 @@ impl Histories {
             let replaced = replaced.map(|latest| &latest.request);
             self.keep((wire, caller, samples), &doc, replaced);
         }
-        let earlier = latest.map(|latest| latest.request);
+        // Of one that only begins alike there is nothing to share.
+        let is_alike = scanned <= body.len() / LEAST_ALIKE;
+        let earlier = latest.filter(|_| is_alike).map(|latest| latest.request);
         Ok(Scanned { doc, earlier })
     }
 

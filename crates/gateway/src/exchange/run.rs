@@ -196,7 +196,7 @@ async fn answer(
         return Ok(whole(attempts.await.result?, &side, draft));
     }
 
-    let metrics = Arc::clone(&shared.metrics);
+    let process = Arc::clone(&shared.process);
     let draft = Arc::clone(draft);
     tokio::select! {
         biased;
@@ -205,13 +205,13 @@ async fn answer(
             Ok(Answer::Live(mut live)) => {
                 draft.first_content();
                 let headers = std::mem::take(&mut live.headers);
-                let stream = ClientStream::live(live, reached.attempts, side, draft, metrics);
+                let stream = ClientStream::live(live, reached.attempts, side, draft, process);
                 Ok(streamed(stream, headers, &options))
             }
             Ok(other) => Ok(whole(other, &side, &draft)),
         },
         () = tokio::time::sleep(COMMIT_DELAY) => {
-            let stream = ClientStream::waiting(attempts, side, draft, metrics);
+            let stream = ClientStream::waiting(attempts, side, draft, process);
             Ok(streamed(stream, HeaderMap::new(), &options))
         }
     }

@@ -327,7 +327,7 @@ impl Live {
 
     /// Reads a body whose reply is complete to its end, which is near: a connection whose answer was not read out cannot be
     /// kept. A host that does not end its body is left.
-    pub(crate) async fn read_out(&mut self) {
+    pub(crate) async fn read_out(mut self: Box<Self>) {
         let ends = async { while let Some(Ok(_)) = self.body.chunk().await {} };
         let _late = tokio::time::timeout_at(clock::now() + LITTLE_GRACE, ends).await;
     }

@@ -28,8 +28,8 @@ use super::live::{Live, Next};
 use super::message::Message;
 use crate::clock;
 use crate::front::respond::Body;
-use crate::metrics::Metrics;
 use crate::record::{AttemptEnd, Draft, Ending, Tape};
+use crate::shared::Process;
 
 /// Silence towards the client after which a keep-alive is sent; Claude Code shows a banner after 20 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -91,7 +91,7 @@ pub(crate) struct ClientStream {
     side: ClientSide,
     encoder: Option<Box<dyn StreamEncoder>>,
     draft: Arc<Draft>,
-    metrics: Arc<Metrics>,
+    process: Arc<Process>,
     keep_alive: Pin<Box<Sleep>>,
     last_write: Instant,
     /// When something other than a keep-alive was last written.
@@ -105,8 +105,6 @@ pub(crate) struct ClientStream {
 enum State {
     Waiting(Pending),
     Live(Box<Live>, Box<dyn Attempts>),
-    /// The client has everything; the upstream's body has not ended.
-    Said(Box<Live>),
     Over,
 }
 
@@ -117,10 +115,10 @@ impl ClientStream {
         attempts: Box<dyn Attempts>,
         side: ClientSide,
         draft: Arc<Draft>,
-        metrics: Arc<Metrics>,
+        process: Arc<Process>,
     ) -> Self {
         let state = State::Live(live, attempts);
-        Self::new(state, side, draft, metrics)
+        Self::new(state, side, draft, process)
     }
 
     /// A stream that is opened while the attempts go on.
@@ -128,18 +126,18 @@ impl ClientStream {
         attempts: Pending,
         side: ClientSide,
         draft: Arc<Draft>,
-        metrics: Arc<Metrics>,
+        process: Arc<Process>,
     ) -> Self {
-        Self::new(State::Waiting(attempts), side, draft, metrics)
+        Self::new(State::Waiting(attempts), side, draft, process)
     }
 
-    fn new(state: State, side: ClientSide, draft: Arc<Draft>, metrics: Arc<Metrics>) -> Self {
+    fn new(state: State, side: ClientSide, draft: Arc<Draft>, process: Arc<Process>) -> Self {
         Self {
             state,
             side,
             encoder: None,
             draft,
-            metrics,
+            process,
             keep_alive: Box::pin(tokio::time::sleep(KEEP_ALIVE)),
             last_write: clock::now(),
             last_event: clock::now(),
@@ -196,7 +194,8 @@ impl ClientStream {
 
     /// The end of a reply that a fault of ours ended. What was used of it is paid for, and the upstream is not blamed.
     fn panicked(&mut self) -> Bytes {
-        self.metrics.panics.inc();
+        self.process.metrics.panics.inc();
+        self.last_write = clock::now();
         self.draft.panicked();
         let state = std::mem::replace(&mut self.state, State::Over);
         let failure = Failure::new(
@@ -231,11 +230,6 @@ impl ClientStream {
         loop {
             let next = match &mut self.state {
                 State::Over => return None,
-                State::Said(live) => {
-                    live.read_out().await;
-                    self.state = State::Over;
-                    return None;
-                }
                 State::Waiting(attempts) => {
                     tokio::select! {
                         biased;
@@ -292,6 +286,7 @@ impl ClientStream {
             Ok(Answer::Whole(_)) => not_a_stream(),
         };
         self.state = State::Over;
+        self.last_write = clock::now();
         Some(self.cut(Vec::new(), failure, reached.attempts))
     }
 
@@ -335,13 +330,14 @@ impl ClientStream {
             self.state = State::Waiting(attempts.run());
             return bytes.into();
         }
+        self.draft.tally(live.tally());
         let mut events = Vec::new();
         attempts.message().finish(&mut events);
         self.encode(&mut events, &mut bytes);
-        self.draft.tally(live.tally());
         self.draft.end(Ending::Answered, None);
         if live.has_rest() {
-            self.state = State::Said(live);
+            // Beside the client, who has everything.
+            self.process.tasks.spawn(live.read_out());
         }
         bytes.into()
     }
@@ -414,7 +410,7 @@ impl ClientStream {
     fn write_keep_alive(&mut self, out: &mut Vec<u8>) {
         let lane = match &self.state {
             State::Live(live, _) => Some(live.lane()),
-            State::Waiting(_) | State::Said(_) | State::Over => self.draft.lane(),
+            State::Waiting(_) | State::Over => self.draft.lane(),
         };
         let counts_events = matches!(self.side.wire, Wire::Anthropic | Wire::Responses);
         if self.side.wire == Wire::Gemini {
@@ -477,7 +473,6 @@ mod tests {
     use crate::ids;
     use crate::relay::chain::Chain;
     use crate::relay::live::Limits;
-    use crate::shared::Process;
     use crate::upstream::blame::Blame;
     use crate::upstream::body::{DemoBody, UpstreamBody};
     use crate::upstream::demo::Step;
@@ -566,9 +561,8 @@ mod tests {
             options: ReplyOptions::default(),
         };
         let attempts = Box::new(OneAttempt(Message::default()));
-        let metrics_of = Arc::clone(&metrics);
         let draft = Arc::new(draft);
-        let stream = ClientStream::live(Box::new(live), attempts, side, draft, metrics_of);
+        let stream = ClientStream::live(Box::new(live), attempts, side, draft, Arc::new(process));
         #[expect(clippy::disallowed_methods, reason = "a test's body is small")]
         let bytes = stream.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(metrics.panics.get(), 1);

@@ -43,14 +43,14 @@ pub(crate) struct Way {
     /// PEM file of the certificate authorities that count for this provider.
     pub ca_file: Option<PathBuf>,
     /// The proxy that stands between.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Arc<Proxy>>,
     /// Whether anything goes over TLS. What does not needs no authorities, and reading the machine's is most of a start.
     pub uses_tls: bool,
 }
 
 impl Way {
     /// How hosts are connected to that are no providers, where the environment has this proxy.
-    pub(crate) fn plain(proxy: Option<&Proxy>) -> Self {
+    pub(crate) fn plain(proxy: Option<&Arc<Proxy>>) -> Self {
         Self {
             connect: Duration::from_secs(5),
             is_http1_only: false,
@@ -211,30 +211,33 @@ fn read_authorities(path: &Path) -> Result<Arc<[u8]>, TlsError> {
 /// What connects this way.
 pub(super) fn dialer(way: &Way, authorities: Option<&[u8]>) -> Result<Dialer, TlsError> {
     let config = tls_config(way, authorities)?;
-    let transport = transport(way, &config)?;
+    let transport = transport(way)?;
     let tls = HttpsConnectorBuilder::new()
         .with_tls_config(config)
         .https_or_http();
-    Ok(Dialer(if way.is_http1_only {
-        tls.enable_http1().wrap_connector(transport)
-    } else {
-        tls.enable_all_versions().wrap_connector(transport)
-    }))
+    Ok(Dialer {
+        connector: if way.is_http1_only {
+            tls.enable_http1().wrap_connector(transport)
+        } else {
+            tls.enable_all_versions().wrap_connector(transport)
+        },
+        limit: way.connect,
+    })
 }
 
 /// What TLS goes over.
-fn transport(way: &Way, config: &ClientConfig) -> Result<Transport, TlsError> {
+pub(super) fn transport(way: &Way) -> Result<Transport, TlsError> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     // Two peers that both wait for more bytes lose 44 ms a stream.
     http.set_nodelay(true);
-    http.set_connect_timeout(Some(way.connect));
     http.set_keepalive(Some(Duration::from_secs(60)));
     let Some(proxy) = &way.proxy else {
         return Ok(Transport::straight(http));
     };
+    // A provider's `ca_file` is for the provider.
     let to_proxy = HttpsConnectorBuilder::new()
-        .with_tls_config(config.clone())
+        .with_tls_config(tls_config(way, None)?)
         .https_or_http()
         .enable_http1()
         .wrap_connector(http.clone());
@@ -302,12 +305,6 @@ fn roots_of(path: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
         return Err(fail("holds no certificate in PEM form".to_owned()));
     }
     Ok(roots)
-}
-
-/// What TLS goes over on this way.
-#[cfg(test)]
-pub(super) fn proxied(way: &Way) -> Result<Transport, TlsError> {
-    transport(way, &tls_config(way, None)?)
 }
 
 #[cfg(test)]

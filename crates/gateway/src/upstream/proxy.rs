@@ -18,15 +18,15 @@ use lingate_config::{Proxy, is_loopback};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-/// Makes connections.
-#[derive(Debug, Clone)]
+/// Makes connections. Holds a proxy's password: has no `Debug`.
+#[derive(Clone)]
 pub(super) struct Transport {
     straight: HttpConnector,
     through: Option<Through>,
 }
 
 /// A proxy, and the hosts that are reached through it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Through {
     /// As it may be told.
     shown: String,
@@ -36,7 +36,7 @@ struct Through {
 }
 
 /// How a proxy is asked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum By {
     /// HTTP's CONNECT, itself over TLS where the proxy's URL says so.
     Connect(Box<Tunnel<HttpsConnector<HttpConnector>>>),
@@ -197,7 +197,7 @@ mod tests {
     use lingate_config::{Config, FixedEnvironment, LoadOptions};
 
     use super::*;
-    use crate::upstream::client::{Way, proxied};
+    use crate::upstream::client::{self, Way};
 
     /// Which of these hosts are reached through the proxy of a provider.
     fn reached<'u>(own: &str, environment: &[(&str, &str)], hosts: &[&'u str]) -> Vec<&'u str> {
@@ -207,7 +207,8 @@ mod tests {
         let environment = FixedEnvironment::new(environment.iter().copied());
         let config = Config::from_text(None, &text, &LoadOptions::default(), &environment);
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        let transport = proxied(&Way::of(config.provider("p").unwrap())).unwrap();
+        let way = Way::of(config.provider("p").unwrap());
+        let transport = client::transport(&way).unwrap();
         let is_for = |host: &&str| {
             let to = Uri::try_from(*host).unwrap();
             let through = transport.through.as_ref();

@@ -8,12 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Extensions, Uri};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::error::Elapsed;
 use tower_service::Service;
 
 use super::proxy::Transport;
@@ -67,8 +69,20 @@ impl Traffic {
 }
 
 /// Makes connections whose traffic is watched.
-#[derive(Debug, Clone)]
-pub(super) struct Dialer(pub(super) HttpsConnector<Transport>);
+#[derive(Clone)]
+pub(super) struct Dialer {
+    pub connector: HttpsConnector<Transport>,
+    /// Longest time until a connection stands, whoever stands between and TLS included.
+    pub limit: Duration,
+}
+
+/// A connection did not stand in time.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {} s (`timeouts.connect`)", .limit.as_secs_f64())]
+struct TooLate {
+    limit: Duration,
+    source: Elapsed,
+}
 
 /// What the dialer's own connector makes.
 type Stream = <HttpsConnector<Transport> as Service<Uri>>::Response;
@@ -80,12 +94,18 @@ impl Service<Uri> for Dialer {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, DialError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DialError>> {
-        self.0.poll_ready(context)
+        self.connector.poll_ready(context)
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let dialing = self.0.call(to);
-        Box::pin(async move { Ok(TokioIo::new(Watched::new(dialing.await?))) })
+        let dialing = tokio::time::timeout(self.limit, self.connector.call(to));
+        let limit = self.limit;
+        Box::pin(async move {
+            let stream = dialing
+                .await
+                .map_err(|source| TooLate { limit, source })??;
+            Ok(TokioIo::new(Watched::new(stream)))
+        })
     }
 }
 

@@ -70,6 +70,7 @@ const QUICK: &[&str] = &[
     "/api/logs/values?field=model",
     "/api/logs/values?field=tool",
     "/api/logs/values?field=class",
+    "/api/logs/values?field=end",
     "/api/sessions",
     "/api/sessions/session-12345",
     "/api/livestore/pull",

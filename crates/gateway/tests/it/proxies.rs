@@ -88,6 +88,16 @@ async fn a_proxy_that_does_not_connect_is_named_and_nothing_goes_past_it() {
         let proxy = format!("{scheme}://user:wrong-canary-8812@{at}");
         check(&proxy, &shown, reason).await;
     }
+    // A listener that nobody accepts from connects, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", silent.local_addr().unwrap());
+    let limits = "timeouts = { connect = \"200ms\" }";
+    let lingate = Lingate::start(&configuration(&upstream.url(), &proxy, limits)).await;
+    let (_, text) = ask(&lingate).await;
+    assert!(
+        text.contains("no connection within 0.2 s (`timeouts.connect`)"),
+        "{text}"
+    );
     drop(refusing);
     check(&format!("http://{at}"), &format!("http://{at}"), "refused").await;
     assert_eq!(upstream.requests().len(), 0);

@@ -23,15 +23,19 @@ pub(crate) const BUILTIN_FUNCTIONS: Quirk = Quirk {
 };
 
 fn declare(turn: &mut Turn, _params: &mut Params, _state: &mut State) -> bool {
+    let named = |tool: &Tool| match tool {
+        Tool::Function { name, .. } if name.starts_with("$") => Some(name.clone()),
+        _ => None,
+    };
+    // Looked for first: the list is shared with others of the session, and copied when it changes.
+    if !turn.tools.iter().any(|tool| named(tool).is_some()) {
+        return false;
+    }
     let mut has_changed = false;
     for tool in &mut turn.tools {
-        let Tool::Function { name, .. } = &**tool else {
+        let Some(name) = named(tool) else {
             continue;
         };
-        let name = name.clone();
-        if !name.decode().starts_with('$') {
-            continue;
-        }
         let mut writer = Writer::default();
         writer.begin_object().key("type").str("builtin_function");
         writer

@@ -90,6 +90,7 @@ impl Keyed {
             keyed.cut_until(other, suffix, mask)
         };
         let end = keyed.cut_end();
+        keyed.take_keys(other, prefix);
         keyed.hash(keyed.cuts.len());
         keyed.take_rest(other, rest);
         let last = keyed.len() - end;
@@ -165,6 +166,20 @@ impl Keyed {
         rest
     }
 
+    /// Takes over the keys of parts that were cut anew and yet as in the other body, within the bytes that both begin with:
+    /// what decides a cut may lie behind those, what decides a key does not.
+    fn take_keys(&mut self, other: &Self, prefix: usize) {
+        if !is_json(&self.bytes) {
+            return;
+        }
+        let from = self.keys.len();
+        let cuts = self.cuts.iter().zip(&other.cuts).skip(from);
+        let is_same = |(cut, its): &(&Cut, &Cut)| cut.end == its.end && cut.end <= prefix;
+        let same = from + cuts.take_while(is_same).count();
+        let keys = other.keys.get(from..same).unwrap_or_default();
+        self.keys.extend_from_slice(keys);
+    }
+
     /// Finds the keys of the parts up to a number that have none yet. Streams have none: each is new.
     fn hash(&mut self, parts: usize) {
         if !is_json(&self.bytes) {
@@ -233,6 +248,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::parts::split::MAX_PART;
 
     /// Cuts and keys are those of a body without another one, and what is shared lies in both.
     fn check(first: &[u8], second: &[u8]) -> Shared {
@@ -303,6 +319,32 @@ mod tests {
         assert!(other_model * 20 < length, "{other_model} of {length}");
         assert_eq!(new(body("a", 41), body("a", 41)), 0);
         assert_eq!(new(String::new(), body("a", 41)), length);
+    }
+
+    /// A long text before what is new is cut again, because what ends it shows only behind it, and not hashed again.
+    #[test]
+    fn what_is_cut_again_is_not_hashed_again() {
+        let check = |first: String, second: String, expected: usize| {
+            let first = Keyed::new(first.into(), &Mask::default());
+            let alone = Keyed::new(second.into(), &Mask::default());
+            let mut keyed = Keyed {
+                bytes: alone.bytes.clone(),
+                cuts: alone.cuts.clone(),
+                keys: Vec::new(),
+            };
+            keyed.take_keys(&first, common_prefix(&alone.bytes, &first.bytes));
+            assert_eq!(keyed.keys.len(), expected);
+            assert_eq!(keyed.keys, alone.keys.get(..expected).unwrap());
+        };
+        let turn = |new: &str| format!(r#"[{{"t":"{}"}},{{"t":"{new}"}}]"#, "x".repeat(5000));
+        // The bracket, the object up to its text, the text, and the object's end.
+        check(turn("a"), turn("b"), 4);
+        check(turn("a"), turn("a"), 6);
+        check(turn("a"), " ".into(), 0);
+        check(String::new(), turn("a"), 0);
+        // What is no JSON has no keys, even if it begins with a part of what is.
+        let blank = " ".repeat(MAX_PART + 9);
+        check(format!("{blank}[]"), format!("{blank}x"), 0);
     }
 
     proptest! {

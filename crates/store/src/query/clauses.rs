@@ -196,7 +196,7 @@ const fn column(field: WordField) -> (&'static str, Option<&'static str>) {
         WordField::UpstreamModel => ("upstream_model", Some("exchanges_upstream_model")),
         WordField::Provider => ("provider", Some("exchanges_provider")),
         WordField::Session => ("session", Some("exchanges_session")),
-        WordField::End => ("end", Some("exchanges_end")),
+        WordField::End => ("end", None),
         WordField::Agent => ("agent", None),
         WordField::Class => ("class", None),
         WordField::Profile => ("profile", None),
@@ -294,6 +294,14 @@ pub(super) fn different_values(
     let sql =
         format!("SELECT {column} FROM exchanges WHERE {column} > ?1 ORDER BY {column} LIMIT 1");
     let mut next = connection.prepare_cached(&sql)?;
+    walk(|after| next.query_row([after], |row| row.get(0)).optional())
+}
+
+/// The different ends of exchanges that were not answered.
+pub(super) fn rare_ends(connection: &Connection) -> Result<Vec<String>, Error> {
+    let mut next = connection.prepare_cached(
+        "SELECT end FROM exchanges INDEXED BY exchanges_end WHERE end <> 'answered' AND end > ?1 ORDER BY end LIMIT 1",
+    )?;
     walk(|after| next.query_row([after], |row| row.get(0)).optional())
 }
 

@@ -40,7 +40,7 @@ impl Reader {
             WordField::Model => indexed("model"),
             WordField::UpstreamModel => indexed("upstream_model"),
             WordField::Provider => indexed("provider"),
-            WordField::End => indexed("end"),
+            WordField::End => inner.ends(),
             WordField::Key => indexed("key"),
             WordField::Class => inner.newest("class"),
             WordField::Profile => inner.newest("profile"),
@@ -58,6 +58,15 @@ impl Reader {
 }
 
 impl Inner {
+    /// How exchanges ended: the index has what is rare, and what is not is among the newest.
+    fn ends(&self) -> Result<Vec<String>, Error> {
+        let mut ends = clauses::rare_ends(&self.connection)?;
+        ends.extend(self.newest("end")?);
+        ends.sort_unstable();
+        ends.dedup();
+        Ok(ends)
+    }
+
     fn newest(&self, column: &'static str) -> Result<Vec<String>, Error> {
         let sql = format!(
             "SELECT DISTINCT value FROM (

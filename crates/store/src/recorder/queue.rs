@@ -109,7 +109,10 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct Waiting {
     messages: VecDeque<Message>,
-    numbers: VecDeque<Numbers>,
+    /// Each behind so many messages of all that ever came: what an exchange began with is written before how it ended.
+    numbers: VecDeque<(u64, Numbers)>,
+    /// Messages that were taken so far.
+    taken: u64,
     /// Weight of what waits and of what is being written.
     bytes: usize,
     writing: bool,
@@ -209,7 +212,9 @@ impl Queue {
             return;
         }
         counter.add(1);
-        waiting.numbers.push_back(Numbers::from(exchange));
+        let before = waiting.taken + waiting.messages.len() as u64;
+        let numbers = Numbers::from(exchange);
+        waiting.numbers.push_back((before, numbers));
         if waiting.numbers.len() == 1 {
             self.came.notify_one();
         }
@@ -245,12 +250,17 @@ impl Queue {
             .wait_timeout_while(waiting, GROUP_WAIT, few)
             .unwrap_or_else(PoisonError::into_inner);
         let rows = waiting.messages.len().min(GROUP_MESSAGES);
-        let numbers = waiting.numbers.len().min(GROUP_NUMBERS);
         let messages: Vec<Message> = waiting.messages.drain(..rows).collect();
+        waiting.taken += messages.len() as u64;
+        let taken = waiting.taken;
+        let numbers = waiting.numbers.iter().take(GROUP_NUMBERS);
+        let numbers = numbers.take_while(|(before, _)| *before <= taken).count();
+        let numbers = waiting.numbers.drain(..numbers);
+        let numbers = numbers.map(|(_, numbers)| numbers).collect();
         let batch = Batch {
             weight: messages.iter().map(Message::weight).sum(),
             messages,
-            numbers: waiting.numbers.drain(..numbers).collect(),
+            numbers,
         };
         self.rows.store(waiting.messages.len(), Ordering::Relaxed);
         waiting.writing = !batch.is_empty();
@@ -466,6 +476,27 @@ mod tests {
         }
         assert_eq!(queue.state().queued_bytes, 0, "all of it is given back");
         assert!(queue.flush(Duration::ZERO));
+    }
+
+    #[test]
+    fn numbers_wait_for_what_came_before_them() {
+        let limits = QueueLimits {
+            rows: 600,
+            ..LIMITS
+        };
+        let queue = Queue::new(limits, Timestamp::UNIX_EPOCH, Duration::ZERO);
+        for number in 0..300 {
+            queue.push_open(exchange(number, 200), Vec::new());
+        }
+        for number in [0, 299] {
+            queue.push_close(exchange(number, 200), Details::default(), Vec::new());
+        }
+        let taken = || {
+            let batch = queue.take().unwrap();
+            queue.done(&batch);
+            (batch.messages.len(), batch.numbers.len())
+        };
+        assert_eq!([taken(), taken()], [(200, 0), (101, 1)]);
     }
 
     #[test]

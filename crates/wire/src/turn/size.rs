@@ -2,6 +2,7 @@
 
 use super::block::{Block, MediaSource, ToolInput};
 use super::node::Node;
+use super::params::Params;
 use super::request::{Message, Tool, Turn};
 
 /// What two shared strings and their place in a list take, with a name made for them.
@@ -24,6 +25,14 @@ impl Turn {
         of_blocks(&self.system)
             + self.messages.iter().map(of_message).sum::<usize>()
             + self.tools.iter().map(of_tool).sum::<usize>()
+    }
+}
+
+impl Params {
+    /// The same of what stands beside the conversation.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        MEMBER * (self.extra.len() + self.stop.len())
     }
 }
 
