@@ -196,7 +196,7 @@ const fn column(field: WordField) -> (&'static str, Option<&'static str>) {
         WordField::UpstreamModel => ("upstream_model", Some("exchanges_upstream_model")),
         WordField::Provider => ("provider", Some("exchanges_provider")),
         WordField::Session => ("session", Some("exchanges_session")),
-        WordField::End => ("end", None),
+        WordField::End => ("end", Some("exchanges_end")),
         WordField::Agent => ("agent", None),
         WordField::Class => ("class", None),
         WordField::Profile => ("profile", None),
@@ -327,4 +327,27 @@ fn walk(
         }
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_that_are_rare_are_found_by_their_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        let check = |name: &str, is_indexed: bool| {
+            let pattern = Pattern::Exact(name.to_owned());
+            let clause = word(WordField::End, &pattern, &connection).unwrap();
+            assert_eq!(
+                clause.by == By::Index("exchanges_end"),
+                is_indexed,
+                "{name}"
+            );
+        };
+        check("killed", true);
+        check("broken", true);
+        check("answered", false);
+        check("no such end", false);
+    }
 }
