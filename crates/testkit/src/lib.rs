@@ -16,6 +16,7 @@ pub mod client;
 mod conversation;
 mod fixture;
 mod hangup;
+mod loopback;
 mod misbehaviour;
 mod process;
 mod proxy;

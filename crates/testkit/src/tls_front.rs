@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::Upstream;
+use crate::{Upstream, loopback};
 
 /// Takes off the TLS that clients of an upstream speak, on a loopback port and under a made-up host's name. Dropping it
 /// closes its listener and every connection.
@@ -36,12 +36,7 @@ impl TlsFront {
             .with_single_cert(vec![cert.der().clone()], key)
             .expect("the key is the certificate's");
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let (listener, address) = loopback::listen().await;
         let to = upstream.address();
         let mut server = JoinSet::new();
         server.spawn(async move {

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::loopback;
 
 /// A proxy on a loopback port that connects everybody to one address, whatever host was asked for: so that hosts may have
 /// names that nobody else knows. Dropping it closes its listener and every connection.
@@ -37,12 +39,7 @@ struct Rules {
 impl Tunnels {
     /// Connects to `to` whoever shows the `required` credentials, written as in [`TunnelAsked`].
     pub async fn start(to: SocketAddr, required: Option<&str>) -> Tunnels {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let (listener, address) = loopback::listen().await;
         let asked = Arc::default();
         let rules = Rules {
             to,

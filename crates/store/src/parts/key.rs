@@ -4,8 +4,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::LazyLock;
 
 /// 128 bits of SipHash under a key that this process drew and tells nobody: who does not know it cannot make two parts that
-/// share one. Parts are compared within the process alone; a stored
-/// digest is compared with nothing but itself.
+/// share one. Parts are compared within the process alone; a stored digest is compared with nothing but itself.
 pub(crate) type Key = [u8; 16];
 
 static DRAWN: LazyLock<RandomState> = LazyLock::new(RandomState::new);

@@ -14,7 +14,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::Upstream;
+use crate::{Upstream, loopback};
 use damage::{Damage, Step};
 
 pub use damage::{Fault, Place};
@@ -29,12 +29,7 @@ pub struct Proxy {
 impl Proxy {
     /// Starts before an upstream. Every answer gets the fault, at its place.
     pub async fn start(upstream: &Upstream, fault: Fault, place: Place) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let (listener, address) = loopback::listen().await;
         let connections = Arc::new(AtomicUsize::new(0));
         let mut server = JoinSet::new();
         let accepting = accept(

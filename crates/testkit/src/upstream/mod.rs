@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::loopback;
+
 pub use answer::Answer;
 pub(crate) use answer::{Act, Head};
 pub use received::{Ending, Received};
@@ -82,12 +84,7 @@ pub(crate) struct Log {
 impl Upstream {
     /// Starts a provider that answers as `script` says.
     pub async fn start(script: impl Script) -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let (listener, address) = loopback::listen().await;
         let log = Log {
             requests: Arc::default(),
             count: watch::Sender::new(0),
