@@ -15,7 +15,7 @@ mod values;
 mod words;
 
 use bytestring::ByteString;
-use lingate_wire::turn::{OutputFormat, Params, Tool, Turn};
+use lingate_wire::turn::{Node, OutputFormat, Params, Tool, Turn};
 
 use self::tree::Json;
 pub(crate) use self::words::{
@@ -52,20 +52,7 @@ pub(crate) const TOOL_SCHEMA: Quirk = Quirk {
 };
 
 fn rewrite(turn: &mut Turn, _params: &mut Params, _state: &mut State) -> bool {
-    let mut has_changed = false;
-    for tool in &mut turn.tools {
-        let Tool::Function { input_schema, .. } = &**tool else {
-            continue;
-        };
-        let Some(schema) = sanitised(input_schema.as_ref()) else {
-            continue;
-        };
-        if let Tool::Function { input_schema, .. } = tool.edit() {
-            *input_schema = Some(schema);
-            has_changed = true;
-        }
-    }
-    has_changed
+    replace_schemas(turn, sanitised)
 }
 
 /// Rewrites the schema that a reply is to follow.
@@ -96,6 +83,26 @@ fn rewrite_output(_turn: &mut Turn, params: &mut Params, _state: &mut State) -> 
         }
         None => false,
     }
+}
+
+/// Replaces the schemas of the tools for which there is another; whether there is one.
+fn replace_schemas(
+    turn: &mut Turn,
+    other: impl Fn(Option<&ByteString>) -> Option<ByteString>,
+) -> bool {
+    let replaced = |(at, tool): (usize, &Node<Tool>)| match &**tool {
+        Tool::Function { input_schema, .. } => Some((at, other(input_schema.as_ref())?)),
+        _ => None,
+    };
+    let replaced: Vec<_> = turn.tools.iter().enumerate().filter_map(replaced).collect();
+    let has_changed = !replaced.is_empty();
+    // The list is shared with other requests of the session, and copied when it is changed.
+    for (at, schema) in replaced {
+        if let Some(Tool::Function { input_schema, .. }) = turn.tools.get_mut(at).map(Node::edit) {
+            *input_schema = Some(schema);
+        }
+    }
+    has_changed
 }
 
 /// The schema inside the subset; `None` if it is there already, or is not JSON that could be read.

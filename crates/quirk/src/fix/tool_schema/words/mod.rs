@@ -6,9 +6,10 @@
 mod rules;
 
 use lingate_wire::Wire;
-use lingate_wire::turn::{Tool, ToolChoice, Turn};
+use lingate_wire::turn::{ToolChoice, Turn};
 
 use self::rules::{Formats, Rules};
+use super::replace_schemas;
 use crate::quirk::{Evidence, Quirk};
 
 /// llama.cpp makes a grammar of every schema.
@@ -286,22 +287,5 @@ pub(crate) const VLLM_SCHEMA: Quirk = Quirk {
 
 /// Rewrites the schemas that hold something against the rules.
 fn rewrite(turn: &mut Turn, rules: &Rules) -> bool {
-    let mut has_changed = false;
-    for tool in &mut turn.tools {
-        let Tool::Function {
-            input_schema: Some(schema),
-            ..
-        } = &**tool
-        else {
-            continue;
-        };
-        let Some(schema) = rules.applied(schema) else {
-            continue;
-        };
-        if let Tool::Function { input_schema, .. } = tool.edit() {
-            *input_schema = Some(schema);
-            has_changed = true;
-        }
-    }
-    has_changed
+    replace_schemas(turn, |schema| rules.applied(schema?))
 }
