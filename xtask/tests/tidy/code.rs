@@ -37,14 +37,30 @@ fn every_crate_has_the_lints_of_the_workspace() {
         let inherits = lints("workspace").and_then(toml::Value::as_bool) == Some(true);
         let is_tool = OWN_CLIPPY_LINTS.contains(&file.path.as_str());
         let same_rust_lints = lints("rust") == Some(&workspace["workspace"]["lints"]["rust"]);
-        if !(inherits || is_tool && same_rust_lints) {
+        let is_unsafe = file.path == "crates/pages/Cargo.toml"
+            && manifest["lints"] == with_unsafe_blocks(&workspace["workspace"]["lints"]);
+        if !(inherits || is_tool && same_rust_lints || is_unsafe) {
             offences.push(file.path);
         }
     }
     none(
-        "`[lints] workspace = true`; a tool repeats at least `[workspace.lints.rust]`",
+        "`[lints] workspace = true`; a tool repeats at least `[workspace.lints.rust]`, and the crate with `unsafe` all",
         &offences,
     );
+}
+
+/// The workspace's lints for the one crate in which `unsafe` may be expected, each time with an argument.
+fn with_unsafe_blocks(lints: &toml::Value) -> toml::Value {
+    let mut lints = lints.clone();
+    lints["rust"]["unsafe_code"] = "deny".into();
+    let clippy = lints["clippy"].as_table_mut().unwrap();
+    for lint in [
+        "multiple_unsafe_ops_per_block",
+        "undocumented_unsafe_blocks",
+    ] {
+        clippy.insert(lint.to_owned(), "deny".into());
+    }
+    lints
 }
 
 #[test]

@@ -76,6 +76,9 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         log: args.log_file,
     };
     let mut registration = register(&entry, environment);
+    if let Err(error) = lingate_pages::unmap_code() {
+        tracing::debug!("what only the start needed stays in memory: {error}");
+    }
     output::line(&ready::line(&config, &entry.url()))?;
     notifier.ready();
 

@@ -131,3 +131,25 @@ fn what_a_killed_gateway_left_is_not_listed() {
         0
     );
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_gateway_at_rest_holds_little_of_its_code() {
+    let user = User::new();
+    let file = user.file("l.toml", "default = \"demo\"\n");
+    let gateway = user.serve(&["--config", file.to_str().unwrap()]);
+    let smaps = std::fs::read_to_string(format!("/proc/{}/smaps", gateway.pid())).unwrap();
+    let mut is_code = false;
+    let mut n_kilobytes = 0;
+    for line in smaps.lines() {
+        if let Some((_, mapping)) = line.split_once(" r-xp ") {
+            is_code = mapping.ends_with("/lingate");
+        } else if line.starts_with(|first: char| first.is_ascii_digit() || first.is_lowercase()) {
+            is_code = false;
+        } else if let Some(size) = line.strip_prefix("Rss:").filter(|_| is_code) {
+            n_kilobytes += size.trim().trim_end_matches(" kB").parse::<u64>().unwrap();
+        }
+    }
+    // A start alone touches 10 MB of it, in builds for tests more.
+    assert!((1..3000).contains(&n_kilobytes), "{n_kilobytes} kB");
+}

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::cork::Cork;
 use super::framing::{Refusal, Scanner};
 
 /// What an HTTP/2 connection begins with (RFC 9113, 3.4).
@@ -30,6 +31,7 @@ pub(crate) struct Socket {
     scanner: Option<Scanner>,
     refused: Option<Refusal>,
     linger: Option<Pin<Box<Sleep>>>,
+    cork: Cork,
 }
 
 impl Socket {
@@ -48,6 +50,7 @@ impl Socket {
             scanner: (!is_http2).then(Scanner::default),
             refused: None,
             linger: None,
+            cork: Cork::default(),
         })
     }
 
@@ -121,7 +124,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let this = &mut *self;
+        let stream = Pin::new(&mut this.stream);
+        this.cork
+            .write(buf.len(), cx, |cx| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -129,7 +135,11 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let this = &mut *self;
+        let stream = Pin::new(&mut this.stream);
+        let n_bytes = bufs.iter().map(|buf| buf.len()).sum();
+        this.cork
+            .write(n_bytes, cx, |cx| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {

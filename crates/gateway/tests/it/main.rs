@@ -76,3 +76,4 @@ mod traces;
 mod usage;
 mod validate;
 mod vertex;
+mod writes;
