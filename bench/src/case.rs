@@ -154,6 +154,11 @@ impl Case {
 }
 
 impl Lane {
+    /// Whether it is how most translated requests go.
+    pub(crate) fn is_usual(self) -> bool {
+        self == USUAL
+    }
+
     /// The client's and the upstream's.
     const fn wires(self) -> (Wire, Wire) {
         match self {

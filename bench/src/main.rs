@@ -9,6 +9,7 @@ mod case;
 mod forward;
 mod idle;
 mod instructions;
+mod limits;
 mod load;
 mod process;
 mod question;
@@ -26,7 +27,7 @@ use anyhow::{Context as _, bail};
 use rounds::Plan;
 
 const USAGE: &str = "options: --lingate FILE (else the one beside this program), --rounds N, --window MS, --only TEXT \
-                     (cases whose name contains it), --no-callgrind, --idle (only what an idle text quirk costs)";
+                     (cases whose name contains it), --no-callgrind, --hold (fail where more is taken than was), --idle (only what an idle text quirk costs)";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +41,7 @@ fn run(options: &[String]) -> anyhow::Result<()> {
     let mut lingate: PathBuf = std::env::current_exe()?.with_file_name("lingate");
     let mut plan = Plan::default();
     let mut wants_instructions = true;
+    let mut is_held = false;
     let mut is_about_idle = false;
     let mut options = options.iter();
     while let Some(option) = options.next() {
@@ -54,6 +56,7 @@ fn run(options: &[String]) -> anyhow::Result<()> {
             "--window" => plan.window = Duration::from_millis(value()?.parse()?),
             "--only" => plan.only = Some(value()?.clone()),
             "--no-callgrind" => wants_instructions = false,
+            "--hold" => is_held = true,
             "--idle" => is_about_idle = true,
             _ => bail!("`{option}` is no option; {USAGE}"),
         }
@@ -74,6 +77,9 @@ fn run(options: &[String]) -> anyhow::Result<()> {
             Vec::new()
         };
         print!("{}", report::markdown(&measured, &instructions));
+        if is_held {
+            limits::hold(&plan.cases(), &measured.footprint, &instructions)?;
+        }
         Ok(())
     })
 }

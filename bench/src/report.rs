@@ -74,7 +74,7 @@ fn write(out: &mut String, measured: &Measured, instructions: &[Counted]) -> std
     if !instructions.is_empty() {
         writeln!(
             out,
-            "\n| exchange | lingate, thousand instructions | bare forwarder | ratio | 16 at once | recording | ratio |"
+            "\n| exchange | lingate, thousand instructions | bare forwarder | ratio | 32 at once | recording | ratio |"
         )?;
         writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     }

@@ -1,6 +1,9 @@
 //! Replies: whatever an upstream streams becomes a stream that the client's grammar allows, however it is cut.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
+use bytestring::ByteString;
 use lingate_wire::sse::SseParser;
 use lingate_wire::stage::{End, Sink, Stage};
 use lingate_wire::turn::{
@@ -9,7 +12,7 @@ use lingate_wire::turn::{
 };
 use lingate_wire::{ReplyContext, StreamEncoder, Wire, anthropic, bridge, chat, gemini, responses};
 
-use crate::cut;
+use crate::{Asked, cut};
 
 const EXCHANGE: &str = "0193a1b2-c3d4-7abc-8def-0123456789ab";
 
@@ -24,8 +27,8 @@ pub fn check(input: &[u8]) {
     } else {
         End::Truncated
     };
-    let whole = read(upstream, &[stream], &end);
-    let cut = read(upstream, &cut::pieces(stream, *seed), &end);
+    let whole = read(upstream, &[stream], &end, Asked::No);
+    let cut = read(upstream, &cut::pieces(stream, *seed), &end, Asked::Yes);
     for client in crate::wires() {
         let written = written(client, &whole);
         assert_eq!(
@@ -50,7 +53,7 @@ pub(crate) struct Reply {
     pub(crate) fault: Option<Failure>,
 }
 
-fn read(upstream: Wire, pieces: &[&[u8]], end: &End) -> Reply {
+fn read(upstream: Wire, pieces: &[&[u8]], end: &End, asked: Asked) -> Reply {
     let mut stages: Vec<Box<dyn Stage<In = Event, Out = Event>>> = vec![
         Box::new(ToolIdStage::new(EXCHANGE, Vec::new())),
         Box::new(SealStage::new(SealKey::new(
@@ -87,7 +90,7 @@ fn read(upstream: Wire, pieces: &[&[u8]], end: &End) -> Reply {
     for stage in &mut stages {
         let mut behind = Sink::new();
         for event in std::mem::take(&mut sink.items) {
-            stage.on(event, &mut behind);
+            crate::hand(stage.as_mut(), event, &mut behind, asked);
         }
         fault = behind.take_fault().or_else(|| sink.take_fault()).or(fault);
         if fault.is_none() {
@@ -112,8 +115,18 @@ fn holds_foreign(client: Wire, reply: &Reply) -> bool {
             delta: Delta::Foreign(foreign),
             ..
         } => foreign.wire == client,
+        // Members that we do not know are passed on as they stand, those of one name too (`json::scan_reply`).
+        Event::Open {
+            block: Opening::ToolUse { extra, .. },
+            ..
+        } => client == Wire::Anthropic && has_repeated_name(extra),
         _ => false,
     })
+}
+
+fn has_repeated_name(members: &[(ByteString, ByteString)]) -> bool {
+    let names = members.iter().map(|(name, _)| name);
+    names.clone().collect::<HashSet<_>>().len() < names.len()
 }
 
 pub(crate) fn written(client: Wire, reply: &Reply) -> Vec<u8> {

@@ -6,6 +6,7 @@
 
 mod admin;
 mod clock;
+mod cork;
 mod exchange;
 mod explain;
 mod front;

@@ -13,8 +13,9 @@ pub(crate) struct Mapping {
     path: String,
     /// What of it is in memory, in kB.
     pub(crate) resident: u64,
-    /// Pages that differ from the file, in kB.
-    private_dirty: u64,
+    /// Pages that are no longer the file's, in memory and outside of it, in kB.
+    anonymous: u64,
+    swapped: u64,
 }
 
 impl Mapping {
@@ -34,7 +35,8 @@ impl Mapping {
     /// Whether it is code that stands in its file as it stands in memory: dropping its pages loses nothing. Where a debugger
     /// has set a breakpoint it is not.
     pub(crate) fn is_code_of_a_file(&self) -> bool {
-        self.permissions == "r-xp" && self.path.starts_with('/') && self.private_dirty == 0
+        let is_code = self.permissions == "r-xp" && self.path.starts_with('/');
+        is_code && self.anonymous == 0 && self.swapped == 0
     }
 
     /// Of a line like `5607-5608 r-xp 009bd000 fe:00 5868735    /usr/bin/lingate`.
@@ -48,8 +50,9 @@ impl Mapping {
             permissions: words.next()?.to_owned(),
             path: words.nth(3).unwrap_or_default().to_owned(),
             resident: 0,
-            // Until the line is seen that says otherwise, it is left alone.
-            private_dirty: u64::MAX,
+            // Until the lines are seen that say otherwise, it is left alone.
+            anonymous: u64::MAX,
+            swapped: u64::MAX,
         })
     }
 
@@ -61,7 +64,8 @@ impl Mapping {
         let kilobytes = || value.split_ascii_whitespace().next()?.parse().ok();
         match name {
             "Rss" => self.resident = kilobytes().unwrap_or(0),
-            "Private_Dirty" => self.private_dirty = kilobytes().unwrap_or(u64::MAX),
+            "Anonymous" => self.anonymous = kilobytes().unwrap_or(u64::MAX),
+            "Swap" => self.swapped = kilobytes().unwrap_or(u64::MAX),
             _ => {}
         }
     }
@@ -81,8 +85,7 @@ mod tests {
 
     #[test]
     fn only_code_that_stands_in_its_file_is_taken() {
-        let clean =
-            "Size: 8 kB\nRss:   4 kB\nPrivate_Clean: 4 kB\nPrivate_Dirty:  0 kB\nVmFlags: rd ex\n";
+        let clean = "Size: 8 kB\nRss:   4 kB\nPrivate_Clean: 4 kB\nAnonymous:  0 kB\nSwap: 0 kB\nVmFlags: rd ex\n";
         let code = "1000-3000 r-xp 00001000 fe:00 77    /opt/a b/lingate";
         assert!(check(code, clean));
         assert!(check(&format!("{code} (deleted)"), clean));
@@ -95,16 +98,22 @@ mod tests {
         ] {
             assert!(!check(other, clean), "{other}");
         }
-        // A breakpoint, and a system that does not tell.
-        assert!(!check(code, "Rss: 4 kB\nPrivate_Dirty: 4 kB\n"));
-        assert!(!check(code, "Rss: 4 kB\n"));
-        assert!(!check(code, "Private_Dirty: ?\n"));
+        // A breakpoint, one that is swapped out, and systems that do not tell.
+        for fields in [
+            "Rss: 4 kB\nAnonymous: 4 kB\nSwap: 0 kB\n",
+            "Rss: 4 kB\nAnonymous: 0 kB\nSwap: 4 kB\n",
+            "Rss: 4 kB\nAnonymous: 0 kB\n",
+            "Rss: 4 kB\nSwap: 0 kB\n",
+            "Anonymous: ?\nSwap: 0 kB\n",
+        ] {
+            assert!(!check(code, fields), "{fields}");
+        }
     }
 
     #[test]
     fn each_mapping_has_its_own_fields() {
         let mappings = Mapping::all(
-            "nothing\n1-2 r-xp 0 0:0 1 /a\nRss: 3 kB\nPrivate_Dirty: 0 kB\n2-3 r--p 0 0:0 1 /a\nRss: 5 kB\n",
+            "nothing\n1-2 r-xp 0 0:0 1 /a\nRss: 3 kB\nSwap: 0 kB\n2-3 r--p 0 0:0 1 /a\nRss: 5 kB\n",
         );
         let resident: Vec<u64> = mappings.iter().map(|mapping| mapping.resident).collect();
         assert_eq!(resident, [3, 5]);

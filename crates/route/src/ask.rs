@@ -8,8 +8,8 @@ pub struct Ask<'a> {
     pub model: &'a str,
     /// The profile of the request's path, if any.
     pub profile: Option<&'a str>,
-    /// What the client says the request is for.
-    pub class: Class,
+    /// What the client says the request is for; worked out where somebody looks at it.
+    pub class: &'a dyn Fn() -> Class,
     /// Looks up a request header by its lower-case name.
     pub header: &'a dyn Fn(&str) -> Option<&'a str>,
     /// Whether the request holds an image.
@@ -29,7 +29,7 @@ impl<'a> Ask<'a> {
         Self {
             model,
             profile: None,
-            class: Class::Main,
+            class: &|| Class::Main,
             header: &|_| None,
             image: false,
             thinking: false,

@@ -22,8 +22,8 @@ pub fn resolve(table: &Table, ask: &Ask<'_>) -> Result<Resolution, Unresolved> {
         });
         return search.follow(&rule.to);
     }
-    if ask.class == Class::Auxiliary
-        && let Some(small) = search.small()
+    if let Some(small) = search.small()
+        && (ask.class)() == Class::Auxiliary
     {
         search.steps.push(Step::Small {
             to: small.to_owned(),

@@ -71,7 +71,7 @@ impl When {
             headers,
             profile,
         } = self;
-        class.is_none_or(|class| class == ask.class)
+        class.is_none_or(|class| class == (ask.class)())
             && model
                 .as_ref()
                 .is_none_or(|glob| glob_matches(glob, ask.model))

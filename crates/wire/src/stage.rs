@@ -18,6 +18,12 @@ pub trait Stage: Send {
     /// Takes the end of the stream. Called once, last; not called after a fault.
     fn end(&mut self, end: End, sink: &mut Sink<Self::Out>);
 
+    /// Whether an item goes on as it is: then this was all the stage wanted of it, and the driver passes it on. Otherwise it is
+    /// for [`Stage::on`], to which a driver may give any item without asking. Most stages wait for items of a rare kind.
+    fn passes(&mut self, _item: &Self::In) -> bool {
+        false
+    }
+
     /// Why the reply ends, once all that it needs has come and only the transport's end is missing.
     fn stopped(&self) -> Option<&Stop> {
         None
@@ -53,7 +59,8 @@ pub struct Sink<T> {
     pub items: Vec<T>,
     /// Things worth recording.
     pub notes: Vec<Note>,
-    fault: Option<Failure>,
+    /// On the heap: rare and large, where sinks change hands for every event.
+    fault: Option<Box<Failure>>,
 }
 
 /// Something a stage noticed.
@@ -93,7 +100,7 @@ impl<T> Sink<T> {
     /// Ends the stream with a failure. What was put out before still counts; the first fault wins.
     pub fn fault(&mut self, failure: Failure) {
         if self.fault.is_none() {
-            self.fault = Some(failure);
+            self.fault = Some(Box::new(failure));
         }
     }
 
@@ -105,7 +112,7 @@ impl<T> Sink<T> {
 
     /// Takes the fault out.
     pub fn take_fault(&mut self) -> Option<Failure> {
-        self.fault.take()
+        self.fault.take().map(|failure| *failure)
     }
 }
 

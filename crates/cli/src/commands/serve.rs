@@ -30,6 +30,10 @@ use crate::service_manager::{self, Notifier};
 /// How long a gateway that `run` started stays for the next session.
 const STAYS: Duration = Duration::from_secs(5 * 60);
 
+/// When a gateway that is ready has also done what it does once behind that: the first probes, a look whether the
+/// configuration has changed since it was read.
+const START: Duration = Duration::from_millis(500);
+
 /// Serves until a signal, or whoever may end it, says so.
 pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<ExitCode, Failure> {
     if args.background {
@@ -76,9 +80,6 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         log: args.log_file,
     };
     let mut registration = register(&entry, environment);
-    if let Err(error) = lingate_pages::unmap_code() {
-        tracing::debug!("what only the start needed stays in memory: {error}");
-    }
     output::line(&ready::line(&config, &entry.url()))?;
     notifier.ready();
 
@@ -90,6 +91,7 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         () = signals.end(&handle, &notifier) => shutdown.cancel(),
         () = follow(&handle, registration.as_mut(), &log_level, &mut recording) => {}
         () = recording::tick(recorder) => {}
+        () = give_back_what_the_start_needed() => {}
     }
     notifier.stopping();
     // From here on nobody should join it.
@@ -102,6 +104,15 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
             Ok(ExitCode::from(128 + signal))
         }
     }
+}
+
+/// Once, and does not end.
+async fn give_back_what_the_start_needed() {
+    tokio::time::sleep(START).await;
+    if let Err(error) = lingate_pages::unmap_code() {
+        tracing::debug!("what only the start needed stays in memory: {error}");
+    }
+    std::future::pending().await
 }
 
 /// Where it listens, as the command line or the socket that was handed over has it.

@@ -28,7 +28,6 @@ use crate::relay::live::{Limits, Live};
 use crate::replay::Step;
 use crate::shared::Shared;
 use crate::upstream::address::address;
-use crate::upstream::auth;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::{DemoBody, UpstreamBody, WHOLE_CAP, chain_of};
 use crate::upstream::client::Way;
@@ -484,15 +483,9 @@ pub(crate) fn request(
     {
         headers.insert(name, value.clone());
     }
-    let key = upstream.key.map(|key| &key.secret);
-    auth::apply(
-        &mut headers,
-        upstream.provider.auth,
-        key,
-        &asked.headers,
-        upstream.wire,
-    )
-    .map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?;
+    upstream
+        .show_key(&mut headers, &asked.headers)
+        .map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?;
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     let query = (asked.query.as_deref()).filter(|_| lane == Lane::Passthrough);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::FutureExt as _;
-use http::header::USER_AGENT;
+use http::header::{CONTENT_ENCODING, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::Incoming;
@@ -21,6 +21,7 @@ use super::answering::{client_side, describe, failing_stream, streamed, whole};
 use super::asked::Asked;
 use super::attempts::Attempts;
 use crate::front::body::{self, Unread};
+use crate::front::encoding::Coding;
 use crate::front::keys::Caller;
 use crate::front::respond::{self, Body, REQUEST_ID};
 use crate::govern;
@@ -48,8 +49,8 @@ pub(crate) struct Call {
 
 /// A request's body.
 pub(crate) enum RequestBody {
-    /// It comes in.
-    Arriving(Incoming),
+    /// It comes in, with these content codings.
+    Arriving(Incoming, Vec<Coding>),
     /// It was recorded, and is there at this instant.
     Recorded(ByteString, Instant),
 }
@@ -62,7 +63,11 @@ impl RequestBody {
         headers: &mut HeaderMap,
     ) -> Result<Bytes, Unread> {
         match self {
-            Self::Arriving(body) => body::received(shared, headers, body).await,
+            Self::Arriving(body, codings) => {
+                let bytes = body::received(shared, body, codings).await?;
+                headers.remove(CONTENT_ENCODING);
+                Ok(bytes)
+            }
             Self::Recorded(body, at) => {
                 tokio::time::sleep_until(at).await;
                 Ok(body.into_bytes())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use lingate_config::{
-    AnthropicApi, Config, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
+    AnthropicApi, Auth, Config, KeyRef, Kind, Modality, ModelSettings, Provider, TargetSettings,
     ToolFormat, ValidateToolCalls,
 };
 use lingate_quirk::{Repair, Selection, Settings, Target, select};
@@ -22,6 +22,7 @@ use super::policy::Demands;
 use super::upstreams::Upstreams;
 use crate::explain::Reason;
 use crate::lane::estimate;
+use crate::upstream::auth::{self, UnfitKey};
 use crate::upstream::blame::{Blame, Ours};
 
 /// One provider, model and key, as resolved for one attempt.
@@ -51,7 +52,15 @@ pub(crate) struct Traits {
     /// As a head of HTTP/1 names its host, where it is certain that it is one: in plain text nobody agrees upon HTTP/2.
     pub host_field: Option<HeaderValue>,
     /// What it is shown of ours with each of its keys, or with none where it has none.
-    pub shown: Vec<Arc<Ours>>,
+    pub shown: Vec<Shown>,
+}
+
+/// What an upstream is shown of ours with one of its keys. Holds secrets: has no `Debug`.
+pub(crate) struct Shown {
+    /// For judging its failures.
+    ours: Arc<Ours>,
+    /// The headers that show the key; none where they depend on the request, or the key fits into no header.
+    credential: Option<HeaderMap>,
 }
 
 impl Deref for Upstream<'_> {
@@ -105,7 +114,7 @@ impl<'c> Upstream<'c> {
                 host,
                 selection: Arc::new(selection),
                 host_field: url.and_then(host_field),
-                shown: shown(provider),
+                shown: shown(provider, wire),
             }
         });
         Ok(Self {
@@ -199,16 +208,40 @@ impl<'c> Upstream<'c> {
 
     /// Judges its failures, for a client that sent these headers.
     pub(crate) fn blame(&self, client: &HeaderMap) -> Blame {
+        match self.shown() {
+            Some(shown) => Blame::of(Arc::clone(&shown.ours), client),
+            None => Blame::new(self.provider, self.key, client),
+        }
+    }
+
+    /// Sets the headers that show its key, or the credential of a client that sent these headers.
+    ///
+    /// # Errors
+    /// If the key fits into no header.
+    pub(crate) fn show_key(
+        &self,
+        headers: &mut HeaderMap,
+        client: &HeaderMap,
+    ) -> Result<(), UnfitKey> {
+        let ready = self.shown().and_then(|shown| shown.credential.as_ref());
+        let Some(ready) = ready else {
+            let key = self.key.map(|key| &key.secret);
+            return auth::apply(headers, self.provider.auth, key, client, self.wire);
+        };
+        for (name, value) in ready {
+            headers.insert(name, value.clone());
+        }
+        Ok(())
+    }
+
+    /// What is held ready of its key; none of what a key was exchanged for.
+    fn shown(&self) -> Option<&Shown> {
         let keys = &self.provider.keys;
         let place = match self.key {
             None => keys.is_empty().then_some(0),
-            // What a key was exchanged for is none of them.
             Some(key) => keys.iter().position(|own| ptr::eq(own, key)),
         };
-        match place.and_then(|place| self.shown.get(place)) {
-            Some(ours) => Blame::of(Arc::clone(ours), client),
-            None => Blame::new(self.provider, self.key, client),
-        }
+        self.traits.shown.get(place?)
     }
 
     /// Tells accounts of one provider apart, without the key.
@@ -230,7 +263,7 @@ pub(crate) fn resolution(routes: &Table, asked: &Asked) -> Result<Resolution, Fa
     let ask = Ask {
         model: &model,
         profile: asked.profile.as_deref(),
-        class: asked.class(),
+        class: &|| asked.class(),
         header: &|name| asked.header(name),
         image: looks.image && asked.has_image(),
         thinking: asked.peek.has_thinking,
@@ -253,13 +286,26 @@ fn host_field(url: &Uri) -> Option<HeaderValue> {
 }
 
 /// What a provider is shown of ours with each of its keys.
-fn shown(provider: &Provider) -> Vec<Arc<Ours>> {
+fn shown(provider: &Provider, wire: Wire) -> Vec<Shown> {
     let keys = provider.keys.iter().map(Some);
     let none = provider.keys.is_empty().then_some(None);
-    let shown = keys
-        .chain(none)
-        .map(|key| Arc::new(Ours::of(provider, key)));
+    let shown = keys.chain(none).map(|key| Shown {
+        ours: Arc::new(Ours::of(provider, key)),
+        credential: credential(provider, key, wire),
+    });
     shown.collect()
+}
+
+/// The headers that show a key, where they are the same for every request.
+fn credential(provider: &Provider, key: Option<&KeyRef>, wire: Wire) -> Option<HeaderMap> {
+    let auth = provider.auth;
+    if matches!(auth, Auth::Client | Auth::Gcp) {
+        return None;
+    }
+    let mut headers = HeaderMap::new();
+    let key = key.map(|key| &key.secret);
+    let shown = auth::apply(&mut headers, auth, key, &HeaderMap::new(), wire);
+    shown.ok().map(|()| headers)
 }
 
 fn tool_names(asked: &Asked) -> Vec<String> {
@@ -337,7 +383,55 @@ fn gone(provider: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use lingate_config::{FixedEnvironment, LoadOptions};
+
     use super::*;
+
+    /// Headers of a request with the provider's key at `place`, and as they are made without anything held ready.
+    fn shown_headers(auth: &str, wire: &str, key: &str, place: usize) -> [Option<HeaderMap>; 2] {
+        let mut text = format!(
+            "[providers.p]\nbase_url = \"http://h.example\"\nspeaks = [\"{wire}\"]\nauth = \"{auth}\"\n"
+        );
+        if auth != "client" {
+            text += &format!("api_keys = [\"{key}\", \"second-key\"]\n");
+        }
+        let environment = FixedEnvironment::new([]);
+        let config = Config::from_text(None, &text, &LoadOptions::default(), &environment);
+        let config = config.unwrap_or_else(|problems| panic!("{auth}: {problems}"));
+        let candidate = Candidate {
+            provider: "p".into(),
+            model: "m".into(),
+            weight: 1,
+            target: None,
+        };
+        let mut upstream = Upstream::of(&config, &candidate, Wire::Chat).unwrap();
+        upstream.key = upstream.provider.keys.get(place);
+        let client = HeaderMap::from_iter([(HOST, HeaderValue::from_static("a client's"))]);
+        let mut ready = HeaderMap::new();
+        let shows = upstream.show_key(&mut ready, &client);
+        let (auth, key) = (upstream.provider.auth, upstream.key.map(|key| &key.secret));
+        let mut made = HeaderMap::new();
+        let applied = auth::apply(&mut made, auth, key, &client, upstream.wire);
+        [shows.ok().map(|()| ready), applied.ok().map(|()| made)]
+    }
+
+    #[test]
+    fn a_key_that_is_held_ready_is_shown_as_any_other() {
+        for auth in ["bearer", "x-api-key", "both", "client"] {
+            for wire in ["anthropic", "chat", "responses", "gemini"] {
+                for (key, place) in [("first-key", 0), ("first-key", 1), ("first-key", 2)] {
+                    let [ready, made] = shown_headers(auth, wire, key, place);
+                    assert_eq!(ready, made, "{auth} {wire} {place}");
+                    let is_any = auth != "client" && place < 2;
+                    let n_shown = ready.map_or(0, |headers| headers.len());
+                    assert_eq!(n_shown > 0, is_any, "{auth} {wire} {place}");
+                }
+                let [ready, made] = shown_headers(auth, wire, "line\\nbreak", 0);
+                assert_eq!(ready, made, "{auth} {wire}: fits into no header");
+                assert_eq!(ready.is_some(), auth == "client");
+            }
+        }
+    }
 
     #[test]
     fn hosts_are_named_where_the_head_is_one_of_http1() {

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use lingate_wire::turn::{Failure, FailureKind};
 use tokio::time::timeout_at;
 
-use super::encoding;
+use super::encoding::{self, Coding};
 use super::limits::Limits;
 use crate::clock;
 use crate::shared::Shared;
@@ -46,17 +44,14 @@ impl From<Unread> for Failure {
     }
 }
 
-/// Reads a whole body and undoes its content codings, which then are gone from `headers` too. `server.max_body` is the
-/// cap before and after that.
+/// Reads a whole body and undoes its content codings. `server.max_body` is the cap before and after that.
 pub(crate) async fn received(
     shared: &Shared,
-    headers: &mut HeaderMap,
     body: Incoming,
+    codings: Vec<Coding>,
 ) -> Result<Bytes, Unread> {
     let cap = shared.config.server.max_body;
-    let codings = encoding::codings(headers)?;
     let bytes = read(body, cap, &shared.limits).await?;
-    headers.remove(CONTENT_ENCODING);
     if codings.is_empty() {
         return Ok(bytes);
     }

@@ -3,7 +3,6 @@
 pub(crate) mod admission;
 pub(crate) mod body;
 pub(crate) mod control;
-mod cork;
 pub(crate) mod encoding;
 pub(crate) mod fields;
 pub(crate) mod framing;

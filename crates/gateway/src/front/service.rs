@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{ACCEPT_ENCODING, CONNECTION};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use lingate_wire::Wire;
+use lingate_wire::bridge::PathFacts;
 use lingate_wire::turn::{Failure, FailureKind};
 
 use super::keys::{self, Caller};
@@ -142,9 +145,10 @@ async fn dispatch(
             Caller::Anybody
         }
     };
+    let mut codings = Vec::new();
     if matches!(route, Route::Reply(_) | Route::CountTokens(_)) {
         guard::check_content_type(&parts.method, &parts.headers)?;
-        encoding::codings(&parts.headers).map_err(|failure| Refused {
+        codings = encoding::codings(&parts.headers).map_err(|failure| Refused {
             accepts: Some(encoding::ACCEPTED),
             ..failure.into()
         })?;
@@ -157,34 +161,17 @@ async fn dispatch(
             })
             .inc();
     }
-    let accepted = clock::now();
     let (profile, facts) = (matched.profile, matched.facts);
     Ok(match route {
         Route::Reply(wire) => {
+            let body = RequestBody::Arriving(body, codings);
+            let call = called(wire, profile, facts, caller, parts, body);
             shared.control.exchange_began();
-            let call = Call {
-                wire,
-                profile,
-                facts,
-                accepted,
-                caller,
-                parts,
-                body: RequestBody::Arriving(body),
-                id: ids::exchange(),
-            };
             run::run(shared, call).await
         }
         Route::CountTokens(wire) => {
-            let call = Call {
-                wire,
-                profile,
-                facts,
-                accepted,
-                caller,
-                parts,
-                body: RequestBody::Arriving(body),
-                id: ids::exchange(),
-            };
+            let body = RequestBody::Arriving(body, codings);
+            let call = called(wire, profile, facts, caller, parts, body);
             count::run(shared, call).await
         }
         Route::Models => {
@@ -221,6 +208,27 @@ async fn dispatch(
         Route::Providers => admin::providers::list(&shared),
         Route::Provider(id, action) => admin::providers::act(&shared, &id, action).await?,
     })
+}
+
+/// A request for a model's work, accepted now.
+fn called(
+    wire: Wire,
+    profile: Option<String>,
+    facts: PathFacts,
+    caller: Caller,
+    parts: Parts,
+    body: RequestBody,
+) -> Call {
+    Call {
+        wire,
+        profile,
+        facts,
+        accepted: clock::now(),
+        caller,
+        parts,
+        body,
+        id: ids::exchange(),
+    }
 }
 
 /// There is no room for another connection.

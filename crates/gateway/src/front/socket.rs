@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::cork::Cork;
 use super::framing::{Refusal, Scanner};
+use crate::cork::Cork;
 
 /// What an HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,7 +31,8 @@ pub(crate) struct Socket {
     scanner: Option<Scanner>,
     refused: Option<Refusal>,
     linger: Option<Pin<Box<Sleep>>>,
-    cork: Cork,
+    /// HTTP/1 only: the library gathers the frames of HTTP/2 itself, and adds none to what could not be written.
+    cork: Option<Cork>,
 }
 
 impl Socket {
@@ -50,7 +51,7 @@ impl Socket {
             scanner: (!is_http2).then(Scanner::default),
             refused: None,
             linger: None,
-            cork: Cork::default(),
+            cork: (!is_http2).then(Cork::default),
         })
     }
 
@@ -126,8 +127,9 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let stream = Pin::new(&mut this.stream);
-        this.cork
-            .write(buf.len(), cx, |cx| stream.poll_write(cx, buf))
+        Cork::of(&mut this.cork, buf.len(), cx, |cx| {
+            stream.poll_write(cx, buf)
+        })
     }
 
     fn poll_write_vectored(
@@ -138,8 +140,9 @@ impl AsyncWrite for Socket {
         let this = &mut *self;
         let stream = Pin::new(&mut this.stream);
         let n_bytes = bufs.iter().map(|buf| buf.len()).sum();
-        this.cork
-            .write(n_bytes, cx, |cx| stream.poll_write_vectored(cx, bufs))
+        Cork::of(&mut this.cork, n_bytes, cx, |cx| {
+            stream.poll_write_vectored(cx, bufs)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {

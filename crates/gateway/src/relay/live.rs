@@ -22,6 +22,8 @@ use crate::upstream::body::{UpstreamBody, WHOLE_CAP};
 /// Bytes taken of the upstream for one write towards the client; what is ready beyond that goes out with the next. Counts
 /// into what a stream holds for a client that does not read (`front/limits.rs`).
 const WRITE_TARGET: usize = 16 * 1024;
+/// Room to write events in that a stream keeps: most are smaller.
+const WRITTEN_ROOM: usize = 1024;
 
 /// How long a host may take to end a stream whose reply is complete.
 const GRACE: Duration = Duration::from_secs(3);
@@ -51,6 +53,8 @@ pub(crate) struct Live {
     blame: Blame,
     /// Translated: events not yet written. Passthrough: the observer's, thrown away.
     events: Vec<Event>,
+    /// Translated: room in which events are written.
+    written: Vec<u8>,
     /// Passthrough: whole events not yet written.
     raw: BytesMut,
     /// Passthrough, where an end of ours has to fit them: the first and the last event that were passed on.
@@ -107,6 +111,7 @@ impl Live {
             limits,
             blame,
             events: Vec::new(),
+            written: Vec::new(),
             raw: BytesMut::new(),
             passed: [None, None],
             tail: BytesMut::new(),
@@ -519,13 +524,18 @@ impl Live {
     fn output(&mut self, encoder: Option<&mut (dyn StreamEncoder + 'static)>) -> Bytes {
         match encoder {
             Some(encoder) if self.lane == Lane::Translate => {
-                let mut out = Vec::with_capacity(self.events.len() * 160);
-                if let Some(pieces) = &mut self.pieces {
-                    pieces.write(&mut self.events, encoder, &mut out);
-                    return out.into();
+                match &mut self.pieces {
+                    Some(pieces) => pieces.write(&mut self.events, encoder, &mut self.written),
+                    None => encode(&mut self.events, encoder, &mut self.written),
                 }
-                encode(&mut self.events, encoder, &mut out);
-                out.into()
+                if self.written.len() > WRITE_TARGET {
+                    return std::mem::take(&mut self.written).into();
+                }
+                // One allocation, of just what it takes: it may have to wait for its client.
+                let out = Bytes::copy_from_slice(&self.written);
+                self.written.clear();
+                self.written.shrink_to(WRITTEN_ROOM);
+                out
             }
             Some(_) | None => self.raw.split().freeze(),
         }

@@ -22,7 +22,7 @@ pub(crate) const WHOLE_CAP: usize = 64 * 1024 * 1024;
 /// Where the bytes of a reply come from.
 pub(crate) enum UpstreamBody {
     /// A provider.
-    Http(Incoming, Box<Encoded>),
+    Http(Incoming, Encoded),
     /// The built-in demo.
     Demo(DemoBody),
     /// The record.
@@ -120,7 +120,7 @@ impl UpstreamBody {
             came_at: clock::now(),
             tape: None,
         };
-        Self::Http(body, Box::new(encoded))
+        Self::Http(body, encoded)
     }
 
     /// Has everything that it gives out heard by `tape`.

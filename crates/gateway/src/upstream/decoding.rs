@@ -16,9 +16,10 @@ const PIECE_CAP: usize = 4 * 1024 * 1024;
 /// Undoes one body's encoding, piece by piece.
 pub(crate) enum Decoding {
     Identity,
-    Gzip(flate2::write::MultiGzDecoder<Capped>),
-    Deflate(flate2::write::ZlibDecoder<Capped>),
-    Zstd(zstd::stream::write::Decoder<'static, Capped>),
+    // Decoders are large, and hardly any body has one.
+    Gzip(Box<flate2::write::MultiGzDecoder<Capped>>),
+    Deflate(Box<flate2::write::ZlibDecoder<Capped>>),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Capped>>),
     Brotli(Box<brotli::DecompressorWriter<Capped>>),
 }
 
@@ -31,14 +32,16 @@ impl Decoding {
             .unwrap_or_default();
         Ok(match encoding.to_ascii_lowercase().as_slice() {
             b"" | b"identity" => Self::Identity,
-            b"gzip" | b"x-gzip" => {
-                Self::Gzip(flate2::write::MultiGzDecoder::new(Capped::default()))
+            b"gzip" | b"x-gzip" => Self::Gzip(Box::new(flate2::write::MultiGzDecoder::new(
+                Capped::default(),
+            ))),
+            b"deflate" => {
+                Self::Deflate(Box::new(flate2::write::ZlibDecoder::new(Capped::default())))
             }
-            b"deflate" => Self::Deflate(flate2::write::ZlibDecoder::new(Capped::default())),
-            b"zstd" => Self::Zstd(
+            b"zstd" => Self::Zstd(Box::new(
                 zstd::stream::write::Decoder::new(Capped::default())
                     .map_err(|error| broken(&error))?,
-            ),
+            )),
             b"br" => Self::Brotli(Box::new(brotli::DecompressorWriter::new(
                 Capped::default(),
                 4096,
@@ -59,9 +62,9 @@ impl Decoding {
     pub(crate) fn push(&mut self, chunk: Bytes) -> Result<Bytes, Failure> {
         match self {
             Self::Identity => Ok(chunk),
-            Self::Gzip(decoder) => through(decoder, &chunk, |decoder| decoder.get_mut()),
-            Self::Deflate(decoder) => through(decoder, &chunk, |decoder| decoder.get_mut()),
-            Self::Zstd(decoder) => through(decoder, &chunk, |decoder| decoder.get_mut()),
+            Self::Gzip(decoder) => through(&mut **decoder, &chunk, |decoder| decoder.get_mut()),
+            Self::Deflate(decoder) => through(&mut **decoder, &chunk, |decoder| decoder.get_mut()),
+            Self::Zstd(decoder) => through(&mut **decoder, &chunk, |decoder| decoder.get_mut()),
             Self::Brotli(decoder) => through(&mut **decoder, &chunk, |decoder| decoder.get_mut()),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::uri::Scheme;
 use http::{Extensions, Uri};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -19,6 +20,7 @@ use tokio::time::error::Elapsed;
 use tower_service::Service;
 
 use super::proxy::Transport;
+use crate::cork::Cork;
 
 /// What has passed over one connection. It is found in the extensions of every response that came over it.
 #[derive(Debug, Clone, Default)]
@@ -98,13 +100,17 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
+        // In plain text it is HTTP/1, and often a host on the same machine: its requests go out one behind the other, and wake
+        // it once. Hosts elsewhere are not woken by us.
+        let is_plain = to.scheme() == Some(&Scheme::HTTP);
+        let cork = is_plain.then(Cork::default);
         let dialing = tokio::time::timeout(self.limit, self.connector.call(to));
         let limit = self.limit;
         Box::pin(async move {
             let stream = dialing
                 .await
                 .map_err(|source| TooLate { limit, source })??;
-            Ok(TokioIo::new(Watched::new(stream)))
+            Ok(TokioIo::new(Watched::new(stream, cork)))
         })
     }
 }
@@ -113,13 +119,15 @@ impl Service<Uri> for Dialer {
 pub(super) struct Watched<S> {
     stream: TokioIo<S>,
     traffic: Traffic,
+    cork: Option<Cork>,
 }
 
 impl<S> Watched<S> {
-    fn new(stream: S) -> Self {
+    fn new(stream: S, cork: Option<Cork>) -> Self {
         Self {
             stream: TokioIo::new(stream),
             traffic: Traffic::default(),
+            cork,
         }
     }
 }
@@ -161,7 +169,11 @@ impl<S: hyper::rt::Write + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.traffic.sends();
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let this = &mut *self;
+        let stream = Pin::new(&mut this.stream);
+        Cork::of(&mut this.cork, bytes.len(), context, |context| {
+            stream.poll_write(context, bytes)
+        })
     }
 
     fn poll_write_vectored(
@@ -170,7 +182,12 @@ impl<S: hyper::rt::Write + Unpin> AsyncWrite for Watched<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.traffic.sends();
-        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+        let this = &mut *self;
+        let stream = Pin::new(&mut this.stream);
+        let n_bytes = pieces.iter().map(|piece| piece.len()).sum();
+        Cork::of(&mut this.cork, n_bytes, context, |context| {
+            stream.poll_write_vectored(context, pieces)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -76,4 +76,5 @@ mod traces;
 mod usage;
 mod validate;
 mod vertex;
+#[cfg(target_os = "linux")]
 mod writes;

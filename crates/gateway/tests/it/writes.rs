@@ -33,15 +33,14 @@ fn all_at_once(_: &Received) -> Answer {
     Answer::raw(bytes + "0\r\n\r\n")
 }
 
-/// Calls of the system by which this process, gateway, upstream and client, has written (proc(5)).
+/// Calls of the system by which this thread, gateway, upstream and client, has written (proc(5)).
 fn n_writes() -> u64 {
-    let counted = std::fs::read_to_string("/proc/self/io").unwrap();
+    let counted = std::fs::read_to_string("/proc/thread-self/io").unwrap();
     let count = counted.lines().find_map(|line| line.strip_prefix("syscw:"));
     count.unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]
-#[cfg(target_os = "linux")]
 async fn a_hundred_events_that_come_at_once_are_few_writes() {
     let upstream = Upstream::start(all_at_once).await;
     let lingate = Lingate::to_chat(&upstream.url()).await;

@@ -125,10 +125,6 @@ impl Stage for CallNames {
     type Out = Event;
 
     fn on(&mut self, event: Event, sink: &mut Sink<Event>) {
-        // Whole and at once: this is what nearly every event of a stream gets.
-        if self.unnamed.is_empty() && !matches!(event, Event::Open { .. }) {
-            return sink.event(event);
-        }
         match event {
             Event::Open { slot, block } => self.opened(slot, block, sink),
             Event::Delta { slot, delta } => {
@@ -162,6 +158,10 @@ impl Stage for CallNames {
     }
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn passes(&mut self, event: &Event) -> bool {
+        self.unnamed.is_empty() && !matches!(event, Event::Open { .. })
+    }
 
     fn holding(&self) -> bool {
         !self.unnamed.is_empty()

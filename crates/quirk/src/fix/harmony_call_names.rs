@@ -82,4 +82,8 @@ impl Stage for CallNames {
     }
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn passes(&mut self, event: &Event) -> bool {
+        !event.opens_call()
+    }
 }

@@ -406,6 +406,10 @@ impl Stage for BareHeaders {
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
 
+    fn passes(&mut self, _event: &Event) -> bool {
+        self.place == Place::Through
+    }
+
     fn holding(&self) -> bool {
         !self.held.is_empty()
     }

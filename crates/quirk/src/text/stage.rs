@@ -100,29 +100,6 @@ impl TextStage {
         out.close_block();
     }
 
-    /// Whether an event is one of prose in which nothing can be: nearly every one is, and must cost next to nothing.
-    fn passes(&mut self, event: &Event) -> bool {
-        let (slot, kind, text) = match event {
-            Event::Delta {
-                slot,
-                delta: Delta::Text(text),
-            } => (*slot, Kind::Text, text),
-            Event::Delta {
-                slot,
-                delta: Delta::Thinking(text),
-            } => (*slot, Kind::Thinking, text),
-            _ => return false,
-        };
-        if self.idle != Some((slot, kind)) {
-            return false;
-        }
-        let Some(last) = last_of_plain(text.as_kept().as_bytes()) else {
-            return false;
-        };
-        self.channel(kind).passed(last);
-        true
-    }
-
     /// Whether the open block is one downstream too, of the same kind, with nothing kept back.
     fn idle_block(&mut self) -> Option<(Slot, Kind)> {
         let (slot, kind) = self.current?;
@@ -265,6 +242,29 @@ impl Stage for TextStage {
     }
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    /// Whether an event is one of prose in which nothing can be: nearly every one is, and must cost next to nothing.
+    fn passes(&mut self, event: &Event) -> bool {
+        let (slot, kind, text) = match event {
+            Event::Delta {
+                slot,
+                delta: Delta::Text(text),
+            } => (*slot, Kind::Text, text),
+            Event::Delta {
+                slot,
+                delta: Delta::Thinking(text),
+            } => (*slot, Kind::Thinking, text),
+            _ => return false,
+        };
+        if self.idle != Some((slot, kind)) {
+            return false;
+        }
+        let Some(last) = last_of_plain(text.as_kept().as_bytes()) else {
+            return false;
+        };
+        self.channel(kind).passed(last);
+        true
+    }
 
     fn holding(&self) -> bool {
         !self.held.is_empty() || self.attempt.is_some()

@@ -125,7 +125,7 @@ fn small() {
         )],
     );
     let auxiliary = Ask {
-        class: lingate_route::Class::Auxiliary,
+        class: &|| lingate_route::Class::Auxiliary,
         ..Ask::plain("kimi")
     };
     assert_eq!(

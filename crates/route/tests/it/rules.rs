@@ -1,5 +1,7 @@
 //! The first rule whose conditions all hold decides, before anything else.
 
+use std::cell::Cell;
+
 use lingate_route::{Ask, Class, Looks, Rule, When, resolve};
 
 use crate::support::{shown, table};
@@ -38,7 +40,7 @@ fn conditions() {
     let tools = ["Read", "web_search_20250305"];
     let ask = Ask {
         profile: Some("team"),
-        class: Class::Subagent,
+        class: &|| Class::Subagent,
         header: &headers,
         image: true,
         input_tokens: 1000,
@@ -180,13 +182,42 @@ fn rules_come_first() {
         to: "b/*".to_owned(),
     }];
     let ask = Ask {
-        class: Class::Auxiliary,
+        class: &|| Class::Auxiliary,
         ..Ask::plain("kimi")
     };
     assert_eq!(
         shown(resolve(&table, &ask)),
         "rule 1 -> b/*, provider `b` | b/kimi"
     );
+}
+
+/// Whom nothing tells apart by what a request is for, nobody asks what it is for.
+#[test]
+fn the_class_is_worked_out_where_somebody_looks_at_it() {
+    let check = |rule: Option<When>, small: Option<&str>, expected: bool| {
+        let mut table = table();
+        let to = "a/x".to_owned();
+        table.rules = rule.map(|when| Rule { when, to }).into_iter().collect();
+        table.global.small = small.map(str::to_owned);
+        let is_asked = Cell::new(false);
+        let ask = Ask {
+            class: &|| {
+                is_asked.set(true);
+                Class::Main
+            },
+            ..Ask::plain("kimi")
+        };
+        resolve(&table, &ask).expect("the table serves it");
+        assert_eq!(is_asked.get(), expected);
+    };
+    let of_class = When {
+        class: Some(Class::Main),
+        ..When::default()
+    };
+    check(None, None, false);
+    check(Some(When::default()), Some("a/small"), false);
+    check(None, Some("a/small"), true);
+    check(Some(of_class), None, true);
 }
 
 /// What is costly to know is only asked for by rules that look at it.

@@ -134,9 +134,14 @@ impl Keyed {
 
     /// How many cuts would be the same whatever came behind this many bytes, up to the last at which cutting can go on.
     fn cuts_decided_by(&self, bytes: usize) -> usize {
-        let sure = self.cuts.partition_point(|cut| cut.end + SIGHT <= bytes);
-        let sure = self.cuts.get(..sure).unwrap_or_default();
-        let last = sure.iter().rposition(|cut| cut.open.is_some());
+        // What is cut before an object, behind one or behind a string needs no sight of more than the next byte.
+        let seen = self.cuts.partition_point(|cut| cut.end < bytes);
+        let seen = self.cuts.get(..seen).unwrap_or_default();
+        let is_sure = |cut: &Cut| {
+            let begins_string = self.bytes.get(cut.end) == Some(&b'"');
+            cut.open.is_some() && (!begins_string || cut.end + SIGHT <= bytes)
+        };
+        let last = seen.iter().rposition(is_sure);
         last.map_or(0, |last| last + 1)
     }
 
@@ -321,7 +326,29 @@ mod tests {
         assert_eq!(new(String::new(), body("a", 41)), length);
     }
 
-    /// A long text before what is new is cut again, because what ends it shows only behind it, and not hashed again.
+    #[test]
+    fn only_the_beginning_of_a_string_is_decided_far_behind_it() {
+        let long = format!("\"{}\"", "x".repeat(300));
+        let front = r#"[{"a":1},{"b":"#;
+        let text = format!("{front}{long}}}]");
+        let keyed = Keyed::new(text.clone().into(), &Mask::default());
+        let check = |seen: usize, expected: usize| {
+            let cuts = keyed.cuts_decided_by(seen);
+            let last = cuts.checked_sub(1).map_or(0, |last| keyed.cuts[last].end);
+            assert_eq!(text[..last], text[..expected], "{seen} bytes seen");
+        };
+        let (bracket, object, string) = (1, r#"[{"a":1}"#.len(), front.len());
+        check(bracket, 0);
+        check(bracket + 1, bracket);
+        check(object, bracket);
+        check(object + 1, object);
+        check(string + SIGHT - 1, object);
+        check(string + SIGHT, string);
+        check(string + long.len(), string);
+        check(string + long.len() + 1, string + long.len());
+    }
+
+    /// What is cut again, because what decides about it lies behind what is shared, is not hashed again.
     #[test]
     fn what_is_cut_again_is_not_hashed_again() {
         let check = |first: String, second: String, expected: usize| {

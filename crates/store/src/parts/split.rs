@@ -34,7 +34,8 @@ pub(crate) struct Open {
     arrays: u8,
 }
 
-/// How far behind a place the bytes may lie that decide whether it is cut: a long string shows that it is one.
+/// How far behind the beginning of a string the bytes may lie that decide whether it is cut there: a long one shows that it
+/// is. Whether anything else is cut is decided by what stands before it and by its first byte.
 pub(crate) const SIGHT: usize = LONG_STRING;
 
 /// The ends of a body's parts, in order; the last one is its own.

@@ -4,6 +4,7 @@ mod body;
 mod details;
 mod exchange;
 mod stood;
+mod written;
 
 pub use body::{Arrival, Body, BodyKind};
 pub(crate) use details::MAX_DETAILS;

@@ -31,6 +31,9 @@ const SHORTEST: u32 = 7;
 /// Shorter requests are copied before they are kept at hand: they may be slices of much larger buffers.
 const COPIED: usize = 16 << 10;
 
+/// Places that a request may have more than the one it is like, before the list of them has to move.
+const ROOM: usize = 8;
+
 /// Most bytes between slices of another body.
 const BETWEEN: usize = 4 << 10;
 
@@ -141,7 +144,8 @@ impl Appender {
             Some((seen, same)) => Keyed::like(bytes, &seen.keyed, same, &self.mask),
             None => (Keyed::new(bytes, &self.mask), Shared::default()),
         };
-        let mut spans = Vec::new();
+        let alike = seen.map_or(0, |(seen, _)| seen.spans.len());
+        let mut spans = Vec::with_capacity(alike + ROOM);
         if let Some((seen, _)) = seen {
             let first = within(&seen.spans, 0..shared.first);
             first.for_each(|span| join(&mut spans, span));

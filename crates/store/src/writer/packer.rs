@@ -1,6 +1,7 @@
 //! Details on their way into a row.
 
 use std::borrow::Cow;
+use std::mem;
 
 use crate::Mask;
 use crate::record::{Details, MAX_DETAILS};
@@ -58,8 +59,7 @@ impl Packer {
     fn write(&mut self, details: &Details) {
         self.json.clear();
         self.json.shrink_to(ROOM);
-        // Into memory, and of members whose names are texts, nothing fails.
-        let _ = serde_json::to_writer(&mut self.json, details);
+        self.json = details.write_json(mem::take(&mut self.json));
     }
 }
 

@@ -35,12 +35,14 @@ pub fn encode_response(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
 
 /// The message's id: derived, so that a record replays to the same bytes.
 pub(super) fn message_id(context: &ReplyContext) -> String {
-    let id: String = context
+    let mut id = String::with_capacity("msg_".len() + context.exchange.len());
+    id.push_str("msg_");
+    let is_other = |letter: char| !letter.is_ascii_alphanumeric();
+    context
         .exchange
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    format!("msg_{id}")
+        .split(is_other)
+        .for_each(|part| id.push_str(part));
+    id
 }
 
 /// What stands for a picture of the model's: this wire has pictures in requests only.

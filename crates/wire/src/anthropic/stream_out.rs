@@ -90,7 +90,7 @@ impl StreamOut {
                     json.key("type").str("text").key("text").str("");
                 });
                 let note = Text::from_static(IMAGE_NOTE);
-                write_text(out, index, "text_delta", "text", &note);
+                write_text(out, index, TEXT, &note);
                 OpenKind::Other
             }
             Opening::Text | Opening::Refusal => {
@@ -195,8 +195,8 @@ impl StreamOut {
         };
         let index = open.index;
         match delta {
-            Delta::Text(text) => write_text(out, index, "text_delta", "text", text),
-            Delta::Thinking(text) => write_text(out, index, "thinking_delta", "thinking", text),
+            Delta::Text(text) => write_text(out, index, TEXT, text),
+            Delta::Thinking(text) => write_text(out, index, THINKING, text),
             Delta::Input(text) if open.kind == OpenKind::Freeform => {
                 let mut escaped = Vec::with_capacity(text.wire_len());
                 text.push_json(&mut escaped);
@@ -208,7 +208,7 @@ impl StreamOut {
             Delta::Signature(signature) => {
                 if let OpenKind::Thinking { is_signed } = &mut open.kind {
                     *is_signed = true;
-                    write_text(out, index, "signature_delta", "signature", signature);
+                    write_text(out, index, SIGNATURE, signature);
                 }
             }
             Delta::Citation(citation) if citation.wire == Wire::Anthropic => {
@@ -235,13 +235,7 @@ impl StreamOut {
         };
         match open.kind {
             OpenKind::Thinking { is_signed: false } => {
-                write_text(
-                    out,
-                    open.index,
-                    "signature_delta",
-                    "signature",
-                    &Text::default(),
-                );
+                write_text(out, open.index, SIGNATURE, &Text::default());
             }
             OpenKind::Freeform => write_input(out, open.index, &Text::from_static("\"}")),
             OpenKind::Thinking { is_signed: true } | OpenKind::Other => {}
@@ -277,17 +271,9 @@ impl StreamEncoder for StreamOut {
     fn nudge(&mut self, out: &mut Vec<u8>) {
         match &self.current {
             Some(open) if matches!(open.kind, OpenKind::Thinking { is_signed: false }) => {
-                write_text(
-                    out,
-                    open.index,
-                    "thinking_delta",
-                    "thinking",
-                    &Text::default(),
-                );
+                write_text(out, open.index, THINKING, &Text::default());
             }
-            Some(open) if open.is_text => {
-                write_text(out, open.index, "text_delta", "text", &Text::default())
-            }
+            Some(open) if open.is_text => write_text(out, open.index, TEXT, &Text::default()),
             Some(_) | None => self.keep_alive(out),
         }
     }
@@ -346,18 +332,27 @@ fn write_delta(out: &mut Vec<u8>, index: u64, build: impl FnOnce(&mut Writer)) {
     });
 }
 
-fn write_text(out: &mut Vec<u8>, index: u64, kind: &str, key: &'static str, text: &Text) {
-    write_delta(out, index, |json| {
-        json.frame(r#"{"type":"#)
-            .str(kind)
-            .key(key)
-            .text(text)
-            .end_object();
-    });
+/// What stands between the index and the text of a delta, by the delta's kind.
+const TEXT: &str = r#","delta":{"type":"text_delta","text":""#;
+const THINKING: &str = r#","delta":{"type":"thinking_delta","thinking":""#;
+const INPUT: &str = r#","delta":{"type":"input_json_delta","partial_json":""#;
+const SIGNATURE: &str = r#","delta":{"type":"signature_delta","signature":""#;
+
+/// Nearly every event of a stream: written as it stands, because nothing in it can hold the end of a line.
+fn write_text(out: &mut Vec<u8>, index: u64, kind: &'static str, text: &Text) {
+    const HEAD: &str =
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
+    const ROOM: usize = 192;
+    out.reserve(ROOM + text.wire_len());
+    out.extend_from_slice(HEAD.as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+    out.extend_from_slice(kind.as_bytes());
+    text.push_json(out);
+    out.extend_from_slice(b"\"}}\n\n");
 }
 
 fn write_input(out: &mut Vec<u8>, index: u64, piece: &Text) {
-    write_text(out, index, "input_json_delta", "partial_json", piece);
+    write_text(out, index, INPUT, piece);
 }
 
 #[cfg(test)]

@@ -6,21 +6,35 @@ use crate::turn::Usage;
 /// Reads a `usage` object. The wire's `prompt_tokens` includes what was read from and written to the cache; the hub
 /// counts the three apart, so the fresh part is the rest, never below zero.
 pub(super) fn decode(usage: Value<'_>) -> Usage {
-    let own = |key: &str| usage.get(key).and_then(Value::u64);
-    let detail = |group: &str, key: &str| {
-        usage
-            .get(group)
-            .and_then(|group| group.get(key))
-            .and_then(Value::u64)
-    };
-    let cache_read = detail("prompt_tokens_details", "cached_tokens")
-        .or_else(|| own("prompt_cache_hit_tokens"))
-        .or_else(|| own("cached_tokens"));
-    let cache_write = detail("prompt_tokens_details", "cache_write_tokens")
-        .or_else(|| detail("prompt_tokens_details", "cache_creation_tokens"))
-        .or_else(|| own("cache_creation_input_tokens"));
+    let mut told = Told::default();
+    for (name, value) in usage.members() {
+        match &*name {
+            "prompt_tokens" => told.prompt = told.prompt.or(value.u64()),
+            "completion_tokens" => told.completion = told.completion.or(value.u64()),
+            "prompt_cache_hit_tokens" => told.cache_hit = told.cache_hit.or(value.u64()),
+            "cached_tokens" => told.cached = told.cached.or(value.u64()),
+            "cache_creation_input_tokens" => {
+                told.cache_creation = told.cache_creation.or(value.u64())
+            }
+            "reasoning_tokens" => told.reasoning = told.reasoning.or(value.u64()),
+            "prompt_tokens_details" => {
+                let detail = |name| value.get(name).and_then(Value::u64);
+                let written =
+                    detail("cache_write_tokens").or_else(|| detail("cache_creation_tokens"));
+                told.cache_read = told.cache_read.or(detail("cached_tokens"));
+                told.cache_write = told.cache_write.or(written);
+            }
+            "completion_tokens_details" => {
+                let detail = value.get("reasoning_tokens").and_then(Value::u64);
+                told.reasoned = told.reasoned.or(detail);
+            }
+            _ => {}
+        }
+    }
+    let cache_read = told.cache_read.or(told.cache_hit).or(told.cached);
+    let cache_write = told.cache_write.or(told.cache_creation);
     Usage {
-        input: own("prompt_tokens").map(|prompt| {
+        input: told.prompt.map(|prompt| {
             prompt
                 .saturating_sub(cache_read.unwrap_or(0))
                 .saturating_sub(cache_write.unwrap_or(0))
@@ -28,10 +42,25 @@ pub(super) fn decode(usage: Value<'_>) -> Usage {
         cache_read,
         cache_write_5m: cache_write,
         cache_write_1h: None,
-        output: own("completion_tokens"),
-        reasoning: detail("completion_tokens_details", "reasoning_tokens")
-            .or_else(|| own("reasoning_tokens")),
+        output: told.completion,
+        reasoning: told.reasoned.or(told.reasoning),
     }
+}
+
+/// The counts by where they stand: dialects have several places for one.
+#[derive(Default)]
+struct Told {
+    prompt: Option<u64>,
+    completion: Option<u64>,
+    /// Of the details.
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+    reasoned: Option<u64>,
+    /// Beside the totals.
+    cache_hit: Option<u64>,
+    cached: Option<u64>,
+    cache_creation: Option<u64>,
+    reasoning: Option<u64>,
 }
 
 /// Writes a `usage` object.
@@ -103,6 +132,15 @@ mod tests {
         check(
             r#"{"prompt_tokens":3,"cached_tokens":4}"#,
             [Some(0), Some(4), None, None, None],
+        );
+        check(
+            r#"{"cache_creation_input_tokens":3,"reasoning_tokens":2,"cached_tokens":1,"prompt_cache_hit_tokens":4,"prompt_tokens":10}"#,
+            [Some(3), Some(4), Some(3), None, Some(2)],
+        );
+        check(
+            r#"{"prompt_tokens_details":{"cached_tokens":5,"cache_creation_tokens":6},"cached_tokens":1,"prompt_tokens":20,
+                "completion_tokens_details":{"reasoning_tokens":7},"reasoning_tokens":2,"cache_creation_input_tokens":3}"#,
+            [Some(9), Some(5), Some(6), None, Some(7)],
         );
     }
 

@@ -87,6 +87,15 @@ impl Text {
         }
     }
 
+    /// The same without escapes; shares its bytes if it has none.
+    #[must_use]
+    pub fn unescaped(&self) -> Self {
+        match self.decode() {
+            Cow::Borrowed(_) => self.clone(),
+            Cow::Owned(text) => Self::plain(text),
+        }
+    }
+
     /// Whether there is no character in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

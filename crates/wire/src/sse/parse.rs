@@ -1,5 +1,7 @@
 //! The incremental parser.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -86,40 +88,34 @@ impl SseParser {
     /// An event beyond the limit. The events before it have been appended; the parser must
     /// not be used again.
     pub fn push(&mut self, chunk: Bytes, frames: &mut Vec<Frame>) -> Result<(), SseError> {
-        let n_bytes = chunk.len();
-        let mut rest = chunk;
+        let mut from = 0;
         loop {
             if std::mem::take(&mut self.skips_lf) {
-                match rest.first() {
-                    Some(b'\n') => drop(rest.split_to(1)),
+                match chunk.get(from) {
+                    Some(b'\n') => from += 1,
                     Some(_) => {}
-                    None => {
-                        self.skips_lf = true;
-                        self.has_read(n_bytes);
-                        return Ok(());
-                    }
+                    None => self.skips_lf = true,
                 }
             }
-            let Some(end) = memchr::memchr2(b'\n', b'\r', &rest) else {
-                if !rest.is_empty() {
-                    self.begins_line(n_bytes - rest.len());
-                }
-                self.line.extend_from_slice(&rest);
-                self.has_read(n_bytes);
+            let rest = chunk.get(from..).unwrap_or_default();
+            if !rest.is_empty() && !matches!(rest, [b'\n' | b'\r', ..]) {
+                self.begins_line(from);
+            }
+            let Some(length) = memchr::memchr2(b'\n', b'\r', rest) else {
+                self.line.extend_from_slice(rest);
+                self.has_read(chunk.len());
                 return self.check_size();
             };
-            if end > 0 {
-                self.begins_line(n_bytes - rest.len());
-            }
-            let mut line = rest.split_to(end);
-            let terminator = rest.split_to(1);
-            self.skips_lf = terminator.first() == Some(&b'\r');
-            if !self.line.is_empty() {
+            let line = from..from + length;
+            self.skips_lf = chunk.get(line.end) == Some(&b'\r');
+            from = line.end + 1;
+            if self.line.is_empty() {
+                self.take_line(&chunk, line, frames)?;
+            } else {
                 let mut whole = std::mem::take(&mut self.line);
-                whole.extend_from_slice(&line);
-                line = whole.into();
+                whole.extend_from_slice(chunk.get(line).unwrap_or_default());
+                self.take_whole_line(whole, frames)?;
             }
-            self.take_line(line, frames)?;
         }
     }
 
@@ -130,7 +126,7 @@ impl SseParser {
     pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), SseError> {
         if !self.line.is_empty() {
             let line = std::mem::take(&mut self.line);
-            self.take_line(line.into(), frames)?;
+            self.take_whole_line(line, frames)?;
         }
         self.dispatch(frames);
         Ok(())
@@ -167,9 +163,24 @@ impl SseParser {
         std::mem::take(&mut self.has_comment)
     }
 
-    fn take_line(&mut self, mut line: Bytes, frames: &mut Vec<Frame>) -> Result<(), SseError> {
-        if std::mem::take(&mut self.is_first_line) && line.starts_with(BYTE_ORDER_MARK) {
-            drop(line.split_to(BYTE_ORDER_MARK.len()));
+    fn take_whole_line(&mut self, line: Vec<u8>, frames: &mut Vec<Frame>) -> Result<(), SseError> {
+        let line = Bytes::from(line);
+        self.take_line(&line, 0..line.len(), frames)
+    }
+
+    /// Takes the line that stands there in a piece. Of most lines nothing is kept, and nothing shares their bytes.
+    fn take_line(
+        &mut self,
+        piece: &Bytes,
+        mut place: Range<usize>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), SseError> {
+        let mut line = piece.get(place.clone()).unwrap_or_default();
+        if std::mem::take(&mut self.is_first_line)
+            && let Some(behind) = line.strip_prefix(BYTE_ORDER_MARK)
+        {
+            place.start += BYTE_ORDER_MARK.len();
+            line = behind;
         }
         if line.is_empty() {
             self.dispatch(frames);
@@ -179,10 +190,11 @@ impl SseParser {
             self.has_comment = true;
             return Ok(());
         }
-        if let Some(value) = value_of("data", &line) {
-            self.data.push(value);
-        } else if let Some(value) = value_of("event", &line) {
-            self.event = Some(value);
+        if let Some(behind) = behind_name("data", line) {
+            self.data
+                .push(decoded(piece, place.start + behind..place.end));
+        } else if let Some(behind) = behind_name("event", line) {
+            self.event = Some(decoded(piece, place.start + behind..place.end));
         }
         // `id` and `retry` are for browsers that reconnect; other fields do not exist.
         self.check_size()
@@ -209,25 +221,26 @@ impl SseParser {
     }
 }
 
-/// The value of a line's field, if the field has this name. A line without a colon is a name alone.
-fn value_of(name: &str, line: &Bytes) -> Option<ByteString> {
-    let value = match line.strip_prefix(name.as_bytes())? {
-        [] => line.len(),
-        [b':', b' ', ..] => name.len() + 2,
-        [b':', ..] => name.len() + 1,
-        _ => return None,
-    };
-    Some(decoded(line.slice(value..)))
+/// Where the value of a line's field begins, if the field has this name. A line without a colon is a name alone.
+fn behind_name(name: &str, line: &[u8]) -> Option<usize> {
+    match line.strip_prefix(name.as_bytes())? {
+        [] => Some(line.len()),
+        [b':', b' ', ..] => Some(name.len() + 2),
+        [b':', ..] => Some(name.len() + 1),
+        _ => None,
+    }
 }
 
-/// The end of a whole line as text; bytes that are not UTF-8 become U+FFFD, as the format prescribes.
-fn decoded(line: Bytes) -> ByteString {
+/// The end of a whole line, which stands there in a piece, as text; bytes that are not UTF-8 become U+FFFD, as the format prescribes.
+fn decoded(piece: &Bytes, place: Range<usize>) -> ByteString {
     #[expect(
         clippy::disallowed_methods,
         reason = "the line is whole: no character is cut at its ends"
     )]
-    ByteString::try_from(line.clone())
-        .unwrap_or_else(|_| String::from_utf8_lossy(&line).into_owned().into())
+    ByteString::try_from(piece.slice(place.clone())).unwrap_or_else(|_| {
+        let line = piece.get(place).unwrap_or_default();
+        String::from_utf8_lossy(line).into_owned().into()
+    })
 }
 
 impl Default for SseParser {

@@ -216,6 +216,19 @@ impl Stage for CarryStage {
         }
     }
 
+    fn passes(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Open { block, .. } => !matches!(block, Opening::Text | Opening::ToolUse { .. }),
+            Event::Delta { slot, delta } => {
+                !matches!(delta, Delta::Signature(_)) && !self.calls.contains_key(slot)
+            }
+            Event::Close { slot } => {
+                !self.calls.contains_key(slot) && !self.texts.contains_key(slot)
+            }
+            Event::Start(_) | Event::Usage(_) | Event::Stop(_) | Event::Done | Event::Ping => true,
+        }
+    }
+
     fn holding(&self) -> bool {
         !self.calls.is_empty()
     }

@@ -44,6 +44,20 @@ pub enum Event {
     Ping,
 }
 
+impl Event {
+    /// Whether a tool call begins.
+    #[must_use]
+    pub const fn opens_call(&self) -> bool {
+        matches!(
+            self,
+            Self::Open {
+                block: Opening::ToolUse { .. },
+                ..
+            }
+        )
+    }
+}
+
 /// Identifies a block within one reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);

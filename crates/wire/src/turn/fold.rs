@@ -82,7 +82,7 @@ pub fn replay(reply: &Reply) -> Vec<Event> {
 /// A block under construction.
 struct Building {
     opening: Opening,
-    text: String,
+    text: Pieces,
     signature: Option<Text>,
     citations: Vec<Foreign>,
 }
@@ -91,7 +91,7 @@ impl Building {
     const fn new(opening: Opening) -> Self {
         Self {
             opening,
-            text: String::new(),
+            text: Pieces::None,
             signature: None,
             citations: Vec::new(),
         }
@@ -100,7 +100,7 @@ impl Building {
     fn grow(&mut self, delta: Delta) {
         match delta {
             Delta::Text(text) | Delta::Thinking(text) | Delta::Input(text) => {
-                self.text.push_str(&text.decode())
+                self.text.push(&text);
             }
             Delta::Signature(signature) => self.signature = Some(signature),
             Delta::Citation(citation) => self.citations.push(citation),
@@ -139,7 +139,7 @@ impl Building {
                 input: if is_freeform {
                     ToolInput::Freeform(self.text.into())
                 } else {
-                    ToolInput::Json(self.text.into())
+                    ToolInput::Json(Text::from(self.text).to_plain().into())
                 },
                 signature: self.signature,
                 cache: None,
@@ -148,6 +148,37 @@ impl Building {
             Opening::Refusal => Block::Refusal(self.text.into()),
             Opening::Image(image) => Block::Image(image),
             Opening::Foreign(foreign) => Block::Foreign(foreign),
+        }
+    }
+}
+
+/// A block's text. A whole reply has it in one piece, which is shared.
+enum Pieces {
+    None,
+    One(Text),
+    Joined(String),
+}
+
+impl Pieces {
+    fn push(&mut self, piece: &Text) {
+        match self {
+            Self::None => *self = Self::One(piece.unescaped()),
+            Self::One(first) => {
+                let mut joined = first.decode().into_owned();
+                joined.push_str(&piece.decode());
+                *self = Self::Joined(joined);
+            }
+            Self::Joined(joined) => joined.push_str(&piece.decode()),
+        }
+    }
+}
+
+impl From<Pieces> for Text {
+    fn from(pieces: Pieces) -> Self {
+        match pieces {
+            Pieces::None => Self::default(),
+            Pieces::One(text) => text,
+            Pieces::Joined(text) => text.into(),
         }
     }
 }
@@ -238,4 +269,37 @@ fn taken_apart_citations(array: &Foreign) -> Vec<Foreign> {
                 .collect()
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::scan;
+
+    /// Pieces as a document spells them, and the text that they are put together to.
+    #[track_caller]
+    fn check(pieces: &[&str], expected: &str) {
+        let slot = Slot(0);
+        let deltas = pieces.iter().map(|piece| {
+            let doc = scan(&format!("\"{piece}\"").into()).unwrap();
+            let delta = Delta::Text(doc.root().text().unwrap());
+            Event::Delta { slot, delta }
+        });
+        let block = Opening::Text;
+        let opened = std::iter::once(Event::Open { slot, block });
+        let reply = fold(opened.chain(deltas).chain([Event::Close { slot }]));
+        let Block::Text { text, .. } = &*reply.blocks[0] else {
+            panic!("a text");
+        };
+        assert_eq!(text.as_kept(), expected, "no escapes are kept");
+    }
+
+    #[test]
+    fn texts_are_put_together_in_characters() {
+        check(&[], "");
+        check(&["Hi"], "Hi");
+        check(&[r"a\n\u00e9\/"], "a\né/");
+        check(&["", "x"], "x");
+        check(&["é", r"\u00e9", "\\\"", "."], "éé\".");
+    }
 }

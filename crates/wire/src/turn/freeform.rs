@@ -227,6 +227,11 @@ impl Stage for FreeformStage {
         self.settle(StopReason::EndTurn, sink);
     }
 
+    fn passes(&mut self, event: &Event) -> bool {
+        let is_idle = self.open.is_empty() && self.cut.is_empty();
+        is_idle && !event.opens_call()
+    }
+
     fn holding(&self) -> bool {
         !self.cut.is_empty() || self.open.values().any(|call| !call.held.is_empty())
     }

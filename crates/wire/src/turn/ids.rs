@@ -101,6 +101,10 @@ impl Stage for ToolIdStage {
     }
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn passes(&mut self, event: &Event) -> bool {
+        !event.opens_call()
+    }
 }
 
 #[cfg(test)]

@@ -189,6 +189,21 @@ impl Stage for SealStage {
     }
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn passes(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Open { block, .. } => {
+                !matches!(block, Opening::Thinking | Opening::RedactedThinking { .. })
+            }
+            Event::Delta { slot, delta } => match delta {
+                Delta::Signature(_) => false,
+                Delta::Thinking(_) => self.thinking.get(slot).is_none_or(|open| open.has_text),
+                Delta::Text(_) | Delta::Input(_) | Delta::Citation(_) | Delta::Foreign(_) => true,
+            },
+            Event::Close { slot } => !self.thinking.contains_key(slot),
+            Event::Start(_) | Event::Usage(_) | Event::Stop(_) | Event::Done | Event::Ping => true,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +228,15 @@ mod tests {
         let damaged = key.seal("abc").replace("pabc", "pabd");
         assert_eq!(opened(&damaged.into(), &key), Seal::Elsewhere);
         assert_eq!(opened(&"lg1.".into(), &key), Seal::Elsewhere);
+    }
+
+    #[test]
+    fn a_seal_begins_with_three_names_in_hexadecimal_digits() {
+        let key = SealKey::new("moonshot", "", "kimi-k2.6");
+        let short = |name: &str| format!("{:08x}.", crc32fast::hash(name.as_bytes()));
+        let names = ["moonshot", "", "kimi-k2.6"].map(short).concat();
+        assert_eq!(key.head, format!("{SEAL_PREFIX}{names}"));
+        assert!(names.contains(".00000000."), "with the zeros in front");
     }
 
     #[test]

@@ -39,6 +39,8 @@ mod linear;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod passing;
+#[cfg(test)]
 mod responses_matrix;
 #[cfg(test)]
 mod responses_properties;

@@ -1,6 +1,6 @@
 //! The end of an exchange: its row, its metrics, its log line.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use lingate_config::Billing;
@@ -43,9 +43,9 @@ impl Drop for Draft {
         tracing::info!(
             exchange.id = %self.id,
             client.wire = self.client_wire.name(),
-            model = %details.model,
-            provider.id = %details.provider,
-            upstream.model = %details.upstream_model,
+            model = %Bare(&details.model),
+            provider.id = %Bare(&details.provider),
+            upstream.model = %Bare(&details.upstream_model),
             upstream.wire = details.upstream_wire.map(Wire::name),
             lane = details.lane.map(Lane::name),
             status = details.status,
@@ -66,10 +66,19 @@ impl Drop for Draft {
             error = details.failure.as_ref().map(|failure| failure.message.as_str()),
             "{} {} -> {} {}",
             details.status.as_ref().map_or(&"-" as &dyn Display, |status| status),
-            details.model,
-            details.provider,
-            details.upstream_model,
+            Bare(&details.model),
+            Bare(&details.provider),
+            Bare(&details.upstream_model),
         );
+    }
+}
+
+/// A text for the log as it is: texts by themselves look for a width to be padded to first, in every exchange's line.
+struct Bare<'a>(&'a str);
+
+impl Display for Bare<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
     }
 }
 

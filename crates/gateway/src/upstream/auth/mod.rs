@@ -5,4 +5,4 @@ pub(crate) mod gcp;
 mod grant;
 mod key;
 
-pub(crate) use key::{CREDENTIALS, N_CREDENTIALS, apply, shown_credential};
+pub(crate) use key::{CREDENTIALS, N_CREDENTIALS, UnfitKey, apply, shown_credential};

@@ -36,4 +36,8 @@ impl Stage for Restore {
     }
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn passes(&mut self, event: &Event) -> bool {
+        !event.opens_call()
+    }
 }

@@ -161,7 +161,11 @@ fn through(
     for stage in stages {
         let mut next = Sink::new();
         for event in sink.items.drain(..) {
-            stage.on(event, &mut next);
+            if stage.passes(&event) {
+                next.event(event);
+            } else {
+                stage.on(event, &mut next);
+            }
         }
         next.notes.splice(0..0, sink.notes.drain(..));
         if let Some(failure) = sink.take_fault() {

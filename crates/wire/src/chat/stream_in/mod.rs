@@ -150,7 +150,8 @@ impl StreamIn {
     /// Takes a chunk, or a whole reply: they differ in `delta` and `message` only.
     pub(super) fn chunk(&mut self, root: Value<'_>, sink: &mut Sink<Event>) {
         self.has_chunk = true;
-        if let Some(choice) = first_choice(root) {
+        let choice = first_choice(root);
+        if let Some(choice) = choice {
             self.start(root, sink);
             let object = |key: &str| choice.get(key).filter(|body| body.kind() == Kind::Object);
             // A host may send the whole message once more behind its deltas.
@@ -171,7 +172,7 @@ impl StreamIn {
             self.is_over = true;
             return sink.fault(failure);
         }
-        let finish = first_choice(root).and_then(finish::decode);
+        let finish = choice.and_then(finish::decode);
         if finish.is_some() && root.get("usage").is_none_or(Value::is_null) {
             // A host may count in a member of its own, `x_NAME.usage`, in the chunk that has the finish reason.
             let own = root.members().find_map(|(name, own)| {

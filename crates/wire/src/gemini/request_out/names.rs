@@ -78,6 +78,10 @@ impl Stage for NameStage {
     }
 
     fn end(&mut self, _end: End, _sink: &mut Sink<Event>) {}
+
+    fn passes(&mut self, event: &Event) -> bool {
+        !event.opens_call()
+    }
 }
 
 #[cfg(test)]

@@ -32,21 +32,24 @@ pub enum EmptyReply {
 #[derive(Debug)]
 pub struct Sequencer {
     empty_reply: EmptyReply,
-    start: Option<Start>,
-    has_started: bool,
     /// The block that is being passed on.
     current: Option<Block>,
     /// Blocks that opened meanwhile, in order.
     waiting: VecDeque<Block>,
-    next_slot: u32,
     usage: Usage,
     stop: Option<Stop>,
     emitted: Emitted,
     is_done: bool,
 }
 
+/// What has been passed on.
 #[derive(Debug, Default)]
 struct Emitted {
+    /// The reply's start, until it is passed on with the first block.
+    start: Option<Start>,
+    has_started: bool,
+    /// The slot of the next block; as many have been opened.
+    next_slot: u32,
     calls: u32,
     /// Blocks that answer the client: anything but reasoning.
     answers: u32,
@@ -78,11 +81,8 @@ impl Sequencer {
     pub fn new(empty_reply: EmptyReply) -> Self {
         Self {
             empty_reply,
-            start: None,
-            has_started: false,
             current: None,
             waiting: VecDeque::new(),
-            next_slot: 0,
             usage: Usage::default(),
             stop: None,
             emitted: Emitted::default(),
@@ -120,7 +120,7 @@ impl Sequencer {
 
     fn delta(&mut self, source: Slot, delta: Delta, sink: &mut Sink<Event>) {
         if let Some(current) = self.current.as_mut().filter(|block| block.source == source) {
-            current.held.push(delta);
+            current.grow(delta, sink);
         } else if let Some(block) = self
             .waiting
             .iter_mut()
@@ -150,98 +150,22 @@ impl Sequencer {
     /// Passes on all that can be passed on now.
     fn advance(&mut self, sink: &mut Sink<Event>) {
         loop {
-            if let Some(mut block) = self.current.take() {
-                self.flush(&mut block, sink);
-                let may_close = match block.input_state() {
-                    None => block.is_closed_at_source,
-                    Some(ArgumentsState::Complete) => {
-                        block.is_closed_at_source || !self.waiting.is_empty()
-                    }
-                    Some(ArgumentsState::Empty) => block.is_closed_at_source,
-                    // Only the stop reason can tell a call cut by the token limit from a broken one.
-                    Some(ArgumentsState::Partial | ArgumentsState::Invalid) => false,
-                };
-                if !may_close || sink.has_fault() {
-                    self.current = Some(block);
+            // A block is large, and stays where it is for each of its deltas.
+            if let Some(block) = &mut self.current {
+                block.flush(&mut self.emitted, sink);
+                if !block.may_close(!self.waiting.is_empty()) || sink.has_fault() {
                     return;
                 }
-                self.finish(block, false, sink);
+                block.finish(false, sink);
+                self.current = None;
+                if sink.has_fault() {
+                    return;
+                }
             }
             match self.waiting.pop_front() {
                 Some(next) => self.current = Some(next),
                 None => return,
             }
-        }
-    }
-
-    /// Passes on what a block holds, opening it if need be.
-    fn flush(&mut self, block: &mut Block, sink: &mut Sink<Event>) {
-        if block.out.is_none() {
-            if !block.has_substance() {
-                return;
-            }
-            self.emit_start(sink);
-            let slot = Slot(self.next_slot);
-            self.next_slot += 1;
-            block.out = Some(slot);
-            self.emitted.calls += u32::from(block.is_call());
-            self.emitted.answers += u32::from(!matches!(
-                block.opening,
-                Opening::Thinking | Opening::RedactedThinking { .. }
-            ));
-            self.emitted.has_refusal |= matches!(block.opening, Opening::Refusal);
-            sink.event(Event::Open {
-                slot,
-                block: block.opening.clone(),
-            });
-        }
-        let Some(slot) = block.out else { return };
-        for delta in std::mem::take(&mut block.held) {
-            if block.input.len() > MAX_INPUT {
-                return sink.fault(broken_call("are larger than 32 MiB"));
-            }
-            if let Some(delta) = block.passed(delta) {
-                sink.event(Event::Delta { slot, delta });
-            }
-        }
-    }
-
-    /// Closes a block downstream. `is_cut`: the token limit ended the reply, so half a call is what there is.
-    fn finish(&mut self, mut block: Block, is_cut: bool, sink: &mut Sink<Event>) {
-        let Some(slot) = block.out else {
-            if !block.held.is_empty() {
-                sink.note(Note::Diag("blank_block_dropped"));
-            }
-            return;
-        };
-        match block.input_state() {
-            // Cut before its arguments began, it is half a call too.
-            Some(ArgumentsState::Empty) if !is_cut => sink.event(Event::Delta {
-                slot,
-                delta: Delta::Input(Text::from_static("{}")),
-            }),
-            Some(ArgumentsState::Complete) if !block.is_json() => {
-                return sink.fault(broken_call("are not valid JSON"));
-            }
-            Some(ArgumentsState::Partial) if !is_cut => {
-                return sink.fault(broken_call("are incomplete"));
-            }
-            Some(ArgumentsState::Invalid) if !is_cut => {
-                return sink.fault(broken_call("are not a JSON object"));
-            }
-            Some(_) | None => {}
-        }
-        if block.arguments.is_repaired() {
-            sink.note(Note::Diag("arguments_repaired"));
-        }
-        block.out = None;
-        sink.event(Event::Close { slot });
-    }
-
-    fn emit_start(&mut self, sink: &mut Sink<Event>) {
-        if !self.has_started {
-            self.has_started = true;
-            sink.event(Event::Start(self.start.take().unwrap_or_default()));
         }
     }
 
@@ -277,8 +201,8 @@ impl Sequencer {
             .chain(self.waiting.drain(..))
             .collect();
         for mut block in blocks {
-            self.flush(&mut block, sink);
-            self.finish(block, is_cut, sink);
+            block.flush(&mut self.emitted, sink);
+            block.finish(is_cut, sink);
             if sink.has_fault() {
                 return;
             }
@@ -290,7 +214,7 @@ impl Sequencer {
         {
             sink.fault(Failure::new(
                 FailureKind::EmptyReply,
-                if self.next_slot == 0 {
+                if self.emitted.next_slot == 0 {
                     "the upstream's reply has no content"
                 } else {
                     "the upstream's reply has reasoning and nothing else"
@@ -298,7 +222,7 @@ impl Sequencer {
             ));
             return;
         }
-        self.emit_start(sink);
+        self.emitted.start(sink);
         if !self.usage.is_empty() {
             sink.event(Event::Usage(self.usage));
         }
@@ -330,8 +254,8 @@ impl Stage for Sequencer {
         match event {
             Event::Start(start) => {
                 self.usage.update(&start.usage);
-                if !self.has_started {
-                    self.start = Some(start);
+                if !self.emitted.has_started {
+                    self.emitted.start = Some(start);
                 }
             }
             Event::Open { slot, block } => self.open(slot, block, sink),
@@ -372,7 +296,111 @@ impl Stage for Sequencer {
     }
 }
 
+impl Emitted {
+    /// Begins the reply, once.
+    fn start(&mut self, sink: &mut Sink<Event>) {
+        if !self.has_started {
+            self.has_started = true;
+            sink.event(Event::Start(self.start.take().unwrap_or_default()));
+        }
+    }
+
+    /// Begins a block and gives its slot.
+    fn open(&mut self, opening: &Opening, sink: &mut Sink<Event>) -> Slot {
+        self.start(sink);
+        let slot = Slot(self.next_slot);
+        self.next_slot += 1;
+        match opening {
+            Opening::Thinking | Opening::RedactedThinking { .. } => {}
+            Opening::ToolUse { .. } => {
+                self.calls += 1;
+                self.answers += 1;
+            }
+            Opening::Refusal => {
+                self.has_refusal = true;
+                self.answers += 1;
+            }
+            Opening::Text | Opening::Image(_) | Opening::Foreign(_) => self.answers += 1,
+        }
+        sink.event(Event::Open {
+            slot,
+            block: opening.clone(),
+        });
+        slot
+    }
+}
+
 impl Block {
+    /// Takes a delta of the block that is being passed on.
+    fn grow(&mut self, delta: Delta, sink: &mut Sink<Event>) {
+        match self.out {
+            Some(slot) => self.pass(slot, delta, sink),
+            None => self.held.push(delta),
+        }
+    }
+
+    /// Passes on what it holds, opening it if need be.
+    fn flush(&mut self, emitted: &mut Emitted, sink: &mut Sink<Event>) {
+        if self.out.is_some() || !self.has_substance() {
+            return;
+        }
+        let slot = emitted.open(&self.opening, sink);
+        self.out = Some(slot);
+        for delta in std::mem::take(&mut self.held) {
+            self.pass(slot, delta, sink);
+        }
+    }
+
+    fn pass(&mut self, slot: Slot, delta: Delta, sink: &mut Sink<Event>) {
+        if self.input.len() > MAX_INPUT {
+            return sink.fault(broken_call("are larger than 32 MiB"));
+        }
+        if let Some(delta) = self.passed(delta) {
+            sink.event(Event::Delta { slot, delta });
+        }
+    }
+
+    /// Whether it has come to its end. `others_wait`: another block has opened behind it.
+    fn may_close(&self, others_wait: bool) -> bool {
+        match self.input_state() {
+            None | Some(ArgumentsState::Empty) => self.is_closed_at_source,
+            Some(ArgumentsState::Complete) => self.is_closed_at_source || others_wait,
+            // Only the stop reason can tell a call cut by the token limit from a broken one.
+            Some(ArgumentsState::Partial | ArgumentsState::Invalid) => false,
+        }
+    }
+
+    /// Closes it downstream. `is_cut`: the token limit ended the reply, so half a call is what there is.
+    fn finish(&self, is_cut: bool, sink: &mut Sink<Event>) {
+        let Some(slot) = self.out else {
+            if !self.held.is_empty() {
+                sink.note(Note::Diag("blank_block_dropped"));
+            }
+            return;
+        };
+        match self.input_state() {
+            // Cut before its arguments began, it is half a call too.
+            Some(ArgumentsState::Empty) if !is_cut => sink.event(Event::Delta {
+                slot,
+                delta: Delta::Input(Text::from_static("{}")),
+            }),
+            Some(ArgumentsState::Complete) if !self.is_json() => {
+                return sink.fault(broken_call("are not valid JSON"));
+            }
+            Some(ArgumentsState::Partial) if !is_cut => {
+                return sink.fault(broken_call("are incomplete"));
+            }
+            Some(ArgumentsState::Invalid) if !is_cut => {
+                return sink.fault(broken_call("are not a JSON object"));
+            }
+            Some(_) | None => {}
+        }
+        if self.arguments.is_repaired() {
+            sink.note(Note::Diag("arguments_repaired"));
+        }
+        sink.event(Event::Close { slot });
+    }
+
     fn is_call(&self) -> bool {
         matches!(self.opening, Opening::ToolUse { .. })
     }

@@ -230,6 +230,10 @@ fn no_call_ends_normally_with_half_an_object() {
             "c[{\"a\":1,\"a\":2}] ToolUse".to_owned(),
         ),
         (
+            "+7c 7:{\"a\":,} +8c 8:{} !tool_use .",
+            "c[{\"a\":,}fault: upstream tool call arguments are not valid JSON".to_owned(),
+        ),
+        (
             "+7c 7:{\"a\":,} -7 +8t 8:more -8 !tool_use . +9t 9:x",
             "c[{\"a\":,}fault: upstream tool call arguments are not valid JSON".to_owned(),
         ),
