@@ -206,8 +206,8 @@ mod tests {
                 }
             }
             let n_bytes = waiting;
-            let mut written = |_: &mut Context<'_>| Poll::Ready(Ok(n_bytes));
-            if waiting > 0 && cork.write(n_bytes, context, &mut written).is_ready() {
+            let written = |_: &mut Context<'_>| Poll::Ready(Ok(n_bytes));
+            if waiting > 0 && cork.write(n_bytes, context, written).is_ready() {
                 writes.push(waiting);
                 waiting = 0;
             }
