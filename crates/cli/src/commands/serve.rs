@@ -268,6 +268,7 @@ fn directives(level: &str) -> String {
         "lingate",
         "lingate_config",
         "lingate_gateway",
+        "lingate_pages",
         "lingate_price",
         "lingate_quirk",
         "lingate_route",
