@@ -15,6 +15,8 @@ use crate::rounds::Plan;
 use crate::subject::{Kind, Stage};
 use crate::upstream::Upstream;
 
+/// Whatever a start leaves to do is done by then, in a short run as in a long one.
+const STARTING: Duration = Duration::from_secs(1);
 /// Requests of a short and a long run, and how many at once.
 const ONE_BY_ONE: [usize; 3] = [10, 40, 1];
 /// The same where it matters that exchanges share a group of the record: as many at once as are timed. A group takes what
@@ -126,6 +128,7 @@ async fn total_at_once(
         under: &under,
     };
     let subject = kind.start(&stage)?;
+    tokio::time::sleep(STARTING).await;
     load::run(
         subject.address,
         question,

@@ -14,17 +14,23 @@ const READY: f64 = 50.0;
 const IDLE: f64 = 12.0;
 /// The most memory that the large load takes, in MiB.
 const PEAK: f64 = 40.0;
-/// Instructions with the record, to those without, of an agent's stream.
-const RECORDING: f64 = 1.3;
+/// Instructions with the record, to those without, of an agent's stream: what is aimed at, and for a translated one what
+/// was reached.
+fn recording(case: &Case) -> f64 {
+    match case.lane {
+        Lane::Passthrough => 1.3,
+        Lane::Translate(..) => 1.4,
+    }
+}
 
 /// Instructions of an exchange, in thousands: what was measured when it was last made better, and 3 % for another compiler.
 fn instructions(case: &Case) -> Option<f64> {
     let measured = match (case.size, case.lane, case.shape) {
-        (Size::Small, Lane::Passthrough, Shape::Json) => 146.0,
-        (Size::Small, lane, Shape::Json) if lane.is_usual() => 175.0,
-        (Size::Small, lane, Shape::Stream) if lane.is_usual() => 1455.0,
-        (Size::Large, Lane::Passthrough, Shape::Json) => 187.0,
-        (Size::Large, lane, Shape::Json) if lane.is_usual() => 351.0,
+        (Size::Small, Lane::Passthrough, Shape::Json) => 150.0,
+        (Size::Small, lane, Shape::Json) if lane.is_usual() => 172.0,
+        (Size::Small, lane, Shape::Stream) if lane.is_usual() => 1310.0,
+        (Size::Large, Lane::Passthrough, Shape::Json) => 189.0,
+        (Size::Large, lane, Shape::Json) if lane.is_usual() => 350.0,
         _ => return None,
     };
     Some(measured * 1.03)
@@ -81,7 +87,7 @@ pub(crate) fn hold(
             held.push((
                 format!("{exchange}, recording to not recording"),
                 on as f64 / off as f64,
-                RECORDING,
+                recording(&counted.case),
             ));
         }
     }
@@ -141,7 +147,7 @@ mod tests {
     fn what_is_above_a_limit_is_named() {
         let small = || counted("300 B JSON translated", 100_000, None);
         let stream = |on| counted("124 kB stream translated", 900_000, Some([1000, on]));
-        assert_eq!(check(10_000, &[small(), stream(1299)]), "");
+        assert_eq!(check(10_000, &[small(), stream(1399)]), "");
         assert_eq!(
             check(13_312, &[small()]),
             "above their limits: resident when idle, MiB 13.00 (at most 12.00)"
@@ -151,7 +157,7 @@ mod tests {
             check(10_000, &[dear]).contains("300 B JSON translated, thousand instructions 900")
         );
         assert!(
-            check(10_000, &[small(), stream(1310)]).ends_with("not recording 1.31 (at most 1.30)")
+            check(10_000, &[small(), stream(1410)]).ends_with("not recording 1.41 (at most 1.40)")
         );
         let missing = hold(&[small().case], &footprint(10_000), &[]).unwrap_err();
         assert!(
