@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use lingate_wire::json::scan;
 use lingate_wire::sse::SseParser;
 use lingate_wire::stage::{End, Sink, Stage};
 use lingate_wire::turn::{
@@ -124,9 +125,11 @@ fn holds_foreign(client: Wire, reply: &Reply) -> bool {
     })
 }
 
+/// Whether a name occurs twice among the members, or in one object of their values.
 fn has_repeated_name(members: &[(ByteString, ByteString)]) -> bool {
     let names = members.iter().map(|(name, _)| name);
     names.clone().collect::<HashSet<_>>().len() < names.len()
+        || members.iter().any(|(_, value)| scan(value).is_err())
 }
 
 pub(crate) fn written(client: Wire, reply: &Reply) -> Vec<u8> {
