@@ -121,6 +121,10 @@ fn holds_foreign(client: Wire, reply: &Reply) -> bool {
             block: Opening::ToolUse { extra, .. },
             ..
         } => client == Wire::Anthropic && has_repeated_name(extra),
+        Event::Delta {
+            delta: Delta::Citation(citation),
+            ..
+        } => citation.wire == client && scan(&citation.raw).is_err(),
         _ => false,
     })
 }
