@@ -20,7 +20,7 @@ const STARTING: Duration = Duration::from_secs(1);
 /// Requests of a short and a long run, and how many at once.
 const ONE_BY_ONE: [usize; 3] = [10, 40, 1];
 /// The same where it matters that exchanges share a group of the record: as many at once as are timed. A group takes what
-/// comes within 25 ms, which are half of one here.
+/// comes within 25 ms; as everything else takes fifty times as long, few come within them.
 const AT_ONCE: [usize; 3] = [96, 288, 32];
 /// No case is begun after so long: under callgrind everything takes fifty times as long, and a busy machine adds to it.
 const LIMIT: Duration = Duration::from_secs(180);

@@ -12,6 +12,7 @@ mod commands;
 mod configuration;
 mod failure;
 mod log_fields;
+mod log_lines;
 mod log_mask;
 mod log_time;
 mod logs;

@@ -1,9 +1,9 @@
-//! Holds what is to be written back until the turn of the scheduler ends, so that all that comes within it goes out in one
+//! Holds what is to be written back until the tick of the scheduler ends, so that all that comes within it goes out in one
 //! write.
 //!
 //! One read from an upstream brings many events, and the client library hands them on one at a time. Each written by
 //! itself is a system call and wakes the client, which together cost more than everything else that is done for it. Requests
-//! to upstreams on the same machine wake those, and one of several that go out one after the other is enough. A turn ends
+//! to upstreams on the same machine wake those, and one of several that go out one after the other is enough. A tick ends
 //! when nothing is left that can be done at once: where nothing else is to be done, it ends immediately.
 
 use std::io;
@@ -21,7 +21,7 @@ const ENOUGH: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Cork {
     state: State,
-    turn: Arc<Turn>,
+    tick: Arc<Tick>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ enum State {
     /// Nothing waits.
     #[default]
     Empty,
-    /// What waits does so until the turn ends.
+    /// What waits does so until the tick ends.
     Held,
     /// What was begun to be written is written as soon as there is room.
     Drawn,
@@ -49,7 +49,7 @@ impl Cork {
         }
     }
 
-    /// Has `write` write what waits, which are `n_bytes`, when the turn ends in which the first of them came, or at once if
+    /// Has `write` write what waits, which are `n_bytes`, when the tick ends in which the first of them came, or at once if
     /// they are many.
     fn write(
         &mut self,
@@ -61,10 +61,10 @@ impl Cork {
             match self.state {
                 State::Empty => {
                     self.state = State::Held;
-                    self.turn.begin(context);
+                    self.tick.begin(context);
                     return Poll::Pending;
                 }
-                State::Held if !self.turn.has_ended(context) => return Poll::Pending,
+                State::Held if !self.tick.has_ended(context) => return Poll::Pending,
                 State::Held | State::Drawn => {}
             }
         }
@@ -79,12 +79,12 @@ impl Cork {
 
 /// Is woken by the scheduler when all tasks that can go on have done so.
 #[derive(Debug, Default)]
-struct Turn {
+struct Tick {
     has_ended: AtomicBool,
     waiting: AtomicWaker,
 }
 
-impl Turn {
+impl Tick {
     fn begin(self: &Arc<Self>, context: &Context<'_>) {
         self.waiting.register(context.waker());
         self.has_ended.store(false, Ordering::Release);
@@ -99,7 +99,7 @@ impl Turn {
     }
 }
 
-impl Wake for Turn {
+impl Wake for Tick {
     fn wake(self: Arc<Self>) {
         self.has_ended.store(true, Ordering::Release);
         self.waiting.wake();
@@ -126,18 +126,18 @@ mod tests {
     }
 
     /// All that can be done has been.
-    async fn turn_ends() {
+    async fn tick_ends() {
         tokio::task::yield_now().await;
     }
 
     #[tokio::test]
-    async fn what_comes_within_a_turn_is_held_until_it_ends() {
+    async fn what_comes_within_a_tick_is_held_until_it_ends() {
         let cork = &mut Cork::default();
         for _ in 0..2 {
             for n_bytes in [10, 20, 20, 21] {
                 assert_eq!(write(cork, n_bytes, Poll::Ready(n_bytes)), None);
             }
-            turn_ends().await;
+            tick_ends().await;
             assert_eq!(write(cork, 21, Poll::Ready(21)), Some(Poll::Ready(21)));
         }
     }
@@ -156,7 +156,7 @@ mod tests {
     async fn what_is_begun_is_not_held_again() {
         let cork = &mut Cork::default();
         assert_eq!(write(cork, 10, Poll::Pending), None);
-        turn_ends().await;
+        tick_ends().await;
         assert_eq!(write(cork, 10, Poll::Pending), Some(Poll::Pending));
         assert_eq!(write(cork, 12, Poll::Ready(4)), Some(Poll::Ready(4)));
         assert_eq!(write(cork, 8, Poll::Ready(8)), Some(Poll::Ready(8)));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_turn_wakes_who_waits_for_it() {
+    async fn the_end_of_a_tick_wakes_who_waits_for_it() {
         let mut cork = Cork::default();
         let writing =
             std::future::poll_fn(|context| cork.write(10, context, |_| Poll::Ready(Ok(10))));
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(written.unwrap().unwrap(), 10);
     }
 
-    /// Where nobody tells of turns, it is as if each ended at once.
+    /// Where nobody tells of ticks, it is as if each ended at once.
     #[test]
     fn without_a_scheduler_nothing_is_held_for_long() {
         let cork = &mut Cork::default();
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(write(cork, 10, Poll::Ready(10)), Some(Poll::Ready(10)));
     }
 
-    /// Each piece is handed over in a turn of the other task's, as the client library does it.
+    /// Each piece is handed over in a tick of the other task's, as the client library does it.
     async fn pieces_that_are_handed_over_one_at_a_time() {
         let (sender, mut receiver) = mpsc::channel(1);
         let tasks = TaskTracker::new();

@@ -20,6 +20,7 @@ use crate::background::{self, Entry, Registration};
 use crate::configuration::{CommandLine, Listen};
 use crate::failure::Failure;
 use crate::log_fields::LogFields;
+use crate::log_lines::LogLines;
 use crate::log_mask;
 use crate::log_time::LogTime;
 use crate::output;
@@ -47,7 +48,8 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     let listen = listen(&args, handed.as_ref())?;
     let command_line = CommandLine::new(args.file.config.clone(), listen);
     let loaded = (command_line.load()).map_err(|problems| Failure::usage(problems.to_string()))?;
-    let log_level = start_log(&loaded.config);
+    // Ends after everything that may still log.
+    let log = start_log(&loaded.config)?;
     for warning in &loaded.config.warnings {
         tracing::warn!("{warning}");
     }
@@ -89,14 +91,14 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     tokio::select! {
         () = &mut serving => return Ok(ExitCode::SUCCESS),
         () = signals.end(&handle, &notifier) => shutdown.cancel(),
-        () = follow(&handle, registration.as_mut(), &log_level, &mut recording) => {}
+        () = follow(&handle, registration.as_mut(), &log, &mut recording) => {}
         () = recording::tick(recorder) => {}
         () = give_back_what_the_start_needed() => {}
     }
     notifier.stopping();
     // From here on nobody should join it.
     drop(registration);
-    output::say("ending once running requests are done; again to end at once");
+    (log.lines).say("ending once running requests are done; again to end at once");
     tokio::select! {
         () = &mut serving => Ok(ExitCode::SUCCESS),
         signal = signals.next_end() => {
@@ -154,7 +156,7 @@ fn state_file(config: Option<&Path>, environment: &SystemEnvironment) -> Option<
 async fn follow(
     handle: &Handle,
     mut registration: Option<&mut Registration>,
-    log: &LogLevelOf,
+    log: &Log,
     recording: &mut Recording,
 ) {
     let mut in_force = handle.in_force();
@@ -235,13 +237,21 @@ fn register(entry: &Entry, environment: &SystemEnvironment) -> Option<Registrati
         .ok()
 }
 
-/// Changes what is logged.
-struct LogLevelOf {
+/// The log, from its start to its last line.
+struct Log {
+    /// Changes what is logged.
     set: Box<dyn Fn(EnvFilter) + Send + Sync>,
     format: LogFormat,
+    lines: Arc<LogLines>,
 }
 
-impl LogLevelOf {
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.lines.end();
+    }
+}
+
+impl Log {
     fn set(&self, config: &Config) {
         (self.set)(log_filter(config));
         if config.log.format != self.format {
@@ -279,11 +289,16 @@ fn directives(level: &str) -> String {
     format!("warn,{ours}")
 }
 
-fn start_log(config: &Config) -> LogLevelOf {
+fn start_log(config: &Config) -> Result<Log, Failure> {
+    let tell = |n_lost| {
+        tracing::warn!("{n_lost} lines of the log are missing here: nobody read it in time");
+    };
+    let lines = LogLines::to(log_mask::stderr(), tell)
+        .map_err(|error| Failure::problem(format!("cannot start a thread: {error}")))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(log_filter(config))
         .with_timer(LogTime)
-        .with_writer(log_mask::stderr);
+        .with_writer(Arc::clone(&lines));
     let format = config.log.format;
     let set: Box<dyn Fn(EnvFilter) + Send + Sync> = match format {
         LogFormat::Text => {
@@ -307,7 +322,7 @@ fn start_log(config: &Config) -> LogLevelOf {
             Box::new(move |filter| drop(handle.reload(filter)))
         }
     };
-    LogLevelOf { set, format }
+    Ok(Log { set, format, lines })
 }
 
 /// The signals of a gateway: the first two end it, a hangup reloads it, unless the terminal it was started in is gone.

@@ -100,7 +100,12 @@ impl User {
 
     /// Starts a gateway in the foreground and waits for its ready line.
     pub(crate) fn serve(&self, args: &[&str]) -> Serving {
-        Self::ready(self.command(&[&["serve"], args].concat()))
+        Self::ready(self.command(&[&["serve"], args].concat()), None)
+    }
+
+    /// The same with a log that is read from when the other end of `begin` is dropped.
+    pub(crate) fn serve_unread(&self, args: &[&str], begin: mpsc::Receiver<()>) -> Serving {
+        Self::ready(self.command(&[&["serve"], args].concat()), Some(begin))
     }
 
     /// Starts a gateway that lives on when it meets a limit on the size of files, as it would on a full disk.
@@ -120,18 +125,20 @@ impl User {
             )
             .current_dir(&self.home)
             .stdin(Stdio::null());
-        Self::ready(shell)
+        Self::ready(shell, None)
     }
 
-    fn ready(mut command: Command) -> Serving {
+    fn ready(mut command: Command, begin: Option<mpsc::Receiver<()>>) -> Serving {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Read as it comes: a log that nobody reads stops whoever writes it.
         let mut stderr = child.stderr.take().unwrap();
         let log = thread::spawn(move || {
+            if let Some(begin) = begin {
+                let _ = begin.recv();
+            }
             let mut log = Vec::new();
             let _ = stderr.read_to_end(&mut log);
             log

@@ -1,6 +1,7 @@
 //! `lingate serve`: the ready line, busy ports, wrong configurations, signals.
 
 use std::net::TcpListener;
+use std::sync::mpsc;
 #[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,31 @@ fn without_a_key_it_serves_the_demo_and_says_so() {
     );
     let models = get(gateway.address(), "/v1/models");
     assert!(models.contains("\"demo\""), "{models}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let user = User::new();
+    let (reads, begin) = mpsc::channel();
+    let gateway = user.serve_unread(&[], begin);
+    // Each is told in a line; together they are more than a pipe and the log have room for.
+    let path = format!("/{}", "x".repeat(8000));
+    for _ in 0..200 {
+        let answer = get(gateway.address(), &path);
+        assert!(answer.starts_with("HTTP/1.0 404"), "{answer}");
+    }
+    drop(reads);
+    let ended = gateway.end("TERM");
+    assert_eq!(ended.code, 0);
+    let lines = ended.stderr.lines();
+    let n_told = lines.filter(|line| line.contains(&path)).count();
+    let said = ended
+        .stderr
+        .split(" lines of the log are missing here")
+        .next();
+    let n_lost = said.and_then(|said| said.rsplit(' ').next()?.parse().ok());
+    assert_eq!(n_lost, Some(200 - n_told), "{n_told} told");
+    assert!((1..200).contains(&n_told), "{n_told} told");
 }
 
 #[test]
