@@ -1,5 +1,5 @@
-//! Holds what is to be written back until the tick of the scheduler ends, so that all that comes within it goes out in one
-//! write.
+//! Holds what is to be written over a busy connection back until the tick of the scheduler ends, so that all that comes within
+//! it goes out in one write.
 //!
 //! One read from an upstream brings many events, and the client library hands them on one at a time. Each written by
 //! itself is a system call and wakes the client, which together cost more than everything else that is done for it. Requests
@@ -11,17 +11,26 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
+
+use crate::clock;
 
 /// As much is worth a write of its own.
 const ENOUGH: usize = 16 * 1024;
+/// What comes so long after what came before is alone, and is not held: most likely nothing comes with it, and to ask for the end
+/// of a tick costs as much as a write. Events of a model that writes slower than 500 tokens a second come alone.
+const BUSY: Duration = Duration::from_millis(2);
 
 /// Between one connection and what is written to it.
 #[derive(Debug, Default)]
 pub(crate) struct Cork {
     state: State,
     tick: Arc<Tick>,
+    /// When something was last to be written, and nothing waited.
+    asked: Option<Instant>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +59,7 @@ impl Cork {
     }
 
     /// Has `write` write what waits, which are `n_bytes`, when the tick ends in which the first of them came, or at once if
-    /// they are many.
+    /// they are many or come alone.
     fn write(
         &mut self,
         n_bytes: usize,
@@ -60,9 +69,11 @@ impl Cork {
         if n_bytes < ENOUGH {
             match self.state {
                 State::Empty => {
-                    self.state = State::Held;
-                    self.tick.begin(context);
-                    return Poll::Pending;
+                    if self.is_busy() {
+                        self.state = State::Held;
+                        self.tick.begin(context);
+                        return Poll::Pending;
+                    }
                 }
                 State::Held if !self.tick.has_ended(context) => return Poll::Pending,
                 State::Held | State::Drawn => {}
@@ -74,6 +85,13 @@ impl Cork {
             _ => State::Drawn,
         };
         written
+    }
+
+    /// Whether something was to be written a moment ago, too.
+    fn is_busy(&mut self) -> bool {
+        let now = clock::now();
+        let last = self.asked.replace(now);
+        last.is_some_and(|last| now.saturating_duration_since(last) < BUSY)
     }
 }
 
@@ -125,14 +143,34 @@ mod tests {
         written
     }
 
+    /// The cork of a connection over which something was just written.
+    fn busy() -> Cork {
+        let mut cork = Cork::default();
+        assert_eq!(write(&mut cork, 5, Poll::Ready(5)), Some(Poll::Ready(5)));
+        cork
+    }
+
     /// All that can be done has been.
     async fn tick_ends() {
         tokio::task::yield_now().await;
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_alone_is_not_held() {
+        let cork = &mut busy();
+        tokio::time::advance(BUSY).await;
+        assert_eq!(write(cork, 10, Poll::Ready(10)), Some(Poll::Ready(10)));
+        tokio::time::advance(BUSY / 2).await;
+        assert_eq!(write(cork, 10, Poll::Ready(10)), None);
+        tick_ends().await;
+        assert_eq!(write(cork, 10, Poll::Ready(10)), Some(Poll::Ready(10)));
+        tokio::time::advance(BUSY).await;
+        assert_eq!(write(cork, 10, Poll::Ready(10)), Some(Poll::Ready(10)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_comes_within_a_tick_is_held_until_it_ends() {
-        let cork = &mut Cork::default();
+        let cork = &mut busy();
         for _ in 0..2 {
             for n_bytes in [10, 20, 20, 21] {
                 assert_eq!(write(cork, n_bytes, Poll::Ready(n_bytes)), None);
@@ -142,9 +180,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn much_is_not_held() {
-        let cork = &mut Cork::default();
+        let cork = &mut busy();
         let all = Poll::Ready(ENOUGH);
         assert_eq!(write(cork, ENOUGH, all), Some(all));
         assert_eq!(write(cork, 10, Poll::Ready(10)), None);
@@ -152,9 +190,9 @@ mod tests {
         assert_eq!(write(cork, 10, Poll::Ready(10)), None, "held anew");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_is_begun_is_not_held_again() {
-        let cork = &mut Cork::default();
+        let cork = &mut busy();
         assert_eq!(write(cork, 10, Poll::Pending), None);
         tick_ends().await;
         assert_eq!(write(cork, 10, Poll::Pending), Some(Poll::Pending));
@@ -163,12 +201,12 @@ mod tests {
         assert_eq!(write(cork, 1, Poll::Ready(1)), None);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_end_of_a_tick_wakes_who_waits_for_it() {
-        let mut cork = Cork::default();
+        let mut cork = busy();
         let writing =
             std::future::poll_fn(|context| cork.write(10, context, |_| Poll::Ready(Ok(10))));
-        let limit = std::time::Duration::from_secs(20);
+        let limit = Duration::from_secs(20);
         let written = tokio::time::timeout(limit, writing).await;
         assert_eq!(written.unwrap().unwrap(), 10);
     }
@@ -176,7 +214,7 @@ mod tests {
     /// Where nobody tells of ticks, it is as if each ended at once.
     #[test]
     fn without_a_scheduler_nothing_is_held_for_long() {
-        let cork = &mut Cork::default();
+        let cork = &mut busy();
         assert_eq!(write(cork, 10, Poll::Ready(10)), None);
         assert_eq!(write(cork, 10, Poll::Ready(10)), Some(Poll::Ready(10)));
     }
