@@ -85,6 +85,15 @@ impl<T> Sink<T> {
         }
     }
 
+    /// An empty sink with room for so many items.
+    #[must_use]
+    pub fn with_capacity(n_items: usize) -> Self {
+        Self {
+            items: Vec::with_capacity(n_items),
+            ..Self::new()
+        }
+    }
+
     /// Puts out an item; nothing follows a fault.
     pub fn event(&mut self, item: T) {
         if self.fault.is_none() {

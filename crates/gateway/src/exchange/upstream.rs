@@ -15,7 +15,7 @@ use lingate_route::{Ask, Candidate, Cause, Looks, Resolution, Table, Unresolved,
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
 use lingate_wire::gemini::Framing;
-use lingate_wire::turn::{Failure, FailureKind, Tool};
+use lingate_wire::turn::{Failure, FailureKind, SealKey, Tool};
 
 use super::asked::Asked;
 use super::policy::Demands;
@@ -61,6 +61,8 @@ pub(crate) struct Shown {
     ours: Arc<Ours>,
     /// The headers that show the key; none where they depend on the request, or the key fits into no header.
     credential: Option<HeaderMap>,
+    /// What wraps tokens for it.
+    seal: SealKey,
 }
 
 impl Deref for Upstream<'_> {
@@ -108,13 +110,14 @@ impl<'c> Upstream<'c> {
                     wire,
                 },
             );
+            let model = provider.sent_model(&candidate.model);
             Traits {
                 settings: settings(provider, own, &candidate.model),
-                model: provider.sent_model(&candidate.model),
                 host,
                 selection: Arc::new(selection),
                 host_field: url.and_then(host_field),
-                shown: shown(provider, wire),
+                shown: shown(provider, &model, wire),
+                model,
             }
         });
         Ok(Self {
@@ -244,10 +247,22 @@ impl<'c> Upstream<'c> {
         self.traits.shown.get(place?)
     }
 
+    /// What wraps its tokens for clients.
+    pub(crate) fn seal(&self) -> SealKey {
+        match self.shown() {
+            Some(shown) => shown.seal.clone(),
+            None => SealKey::new(&self.provider.id, self.account(), &self.model),
+        }
+    }
+
     /// Tells accounts of one provider apart, without the key.
     pub(crate) fn account(&self) -> &str {
-        self.key.map_or("", |key| &key.label)
+        account(self.key)
     }
+}
+
+fn account(key: Option<&KeyRef>) -> &str {
+    key.map_or("", |key| &key.label)
 }
 
 /// Candidates for a request, in order, and the way to them.
@@ -285,13 +300,14 @@ fn host_field(url: &Uri) -> Option<HeaderValue> {
     HeaderValue::try_from(named).ok()
 }
 
-/// What a provider is shown of ours with each of its keys.
-fn shown(provider: &Provider, wire: Wire) -> Vec<Shown> {
+/// What a provider is shown of ours with each of its keys, for a model as it is sent there.
+fn shown(provider: &Provider, model: &str, wire: Wire) -> Vec<Shown> {
     let keys = provider.keys.iter().map(Some);
     let none = provider.keys.is_empty().then_some(None);
     let shown = keys.chain(none).map(|key| Shown {
         ours: Arc::new(Ours::of(provider, key)),
         credential: credential(provider, key, wire),
+        seal: SealKey::new(&provider.id, account(key), model),
     });
     shown.collect()
 }
@@ -406,6 +422,8 @@ mod tests {
         };
         let mut upstream = Upstream::of(&config, &candidate, Wire::Chat).unwrap();
         upstream.key = upstream.provider.keys.get(place);
+        let seal = SealKey::new("p", upstream.account(), "m");
+        assert_eq!(upstream.seal(), seal, "{auth} {place}");
         let client = HeaderMap::from_iter([(HOST, HeaderValue::from_static("a client's"))]);
         let mut ready = HeaderMap::new();
         let shows = upstream.show_key(&mut ready, &client);

@@ -71,7 +71,7 @@ pub(crate) fn prepare(attempt: &Attempt<'_>, exchange: &str) -> Result<Prepared,
     if let Some(tool) = bridge::unservable_tools(upstream.wire, &decoded.turn) {
         return Err(unservable(&tool, &upstream.provider.id));
     }
-    let seal = SealKey::new(&upstream.provider.id, upstream.account(), &upstream.model);
+    let seal = upstream.seal();
     let memory = (asked.memory.as_ref())
         .filter(|_| upstream.wire != Wire::Chat)
         .map(|memory| memory.at(upstream));

@@ -111,8 +111,9 @@ impl Link {
 
 /// Parser, decoder and stages of one reply.
 ///
-/// Behind the last stage events are sequenced: one block at a time, nothing behind the end. It is two kilobytes, and goes
-/// through many hands before the reply comes: it stays where it was made, on the heap.
+/// Behind the last stage events are sequenced: one block at a time, nothing behind the end. It is large, and goes through
+/// many hands before the reply comes: it stays where it was made, on the heap. What few replies need is not in it, but
+/// beside it: there is one of these an attempt.
 pub(crate) struct Chain {
     parser: SseParser,
     frames: Vec<Frame>,
@@ -123,9 +124,9 @@ pub(crate) struct Chain {
     back: Sink<Event>,
     is_observer: bool,
     /// One wire on both sides: compares what was read with what comes out.
-    echo: Option<Echo>,
+    echo: Option<Box<Echo>>,
     /// Follows what is read, where a failure may hold the rest of the reply.
-    salvage: Option<Salvage>,
+    salvage: Option<Box<Salvage>>,
     /// Tells a record what is changed.
     witness: Option<Box<Witness>>,
     tally: Tally,
@@ -237,13 +238,13 @@ impl Chain {
 
     /// Compares what is read with what comes out, for a client of the upstream's own wire.
     pub(crate) fn echoing(mut self: Box<Self>, echo: Echo) -> Box<Self> {
-        self.echo = Some(echo);
+        self.echo = Some(Box::new(echo));
         self
     }
 
     /// Goes on with what is found in the failure of a stream.
     pub(crate) fn salvaging(mut self: Box<Self>, salvage: Option<Salvage>) -> Box<Self> {
-        self.salvage = salvage;
+        self.salvage = salvage.map(Box::new);
         self
     }
 
@@ -259,7 +260,7 @@ impl Chain {
 
     /// What compares them.
     pub(crate) fn echo(&mut self) -> Option<&mut Echo> {
-        self.echo.as_mut()
+        self.echo.as_deref_mut()
     }
 
     /// Puts the stages of policies before the one at `place`.

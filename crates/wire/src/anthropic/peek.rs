@@ -35,28 +35,22 @@ pub fn peek(doc: &Doc) -> Result<Peek, Failure> {
     if root.kind() != Kind::Object {
         return Err(invalid("the body must be a JSON object"));
     }
-    let model_value = root.get("model");
+    let [model_value, messages, stream, metadata, tools, thinking] = root.pick([
+        "model", "messages", "stream", "metadata", "tools", "thinking",
+    ]);
     let model = model_value.and_then(Value::text).ok_or_else(|| {
         invalid("model: expected the name of a model as a string, such as \"claude-sonnet-4-5\"")
     })?;
-    if !root
-        .get("messages")
-        .is_some_and(|messages| messages.kind() == Kind::Array)
-    {
+    if !messages.is_some_and(|messages| messages.kind() == Kind::Array) {
         return Err(invalid("messages: expected an array of messages"));
     }
     Ok(Peek {
         model,
         model_span: model_value.map(Value::span),
-        stream: root.get("stream").and_then(Value::bool).unwrap_or(false),
-        session: root
-            .get("metadata")
-            .and_then(|metadata| session(metadata.get("user_id")?)),
-        has_tools: root
-            .get("tools")
-            .is_some_and(|tools| tools.items().next().is_some()),
-        has_thinking: root
-            .get("thinking")
+        stream: stream.and_then(Value::bool).unwrap_or(false),
+        session: metadata.and_then(|metadata| session(metadata.get("user_id")?)),
+        has_tools: tools.is_some_and(|tools| tools.items().next().is_some()),
+        has_thinking: thinking
             .and_then(|thinking| thinking.get("type"))
             .is_some_and(|kind| !kind.is_str("disabled")),
     })

@@ -10,12 +10,9 @@ use crate::turn::{Block, Foreign, Reply, ToolInput};
 #[must_use]
 pub fn encode_response(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
     let mut json = Writer::with_capacity(1024);
-    json.begin_object();
-    json.key("id").str(&message_id(context));
-    json.key("type").str("message");
-    json.key("role").str("assistant");
-    json.key("model").text(&context.model);
-    json.key("content").begin_array();
+    json.frame(r#"{"id":"#).str(&message_id(context));
+    json.frame(r#""type":"message","role":"assistant","model":"#);
+    json.text(&context.model).frame(r#""content":["#);
     let mut content_bytes = 0;
     for block in &reply.blocks {
         content_bytes += write_block(&mut json, block);
@@ -35,14 +32,13 @@ pub fn encode_response(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
 
 /// The message's id: derived, so that a record replays to the same bytes.
 pub(super) fn message_id(context: &ReplyContext) -> String {
-    let mut id = String::with_capacity("msg_".len() + context.exchange.len());
-    id.push_str("msg_");
-    let is_other = |letter: char| !letter.is_ascii_alphanumeric();
-    context
-        .exchange
-        .split(is_other)
-        .for_each(|part| id.push_str(part));
-    id
+    let mut id = Vec::with_capacity("msg_".len() + context.exchange.len());
+    id.extend_from_slice(b"msg_");
+    let is_other = |byte: &u8| !byte.is_ascii_alphanumeric();
+    for part in context.exchange.as_bytes().split(is_other) {
+        id.extend_from_slice(part);
+    }
+    String::from_utf8(id).unwrap_or_default()
 }
 
 /// What stands for a picture of the model's: this wire has pictures in requests only.

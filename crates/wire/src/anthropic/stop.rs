@@ -24,12 +24,12 @@ pub(super) fn read(value: Value<'_>) -> Option<Stop> {
 /// Writes the three members into the object that is open. Without a stop the reply is still under way.
 pub(super) fn write(json: &mut Writer, stop: Option<&Stop>) {
     match stop {
-        Some(stop) => json.key("stop_reason").str(name(stop.reason)),
-        None => json.key("stop_reason").null(),
+        Some(stop) => json.frame(r#""stop_reason":"#).str(name(stop.reason)),
+        None => json.frame(r#""stop_reason":null"#),
     };
     match stop.and_then(|stop| stop.sequence.as_ref()) {
-        Some(sequence) => json.key("stop_sequence").text(sequence),
-        None => json.key("stop_sequence").null(),
+        Some(sequence) => json.frame(r#""stop_sequence":"#).text(sequence),
+        None => json.frame(r#""stop_sequence":null"#),
     };
     if let Some(details) = stop.and_then(|stop| stop.details.as_ref()) {
         json.key("stop_details").raw(details);

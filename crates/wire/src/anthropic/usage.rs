@@ -30,12 +30,11 @@ pub(super) fn read(value: Value<'_>) -> Usage {
 
 /// Writes a `usage` object. Clients do arithmetic with the four main counts, so none of them is ever missing.
 pub(super) fn write(json: &mut Writer, usage: &Usage, input_if_untold: u64, output_if_untold: u64) {
-    json.begin_object();
-    json.key("input_tokens")
+    json.frame(r#"{"input_tokens":"#)
         .u64(usage.input.unwrap_or(input_if_untold));
-    json.key("cache_creation_input_tokens")
+    json.frame(r#""cache_creation_input_tokens":"#)
         .u64(usage.cache_write().unwrap_or(0));
-    json.key("cache_read_input_tokens")
+    json.frame(r#""cache_read_input_tokens":"#)
         .u64(usage.cache_read.unwrap_or(0));
     if let Some(one_hour) = usage.cache_write_1h {
         json.key("cache_creation").begin_object();
@@ -44,7 +43,7 @@ pub(super) fn write(json: &mut Writer, usage: &Usage, input_if_untold: u64, outp
         json.key("ephemeral_1h_input_tokens").u64(one_hour);
         json.end_object();
     }
-    json.key("output_tokens")
+    json.frame(r#""output_tokens":"#)
         .u64(usage.output.unwrap_or(output_if_untold));
     if let Some(reasoning) = usage.reasoning {
         json.key("output_tokens_details").begin_object();

@@ -13,9 +13,9 @@ pub(super) enum Finish {
     Failed(Failure),
 }
 
-/// Reads the end of a choice; `None` while it goes on.
-pub(super) fn decode(choice: Value<'_>) -> Option<Finish> {
-    let word = choice.get("finish_reason")?.str()?;
+/// Reads the end of a choice that has this `finish_reason`; `None` while it goes on.
+pub(super) fn decode(reason: Value<'_>, choice: Value<'_>) -> Option<Finish> {
+    let word = reason.str()?;
     let stop = |reason| Finish::Stop(Stop::new(reason));
     let failed = |kind, message: &str| Finish::Failed(Failure::new(kind, message));
     Some(match &*word {
@@ -43,9 +43,8 @@ pub(super) fn decode(choice: Value<'_>) -> Option<Finish> {
 
 /// Some hosts say beside `finish_reason` which stop sequence was met: a string, where a number is a token.
 fn matched_sequence(choice: Value<'_>) -> Stop {
-    let sequence = ["stop_reason", "matched_stop"]
-        .into_iter()
-        .find_map(|key| choice.get(key)?.text());
+    let told = choice.pick(["stop_reason", "matched_stop"]);
+    let sequence = told.into_iter().flatten().find_map(Value::text);
     Stop {
         reason: if sequence.is_some() {
             StopReason::StopSequence
@@ -90,7 +89,8 @@ mod tests {
 
     fn check(choice: &str, expected: &str) {
         let doc = scan(&ByteString::from(choice)).unwrap();
-        let found = match decode(doc.root()) {
+        let reason = doc.root().get("finish_reason");
+        let found = match reason.and_then(|reason| decode(reason, doc.root())) {
             None => "goes on".to_owned(),
             Some(Finish::Stop(stop)) => match stop.sequence {
                 Some(sequence) => format!("{:?} {sequence}", stop.reason),

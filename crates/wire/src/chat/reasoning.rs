@@ -7,33 +7,26 @@ use bytestring::ByteString;
 
 use crate::json::{Kind, Text, Value, Writer};
 
-/// The members that carry reasoning as plain text, the most trusted first. The same text may stand in several.
-pub(super) const TEXT_MEMBERS: [&str; 2] = ["reasoning_content", "reasoning"];
-
 /// The member that carries it as a list.
 pub(super) const DETAILS_MEMBER: &str = "reasoning_details";
+
+/// The members that carry reasoning, the most trusted first: two of plain text, and the list. The same text may stand in
+/// several.
+pub(super) const MEMBERS: [&str; 3] = ["reasoning_content", "reasoning", DETAILS_MEMBER];
 
 /// How far a source of reasoning is trusted: a lower rank wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank(usize);
 
-/// The reasoning text of a message or delta, from its most trusted member that has any.
-pub(super) fn text(delta: Value<'_>) -> Option<(Rank, Vec<Text>)> {
-    let plain = TEXT_MEMBERS
-        .into_iter()
-        .enumerate()
-        .find_map(|(rank, key)| {
-            let text = delta.get(key)?.text().filter(|text| !text.is_empty())?;
-            Some((Rank(rank), vec![text]))
-        });
-    plain.or_else(|| {
-        let texts: Vec<Text> = delta
-            .get(DETAILS_MEMBER)?
-            .items()
-            .filter_map(detail_text)
-            .collect();
-        (!texts.is_empty()).then_some((Rank(TEXT_MEMBERS.len()), texts))
-    })
+/// The reasoning text of a message or delta that has these [`MEMBERS`], from the most trusted that has any.
+pub(super) fn text([best, other, details]: [Option<Value<'_>>; 3]) -> Option<(Rank, Vec<Text>)> {
+    for (rank, member) in [best, other].into_iter().enumerate() {
+        if let Some(text) = member.and_then(Value::text).filter(|text| !text.is_empty()) {
+            return Some((Rank(rank), vec![text]));
+        }
+    }
+    let texts: Vec<Text> = details?.items().filter_map(detail_text).collect();
+    (!texts.is_empty()).then_some((Rank(2), texts))
 }
 
 /// The readable part of one item of `reasoning_details`.
@@ -70,9 +63,9 @@ enum Member {
 const GROWING: [&str; 3] = ["text", "summary", "data"];
 
 impl Details {
-    /// Takes the items of one chunk.
-    pub(super) fn take(&mut self, delta: Value<'_>) {
-        for detail in delta.get(DETAILS_MEMBER).into_iter().flat_map(Value::items) {
+    /// Takes the items of one chunk, the value of its [`DETAILS_MEMBER`].
+    pub(super) fn take(&mut self, details: Option<Value<'_>>) {
+        for detail in details.into_iter().flat_map(Value::items) {
             if detail.kind() == Kind::Object {
                 self.take_item(detail);
             }
@@ -173,7 +166,9 @@ mod tests {
 
     fn check_text(delta: &str, expected: &[&str]) {
         let doc = scan(&delta.into()).unwrap();
-        let found = text(doc.root()).map(|(_, texts)| texts).unwrap_or_default();
+        let found = text(doc.root().pick(MEMBERS))
+            .map(|(_, texts)| texts)
+            .unwrap_or_default();
         assert_eq!(found, expected, "{delta}");
     }
 
@@ -199,7 +194,7 @@ mod tests {
         let mut details = Details::default();
         for chunk in chunks {
             let body = format!(r#"{{"reasoning_details":{chunk}}}"#);
-            details.take(scan(&body.into()).unwrap().root());
+            details.take(scan(&body.into()).unwrap().root().get(DETAILS_MEMBER));
         }
         assert_eq!(
             details.finish().map(|text| text.to_string()).as_deref(),

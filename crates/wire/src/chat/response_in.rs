@@ -4,10 +4,13 @@ use bytestring::ByteString;
 
 use super::error;
 use super::stream_in::StreamIn;
-use crate::json::{Kind, scan_reply};
+use crate::json::{Kind, Value, scan_reply};
 use crate::sse::{SseError, SseParser};
 use crate::stage::{End, Sink, Stage};
 use crate::turn::{Event, Failure, FailureKind};
+
+/// Events of a reply that is a text: start, text, usage, end.
+const USUAL_EVENTS: usize = 8;
 
 /// Decodes the body of a reply with a success status.
 ///
@@ -30,20 +33,13 @@ pub fn decode_response(body: &ByteString) -> Result<Vec<Event>, Failure> {
         }
     };
     let root = doc.root();
-    if let Some(failure) = error::in_reply(root) {
-        return Err(failure);
-    }
-    let choices = root.get("choices").ok_or_else(|| {
-        malformed("the upstream's reply is not a chat completion: it has no `choices`")
-    })?;
-    if choices.items().next().is_none() {
-        return Err(Failure::new(
-            FailureKind::EmptyReply,
-            "the upstream's reply has no choices",
-        ));
+    let choices = root.get("choices");
+    // An error beside choices is found with them.
+    if choices.is_none_or(|choices| choices.items().next().is_none()) {
+        return Err(error::in_reply(root).unwrap_or_else(|| no_choices(choices)));
     }
     let mut machine = StreamIn::default();
-    let mut sink = Sink::new();
+    let mut sink = Sink::with_capacity(USUAL_EVENTS);
     machine.chunk(root, &mut sink);
     if !sink.has_fault() {
         machine.done(&mut sink);
@@ -51,6 +47,16 @@ pub fn decode_response(body: &ByteString) -> Result<Vec<Event>, Failure> {
     match sink.take_fault() {
         Some(failure) => Err(failure),
         None => Ok(sink.items),
+    }
+}
+
+fn no_choices(choices: Option<Value<'_>>) -> Failure {
+    match choices {
+        Some(_) => Failure::new(
+            FailureKind::EmptyReply,
+            "the upstream's reply has no choices",
+        ),
+        None => malformed("the upstream's reply is not a chat completion: it has no `choices`"),
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use bytestring::ByteString;
 
+use super::peek::invalid;
 use crate::json::{Text, Value};
+use crate::turn::{Failure, like_a_path};
 
 /// Members without a place of their own: name or path, and the value as received.
 pub(super) type Extra = Vec<(ByteString, ByteString)>;
@@ -73,6 +75,30 @@ pub(super) fn others(value: Value<'_>, taken: &[&str]) -> Extra {
         .collect()
 }
 
+/// Refuses an object with a member that could not be told from another by the path it is kept under: one given in both
+/// spellings, or one that looks like a path. `at` is the object's own path, with a dot at its end.
+///
+/// # Errors
+/// An invalid request that names the member.
+pub(super) fn distinct(value: Value<'_>, at: &str) -> Result<(), Failure> {
+    if let Some(reason) = value.members().find_map(|(key, _)| like_a_path(&key)) {
+        let at = at.trim_end_matches('.');
+        let colon = if at.is_empty() { "" } else { ": " };
+        return Err(invalid(format!("{at}{colon}{reason}")));
+    }
+    let named = || value.members().filter(|(_, member)| !member.is_null());
+    // The scan has refused two of one spelling, so that one of the two is in snake_case.
+    for (key, _) in named().filter(|(key, _)| key.contains('_')) {
+        let name = camel(&key);
+        if named().any(|(other, _)| other != key && camel(&other) == name) {
+            return Err(invalid(format!(
+                "{at}{name}: given twice, the other time as {key}; send it once"
+            )));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +126,33 @@ mod tests {
             others(root, &["fileData"]),
             [(ByteString::from("xY"), ByteString::from("1"))]
         );
+    }
+
+    #[test]
+    fn members_that_are_kept_under_one_path_are_refused() {
+        let told = |object: &str| {
+            let doc = scan(&object.into()).unwrap();
+            distinct(doc.root(), "a.")
+                .err()
+                .map(|failure| failure.message)
+        };
+        for (object, expected) in [
+            (r#"{"xY":1,"x":2,"y_z":3,"_x":4}"#, None),
+            (r#"{"xY":1,"x_y":null}"#, None),
+            (
+                r#"{"xY":1,"x_y":2}"#,
+                Some("a.xY: given twice, the other time as x_y; send it once"),
+            ),
+            (
+                r#"{"x_y":1,"x__y":2}"#,
+                Some("a.xY: given twice, the other time as x_y; send it once"),
+            ),
+            (
+                r#"{"x":{},"x.y":2}"#,
+                Some(r#"a: unknown name "x.y": no member has a dot or a bracket in its name"#),
+            ),
+        ] {
+            assert_eq!(told(object).as_deref(), expected, "{object}");
+        }
     }
 }

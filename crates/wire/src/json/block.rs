@@ -69,17 +69,19 @@ impl Seen {
 
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
+        let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
         let least = u8x16::splat(0x20);
+        let mut seen = Self::NOTHING;
         let mut lowest = least;
-        for part in parts(block) {
+        for (nth, part) in parts(block).enumerate() {
+            seen.quotes |= bits_at(nth, part.simd_eq(quote));
+            seen.backslashes |= bits_at(nth, part.simd_eq(backslash));
             lowest = lowest.min(part);
         }
-        let has_controls = lowest.simd_ne(least).to_bitmask() != 0;
-        Self {
-            quotes: equal(block, b'"'),
-            backslashes: equal(block, b'\\'),
-            controls: if has_controls { controls(block) } else { 0 },
+        if lowest.simd_ne(least).to_bitmask() != 0 {
+            seen.controls = controls(block);
         }
+        seen
     }
 }
 
@@ -104,9 +106,15 @@ fn controls(block: &[u8; BLOCK]) -> Bits {
 
 #[inline]
 fn bits(parts: impl Iterator<Item = u8x16>) -> Bits {
-    parts.enumerate().fold(0, |bits, (nth, part)| {
-        bits | Bits::from(part.to_bitmask()) << (16 * nth)
-    })
+    parts
+        .enumerate()
+        .fold(0, |bits, (nth, part)| bits | bits_at(nth, part))
+}
+
+/// The bits of the nth part of a block, where they stand in the block's.
+#[inline]
+fn bits_at(nth: usize, part: u8x16) -> Bits {
+    Bits::from(part.to_bitmask()) << (16 * nth)
 }
 
 /// Which bytes stand behind a backslash that is not itself escaped; and whether the byte behind the block does. `carry` is

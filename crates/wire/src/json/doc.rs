@@ -118,6 +118,7 @@ impl Doc {
         string.meaning(self.body.get(string.inner()))
     }
 
+    #[inline]
     fn at(&self, index: usize) -> Value<'_> {
         const NOTHING: Node = Node::leaf(Kind::Null, 0, 0, false);
         Value {
@@ -239,6 +240,28 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// Several members of an object, in one walk: what [`Value::get`] gives for each name.
+    #[must_use]
+    pub fn pick<const N: usize>(self, names: [&str; N]) -> [Option<Value<'d>>; N] {
+        let mut found = [None; N];
+        // Most members are of no length that is looked for.
+        let lengths = names
+            .iter()
+            .fold(0, |lengths, name| lengths | length_bit(name.len()));
+        let (mut at, body) = (self.first_child(Kind::Object), self.doc.body());
+        while let Some(key) = self.child(at) {
+            let value = self.doc.at(at + 1);
+            if key.flag || lengths & length_bit(key.inner_length()) != 0 {
+                let place = names.iter().position(|name| key.means(name, body));
+                if let Some(place @ None) = place.and_then(|place| found.get_mut(place)) {
+                    *place = Some(value);
+                }
+            }
+            at = value.node.next as usize;
+        }
+        found
+    }
+
     /// An object's members in received order; nothing for other kinds.
     pub fn members(self) -> impl Iterator<Item = (Cow<'d, str>, Value<'d>)> {
         let mut at = self.first_child(Kind::Object);
@@ -270,6 +293,7 @@ impl<'d> Value<'d> {
         }
     }
 
+    #[inline]
     fn child(self, at: usize) -> Option<&'d Node> {
         (at < self.node.next as usize).then(|| self.doc.nodes.get(at))?
     }
@@ -342,6 +366,7 @@ impl Node {
     }
 
     /// Whether a string means exactly these characters.
+    #[inline]
     pub(super) fn means(&self, expected: &str, body: &[u8]) -> bool {
         if self.flag {
             return self.characters(body) == expected;
@@ -358,6 +383,7 @@ impl Node {
     }
 
     /// Whether a string stands there in exactly these bytes, between its quotes.
+    #[inline]
     pub(super) fn is_spelled(&self, expected: &str, body: &[u8]) -> bool {
         let (start, end) = (self.start as usize + 1, self.end as usize - 1);
         end - start == expected.len() && body.get(start..end) == Some(expected.as_bytes())
@@ -380,6 +406,11 @@ impl Node {
     }
 }
 
+/// One bit for a length.
+pub(super) const fn length_bit(length: usize) -> u64 {
+    1 << (length % 64)
+}
+
 /// The member names of the object at `own`, in received order.
 pub(super) fn member_keys(nodes: &[Node], own: usize) -> impl Iterator<Item = &Node> {
     let behind = nodes.get(own).map_or(0, |node| node.next as usize);
@@ -398,4 +429,32 @@ pub(super) fn member_keys(nodes: &[Node], own: usize) -> impl Iterator<Item = &N
 )]
 pub(super) const fn offset(at: usize) -> u32 {
     at as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::scan_reply;
+
+    #[test]
+    fn several_members_are_those_that_are_asked_for_one_by_one() {
+        for object in [
+            r#"{"a":1,"bb":2,"c":3}"#,
+            r#"{"c":3,"a":1,"a":2,"bb":null}"#,
+            r#"{"\u0061":1,"b\u0062":2}"#,
+            r#"{"d":{"a":1},"x":["bb"]}"#,
+            r#"["a","bb","c"]"#,
+            "{}",
+        ] {
+            let doc = scan_reply(&object.into(), &[]).unwrap();
+            let names = ["a", "bb", "c"];
+            let raw = |value: Option<Value<'_>>| value.map(|value| value.raw().to_owned());
+            let one_by_one = names.map(|name| raw(doc.root().get(name)));
+            assert_eq!(doc.root().pick(names).map(raw), one_by_one, "{object}");
+        }
+        let doc = scan_reply(&r#"{"a":1,"bb":2,"a":3}"#.into(), &[]).unwrap();
+        let [a, bb, c] = doc.root().pick(["a", "bb", "c"]);
+        let is = |value: Option<Value<'_>>, number| value.and_then(Value::u64) == Some(number);
+        assert!(is(a, 1) && is(bb, 2) && c.is_none(), "the first counts");
+    }
 }

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 
 use super::body::Body;
 use super::closings::Closings;
-use super::doc::{Doc, Kind, Node, offset};
+use super::doc::{Doc, Kind, Node, length_bit, offset};
 
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -96,11 +96,6 @@ fn scan_as(
 /// Room for the index: events of a stream have a node every eight bytes, long requests one every hundred.
 pub(super) fn expected_nodes(length: usize) -> usize {
     (length / 8).min(64) + length / 96 + 4
-}
-
-/// One bit for a length.
-const fn length_bit(length: usize) -> u64 {
-    1 << (length % 64)
 }
 
 pub(super) struct Scanner<'a> {

@@ -111,7 +111,7 @@ impl Writer {
     pub fn frame(&mut self, json: &'static str) -> &mut Self {
         self.comma();
         self.out.extend_from_slice(json.as_bytes());
-        self.needs_comma = !json.ends_with([':', '[', '{']);
+        self.needs_comma = !matches!(json.as_bytes().last(), Some(b':' | b'[' | b'{'));
         self
     }
 

@@ -24,11 +24,18 @@ pub struct Reply {
     pub usage: Usage,
 }
 
+/// Blocks of most replies: a thought or a text, and a text or a call.
+const USUAL_BLOCKS: usize = 2;
+
 /// Puts a sequenced stream together. Total: events that do not fit are passed over.
 #[must_use]
 pub fn fold(events: impl IntoIterator<Item = Event>) -> Reply {
-    let mut reply = Reply::default();
-    let mut open: Vec<(Slot, Building)> = Vec::new();
+    let mut reply = Reply {
+        blocks: Vec::with_capacity(USUAL_BLOCKS),
+        ..Reply::default()
+    };
+    // Sequenced, they are open one at a time.
+    let mut open: Vec<(Slot, Building)> = Vec::with_capacity(1);
     for event in events {
         match event {
             Event::Start(start) => {

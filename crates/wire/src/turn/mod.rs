@@ -43,6 +43,7 @@ pub use ids::ToolIdStage;
 pub use loss::{Loss, Losses};
 pub use namespace::{NamespaceStage, Namespaces};
 pub use node::Node;
+pub(crate) use params::like_a_path;
 pub use params::{Effort, OutputFormat, Params, ThinkingMode, ThoughtDisplay, ToolChoice};
 pub(crate) use place::Place;
 pub use request::{CacheHint, Message, Role, Tool, Turn};

@@ -37,8 +37,16 @@ pub struct Params {
     pub user: Option<Text>,
     /// The key under which the provider keeps its prompt cache: stable over a session.
     pub cache_key: Option<Text>,
-    /// The rest of the body by member name, as received: copied on its own wire, a loss on any other.
+    /// The rest of the body by member name, as received: copied on its own wire, a loss on any other. What is left of an
+    /// object that is read has its path, such as `thinking.display`.
     pub extra: Vec<(ByteString, ByteString)>,
+}
+
+/// Why a member of this name is refused, which could be taken for a path of [`Params::extra`]: no API has such members, and
+/// written back it would be another.
+pub(crate) fn like_a_path(name: &str) -> Option<String> {
+    let is_path = name.bytes().any(|byte| matches!(byte, b'.' | b'['));
+    is_path.then(|| format!("unknown name {name:?}: no member has a dot or a bracket in its name"))
 }
 
 /// Whether the model thinks before it answers.

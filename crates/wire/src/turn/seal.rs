@@ -6,6 +6,7 @@
 //! <model>.<payload>.<crc>`, the first three as short hashes, the payload empty where the upstream signs nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,33 +20,28 @@ pub const SEAL_PREFIX: &str = "lg1.";
 /// The same for a scan: seals are whole strings, wherever they stand.
 pub(crate) const SEAL_MARKS: [Mark; 2] = [*b"lg1."; 2];
 
-/// Who may see a token again.
+/// Who may see a token again. Cheap to clone: made once for an upstream, and with each of its attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealKey {
     /// `lg1.<provider>.<account>.<model>.`
-    head: String,
+    head: Arc<str>,
 }
 
 impl SealKey {
     /// A key for one upstream. `account` tells keys of one provider apart by their label, never by their value.
     #[must_use]
     pub fn new(provider: &str, account: &str, model: &str) -> Self {
-        // Made for each attempt: spelled without the machinery of `format!`.
-        let mut head = String::with_capacity(SEAL_PREFIX.len() + 3 * 9);
-        head.push_str(SEAL_PREFIX);
-        for name in [provider, account, model] {
-            let short = crc32fast::hash(name.as_bytes());
-            let digits = (0..8).rev().map(|nth| short >> (4 * nth) & 0xf);
-            head.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
-            head.push('.');
+        let [provider, account, model] =
+            [provider, account, model].map(|name| crc32fast::hash(name.as_bytes()));
+        Self {
+            head: format!("{SEAL_PREFIX}{provider:08x}.{account:08x}.{model:08x}.").into(),
         }
-        Self { head }
     }
 
     /// Wraps a token; an empty one stands for "this upstream signs nothing".
     #[must_use]
     pub fn seal(&self, payload: &str) -> String {
-        let mut sealed = self.head.clone();
+        let mut sealed = String::from(&*self.head);
         if !payload.is_empty() {
             if payload.bytes().all(|byte| {
                 byte.is_ascii_graphic() && byte != b'.' && byte != b'"' && byte != b'\\'
@@ -91,7 +87,7 @@ fn open(signature: &str, key: &SealKey) -> Option<String> {
     if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(sealed.as_bytes()) {
         return None;
     }
-    let payload = sealed.strip_prefix(&key.head)?;
+    let payload = sealed.strip_prefix(&*key.head)?;
     match payload.split_at_checked(1) {
         None => Some(String::new()),
         Some(("p", plain)) => Some(plain.to_owned()),
@@ -235,7 +231,7 @@ mod tests {
         let key = SealKey::new("moonshot", "", "kimi-k2.6");
         let short = |name: &str| format!("{:08x}.", crc32fast::hash(name.as_bytes()));
         let names = ["moonshot", "", "kimi-k2.6"].map(short).concat();
-        assert_eq!(key.head, format!("{SEAL_PREFIX}{names}"));
+        assert_eq!(*key.head, format!("{SEAL_PREFIX}{names}"));
         assert!(names.contains(".00000000."), "with the zeros in front");
     }
 

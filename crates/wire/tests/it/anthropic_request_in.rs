@@ -362,6 +362,15 @@ fn a_wrong_frame_is_refused_by_name() {
         ),
         (json!({"system": 1}), "system: expected"),
         (json!({"tools": {}}), "tools: expected"),
+        (
+            json!({"messages": [], "thinking": {"type": "adaptive"}, "thinking.x": 1}),
+            "unknown name \"thinking.x\"",
+        ),
+        (json!({"messages": [], "system[0].x": 1}), "unknown name"),
+        (
+            json!({"messages": [], "output_config": {"format.x": 1}}),
+            "output_config: unknown name \"format.x\"",
+        ),
     ] {
         let message = decoded(&body.to_string()).unwrap_err();
         assert!(message.starts_with(expected), "{body}: {message}");

@@ -46,7 +46,7 @@ fn an_untouched_body_of_claude_code_goes_out_byte_for_byte() {
 fn what_is_odd_but_of_this_wire_survives() {
     for body in [
         r#"{"model":"m","messages":[{"role":"user","content":"a\u00e9"}],"system":"b","max_tokens":1,"thinking":{"type":"between_tools"},"novel":{"a" : 1.0}}"#,
-        r#"{"model":"m","messages":[{"novel":1,"role":"user","content":[{"type":"hologram"}]}],"tools":[{"type":"bash_20250124","name":"bash"}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true,"x":1},"metadata":{"user_id":"u","x":1},"max_tokens":1,"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"b":1,"a":2}},"task_budget":{"total":1}},"stop_sequences":["x"],"temperature":0.50,"cache_control":{"type":"ephemeral","ttl":"1h","scope":"s"},"stream":true}"#,
+        r#"{"model":"m","messages":[{"novel":1,"role":"user","content":[{"type":"hologram"}]}],"tools":[{"type":"bash_20250124","name":"bash"}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true,"x":1},"metadata":{"user_id":"u","x":1},"max_tokens":1,"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"b":1,"a":2},"x":{"y":1}},"task_budget":{"total":1}},"stop_sequences":["x"],"temperature":0.50,"cache_control":{"type":"ephemeral","ttl":"1h","scope":"s"},"stream":true}"#,
     ] {
         assert_eq!(encoded(&own(body), "m"), (body.to_owned(), vec![]));
     }

@@ -394,3 +394,37 @@ fn only_changes_are_hits() {
         ["kimi-k2-text"]
     );
 }
+
+/// A marker is one where a client reads it as one: what stands between its halves unread does not part them.
+#[test]
+fn a_marker_in_two_channels_is_none() {
+    let stages = explicit().stages();
+    let call =
+        "<|tool_call_begin|>functions.list_files:0<|tool_call_argument_begin|>{}<|tool_call_end|>";
+    let begin = "Hi<|tool_calls_section_end|> a<|tool_call";
+    let check = |between: &str, said: &[[&str; 2]]| {
+        let pieces = [
+            Piece::Content(begin),
+            Piece::Reasoning(between),
+            Piece::Content("s_section_end|> b"),
+            Piece::Content(call),
+        ];
+        let outcome = every_cut(&pieces, |cut| stages.run(cut, "stop"));
+        let blocks: Vec<[&str; 2]> = outcome
+            .blocks
+            .iter()
+            .filter(|block| block[0] != "tool")
+            .map(|block| [&*block[0], &*block[1]])
+            .collect();
+        assert_eq!(blocks, said, "{between:?}");
+    };
+    check("", &[["text", "Hiab"]]);
+    check(
+        "hm",
+        &[
+            ["text", "Hia<|tool_call"],
+            ["thinking", "hm"],
+            ["text", "s_section_end|> b"],
+        ],
+    );
+}

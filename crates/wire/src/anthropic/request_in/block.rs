@@ -27,13 +27,14 @@ impl Blocks<'_> {
         match value.kind() {
             Kind::String => {
                 let text = value.text().filter(|text| !text.is_empty());
-                Some(
-                    text.map(|text| {
-                        Node::received(Block::text(text), Wire::Anthropic, value.to_raw())
-                    })
-                    .into_iter()
-                    .collect(),
-                )
+                Some(match text {
+                    Some(text) => vec![Node::received(
+                        Block::text(text),
+                        Wire::Anthropic,
+                        value.to_raw(),
+                    )],
+                    None => Vec::new(),
+                })
             }
             Kind::Array => {
                 let mut blocks = Vec::with_capacity(value.items().count());

@@ -65,7 +65,7 @@ fn decode(doc: &Doc, known: Option<&Known<'_>>) -> Result<Decoded, Failure> {
                 }
             }
             "cache_control" => turn.cache = block::cache(value, "", &mut params.extra),
-            key => param::decode(key, value, &mut params),
+            key => param::decode(key, value, &mut params)?,
         }
     }
     Ok(Decoded { turn, params })

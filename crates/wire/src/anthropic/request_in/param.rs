@@ -1,18 +1,30 @@
 //! Parameters: everything of the body that is not conversation.
 
-use super::Extra;
 use super::block::others;
+use super::{Extra, invalid};
 use crate::json::{Kind, Value};
-use crate::turn::{Effort, OutputFormat, Params, ThinkingMode, ToolChoice};
+use crate::turn::{Effort, Failure, OutputFormat, Params, ThinkingMode, ToolChoice, like_a_path};
 
 /// Decodes the body's member `key`. A value that is not understood is kept as received.
-pub(super) fn decode(key: &str, value: Value<'_>, params: &mut Params) {
+///
+/// # Errors
+/// A name that no member has, here or in `output_config`.
+pub(super) fn decode(key: &str, value: Value<'_>, params: &mut Params) -> Result<(), Failure> {
     if value.is_null() {
-        return;
+        return Ok(());
+    }
+    if key == "output_config"
+        && let Some(reason) = value.members().find_map(|(key, _)| like_a_path(&key))
+    {
+        return Err(invalid(format!("{key}: {reason}")));
     }
     if known(key, value, params).is_none() {
+        if let Some(reason) = like_a_path(key) {
+            return Err(invalid(reason));
+        }
         params.extra.push((key.into(), value.to_raw()));
     }
+    Ok(())
 }
 
 fn known(key: &str, value: Value<'_>, params: &mut Params) -> Option<()> {

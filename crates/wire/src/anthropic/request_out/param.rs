@@ -49,7 +49,7 @@ impl Encoder<'_> {
             if turn.cache == Some(crate::turn::CacheHint::OneHour) {
                 self.json.key("ttl").str("1h");
             }
-            self.below(params, "cache_control.", &[]);
+            self.below(params, "cache_control.", |_| true);
             self.json.end_object();
         }
         if params.stream {
@@ -90,7 +90,7 @@ impl Encoder<'_> {
         if is_serial && *choice != ToolChoice::None {
             self.json.key("disable_parallel_tool_use").bool(true);
         }
-        self.below(params, "tool_choice.", &[]);
+        self.below(params, "tool_choice.", |_| true);
         self.json.end_object();
     }
 
@@ -107,7 +107,7 @@ impl Encoder<'_> {
         if let Some(user) = user {
             self.json.key("user_id").text(user);
         }
-        self.below(params, "metadata.", &[]);
+        self.below(params, "metadata.", |_| true);
         self.json.end_object();
     }
 
@@ -136,13 +136,13 @@ impl Encoder<'_> {
                 let budget = budget_tokens
                     .unwrap_or_else(|| params.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS) / 2);
                 self.json.key("budget_tokens").u64(budget.max(MIN_BUDGET));
-                self.below(params, "thinking.", &["type"]);
+                self.below(params, "thinking.", |key| key != "type");
             }
             ThinkingMode::Adaptive => {
                 if !self.has_below(params, "thinking.type") {
                     self.json.key("type").str("adaptive");
                 }
-                self.below(params, "thinking.", &[]);
+                self.below(params, "thinking.", |_| true);
             }
             ThinkingMode::Disabled => {
                 self.json.key("type").str("disabled");
@@ -182,9 +182,10 @@ impl Encoder<'_> {
                 .str("json_schema")
                 .key("schema")
                 .raw(schema);
+            self.below(params, "output_config.format.", |_| true);
             self.json.end_object();
         }
-        self.below(params, "output_config.", &[]);
+        self.below(params, "output_config.", |key| !key.starts_with("format."));
         self.json.end_object();
     }
 
@@ -248,11 +249,10 @@ impl Encoder<'_> {
         }
     }
 
-    /// Writes what is left of an object's members, except `known`, into the object that is open.
-    fn below(&mut self, params: &Params, object: &str, known: &[&str]) {
+    /// Writes what is left of an object's members, those that are meant, into the object that is open.
+    fn below(&mut self, params: &Params, object: &str, is_meant: impl Fn(&str) -> bool) {
         if self.is_own {
-            for (key, value) in below(&params.extra, object).filter(|(key, _)| !known.contains(key))
-            {
+            for (key, value) in below(&params.extra, object).filter(|(key, _)| is_meant(key)) {
                 self.json.member(key).raw(value);
             }
         }

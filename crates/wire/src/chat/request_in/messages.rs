@@ -142,19 +142,16 @@ fn thoughts(message: Value<'_>) -> Vec<Node<Block>> {
             is_redacted,
         }))
     };
-    let details = || {
-        message
-            .get(reasoning::DETAILS_MEMBER)
-            .into_iter()
-            .flat_map(Value::items)
-    };
+    let members = message.pick(reasoning::MEMBERS);
+    let [.., list] = members;
+    let details = || list.into_iter().flat_map(Value::items);
     let seal = |detail: Value<'_>, key: &str| {
         detail
             .get(key)
             .and_then(Value::text)
             .filter(|text| text.starts_with(SEAL_PREFIX))
     };
-    if let Some((_, texts)) = reasoning::text(message) {
+    if let Some((_, texts)) = reasoning::text(members) {
         let text = match <[Text; 1]>::try_from(texts) {
             Ok([text]) => text,
             Err(texts) => texts.iter().map(Text::decode).collect::<String>().into(),

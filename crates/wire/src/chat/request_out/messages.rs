@@ -172,7 +172,12 @@ impl Out<'_> {
                 self.orphan(&Orphan(result), &path, &mut said);
             }
         }
-        attached.append(&mut said);
+        let attached = if attached.is_empty() {
+            said
+        } else {
+            attached.append(&mut said);
+            attached
+        };
         if walk.unanswered.is_empty() {
             self.release(walk);
             self.message("user", attached);

@@ -150,30 +150,30 @@ impl StreamIn {
     /// Takes a chunk, or a whole reply: they differ in `delta` and `message` only.
     pub(super) fn chunk(&mut self, root: Value<'_>, sink: &mut Sink<Event>) {
         self.has_chunk = true;
-        let choice = first_choice(root);
-        if let Some(choice) = choice {
-            self.start(root, sink);
-            let object = |key: &str| choice.get(key).filter(|body| body.kind() == Kind::Object);
+        let [choices, id, model, usage] = root.pick(["choices", "id", "model", "usage"]);
+        let mut finish = None;
+        if let Some(choice) = choices.and_then(first_choice) {
+            self.start(id, model, sink);
+            let [delta, message, logprobs, usage, reason] =
+                choice.pick(["delta", "message", "logprobs", "usage", "finish_reason"]);
+            let is_object = |body: &Value<'_>| body.kind() == Kind::Object;
             // A host may send the whole message once more behind its deltas.
-            let whole = || object("message").filter(|_| !self.has_output());
-            if let Some(delta) = object("delta").or_else(whole) {
+            let whole = || message.filter(is_object).filter(|_| !self.has_output());
+            if let Some(delta) = delta.filter(is_object).or_else(whole) {
                 self.delta(delta, sink);
             }
-            if choice
-                .get("logprobs")
-                .is_some_and(|logprobs| !logprobs.is_null())
-            {
+            if logprobs.is_some_and(|logprobs| !logprobs.is_null()) {
                 lose("choices[0].logprobs", sink);
             }
-            self.usage(choice.get("usage"), sink);
+            self.usage(usage, sink);
+            finish = reason.and_then(|reason| finish::decode(reason, choice));
         }
-        self.usage(root.get("usage"), sink);
+        self.usage(usage, sink);
         if let Some(failure) = error::in_reply(root) {
             self.is_over = true;
             return sink.fault(failure);
         }
-        let finish = choice.and_then(finish::decode);
-        if finish.is_some() && root.get("usage").is_none_or(Value::is_null) {
+        if finish.is_some() && usage.is_none_or(Value::is_null) {
             // A host may count in a member of its own, `x_NAME.usage`, in the chunk that has the finish reason.
             let own = root.members().find_map(|(name, own)| {
                 let is_own = name.starts_with("x_");
@@ -217,24 +217,23 @@ impl StreamIn {
         self.slots.0 > 0
     }
 
-    fn start(&mut self, root: Value<'_>, sink: &mut Sink<Event>) {
+    fn start(&mut self, id: Option<Value<'_>>, model: Option<Value<'_>>, sink: &mut Sink<Event>) {
         if !self.has_started {
             self.has_started = true;
-            let text = |key: &str| {
-                root.get(key)
-                    .and_then(Value::text)
-                    .filter(|text| !text.is_empty())
+            let text = |value: Option<Value<'_>>| {
+                value.and_then(Value::text).filter(|text| !text.is_empty())
             };
             sink.event(Event::Start(Start {
-                id: text("id"),
-                model: text("model"),
+                id: text(id),
+                model: text(model),
                 ..Start::default()
             }));
         }
     }
 
     fn usage(&self, report: Option<Value<'_>>, sink: &mut Sink<Event>) {
-        let usage = report.map(usage::decode).unwrap_or_default();
+        let Some(report) = report else { return };
+        let usage = usage::decode(report);
         if !usage.is_empty() {
             sink.event(Event::Usage(usage));
         }
@@ -242,32 +241,48 @@ impl StreamIn {
 
     fn delta(&mut self, delta: Value<'_>, sink: &mut Sink<Event>) {
         self.thinking(delta, sink);
-        if let Some(content) = delta.get("content") {
+        let [
+            content,
+            refusal,
+            annotations,
+            audio,
+            images,
+            calls,
+            legacy_call,
+        ] = delta.pick([
+            "content",
+            "refusal",
+            "annotations",
+            "audio",
+            "images",
+            "tool_calls",
+            "function_call",
+        ]);
+        if let Some(content) = content {
             self.content(content, sink);
         }
-        if let Some(refusal) = delta.get("refusal") {
+        if let Some(refusal) = refusal {
             self.say(Channel::Refusal, refusal, sink);
         }
-        for key in ["annotations", "audio", "images"] {
-            if delta.get(key).is_some_and(|value| {
+        for (key, value) in [
+            ("annotations", annotations),
+            ("audio", audio),
+            ("images", images),
+        ] {
+            if value.is_some_and(|value| {
                 value.items().next().is_some() || value.members().next().is_some()
             }) {
                 lose(&format!("choices[0].{key}"), sink);
             }
         }
-        let calls: Vec<Value<'_>> = delta
-            .get("tool_calls")
-            .into_iter()
-            .flat_map(Value::items)
-            .collect();
-        for (at, call) in calls.iter().enumerate() {
-            self.call(*call, at > 0, sink);
+        let mut has_calls = false;
+        for call in calls.into_iter().flat_map(Value::items) {
+            self.call(call, has_calls, sink);
+            has_calls = true;
         }
         // Some hosts send every call twice, in the old member as well.
-        if calls.is_empty()
-            && let Some(call) = delta
-                .get("function_call")
-                .filter(|call| call.kind() == Kind::Object)
+        if !has_calls
+            && let Some(call) = legacy_call.filter(|call| call.kind() == Kind::Object)
             && !self.calls.are_numbered()
         {
             self.legacy_call(call, sink);
@@ -276,8 +291,10 @@ impl StreamIn {
 
     /// A source that is trusted less is not listened to again once a better one has spoken: it says the same.
     fn thinking(&mut self, delta: Value<'_>, sink: &mut Sink<Event>) {
-        self.details.take(delta);
-        let Some((rank, texts)) = reasoning::text(delta) else {
+        let members = delta.pick(reasoning::MEMBERS);
+        let [.., details] = members;
+        self.details.take(details);
+        let Some((rank, texts)) = reasoning::text(members) else {
             return;
         };
         if self.reasoning.is_some_and(|best| best < rank) {
@@ -403,8 +420,8 @@ impl StreamIn {
 }
 
 /// The choice that is read: requests never ask for more than one.
-fn first_choice(root: Value<'_>) -> Option<Value<'_>> {
-    root.get("choices")?.items().find(|choice| {
+fn first_choice(choices: Value<'_>) -> Option<Value<'_>> {
+    choices.items().find(|choice| {
         choice
             .get("index")
             .and_then(Value::u64)

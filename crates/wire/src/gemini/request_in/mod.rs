@@ -27,6 +27,7 @@ use crate::turn::{Block, Failure, Message, Node, Params, Shared, Turn};
 /// An invalid request that names the member: the body's frame is wrong, or it asks for several candidates.
 pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
     let root = request(doc)?;
+    member::distinct(root, "")?;
     let mut turn = Turn {
         origin: Wire::Gemini,
         model: Text::default(),

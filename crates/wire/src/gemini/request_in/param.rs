@@ -17,10 +17,7 @@ use crate::turn::{
 pub(super) fn decode(key: &str, value: Value<'_>, params: &mut Params) -> Result<(), Failure> {
     match key {
         "generationConfig" if value.kind() == Kind::Object => generation_config(value, params),
-        "toolConfig" if value.kind() == Kind::Object => {
-            tool_config(value, params);
-            Ok(())
-        }
+        "toolConfig" if value.kind() == Kind::Object => tool_config(value, params),
         _ => {
             params.extra.push((key.into(), value.to_raw()));
             Ok(())
@@ -29,6 +26,7 @@ pub(super) fn decode(key: &str, value: Value<'_>, params: &mut Params) -> Result
 }
 
 fn generation_config(config: Value<'_>, params: &mut Params) -> Result<(), Failure> {
+    member::distinct(config, "generationConfig.")?;
     format(config, params);
     for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
         let key = member::camel(&key);
@@ -36,6 +34,9 @@ fn generation_config(config: Value<'_>, params: &mut Params) -> Result<(), Failu
             return Err(invalid(
                 "generationConfig.candidateCount: one candidate is made per request; ask several times for more",
             ));
+        }
+        if key == "thinkingConfig" {
+            member::distinct(value, "generationConfig.thinkingConfig.")?;
         }
         if known(&key, value, params).is_none() {
             let path = format!("generationConfig.{key}");
@@ -133,15 +134,17 @@ fn level(value: Value<'_>) -> Option<Effort> {
     Effort::from_name(&name).filter(|effort| (Effort::Minimal..=Effort::High).contains(effort))
 }
 
-fn tool_config(config: Value<'_>, params: &mut Params) {
+fn tool_config(config: Value<'_>, params: &mut Params) -> Result<(), Failure> {
+    member::distinct(config, "toolConfig.")?;
     for (key, value) in member::others(config, &["functionCallingConfig"]) {
         params
             .extra
             .push((format!("toolConfig.{key}").into(), value));
     }
     let Some(calling) = member::get(config, "functionCallingConfig") else {
-        return;
+        return Ok(());
     };
+    member::distinct(calling, "toolConfig.functionCallingConfig.")?;
     let prefix = "toolConfig.functionCallingConfig.";
     let keep = |rest: Extra, extra: &mut Extra| {
         extra.extend(
@@ -190,4 +193,5 @@ fn tool_config(config: Value<'_>, params: &mut Params) {
         }
     };
     keep(member::others(calling, &taken), &mut params.extra);
+    Ok(())
 }

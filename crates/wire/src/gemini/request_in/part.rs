@@ -92,7 +92,8 @@ impl Reader<'_> {
     }
 
     fn call(&mut self, call: Value<'_>, signature: Option<Text>) -> Option<Block> {
-        // Arguments in pieces are for streams only.
+        // What cannot be told apart here is carried as it stands, and so are arguments in pieces, which are for streams only.
+        member::distinct(call, "").ok()?;
         let name = member::text(call, "name").filter(|name| !name.is_empty())?;
         let input = member::get(call, "args").map_or("{}".into(), Value::to_raw);
         Some(Block::ToolUse(ToolUse {

@@ -413,6 +413,21 @@ fn a_count_is_about_the_request_in_it() {
 }
 
 #[test]
+fn a_call_whose_members_cannot_be_told_apart_stays_as_it_is() {
+    for (call, is_carried) in [
+        (r#"{"name":"f","xY":1}"#, false),
+        (r#"{"name":"f","xY":1,"x_y":2}"#, true),
+        (r#"{"name":"f","x.y":1}"#, true),
+    ] {
+        let body =
+            format!(r#"{{"contents":[{{"role":"model","parts":[{{"functionCall":{call}}}]}}]}}"#);
+        let turn = decoded(&body).unwrap().turn;
+        let block = &turn.messages[0].blocks[0];
+        assert_eq!(matches!(**block, Block::Foreign(_)), is_carried, "{call}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     for (body, expected) in [
         ("{}", "contents: expected"),
@@ -433,6 +448,35 @@ fn what_is_wrong_is_named() {
         (
             r#"{"contents":[],"generationConfig":{"candidateCount":2}}"#,
             "generationConfig.candidateCount: one candidate",
+        ),
+        // Kept by their paths, these would be written as other members.
+        (
+            r#"{"contents":[],"toolConfig":[],"toolConfig.x":1}"#,
+            r#"unknown name "toolConfig.x""#,
+        ),
+        (
+            r#"{"contents":[],"generationConfig":{"thinkingConfig.x":1}}"#,
+            r#"generationConfig: unknown name "thinkingConfig.x""#,
+        ),
+        (
+            r#"{"contents":[],"toolConfig":{"functionCallingConfig.x":1}}"#,
+            r#"toolConfig: unknown name "functionCallingConfig.x""#,
+        ),
+        (
+            r#"{"contents":[],"toolConfig":{"a":1},"tool_config":{"a":2}}"#,
+            "toolConfig: given twice",
+        ),
+        (
+            r#"{"contents":[],"generationConfig":{"thinkingConfig":{"x_y":1,"xY":2}}}"#,
+            "generationConfig.thinkingConfig.xY: given twice",
+        ),
+        (
+            r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"x_y":1,"xY":2}}}"#,
+            "toolConfig.functionCallingConfig.xY: given twice",
+        ),
+        (
+            r#"{"contents":[],"tools":[{"functionDeclarations":[{"x_y":1,"xY":2}]}]}"#,
+            "tools.functionDeclarations.xY: given twice",
         ),
     ] {
         let message = decoded(body).unwrap_err();

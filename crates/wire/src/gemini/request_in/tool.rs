@@ -20,11 +20,12 @@ pub(super) fn decode(value: Value<'_>) -> Result<Vec<Node<Tool>>, Failure> {
     for (key, member) in groups.into_iter().flat_map(Value::members) {
         match &*member::camel(&key) {
             _ if member.is_null() => {}
-            "functionDeclarations" => tools.extend(
-                member
-                    .items()
-                    .map(|item| Node::received(function(item), Wire::Gemini, item.to_raw())),
-            ),
+            "functionDeclarations" => {
+                for item in member.items() {
+                    member::distinct(item, "tools.functionDeclarations.")?;
+                    tools.push(Node::received(function(item), Wire::Gemini, item.to_raw()));
+                }
+            }
             kind => {
                 let mut json = Writer::default();
                 json.begin_object()

@@ -1,6 +1,6 @@
 //! Parts of a reply as events.
 
-use super::StreamIn;
+use super::{StreamIn, lose};
 use crate::Wire;
 use crate::gemini::member;
 use crate::json::{Text, Value};
@@ -83,6 +83,14 @@ impl StreamIn {
         sink: &mut Sink<Event>,
     ) {
         self.leave_channel(sink);
+        // No client's wire has a place for them, this one's replies neither. One tells enough: a host may send any number.
+        let others = member::others(call, &["id", "name", "args", "willContinue"]);
+        if let Some((key, _)) = others.first() {
+            lose(
+                &format!("candidates[0].content.parts.functionCall.{key}"),
+                sink,
+            );
+        }
         let slot = self.next_slot();
         sink.event(Event::Open {
             slot,
@@ -91,7 +99,7 @@ impl StreamIn {
                 name,
                 namespace: None,
                 is_freeform: false,
-                extra: member::others(call, &["id", "name", "args"]),
+                extra: Vec::new(),
             },
         });
         if let Some(signature) = signature {

@@ -208,6 +208,40 @@ fn hosts_deviate() {
     );
 }
 
+/// Members of a call that have no place are no other wire's: a `type` of this one's is not a block's.
+#[test]
+fn a_calls_other_members_are_a_loss() {
+    for (call, lost) in [
+        (
+            r#"{"name":"f","args":{},"id":"a","willContinue":false}"#,
+            None,
+        ),
+        (
+            r#"{"name":"f","args":{},"type":"x","input":{}}"#,
+            Some("candidates[0].content.parts.functionCall.type"),
+        ),
+    ] {
+        let reply = parts(&format!(r#"{{"functionCall":{call}}}"#));
+        let doc = scan_reply(&reply.as_str().into(), OPAQUE).unwrap();
+        let mut sink = Sink::new();
+        StreamIn::default().document(doc.root(), &mut sink);
+        let opened = sink.items.iter().find_map(|event| match event {
+            Event::Open {
+                block: Opening::ToolUse { name, extra, .. },
+                ..
+            } => Some((name.to_string(), extra.len())),
+            _ => None,
+        });
+        assert_eq!(opened, Some(("f".to_owned(), 0)), "{call}");
+        let lost = lost.map(|path| {
+            Note::Loss(Loss {
+                path: path.to_owned(),
+            })
+        });
+        assert_eq!(sink.notes, Vec::from_iter(lost), "{call}");
+    }
+}
+
 #[test]
 fn a_blocked_prompt_is_a_refusal() {
     check(

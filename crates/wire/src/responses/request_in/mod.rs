@@ -51,7 +51,7 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
             tools: tools.into(),
             cache: None,
         },
-        params: params::decode(root, &TURN_MEMBERS),
+        params: params::decode(root, &TURN_MEMBERS)?,
     })
 }
 

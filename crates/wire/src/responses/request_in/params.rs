@@ -5,9 +5,11 @@
 use bytestring::ByteString;
 
 use crate::json::{Kind, Text, Value};
-use crate::turn::{Effort, OutputFormat, Params, ThinkingMode, ThoughtDisplay, ToolChoice};
+use crate::turn::{
+    Effort, Failure, OutputFormat, Params, ThinkingMode, ThoughtDisplay, ToolChoice, like_a_path,
+};
 
-use super::others;
+use super::{invalid, others};
 
 /// Members that have a place in [`Params`].
 const KNOWN: [&str; 9] = [
@@ -23,7 +25,10 @@ const KNOWN: [&str; 9] = [
 ];
 
 /// The parameters. `elsewhere` names the members others decode.
-pub(super) fn decode(root: Value<'_>, elsewhere: &[&str]) -> Params {
+///
+/// # Errors
+/// A name that no member has, here or in `text`.
+pub(super) fn decode(root: Value<'_>, elsewhere: &[&str]) -> Result<Params, Failure> {
     let number = |key: &str| {
         root.get(key)
             .filter(|value| value.kind() == Kind::Number)
@@ -51,13 +56,19 @@ pub(super) fn decode(root: Value<'_>, elsewhere: &[&str]) -> Params {
         extra: others(root, &known),
         ..Params::default()
     };
+    if let Some(reason) = params.extra.iter().find_map(|(key, _)| like_a_path(key)) {
+        return Err(invalid(reason));
+    }
     if let Some(reasoning) = root.get("reasoning") {
         self::reasoning(reasoning, &mut params);
     }
     if let Some(text) = root.get("text") {
+        if let Some(reason) = text.members().find_map(|(key, _)| like_a_path(&key)) {
+            return Err(invalid(format!("text: {reason}")));
+        }
         self::text(text, &mut params);
     }
-    params
+    Ok(params)
 }
 
 fn reasoning(reasoning: Value<'_>, params: &mut Params) {

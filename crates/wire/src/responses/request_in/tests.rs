@@ -370,6 +370,19 @@ fn what_is_no_request_is_named() {
         message(r#"{"model":"m","input":"","instructions":7}"#),
         "instructions: must be a string"
     );
+    // Kept by their paths, these would be written as other members.
+    for (body, expected) in [
+        (
+            r#"{"model":"m","input":"","text.verbosity":"low"}"#,
+            r#"unknown name "text.verbosity""#,
+        ),
+        (
+            r#"{"model":"m","input":"","text":{"format.x":1}}"#,
+            r#"text: unknown name "format.x""#,
+        ),
+    ] {
+        assert!(message(body).starts_with(expected), "{body}");
+    }
 }
 
 #[test]

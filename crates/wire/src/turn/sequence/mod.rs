@@ -114,7 +114,11 @@ impl Sequencer {
             input: String::new(),
             is_signed: false,
         };
-        self.waiting.push_back(block);
+        if self.current.is_none() && self.waiting.is_empty() {
+            self.current = Some(block);
+        } else {
+            self.waiting.push_back(block);
+        }
         self.advance(sink);
     }
 
@@ -194,13 +198,8 @@ impl Sequencer {
             .take()
             .unwrap_or_else(|| Stop::new(StopReason::EndTurn));
         let is_cut = is_cut(stop.reason);
-        let blocks: Vec<Block> = self
-            .current
-            .take()
-            .into_iter()
-            .chain(self.waiting.drain(..))
-            .collect();
-        for mut block in blocks {
+        let waiting = std::mem::take(&mut self.waiting);
+        for mut block in self.current.take().into_iter().chain(waiting) {
             block.flush(&mut self.emitted, sink);
             block.finish(is_cut, sink);
             if sink.has_fault() {
