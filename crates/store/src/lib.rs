@@ -43,6 +43,7 @@ mod error;
 pub mod filter;
 pub mod headers;
 mod in_force;
+mod leb128;
 mod mask;
 mod options;
 mod parts;

@@ -178,13 +178,12 @@ fn delete_rows(connection: &mut Connection, before_ms: i64) -> Result<u64, Error
     let oldest: Vec<(i64, Uuid, i64)> = transaction
         .prepare_cached("SELECT n, id, time_ms FROM exchanges INDEXED BY exchanges_id WHERE end IS NOT NULL ORDER BY id LIMIT ?1")?
         .query_map([ROWS as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        // Mostly that is the first: the others are not read.
+        .take_while(|row| !matches!(row, Ok((.., time_ms)) if *time_ms >= before_ms))
         .collect::<Result<_, _>>()?;
     let mut deleted = 0;
     let mut last = 0;
     for (n, id, time_ms) in oldest {
-        if time_ms >= before_ms {
-            break;
-        }
         if deleted == 0 {
             // Neither numbers nor places are given again.
             transaction.execute(RISE, [])?;

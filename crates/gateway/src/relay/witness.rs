@@ -157,7 +157,10 @@ impl Witness {
 
     /// Moves what was changed since it was asked last.
     pub(crate) fn tell(&mut self, to: &mut Vec<Changed>) {
-        to.append(&mut self.changed);
+        // Asked after every piece, and there is nearly never anything.
+        if !self.changed.is_empty() {
+            to.append(&mut self.changed);
+        }
     }
 
     /// The reply is over: nothing more follows on what was kept back.

@@ -236,7 +236,8 @@ fn after(bytes: &[u8], at: usize) -> &[u8] {
     bytes.get(at..).unwrap_or_default()
 }
 
-fn common_suffix(a: &[u8], b: &[u8]) -> usize {
+/// Bytes that are the same at the end of both.
+pub(crate) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     let mut same = 0;
     for step in STEPS {
         let [a, b] = [a, b].map(|bytes| bytes.get(..bytes.len() - same).unwrap_or_default());
@@ -308,6 +309,20 @@ mod tests {
             for second in &all {
                 check(first.as_bytes(), second.as_bytes());
             }
+        }
+    }
+
+    #[test]
+    fn the_last_difference_is_found_at_every_place() {
+        let text = b"0123456789abcdef".repeat(300);
+        for length in [0, 1, 15, 63, 64, 65, 4095, 4096, 4097, 4160, 4800] {
+            let end = &text[text.len() - length..];
+            for other in [end.to_vec(), [b".", end].concat(), text.clone()] {
+                assert_eq!(common_suffix(end, &other), length);
+                assert_eq!(common_suffix(&other, end), length);
+            }
+            let changed = [&text, b".".as_slice(), end].concat();
+            assert_eq!(common_suffix(&changed, &text), length);
         }
     }
 

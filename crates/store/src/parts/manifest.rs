@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use crate::leb128::{put, take};
 use crate::record::{Arrival, BodyKind};
 
 use super::key::{Key, key};
@@ -84,13 +85,9 @@ impl Manifest {
 
 /// What tells a body from all others: where it lies.
 pub(crate) fn digest(segment: i64, spans: &[Span]) -> Key {
-    let mut places = Vec::with_capacity(8 + 12 * spans.len());
+    let mut places = Vec::with_capacity(16 + 8 * spans.len());
     places.extend_from_slice(&segment.to_le_bytes());
-    for span in spans {
-        for number in [span.frame, span.start, span.length] {
-            places.extend_from_slice(&number.to_le_bytes());
-        }
-    }
+    put_spans(&mut places, spans);
     key(&places)
 }
 
@@ -172,31 +169,6 @@ fn take_spans(from: &mut &[u8]) -> Option<Vec<Span>> {
         });
     }
     Some(spans)
-}
-
-fn put(out: &mut Vec<u8>, mut number: u64) {
-    // Most are lengths of events, and times between them.
-    if (0x80..0x4000).contains(&number) {
-        return out.extend_from_slice(&[number as u8 | 0x80, (number >> 7) as u8]);
-    }
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn take(from: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = from.split_first()?;
-        *from = rest;
-        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod manifest;
 mod recent;
 mod split;
 
-pub(crate) use keyed::{Keyed, Shared};
+pub(crate) use keyed::{Keyed, Shared, common_suffix};
 pub(crate) use known::Known;
 pub(crate) use manifest::{
     Entry, Manifest, Span, decode_arrivals, digest, encode_arrivals, join, within,

@@ -73,7 +73,7 @@ impl Recent {
     /// sent on may be slices of it.
     pub(crate) fn add(&mut self, session: Option<&str>, kind: BodyKind, seen: Seen) {
         let is_older = |(of, its_kind, seen): &(Option<String>, BodyKind, Seen)| {
-            of.as_deref() == session && *its_kind == kind && !seen.keyed.is_in_use()
+            *its_kind == kind && of.as_deref() == session && !seen.keyed.is_in_use()
         };
         while let Some(older) = self.bodies.iter().position(is_older) {
             self.forget(older);

@@ -8,8 +8,11 @@
 //! 16      the content, compressed with zstd
 //! ```
 //!
-//! Numbers are little-endian. Frames of "LgF1" have the first half of the content's blake3 hash before their CRC-32; they are
-//! read, and not written any more: the hash costs more than all that compresses the content.
+//! Numbers are little-endian. In frames of "LgF3" what is compressed is the content with its repeats left out (`content.rs`).
+//! Frames of "LgF1" have the first half of the content's blake3 hash before their CRC-32; they are read, and not written any
+//! more: the hash costs more than all that compresses the content.
+
+use super::content::{self, Content};
 
 /// Length of a frame without its content.
 pub(crate) const HEADER: usize = 16;
@@ -17,7 +20,10 @@ pub(crate) const HEADER: usize = 16;
 /// No frame has more content.
 pub(crate) const MAX_CONTENT: usize = 256 << 10;
 
-const MAGIC: &[u8; 4] = b"LgF2";
+const PLAIN: &[u8; 4] = b"LgF2";
+
+/// Frames whose content has its repeats left out.
+const SHORTENED: &[u8; 4] = b"LgF3";
 
 /// Frames with a hash.
 const OLDER: &[u8; 4] = b"LgF1";
@@ -34,27 +40,43 @@ const CHECKSUM: usize = 4;
 pub(crate) struct Header {
     content: usize,
     stored: usize,
-    is_older: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Shortened,
+    Older,
 }
 
 impl Header {
     /// How many bytes follow it.
     pub(crate) fn following(self) -> usize {
-        self.stored + if self.is_older { HASH } else { 0 }
+        self.stored + self.hash()
+    }
+
+    /// How many of them are a hash.
+    fn hash(self) -> usize {
+        if self.kind == Kind::Older { HASH } else { 0 }
     }
 }
 
 /// Appends a frame to `out`.
 pub(crate) fn encode(
-    content: &[u8],
+    content: &mut Content,
     compressor: &mut zstd::bulk::Compressor<'_>,
     out: &mut Vec<u8>,
 ) -> std::io::Result<()> {
-    let stored = compressor.compress(content)?;
+    let length = content.len();
+    let (coded, is_shortened) = content.coded();
+    let stored = compressor.compress(coded)?;
     let mut head = Vec::with_capacity(HEADER);
-    head.extend_from_slice(MAGIC);
-    head.extend_from_slice(&length(content)?.to_le_bytes());
-    head.extend_from_slice(&length(&stored)?.to_le_bytes());
+    head.extend_from_slice(if is_shortened { SHORTENED } else { PLAIN });
+    for length in [length, stored.len()] {
+        let length = u32::try_from(length).map_err(std::io::Error::other)?;
+        head.extend_from_slice(&length.to_le_bytes());
+    }
     let crc = checksum([&head, &stored]);
     out.extend_from_slice(&head);
     out.extend_from_slice(&crc.to_le_bytes());
@@ -65,9 +87,10 @@ pub(crate) fn encode(
 /// Reads a frame's header.
 pub(crate) fn header(bytes: &[u8; HEADER]) -> Result<Header, &'static str> {
     let mut rest = bytes.as_slice();
-    let is_older = match take::<4>(&mut rest) {
-        Some(magic) if magic == *MAGIC => false,
-        Some(magic) if magic == *OLDER => true,
+    let kind = match take::<4>(&mut rest) {
+        Some(magic) if magic == *PLAIN => Kind::Plain,
+        Some(magic) if magic == *SHORTENED => Kind::Shortened,
+        Some(magic) if magic == *OLDER => Kind::Older,
         _ => return Err("no frame begins here"),
     };
     let (Some(content), Some(stored)) = (take(&mut rest), take(&mut rest)) else {
@@ -76,7 +99,7 @@ pub(crate) fn header(bytes: &[u8; HEADER]) -> Result<Header, &'static str> {
     let header = Header {
         content: u32::from_le_bytes(content) as usize,
         stored: u32::from_le_bytes(stored) as usize,
-        is_older,
+        kind,
     };
     let bound = zstd::zstd_safe::compress_bound(MAX_CONTENT);
     if header.content > MAX_CONTENT || header.stored > bound {
@@ -92,7 +115,7 @@ pub(crate) fn content(
     following: &[u8],
 ) -> Result<Vec<u8>, &'static str> {
     let (covered, begun) = head.split_at(COVERED);
-    let known = if header.is_older { HASH } else { 0 };
+    let known = header.hash();
     let (rest, stored) = following.split_at_checked(known).unwrap_or_default();
     // A hash, if there is one, and the checksum.
     let checks = [begun, rest].concat();
@@ -100,17 +123,18 @@ pub(crate) fn content(
     if checksum([covered, hash, stored]).to_le_bytes() != *crc {
         return Err("the checksum does not fit");
     }
-    let content = zstd::bulk::decompress(stored, header.content)
+    // What is left of a content is never longer.
+    let mut content = zstd::bulk::decompress(stored, header.content)
         .map_err(|_| "the content does not decompress")?;
+    if header.kind == Kind::Shortened {
+        content = content::decode(&content, header.content)
+            .ok_or("the content repeats what is not there")?;
+    }
     let is_hashed = || hash.is_empty() || blake3::hash(&content).as_bytes().starts_with(hash);
     if content.len() != header.content || !is_hashed() {
         return Err("the content is not what was written");
     }
     Ok(content)
-}
-
-fn length(bytes: &[u8]) -> std::io::Result<u32> {
-    u32::try_from(bytes.len()).map_err(std::io::Error::other)
 }
 
 fn checksum<const N: usize>(covered: [&[u8]; N]) -> u32 {
@@ -158,10 +182,23 @@ mod tests {
     #[test]
     fn every_damaged_bit_and_every_cut_is_noticed() {
         let text = b"some text, some text, some more text".as_slice();
+        let events = [1, 2, 3].map(|n| format!("data: some text, {n}, and more text\n\n"));
+        let events = events.concat().into_bytes();
+        let mut plain = Content::default();
+        plain.put(text);
+        check_damage(plain, text, PLAIN);
+        let mut shortened = Content::default();
+        shortened.put(text);
+        shortened.put_stream(&events, (0..=3).map(|n| n * events.len() / 3));
+        check_damage(shortened, &[text, &events].concat(), SHORTENED);
+    }
+
+    fn check_damage(mut content: Content, bytes: &[u8], magic: &[u8]) {
         let mut frame = Vec::new();
         let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
-        encode(text, &mut compressor, &mut frame).unwrap();
-        assert_eq!(decode(&frame).unwrap(), text);
+        encode(&mut content, &mut compressor, &mut frame).unwrap();
+        assert!(frame.starts_with(magic));
+        assert_eq!(decode(&frame).unwrap(), bytes);
         for bit in 0..frame.len() * 8 {
             let mut damaged = frame.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);

@@ -4,6 +4,7 @@
 //! deleted whole. What is in it beyond the length its row names was never promised to anybody.
 
 mod append;
+mod content;
 mod frame;
 mod read;
 

@@ -23,6 +23,7 @@ mod scale;
 mod search;
 mod secrets;
 mod sharing;
+mod streams;
 mod sums;
 mod support;
 mod torn;

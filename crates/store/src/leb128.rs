@@ -1,0 +1,54 @@
+//! Numbers in as many bytes as they need: seven bits each, the lowest first, and whether more follow.
+
+/// Appends a number.
+#[inline]
+pub(crate) fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Takes the number that the bytes begin with; `None` if they begin with none.
+pub(crate) fn take(from: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = from.split_first()?;
+        *from = rest;
+        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(number: u64, length: usize) {
+        let mut bytes = Vec::new();
+        put(&mut bytes, number);
+        assert_eq!(bytes.len(), length, "{number}");
+        for cut in 0..length {
+            assert_eq!(take(&mut &bytes[..cut]), None, "{number} cut at {cut}");
+        }
+        bytes.push(7);
+        let mut rest = bytes.as_slice();
+        assert_eq!(take(&mut rest), Some(number));
+        assert_eq!(rest, [7]);
+    }
+
+    #[test]
+    fn numbers_come_back() {
+        for bits in 0..64 {
+            let least = 1_u64 << bits;
+            check(least, bits / 7 + 1);
+            check(least + (least - 1), bits / 7 + 1);
+        }
+        check(0, 1);
+        assert_eq!(take(&mut [0xff; 11].as_slice()), None, "without an end");
+    }
+}

@@ -1,0 +1,183 @@
+//! Streams, of which only what is new in each event is stored: read back exactly, searched, and without secrets.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use lingate_store::{Arrival, Body, BodyKind, Filter, Mask, Options, Page, Search};
+
+use crate::support::{Kept, at, body, exchange, files, size};
+
+const KNOWN: &str = "canary/value of a \"key\" 0001";
+const ESCAPED: &str = r#"canary/value of a \"key\" 0001"#;
+const SHAPED: &str = "sk-canary0123456789abcdefghijkl";
+
+/// The events of a reply, one for each text.
+fn events<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut stream = String::new();
+    for text in texts {
+        let _ = write!(
+            stream,
+            "event: delta\ndata: {{\"id\":\"c-1\",\"object\":\"chunk\",\"text\":\"{text}\",\"stop\":null}}\n\n"
+        );
+    }
+    stream
+}
+
+/// A stream that came in pieces of so many bytes.
+fn pieces(stream: &str, length: usize) -> Body {
+    let ends = (length..stream.len()).step_by(length).chain([stream.len()]);
+    let arrivals = ends.map(|end| Arrival {
+        end: end as u64,
+        at_us: 1,
+    });
+    Body {
+        arrivals: arrivals.collect(),
+        ..body(BodyKind::ClientResponse, stream)
+    }
+}
+
+/// A stream of which every event came by itself.
+fn by_event(stream: &str) -> Body {
+    let ends = stream.match_indices("\n\n");
+    let arrivals = ends.map(|(at, end)| Arrival {
+        end: (at + end.len()) as u64,
+        at_us: 1,
+    });
+    Body {
+        arrivals: arrivals.collect(),
+        ..body(BodyKind::ClientResponse, stream)
+    }
+}
+
+/// Each is read back as the mask leaves it. Gives the folder, after its end.
+fn check(mask: &Mask, streams: &[Body]) -> Kept {
+    let mut kept = Kept::new(Options {
+        mask: mask.clone(),
+        ..Options::default()
+    });
+    for (number, stream) in (0..).zip(streams) {
+        kept.put_with(exchange(number), vec![stream.clone()]);
+    }
+    kept.flush();
+    let reader = kept.reader();
+    for (number, stream) in (0..).zip(streams) {
+        let id = exchange(number).id;
+        let kind = BodyKind::ClientResponse;
+        let read = reader.body(id, kind, None).unwrap().unwrap();
+        let expected = mask.bytes(&stream.pieces[0]);
+        let shown = String::from_utf8_lossy(&read.bytes);
+        assert!(read.bytes == *expected, "{number}: {shown:.900}");
+        assert_eq!(read.arrivals, stream.arrivals);
+        // In parts, as a reader of large bodies takes it.
+        let place = reader.body_place(id, kind, None).unwrap().unwrap();
+        let part = reader.body_part(&place, 100, 50).unwrap().unwrap();
+        assert!(expected[100..].starts_with(&part) && !part.is_empty());
+    }
+    drop(reader);
+    kept.end();
+    kept
+}
+
+#[test]
+fn a_secret_is_masked_wherever_it_stands_in_a_stream() {
+    let mask = Mask::new([KNOWN, ESCAPED]);
+    let plain = events(["The ", "same ", "events", " again", "The "]);
+    let mut streams = Vec::new();
+    for secret in [ESCAPED, SHAPED] {
+        // In each event at a place of its own, and in two that are alike around it.
+        for at in (0..plain.len()).step_by(5) {
+            let (before, after) = plain.split_at(at);
+            let stream = format!("{before} {secret} {after}");
+            streams.push(pieces(&stream, stream.len() / 5));
+        }
+        let events = events([
+            "a ",
+            secret,
+            secret,
+            "b",
+            "another",
+            secret,
+            &format!("{secret}2"),
+            "c",
+        ]);
+        streams.extend([1, 40, 64, 99, 1000].map(|length| pieces(&events, length)));
+    }
+    let kept = check(&mask, &streams);
+    for path in files(kept.dir.path()) {
+        let bytes = fs::read(&path).unwrap();
+        let is_in = |secret: &&str| {
+            bytes
+                .windows(secret.len())
+                .any(|at| at == secret.as_bytes())
+        };
+        let found = [KNOWN, ESCAPED, SHAPED]
+            .into_iter()
+            .find(|secret| is_in(secret));
+        assert_eq!(found, None, "{}", path.display());
+    }
+}
+
+/// What stands in two events is no secret, and what stands in one is, whatever the one before shares with it.
+#[test]
+fn a_secret_that_an_event_shares_in_part_is_masked() {
+    let mut streams = Vec::new();
+    for secret in [ESCAPED, SHAPED] {
+        for cut in 1..secret.len() {
+            let (one, other) = secret.split_at(cut);
+            let stream = events([one, other, secret, other, one, secret, one]);
+            streams.push(by_event(&stream));
+        }
+    }
+    check(&Mask::new([KNOWN, ESCAPED]), &streams);
+}
+
+#[test]
+fn streams_come_back_however_they_came() {
+    let words: Vec<String> = (0..6000)
+        .map(|n| format!("word {} ", n * 7919 % 1000))
+        .collect();
+    let stream = events(words.iter().map(String::as_str));
+    assert!(stream.len() > 300_000, "in several frames");
+    let event = stream.len() / words.len();
+    let streams = [1, event - 1, event, 3 * event, 5000, stream.len()];
+    let streams = streams.map(|length| pieces(&stream, length));
+    check(&Mask::default(), &streams);
+    // Each event by itself takes about what is new in it.
+    let kept = Kept::new(Options::default());
+    kept.put_with(exchange(1), vec![by_event(&stream)]);
+    kept.flush();
+    let stored = size(kept.dir.path(), ".seg");
+    assert!(
+        stored * 12 < stream.len() as u64,
+        "{stored} of {}",
+        stream.len()
+    );
+}
+
+#[test]
+fn what_a_stream_repeats_is_found_in_it() {
+    let kept = Kept::new(Options::default());
+    for number in 0..9 {
+        let text = format!("number {number} ");
+        let stream = events(["The ", "needle is ", &text, "of all"]);
+        kept.put_with(exchange(number), vec![pieces(&stream, stream.len() / 4)]);
+    }
+    kept.flush();
+    let check = |text: &str, expected: usize| {
+        let search = Search {
+            filter: Filter::parse(text, at(200_000)).unwrap(),
+            kinds: Vec::new(),
+            page: Page {
+                before: None,
+                limit: 100,
+                skip: 0,
+            },
+        };
+        let hits = kept.reader().search(&search, &mut || false).unwrap();
+        assert_eq!(hits.items.len(), expected, "{text}");
+    };
+    check(r#""of all\",\"stop\":null""#, 9);
+    check(r#""number 7 \",\"stop""#, 1);
+    check(r#""c-1\",\"object""#, 9);
+    check("nowhere", 0);
+}
