@@ -1,10 +1,10 @@
 //! What the log hides: every key that is known, and what looks like one.
 //!
 //! A provider's words are logged when it refuses a request, and they may repeat what stood in the prompt. Keys of the
-//! provider itself are gone from them before that; this is for all others. Each line is searched once, whatever its format,
-//! and a key becomes as many stars.
+//! provider itself are gone from them before that; this is for all others. Lines are searched once, whatever their
+//! format, and a key becomes as many stars.
 
-use std::io;
+use std::borrow::Cow;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use lingate_store::Mask;
@@ -16,37 +16,19 @@ pub(crate) fn hide(mask: Mask) {
     *MASK.write().unwrap_or_else(PoisonError::into_inner) = mask;
 }
 
-/// Standard error, for whole lines.
-pub(crate) fn stderr() -> Masked<io::Stderr> {
-    Masked(io::stderr())
-}
-
-/// Hides keys in what is written at once.
-pub(crate) struct Masked<W>(W);
-
-impl<W: io::Write> io::Write for Masked<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // Nobody waits for who writes.
-        let mask = MASK.read().unwrap_or_else(PoisonError::into_inner).clone();
-        self.0.write_all(&mask.bytes(line))?;
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
+/// Whole lines of a log without keys, as long as they were.
+pub(crate) fn masked(lines: &[u8]) -> Cow<'_, [u8]> {
+    // Nobody waits for who masks.
+    let mask = MASK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    mask.bytes(lines)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     fn written(line: &str) -> String {
-        let mut out = Masked(Vec::new());
-        out.write_all(line.as_bytes()).unwrap();
-        String::from_utf8(out.0).unwrap()
+        String::from_utf8(masked(line.as_bytes()).into_owned()).unwrap()
     }
 
     #[test]

@@ -20,6 +20,11 @@ impl FormatTime for LogTime {
     }
 }
 
+/// The time of a line that begins now.
+pub(crate) fn now() -> String {
+    String::from_utf8_lossy(&text(Timestamp::now())).into_owned()
+}
+
 /// A moment in UTC, to the microsecond.
 fn text(at: Timestamp) -> [u8; 27] {
     let at = Offset::UTC.to_datetime(at);

@@ -3,7 +3,8 @@
 //!
 //! One read from an upstream brings many events, and the client library hands them on one at a time. Each written by
 //! itself is a system call and wakes the client, which together cost more than everything else that is done for it. Requests
-//! to upstreams on the same machine wake those, and one of several that go out one after the other is enough. A tick ends
+//! to upstreams on the same machine wake those, and one of several that go out one after the other is enough: all connections
+//! that are busy wait for the end of the same tick. A tick ends
 //! when nothing is left that can be done at once: where nothing else is to be done, it ends immediately.
 
 use std::io;

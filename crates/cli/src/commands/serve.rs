@@ -21,8 +21,7 @@ use crate::configuration::{CommandLine, Listen};
 use crate::failure::Failure;
 use crate::log_fields::LogFields;
 use crate::log_lines::LogLines;
-use crate::log_mask;
-use crate::log_time::LogTime;
+use crate::log_time::{self, LogTime};
 use crate::output;
 use crate::port_owner::port_owner;
 use crate::recording::{self, Recording};
@@ -290,16 +289,14 @@ fn directives(level: &str) -> String {
 }
 
 fn start_log(config: &Config) -> Result<Log, Failure> {
-    let tell = |n_lost| {
-        tracing::warn!("{n_lost} lines of the log are missing here: nobody read it in time");
-    };
-    let lines = LogLines::to(log_mask::stderr(), tell)
+    let format = config.log.format;
+    let lost = move |n_lost| missing(format, n_lost);
+    let lines = LogLines::to(io::stderr(), lost)
         .map_err(|error| Failure::problem(format!("cannot start a thread: {error}")))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(log_filter(config))
         .with_timer(LogTime)
         .with_writer(Arc::clone(&lines));
-    let format = config.log.format;
     let set: Box<dyn Fn(EnvFilter) + Send + Sync> = match format {
         LogFormat::Text => {
             let log = log
@@ -323,6 +320,20 @@ fn start_log(config: &Config) -> Result<Log, Failure> {
         }
     };
     Ok(Log { set, format, lines })
+}
+
+/// The line that stands where others are missing.
+fn missing(format: LogFormat, n_lost: u64) -> String {
+    let at = log_time::now();
+    let message = format!(
+        "{n_lost} lines of the log are missing here: nobody read it in time, or it could not be written"
+    );
+    match format {
+        LogFormat::Text => format!("{at}  WARN {message}\n"),
+        LogFormat::Json => {
+            format!("{{\"timestamp\":\"{at}\",\"level\":\"WARN\",\"message\":\"{message}\"}}\n")
+        }
+    }
 }
 
 /// The signals of a gateway: the first two end it, a hangup reloads it, unless the terminal it was started in is gone.

@@ -8,7 +8,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use lingate_testkit::canary::{self, CLIENT_KEY, OAUTH_TOKEN, PLAIN_KEY, PROVIDER_KEY, QUERY_KEY};
+use lingate_testkit::canary::{
+    self, CLIENT_KEY, Find, OAUTH_TOKEN, PLAIN_KEY, PROVIDER_KEY, QUERY_KEY,
+};
 use lingate_testkit::{Answer, Received, Reply, Upstream};
 use serde_json::{Value, json};
 
@@ -295,11 +297,23 @@ fn is_shown(provider: &str, key: &str) -> bool {
     }
 }
 
-/// The search sees what a gateway keeps: a word that is no key is in its record, and is found there.
+/// The search sees what a gateway keeps: words that are no keys are in its record, and are found there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_search_sees_into_the_record() {
     const WORD: &str = "a word that nobody would mask";
-    let upstream = Upstream::start(|request: &Received| Reply::text("Yes.").answer(request)).await;
+    // All but its end stands in the event before, too, so that only that is stored of it.
+    const BEFORE: &str = "a word that is ordinary";
+    const STREAMED: &str = "a word that is streamed";
+    let event = |text: &str| {
+        let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
+        let chunk = json!({"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+            "choices": [choice]});
+        format!("data: {chunk}\n\n")
+    };
+    let events = ["I say ", BEFORE, STREAMED, "."].map(event);
+    let end = "data: [DONE]\n\n".to_owned();
+    let answer = Answer::sse(events.into_iter().chain([end])).paced(Duration::from_millis(20));
+    let upstream = Upstream::start(answer).await;
     let user = User::new();
     let text = format!(
         "[providers.up]\nbase_url = \"{}\"\nspeaks = [\"chat\"]\nauth = \"none\"\n",
@@ -308,16 +322,18 @@ async fn the_search_sees_into_the_record() {
     let file = user.file("l.toml", &text);
     let gateway = user.serve(&["--config", file.to_str().unwrap()]);
     let prose = include_str!("canaries.rs");
-    let body = json!({"model": "up/m", "messages": [{"role": "user", "content": format!("{prose}{WORD}{prose}")}]});
+    let body = json!({"model": "up/m", "stream": true, "messages": [{"role": "user", "content": format!("{prose}{WORD}{prose}")}]});
     post(gateway.address(), "/v1/chat/completions", &body);
     recorded(&user, 1);
     let ended = gateway.end("TERM");
     assert_eq!(ended.code, 0, "{ended:?}");
-    canary::plant(WORD);
+    let planted = [WORD, STREAMED];
+    planted.into_iter().for_each(canary::plant);
     let found = canary::found_below(user.home(), &[]);
-    canary::lift(WORD);
-    let in_segment = found
-        .iter()
-        .filter(|find| find.place.contains(".seg, compressed at"));
-    assert!(in_segment.count() > 0, "{found:?}");
+    planted.into_iter().for_each(canary::lift);
+    for word in planted {
+        let in_segment =
+            |find: &Find| find.secret == word && find.place.contains(".seg, compressed at");
+        assert!(found.iter().any(in_segment), "{word}: {found:?}");
+    }
 }

@@ -3,7 +3,6 @@
 use lingate_quirk::{Change, Repair, excerpts};
 use lingate_store::{Bodies, Hit};
 use lingate_wire::Wire;
-use lingate_wire::stage::Note;
 
 use super::gathered::Gathered;
 use crate::relay::chain::Tally;
@@ -87,10 +86,8 @@ impl Gathered {
                 self.hits([own]);
             }
         }
-        for note in &tally.notes {
-            if let Note::Hit(quirk) = note
-                && !self.has_hit(quirk, attempt)
-            {
+        for quirk in &tally.hits {
+            if !self.has_hit(quirk, attempt) {
                 self.hits([hit(quirk, attempt)]);
             }
         }

@@ -8,7 +8,7 @@ use lingate_wire::StreamEncoder;
 use lingate_wire::sse::{Frame, SseError, SseParser};
 use lingate_wire::stage::{End, Note, Sink, Stage};
 use lingate_wire::turn::{
-    Delta, Event, Failure, FailureKind, Opening, Reply, StopReason, Usage, fold,
+    Delta, Event, Failure, FailureKind, Losses, Opening, Reply, StopReason, Usage, fold,
 };
 
 use super::echo::Echo;
@@ -30,8 +30,12 @@ pub(crate) struct Tally {
     pub usage: Usage,
     /// Why it ended.
     pub stop: Option<StopReason>,
-    /// What the stages noticed.
-    pub notes: Vec<Note>,
+    /// The quirks that changed something, each once.
+    pub hits: Vec<&'static str>,
+    /// Oddities that were dealt with, by the names of their cases, each once.
+    pub noticed: Vec<&'static str>,
+    /// What could not be carried.
+    pub losses: Losses,
     /// What policies want kept back of it.
     pub holding: Holding,
     /// What their stages noticed; known at its end.
@@ -44,6 +48,20 @@ pub(crate) struct Tally {
     pub changed: Vec<Changed>,
     /// What the provider said of tokens; told to a record only.
     pub accounts: Accounts,
+}
+
+impl Tally {
+    /// Stages note the same as often as it happens, which may be with every event of a long stream.
+    fn note(&mut self, note: Note) {
+        let (known, name) = match note {
+            Note::Hit(quirk) => (&mut self.hits, quirk),
+            Note::Diag(case) => (&mut self.noticed, case),
+            Note::Loss(loss) => return self.losses.add(loss.path),
+        };
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
 }
 
 /// A reply in short, for lists of them.
@@ -385,10 +403,7 @@ impl Chain {
             std::mem::swap(front, back);
         }
         for note in front.notes.drain(..) {
-            // A stage notes a hit as often as it changes something.
-            if !matches!(note, Note::Hit(_)) || !self.tally.notes.contains(&note) {
-                self.tally.notes.push(note);
-            }
+            self.tally.note(note);
         }
         let fault = if front.has_fault() {
             front.take_fault()
@@ -496,5 +511,26 @@ pub(crate) fn folded(events: Vec<Event>) -> Reply {
 pub(crate) fn encode(events: &mut Vec<Event>, encoder: &mut dyn StreamEncoder, out: &mut Vec<u8>) {
     for event in events.drain(..) {
         encoder.event(&event, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lingate_wire::turn::Loss;
+
+    use super::*;
+
+    #[test]
+    fn what_every_event_of_a_long_stream_brings_is_told_once() {
+        let mut tally = Tally::default();
+        for n in 0..10_000 {
+            tally.note(Note::Hit("quirk"));
+            tally.note(Note::Diag("case"));
+            let path = format!("events[{n}].type");
+            tally.note(Note::Loss(Loss { path }));
+        }
+        assert_eq!((tally.hits, tally.noticed), (vec!["quirk"], vec!["case"]));
+        assert_eq!(tally.losses.len(), 10_000);
+        assert!(tally.losses.iter().count() <= 100);
     }
 }

@@ -45,7 +45,15 @@ pub(crate) struct Witness {
     at: Option<u64>,
     /// One for each of the first stages.
     views: Vec<View>,
-    changed: Vec<Changed>,
+    changed: Changes,
+}
+
+/// What was changed and is to be told.
+#[derive(Debug, Default)]
+struct Changes {
+    waiting: Vec<Changed>,
+    /// Of the whole reply.
+    n_found: usize,
 }
 
 /// A stretch of a reply around one stage.
@@ -158,8 +166,8 @@ impl Witness {
     /// Moves what was changed since it was asked last.
     pub(crate) fn tell(&mut self, to: &mut Vec<Changed>) {
         // Asked after every piece, and there is nearly never anything.
-        if !self.changed.is_empty() {
-            to.append(&mut self.changed);
+        if !self.changed.waiting.is_empty() {
+            to.append(&mut self.changed.waiting);
         }
     }
 
@@ -172,12 +180,13 @@ impl Witness {
 }
 
 impl View {
-    fn close(&mut self, changed: &mut Vec<Changed>) {
+    fn close(&mut self, changed: &mut Changes) {
         if let Some(quirk) = self.quirk.take()
-            && changed.len() < MOST_CHANGES
+            && changed.n_found < MOST_CHANGES
         {
             let (before, after) = excerpts(&self.before, &self.after);
-            changed.push(Changed {
+            changed.n_found += 1;
+            changed.waiting.push(Changed {
                 quirk,
                 at: self.at,
                 before,
@@ -336,6 +345,7 @@ mod tests {
                 witness.pass(0, &mut stage, event, &mut sink);
             }
         };
+        let mut changes = Vec::new();
         for (at, piece) in (0..).zip(pieces) {
             witness.reads(Some(at));
             let event = Event::Delta {
@@ -343,11 +353,11 @@ mod tests {
                 delta: Delta::Text((*piece).into()),
             };
             pass(&mut witness, event);
+            witness.tell(&mut changes);
         }
         let stop = Event::Stop(Stop::new(StopReason::EndTurn));
         pass(&mut witness, stop);
         witness.finish();
-        let mut changes = Vec::new();
         witness.tell(&mut changes);
         changes
     }

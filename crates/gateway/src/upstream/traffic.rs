@@ -100,8 +100,8 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        // In plain text it is HTTP/1, and often a host on the same machine: its requests go out one behind the other, and wake
-        // it once. Hosts elsewhere are not woken by us.
+        // In plain text it is HTTP/1, and often a host on the same machine: under load its requests go out one behind the other,
+        // and wake it once. Hosts elsewhere are not woken by us.
         let is_plain = to.scheme() == Some(&Scheme::HTTP);
         let cork = is_plain.then(Cork::default);
         let dialing = tokio::time::timeout(self.limit, self.connector.call(to));

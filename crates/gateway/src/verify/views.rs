@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use lingate_quirk::{State, Target, select};
-use lingate_wire::stage::{End, Note};
+use lingate_wire::stage::End;
 use lingate_wire::turn::{Event, Failure, FailureKind};
 use lingate_wire::{Wire, bridge};
 use tokio::time::{Instant, timeout};
@@ -138,10 +138,8 @@ impl Views {
         }
         let tally = repaired.chain.tally();
         let mut quirks = hits.to_vec();
-        for note in &tally.notes {
-            if let Note::Hit(quirk) = note
-                && !quirks.contains(quirk)
-            {
+        for quirk in &tally.hits {
+            if !quirks.contains(quirk) {
                 quirks.push(quirk);
             }
         }

@@ -233,7 +233,7 @@ impl Appender {
 
     /// Writes a frame without content, to see whether that works.
     pub(crate) fn probe(&mut self) -> io::Result<()> {
-        self.tail.add_frame(&mut Content::default())?;
+        self.tail.add_frame()?;
         self.sync().map(drop)
     }
 
@@ -316,15 +316,11 @@ impl Tail {
         if self.content.is_empty() {
             return Ok(());
         }
-        let mut content = std::mem::take(&mut self.content);
-        let added = self.add_frame(&mut content);
-        content.clear();
-        self.content = content;
-        added
+        self.add_frame()
     }
 
-    fn add_frame(&mut self, content: &mut Content) -> io::Result<()> {
-        frame::encode(content, &mut self.compressor, &mut self.pending)
+    fn add_frame(&mut self) -> io::Result<()> {
+        frame::encode(&mut self.content, &mut self.compressor, &mut self.pending)
     }
 }
 
@@ -367,8 +363,9 @@ mod tests {
         let sent = appender.add(&sent, Some("s")).unwrap();
         let new = appender.tail.content.len() - before;
         let secret = b"secret-name".as_slice();
-        let (coded, _) = appender.tail.content.coded();
-        assert!(coded.windows(secret.len()).all(|bytes| bytes != secret));
+        appender.tail.content.take_coded(|coded, _| {
+            assert!(coded.windows(secret.len()).all(|bytes| bytes != secret));
+        });
         (new, asked, sent)
     }
 
@@ -392,6 +389,54 @@ mod tests {
         let short = Bytes::from_static(br#"{"model":"name","a":1}"#);
         let (taken, ..) = add(&short, sent_on(&short, 15, r#""k""#));
         assert_eq!(taken, r#"{"model":"k","a":1}"#.len());
+    }
+
+    /// Whole frames: how long the content of each is, and what zstd was given of it.
+    fn frames(mut bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
+        let mut frames = Vec::new();
+        while let Some((head, rest)) = bytes.split_first_chunk() {
+            let following = frame::header(head).unwrap().following();
+            let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+            let coded = zstd::bulk::decompress(&rest[..following], length).unwrap();
+            frames.push((length, coded));
+            bytes = &rest[following..];
+        }
+        frames
+    }
+
+    /// Also in the parts that begin in the middle of an event, which are cut from a body that is too long for one.
+    #[test]
+    fn a_stream_that_came_by_event_is_shortened_in_every_frame() {
+        let event = |n: usize| {
+            format!(
+                "data: {{\"id\":\"c-1\",\"object\":\"chunk\",\"text\":\"word{n} \",\"stop\":null}}\n\n"
+            )
+        };
+        let stream: String = (0..9000).map(event).collect();
+        let ends = stream.match_indices("\n\n").map(|(at, end)| at + end.len());
+        let arrivals = ends.map(|end| Arrival {
+            end: end as u64,
+            at_us: 1,
+        });
+        let reply = Body {
+            arrivals: arrivals.collect(),
+            ..Body::whole(BodyKind::ClientResponse, 0, stream.clone())
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new(dir.path());
+        place.create().unwrap();
+        let mut appender = Appender::create(&place, 1, &Mask::default()).unwrap();
+        appender.reply(&reply).unwrap();
+        appender.tail.end_frame().unwrap();
+        let frames = frames(&appender.tail.pending[TITLE.len()..]);
+        let all: usize = frames.iter().map(|(length, _)| length).sum();
+        assert_eq!(all, stream.len());
+        assert!(frames.len() > 2, "{}", frames.len());
+        for (at, (length, coded)) in frames.iter().enumerate() {
+            // Of 68 bytes at most four are new, and one says so.
+            let coded = coded.len();
+            assert!(coded * 12 < *length, "frame {at}: {coded} of {length}");
+        }
     }
 
     #[test]

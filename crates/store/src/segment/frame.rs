@@ -62,17 +62,20 @@ impl Header {
     }
 }
 
-/// Appends a frame to `out`.
+/// Appends a frame to `out`. The content is empty then.
 pub(crate) fn encode(
     content: &mut Content,
     compressor: &mut zstd::bulk::Compressor<'_>,
     out: &mut Vec<u8>,
 ) -> std::io::Result<()> {
     let length = content.len();
-    let (coded, is_shortened) = content.coded();
-    let stored = compressor.compress(coded)?;
+    let (magic, stored) = content.take_coded(|coded, is_shortened| {
+        let magic = if is_shortened { SHORTENED } else { PLAIN };
+        (magic, compressor.compress(coded))
+    });
+    let stored = stored?;
     let mut head = Vec::with_capacity(HEADER);
-    head.extend_from_slice(if is_shortened { SHORTENED } else { PLAIN });
+    head.extend_from_slice(magic);
     for length in [length, stored.len()] {
         let length = u32::try_from(length).map_err(std::io::Error::other)?;
         head.extend_from_slice(&length.to_le_bytes());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
+use super::repeats::restored;
 use super::{Find, found_in};
 
 /// How a zstd frame begins.
@@ -66,6 +67,7 @@ fn found_in_bytes(place: &str, bytes: &[u8]) -> Vec<Find> {
         // What only looks like a frame, or is cut, gives what can be read of it.
         let mut content = Vec::new();
         let _ = frame.single_frame().take(MOST).read_to_end(&mut content);
+        let content = restored(bytes, at, &content).unwrap_or(content);
         found.extend(found_in(&format!("{place}, compressed at {at}"), &content));
     }
     found

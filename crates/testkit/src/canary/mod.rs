@@ -9,6 +9,7 @@
 //! What is planted holds for the whole process, because logs and threads know nothing of tests.
 
 mod folder;
+mod repeats;
 mod settings;
 
 use std::fmt;

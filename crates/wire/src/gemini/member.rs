@@ -1,12 +1,13 @@
 //! Members by their names: the JSON of protocol buffers spells each in camelCase or in snake_case, and clients use both.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use bytestring::ByteString;
 
 use super::peek::invalid;
 use crate::json::{Text, Value};
-use crate::turn::{Failure, like_a_path};
+use crate::turn::{Failure, like_a_path, told_name};
 
 /// Members without a place of their own: name or path, and the value as received.
 pub(super) type Extra = Vec<(ByteString, ByteString)>;
@@ -88,11 +89,19 @@ pub(super) fn distinct(value: Value<'_>, at: &str) -> Result<(), Failure> {
     }
     let named = || value.members().filter(|(_, member)| !member.is_null());
     // The scan has refused two of one spelling, so that one of the two is in snake_case.
-    for (key, _) in named().filter(|(key, _)| key.contains('_')) {
-        let name = camel(&key);
-        if named().any(|(other, _)| other != key && camel(&other) == name) {
+    if !named().any(|(key, _)| key.contains('_')) {
+        return Ok(());
+    }
+    let mut known = HashMap::new();
+    for (key, _) in named() {
+        let name = camel(&key).into_owned();
+        if let Some(first) = known.insert(name, key.clone()) {
+            let name = camel(&key);
+            let other = if first.contains('_') { &first } else { &key };
             return Err(invalid(format!(
-                "{at}{name}: given twice, the other time as {key}; send it once"
+                "{at}{}: given twice, the other time as {}; send it once",
+                told_name(&name),
+                told_name(other),
             )));
         }
     }
@@ -126,6 +135,18 @@ mod tests {
             others(root, &["fileData"]),
             [(ByteString::from("xY"), ByteString::from("1"))]
         );
+    }
+
+    /// Each is looked at once, and not held against all others.
+    #[test]
+    fn a_hundred_thousand_members_are_told_apart() {
+        let members: Vec<String> = (0..100_000).map(|n| format!("\"a_{n}\":1")).collect();
+        let object = format!("{{{},\"last\":1,\"la_st\":2}}", members.join(","));
+        let doc = scan(&object.into()).unwrap();
+        distinct(doc.root(), "").unwrap();
+        let twice = format!("{{\"x.{}\":1}}", "x".repeat(1_000_000));
+        let doc = scan(&twice.into()).unwrap();
+        assert!(distinct(doc.root(), "").unwrap_err().message.len() < 300);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The parameters of a request: everything that is not conversation.
 
+use std::borrow::Cow;
+
 use bytestring::ByteString;
 
 use crate::json::Text;
@@ -46,7 +48,20 @@ pub struct Params {
 /// written back it would be another.
 pub(crate) fn like_a_path(name: &str) -> Option<String> {
     let is_path = name.bytes().any(|byte| matches!(byte, b'.' | b'['));
-    is_path.then(|| format!("unknown name {name:?}: no member has a dot or a bracket in its name"))
+    is_path.then(|| {
+        let name = told_name(name);
+        format!("unknown name {name:?}: no member has a dot or a bracket in its name")
+    })
+}
+
+/// A name that a peer gave, as an error tells it: it may have any length.
+pub(crate) fn told_name(name: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 100;
+    if name.len() <= LONGEST {
+        return Cow::Borrowed(name);
+    }
+    let (begin, _) = name.split_at(name.floor_char_boundary(LONGEST));
+    Cow::Owned(format!("{begin}..."))
 }
 
 /// Whether the model thinks before it answers.

@@ -368,6 +368,20 @@ fn a_wrong_frame_is_refused_by_name() {
         ),
         (json!({"messages": [], "system[0].x": 1}), "unknown name"),
         (
+            json!({"messages": [], "output_format": {"type": "json_schema", "schema": {}},
+                "output_config": {"format": {"type": "x"}}}),
+            "output_format: `output_config.format`",
+        ),
+        (
+            json!({"messages": [], "output_config": {"format": {"type": "json_schema", "schema": {}}},
+                "output_format": {"type": "json_schema", "schema": {}}}),
+            "output_format: `output_config.format`",
+        ),
+        (
+            json!({"messages": [], "output_config": "x", "output_format": {"type": "json_schema", "schema": {}}}),
+            "output_format: `output_config.format`",
+        ),
+        (
             json!({"messages": [], "output_config": {"format.x": 1}}),
             "output_config: unknown name \"format.x\"",
         ),

@@ -1,7 +1,5 @@
 //! What a reply amounted to.
 
-use lingate_wire::stage::Note;
-
 use super::Draft;
 use crate::metrics::ToolCallLabels;
 use crate::relay::chain::Tally;
@@ -40,16 +38,17 @@ impl Draft {
         if has_said && details.gathered.is_some() {
             details.summary.said = tally.said.clone();
         }
-        for note in &tally.notes {
-            match note {
-                Note::Hit(name) if !details.quirks.iter().any(|own| own == name) => {
-                    details.quirks.push((*name).to_owned());
-                }
-                Note::Loss(loss) => details.losses.add(loss.path.as_str()),
-                Note::Diag(case) if !details.noticed.contains(case) => details.noticed.push(case),
-                Note::Hit(_) | Note::Diag(_) => {}
+        for quirk in &tally.hits {
+            if !details.quirks.iter().any(|own| own == quirk) {
+                details.quirks.push((*quirk).to_owned());
             }
         }
+        for case in &tally.noticed {
+            if !details.noticed.contains(case) {
+                details.noticed.push(case);
+            }
+        }
+        details.losses.append(tally.losses.clone());
     }
 
     /// Input tokens as estimated before the upstream tells.

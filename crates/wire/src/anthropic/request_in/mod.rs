@@ -49,6 +49,7 @@ fn decode(doc: &Doc, known: Option<&Known<'_>>) -> Result<Decoded, Failure> {
         cache: None,
     };
     let mut params = Params::default();
+    let mut asks_for_format = false;
     for (key, value) in root.members() {
         match &*key {
             "model" => {
@@ -65,8 +66,14 @@ fn decode(doc: &Doc, known: Option<&Known<'_>>) -> Result<Decoded, Failure> {
                 }
             }
             "cache_control" => turn.cache = block::cache(value, "", &mut params.extra),
-            key => param::decode(key, value, &mut params)?,
+            key => {
+                asks_for_format |= key == "output_format";
+                param::decode(key, value, &mut params)?;
+            }
         }
+    }
+    if asks_for_format {
+        param::one_format(root)?;
     }
     Ok(Decoded { turn, params })
 }

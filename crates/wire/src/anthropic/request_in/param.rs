@@ -27,6 +27,26 @@ pub(super) fn decode(key: &str, value: Value<'_>, params: &mut Params) -> Result
     Ok(())
 }
 
+/// Refuses a body that asks for a format in both places, the older one beside the newer: only one could be sent on.
+///
+/// # Errors
+/// An invalid request that names both.
+pub(super) fn one_format(body: Value<'_>) -> Result<(), Failure> {
+    let [older, config] = body
+        .pick(["output_format", "output_config"])
+        .map(|member| member.filter(|member| !member.is_null()));
+    let is_second = |config: Value<'_>| {
+        let format = config.get("format");
+        config.kind() != Kind::Object || format.is_some_and(|format| !format.is_null())
+    };
+    if older.is_some() && config.is_some_and(is_second) {
+        return Err(invalid(
+            "output_format: `output_config.format` says it, too; send one of them",
+        ));
+    }
+    Ok(())
+}
+
 fn known(key: &str, value: Value<'_>, params: &mut Params) -> Option<()> {
     let number = || (value.kind() == Kind::Number).then(|| value.to_raw());
     match key {

@@ -24,7 +24,8 @@ use crate::turn::{Block, Failure, Message, Node, Params, Shared, Turn};
 /// carried, not refused.
 ///
 /// # Errors
-/// An invalid request that names the member: the body's frame is wrong, or it asks for several candidates.
+/// An invalid request that names the member: the body's frame is wrong, it asks for several candidates, or a member could not be
+/// told from another (`member::distinct`).
 pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
     let root = request(doc)?;
     member::distinct(root, "")?;

@@ -13,7 +13,7 @@ use crate::turn::{
 /// Decodes the body's member `key` (in camelCase). A value that is not understood is kept as received.
 ///
 /// # Errors
-/// Several candidates are asked for.
+/// Several candidates are asked for, or a member could not be told from another.
 pub(super) fn decode(key: &str, value: Value<'_>, params: &mut Params) -> Result<(), Failure> {
     match key {
         "generationConfig" if value.kind() == Kind::Object => generation_config(value, params),

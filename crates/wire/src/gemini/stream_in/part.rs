@@ -83,13 +83,10 @@ impl StreamIn {
         sink: &mut Sink<Event>,
     ) {
         self.leave_channel(sink);
-        // No client's wire has a place for them, this one's replies neither. One tells enough: a host may send any number.
+        // No client's wire has a place for them, this one's replies neither. They go without their names, which a host may make up.
         let others = member::others(call, &["id", "name", "args", "willContinue"]);
-        if let Some((key, _)) = others.first() {
-            lose(
-                &format!("candidates[0].content.parts.functionCall.{key}"),
-                sink,
-            );
+        if !others.is_empty() {
+            lose("candidates[0].content.parts.functionCall", sink);
         }
         let slot = self.next_slot();
         sink.event(Event::Open {

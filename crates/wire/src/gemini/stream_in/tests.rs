@@ -218,7 +218,7 @@ fn a_calls_other_members_are_a_loss() {
         ),
         (
             r#"{"name":"f","args":{},"type":"x","input":{}}"#,
-            Some("candidates[0].content.parts.functionCall.type"),
+            Some("candidates[0].content.parts.functionCall"),
         ),
     ] {
         let reply = parts(&format!(r#"{{"functionCall":{call}}}"#));

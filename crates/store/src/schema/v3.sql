@@ -1,0 +1,2 @@
+-- Nothing changes in the database. From here on segments have frames that older programs do not know ("LgF3",
+-- segment/frame.rs): they say that the record is of a newer one, and do not take those for damage.
