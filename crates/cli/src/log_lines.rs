@@ -162,14 +162,14 @@ impl Write for &LogLines {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::time::Instant;
 
     use super::*;
 
     /// Tells what is written, and goes on when it is let.
     struct Slow {
-        written: Sender<String>,
+        written: SyncSender<String>,
         goes_on: Receiver<()>,
     }
 
@@ -191,9 +191,9 @@ mod tests {
     }
 
     /// Lines to a slow reader, what it reads, and what lets it go on.
-    fn slow() -> (Arc<LogLines>, Receiver<String>, Sender<()>) {
-        let (written, reads) = channel();
-        let (go_on, goes_on) = channel();
+    fn slow() -> (Arc<LogLines>, Receiver<String>, SyncSender<()>) {
+        let (written, reads) = sync_channel(16);
+        let (go_on, goes_on) = sync_channel(16);
         let lines = LogLines::to(Slow { written, goes_on }, missing).unwrap();
         (lines, reads, go_on)
     }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     /// Takes so many bytes at a time, or fails.
-    struct Failing(VecDeque<io::Result<usize>>, Sender<String>);
+    struct Failing(VecDeque<io::Result<usize>>, SyncSender<String>);
 
     impl Write for Failing {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_told_when_it_can_again() {
-        let (written, reads) = channel();
+        let (written, reads) = sync_channel(16);
         let results = [
             Ok(2),
             Err(io::ErrorKind::WouldBlock.into()),
@@ -299,6 +299,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
     fn the_end_waits_for_the_last_line_and_not_for_ever() {
         for is_read in [true, false] {
             let (lines, reads, go_on) = slow();

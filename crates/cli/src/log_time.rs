@@ -22,7 +22,8 @@ impl FormatTime for LogTime {
 
 /// The time of a line that begins now.
 pub(crate) fn now() -> String {
-    String::from_utf8_lossy(&text(Timestamp::now())).into_owned()
+    let text = text(Timestamp::now());
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 /// A moment in UTC, to the microsecond.

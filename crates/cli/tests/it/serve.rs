@@ -47,7 +47,7 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     /// Three megabytes of lines: more than a pipe has room for, and what waits twice over.
     const N_REQUESTS: usize = 400;
     let user = User::new();
-    let (reads, begin) = mpsc::channel();
+    let (reads, begin) = mpsc::sync_channel(1);
     let gateway = user.serve_unread(&[], begin);
     // Each is told in a line.
     let path = format!("/{}", "x".repeat(8000));
