@@ -302,15 +302,15 @@ fn is_shown(provider: &str, key: &str) -> bool {
 async fn the_search_sees_into_the_record() {
     const WORD: &str = "a word that nobody would mask";
     // All but its end stands in the event before, too, so that only that is stored of it.
-    const BEFORE: &str = "a word that is ordinary";
-    const STREAMED: &str = "a word that is streamed";
+    const BEFORE: &str = "a word that an answer says, of events one by one: ordinary";
+    const STREAMED: &str = "a word that an answer says, of events one by one: streamed";
     let event = |text: &str| {
         let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
         let chunk = json!({"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
             "choices": [choice]});
         format!("data: {chunk}\n\n")
     };
-    let events = ["I say ", BEFORE, STREAMED, "."].map(event);
+    let events = [BEFORE, STREAMED, "."].map(event);
     let end = "data: [DONE]\n\n".to_owned();
     let answer = Answer::sse(events.into_iter().chain([end])).paced(Duration::from_millis(20));
     let upstream = Upstream::start(answer).await;

@@ -33,7 +33,7 @@ fn record() -> (tempfile::TempDir, Vec<Exchange>) {
 
 /// The body that is recorded of an exchange.
 fn kept_of(number: u64) -> Body {
-    if number / 3 % 2 == 0 {
+    if (number / 3).is_multiple_of(2) {
         let text = format!("request {number}: {}", "words of one exchange ".repeat(20));
         return body(BodyKind::ClientRequest, text);
     }

@@ -99,3 +99,32 @@ fn found_in_database(path: &Path) -> Vec<Find> {
     };
     read().unwrap_or_else(|error| panic!("{} cannot be searched: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{lift, plant};
+    use super::*;
+
+    /// Of the second event only its end is in the file: what it begins with stands in the first.
+    #[test]
+    fn what_two_events_share_is_seen_in_both() {
+        const SECRET: &str = "canary of two events";
+        let own = b"canary of ours;two events";
+        let numbers = [2 * 15, 15, 10];
+        let left = [own.as_slice(), &numbers, &3_u32.to_le_bytes()].concat();
+        let packed = zstd::bulk::compress(&left, 3).unwrap();
+        plant(SECRET);
+        let found = [b"LgF3", b"LgF2"].map(|magic| {
+            let head = [magic.as_slice(), &35_u32.to_le_bytes(), &[0; 8]].concat();
+            let found = found_in_bytes("a segment", &[head, packed.clone()].concat());
+            let places = found.into_iter().map(|find| find.place);
+            places.collect::<Vec<_>>()
+        });
+        lift(SECRET);
+        // In a frame that lacks nothing it would not be there.
+        assert_eq!(
+            found,
+            [vec!["a segment, compressed at 16".to_owned()], vec![]]
+        );
+    }
+}
