@@ -231,7 +231,7 @@ impl Appender {
         self.tail.committed
     }
 
-    /// Writes a frame without content, to see whether that works.
+    /// Writes a frame, empty unless there is content at hand, to see whether that works.
     pub(crate) fn probe(&mut self) -> io::Result<()> {
         self.tail.add_frame()?;
         self.sync().map(drop)
