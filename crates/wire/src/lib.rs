@@ -7,6 +7,7 @@ mod codec;
 mod overflow;
 mod raw_usage;
 mod repeat;
+mod tool_choice;
 mod wire;
 
 pub mod anthropic;

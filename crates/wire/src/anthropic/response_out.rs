@@ -34,10 +34,7 @@ pub fn encode_response(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
 pub(super) fn message_id(context: &ReplyContext) -> String {
     let mut id = Vec::with_capacity("msg_".len() + context.exchange.len());
     id.extend_from_slice(b"msg_");
-    let is_other = |byte: &u8| !byte.is_ascii_alphanumeric();
-    for part in context.exchange.as_bytes().split(is_other) {
-        id.extend_from_slice(part);
-    }
+    id.extend(context.exchange.bytes().filter(u8::is_ascii_alphanumeric));
     String::from_utf8(id).unwrap_or_default()
 }
 

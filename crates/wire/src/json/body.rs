@@ -3,6 +3,7 @@
 //! Text that is known already is not looked through again for being UTF-8: where a received body is the same, byte for byte,
 //! as one that was, the text is the other's, and only what stands between is validated.
 
+use std::iter;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -65,6 +66,12 @@ impl Body {
             None => self.text.as_bytes(),
             Some(joint) => &joint.received,
         }
+    }
+
+    /// All of it, piece by piece: what was known is in the memory of the body that it was known from.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        let others = self.joint.iter().flat_map(|joint| &joint.pieces);
+        iter::once(self.text.as_bytes()).chain(others.map(|(_, piece)| piece.as_bytes()))
     }
 
     /// A part of it. One that more than one piece holds is looked through once more.

@@ -97,6 +97,11 @@ impl Doc {
         self.body.received()
     }
 
+    /// The received bytes, piece by piece: what [`super::scan_like`] took over is in the memory of the known document.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.body.pieces()
+    }
+
     /// The received bytes as text.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -285,7 +285,7 @@ fn parameters_of_another_wire() {
             ..base()
         },
         json!({"max_tokens": 32000, "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}),
-        &["response_format.json_schema.strict"],
+        &["tool_choice", "response_format.json_schema.strict"],
     );
 }
 

@@ -51,4 +51,6 @@ mod rounds;
 #[cfg(test)]
 mod sse;
 #[cfg(test)]
+mod unknown_members;
+#[cfg(test)]
 mod vectors_stream;

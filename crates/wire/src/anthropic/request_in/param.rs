@@ -81,27 +81,23 @@ fn known(key: &str, value: Value<'_>, params: &mut Params) -> Option<()> {
 
 fn thinking(value: Value<'_>, params: &mut Params) -> Option<()> {
     let kind = value.get("type")?.str()?;
-    let mode = match &*kind {
-        "enabled" => ThinkingMode::Enabled {
-            budget_tokens: value.get("budget_tokens").and_then(Value::u64),
-        },
-        "adaptive" => ThinkingMode::Adaptive,
-        "disabled" => ThinkingMode::Disabled,
-        // Between tools only: closest to the model's own choice; the type itself stays in `extra`.
-        "between_tools" => {
-            keep(value, "thinking.", &["budget_tokens"], &mut params.extra);
-            params.thinking = Some(ThinkingMode::Adaptive);
-            return Some(());
+    let (mode, taken): (_, &[&str]) = match &*kind {
+        "enabled" => {
+            let budget_tokens = value.get("budget_tokens").and_then(Value::u64);
+            let taken: &[&str] = match budget_tokens {
+                Some(_) => &["type", "budget_tokens"],
+                None => &["type"],
+            };
+            (ThinkingMode::Enabled { budget_tokens }, taken)
         }
+        "adaptive" => (ThinkingMode::Adaptive, &["type"]),
+        "disabled" => (ThinkingMode::Disabled, &["type"]),
+        // Between tools only: closest to the model's own choice; the type itself stays in `extra`.
+        "between_tools" => (ThinkingMode::Adaptive, &[]),
         _ => return None,
     };
     params.thinking = Some(mode);
-    keep(
-        value,
-        "thinking.",
-        &["type", "budget_tokens"],
-        &mut params.extra,
-    );
+    keep(value, "thinking.", taken, &mut params.extra);
     Some(())
 }
 
@@ -132,9 +128,14 @@ fn format(value: Value<'_>, prefix: &str, extra: &mut Extra) -> Option<OutputFor
             .get("type")
             .is_some_and(|kind| kind.is_str("json_schema"))
     })?;
-    keep(value, prefix, &["type", "schema", "name"], extra);
+    let name = value.get("name").and_then(Value::text);
+    let taken: &[&str] = match name {
+        Some(_) => &["type", "schema", "name"],
+        None => &["type", "schema"],
+    };
+    keep(value, prefix, taken, extra);
     Some(OutputFormat::JsonSchema {
-        name: value.get("name").and_then(Value::text),
+        name,
         schema: schema.to_raw(),
         strict: None,
     })
@@ -142,23 +143,21 @@ fn format(value: Value<'_>, prefix: &str, extra: &mut Extra) -> Option<OutputFor
 
 fn tool_choice(value: Value<'_>, params: &mut Params) -> Option<()> {
     let kind = value.get("type")?.str()?;
-    params.tool_choice = Some(match &*kind {
-        "auto" => ToolChoice::Auto,
-        "any" => ToolChoice::Required,
-        "none" => ToolChoice::None,
-        "tool" => ToolChoice::Tool(value.get("name")?.text()?),
+    let (choice, taken) = match &*kind {
+        "auto" => (ToolChoice::Auto, "type"),
+        "any" => (ToolChoice::Required, "type"),
+        "none" => (ToolChoice::None, "type"),
+        "tool" => (ToolChoice::Tool(value.get("name")?.text()?), "name"),
         _ => return None,
-    });
-    params.parallel_tool_calls = value
-        .get("disable_parallel_tool_use")
-        .and_then(Value::bool)
-        .map(|disabled| !disabled);
-    keep(
-        value,
-        "tool_choice.",
-        &["type", "name", "disable_parallel_tool_use"],
-        &mut params.extra,
-    );
+    };
+    params.tool_choice = Some(choice);
+    let is_serial = value.get("disable_parallel_tool_use").and_then(Value::bool);
+    params.parallel_tool_calls = is_serial.map(|is_serial| !is_serial);
+    let taken: &[&str] = match is_serial {
+        Some(_) => &["type", taken, "disable_parallel_tool_use"],
+        None => &["type", taken],
+    };
+    keep(value, "tool_choice.", taken, &mut params.extra);
     Some(())
 }
 

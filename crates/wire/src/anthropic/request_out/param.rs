@@ -70,6 +70,13 @@ impl Encoder<'_> {
         };
         if !turn.tools.iter().any(|tool| is_sayable(tool)) {
             // Without tools there is nothing to choose from, and the API says so with an error.
+            let is_demand =
+                |choice: &ToolChoice| !matches!(choice, ToolChoice::Auto | ToolChoice::None);
+            if params.tool_choice.as_ref().is_some_and(is_demand)
+                || self.has_below(params, "tool_choice.")
+            {
+                self.losses.add("tool_choice");
+            }
             return;
         }
         self.json.key("tool_choice").begin_object().key("type");
@@ -87,7 +94,7 @@ impl Encoder<'_> {
                 }
             },
         };
-        if is_serial && *choice != ToolChoice::None {
+        if is_serial && (self.is_own || *choice != ToolChoice::None) {
             self.json.key("disable_parallel_tool_use").bool(true);
         }
         self.below(params, "tool_choice.", |_| true);
@@ -121,6 +128,7 @@ impl Encoder<'_> {
                 _ => ThinkingMode::Adaptive,
             });
         let Some(mut mode) = params.thinking.or(effort) else {
+            self.lose_below(params, "thinking.");
             return;
         };
         // With a budget the API wants a tool loop to begin with its thinking; where that is gone, thinking waits for the
@@ -133,10 +141,17 @@ impl Encoder<'_> {
         match mode {
             ThinkingMode::Enabled { budget_tokens } => {
                 self.json.key("type").str("enabled");
-                let budget = budget_tokens
-                    .unwrap_or_else(|| params.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS) / 2);
-                self.json.key("budget_tokens").u64(budget.max(MIN_BUDGET));
-                self.below(params, "thinking.", |key| key != "type");
+                let is_other = self.has_below(params, "thinking.budget_tokens");
+                if budget_tokens.is_some() || !is_other {
+                    let budget = budget_tokens
+                        .unwrap_or_else(|| params.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS) / 2);
+                    self.json.key("budget_tokens").u64(budget.max(MIN_BUDGET));
+                }
+                self.below(params, "thinking.", |key| match key {
+                    "type" => false,
+                    "budget_tokens" => budget_tokens.is_none(),
+                    _ => true,
+                });
             }
             ThinkingMode::Adaptive => {
                 if !self.has_below(params, "thinking.type") {
@@ -146,6 +161,8 @@ impl Encoder<'_> {
             }
             ThinkingMode::Disabled => {
                 self.json.key("type").str("disabled");
+                // Said of thoughts: a host refuses it where there are none, and a stage may have switched them off.
+                self.lose_below(params, "thinking.");
             }
         }
         self.json.end_object();
@@ -156,15 +173,25 @@ impl Encoder<'_> {
             .effort
             .filter(|effort| self.is_own || *effort != Effort::None);
         let schema = match &params.format {
-            Some(OutputFormat::JsonSchema { schema, strict, .. }) => {
+            Some(OutputFormat::JsonSchema {
+                name,
+                schema,
+                strict,
+            }) => {
                 if strict.is_some() && !self.is_own {
                     self.losses.add("response_format.json_schema.strict");
                 }
-                Some(schema)
+                Some((name, schema))
             }
             Some(OutputFormat::JsonObject) | None => None,
         };
-        if effort.is_none() && schema.is_none() && !self.has_below(params, "output_config.") {
+        if schema.is_none() {
+            self.lose_below(params, "output_config.format.");
+            self.lose_below(params, "output_format.");
+        }
+        let mut others = below(&params.extra, "output_config.");
+        let has_others = self.is_own && others.any(|(key, _)| !key.starts_with("format."));
+        if effort.is_none() && schema.is_none() && !has_others {
             return;
         }
         self.json.key("output_config").begin_object();
@@ -175,14 +202,16 @@ impl Encoder<'_> {
             };
             self.json.key("effort").str(name);
         }
-        if let Some(schema) = schema {
+        if let Some((name, schema)) = schema {
             self.json.key("format").begin_object();
-            self.json
-                .key("type")
-                .str("json_schema")
-                .key("schema")
-                .raw(schema);
+            self.json.key("type").str("json_schema");
+            // A label: the wire has none, and some of its hosts do.
+            if let Some(name) = name.as_ref().filter(|_| self.is_own) {
+                self.json.key("name").text(name);
+            }
+            self.json.key("schema").raw(schema);
             self.below(params, "output_config.format.", |_| true);
+            self.below(params, "output_format.", |_| true);
             self.json.end_object();
         }
         self.below(params, "output_config.", |key| !key.starts_with("format."));
@@ -254,6 +283,15 @@ impl Encoder<'_> {
         if self.is_own {
             for (key, value) in below(&params.extra, object).filter(|(key, _)| is_meant(key)) {
                 self.json.member(key).raw(value);
+            }
+        }
+    }
+
+    /// Notes what is left of an object's members, where the object is not written or means something else now.
+    fn lose_below(&mut self, params: &Params, object: &str) {
+        if self.is_own {
+            for (key, _) in below(&params.extra, object) {
+                self.losses.add(format!("{object}{key}"));
             }
         }
     }

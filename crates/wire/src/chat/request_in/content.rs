@@ -1,5 +1,7 @@
 //! Content: a string, a part, or a list of either.
 
+use std::borrow::Cow;
+
 use bytestring::ByteString;
 
 use crate::Wire;
@@ -9,8 +11,14 @@ use crate::turn::{
     media_at,
 };
 
-/// The blocks of a `content` member.
-pub(super) fn blocks(content: Option<Value<'_>>) -> Vec<Node<Block>> {
+use super::{Extra, others};
+
+/// What a file is told by.
+const FILE: [&str; 5] = ["file", "file_data", "file_id", "file_url", "filename"];
+
+/// The blocks of a `content` member. What parts say that blocks have no place for goes to `rest`, by its path behind
+/// `at`.
+pub(super) fn blocks(content: Option<Value<'_>>, at: &str, rest: &mut Extra) -> Vec<Node<Block>> {
     let Some(content) = content else {
         return Vec::new();
     };
@@ -19,15 +27,18 @@ pub(super) fn blocks(content: Option<Value<'_>>) -> Vec<Node<Block>> {
         Kind::Array => content
             .items()
             .filter(|part| !part.is_null())
-            .map(part)
+            .enumerate()
+            .map(|(nth, part)| self::part(part, at, nth, rest))
             .collect(),
-        Kind::Object => vec![part(content)],
+        Kind::Object => vec![part(content, at, 0, rest)],
         Kind::Null => Vec::new(),
         Kind::Bool | Kind::Number => vec![Node::new(Block::text(Text::plain(content.to_raw())))],
     }
 }
 
-fn part(part: Value<'_>) -> Node<Block> {
+fn part(part: Value<'_>, at: &str, nth: usize, rest: &mut Extra) -> Node<Block> {
+    let is_text = |(key, _): (Cow<'_, str>, Value<'_>)| matches!(&*key, "type" | "text");
+    let has_rest = !part.members().all(is_text);
     let kind = part.get("type").and_then(Value::str).unwrap_or_default();
     let text = |key: &str| part.get(key).and_then(Value::text);
     let block = match &*kind {
@@ -38,7 +49,7 @@ fn part(part: Value<'_>) -> Node<Block> {
                     text,
                     citations: None,
                     signature: None,
-                    cache: cache_hint(part),
+                    cache: if has_rest { cache_hint(part) } else { None },
                 })
         }
         "refusal" => text("refusal").map(Block::Refusal),
@@ -60,7 +71,39 @@ fn part(part: Value<'_>) -> Node<Block> {
             raw: part.to_raw(),
         })
     };
+    if has_rest && block.is_some() {
+        note(part, &kind, &format!("{at}content[{nth}]"), rest);
+    }
     Node::received(block.unwrap_or_else(foreign), Wire::Chat, part.to_raw())
+}
+
+/// Notes what a part of a known type says that its block has no place for.
+fn note(part: Value<'_>, kind: &str, path: &str, rest: &mut Extra) {
+    let known: &[&str] = match kind {
+        "refusal" => &["refusal"],
+        "image_url" | "input_image" => &["image_url", "detail"],
+        "file" | "input_file" => &FILE,
+        "input_audio" => &["input_audio"],
+        "video_url" => &["video_url"],
+        "thinking" => &["thinking"],
+        _ => &["text"],
+    };
+    for (key, value) in part.members() {
+        let inner: &[&str] = match &*key {
+            "type" | "prompt_cache_breakpoint" => continue,
+            "cache_control" => &["type", "ttl"],
+            key if !known.contains(&key) => {
+                rest.push((format!("{path}.{key}").into(), value.to_raw()));
+                continue;
+            }
+            "image_url" | "video_url" => &["url", "detail"],
+            "file" => &FILE,
+            "input_audio" => &["data", "format"],
+            _ => continue,
+        };
+        let left = others(value, inner).into_iter();
+        rest.extend(left.map(|(inner, raw)| (format!("{path}.{key}.{inner}").into(), raw)));
+    }
 }
 
 /// The hint on a part or tool, in either spelling.

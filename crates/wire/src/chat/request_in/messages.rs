@@ -15,12 +15,16 @@ use crate::turn::{
 use super::super::peek::invalid;
 use super::super::reasoning;
 use super::content::{self, node};
-use super::others;
+use super::{Extra, others, others_below};
+
+/// Members of messages that say and show.
+const KNOWN: [&str; 2] = ["role", "content"];
 
 type Conversation = (Vec<Node<Block>>, Vec<Node<Message>>);
 
-/// The system prompt and the conversation behind it.
-pub(super) fn decode(messages: Value<'_>) -> Result<Conversation, Failure> {
+/// The system prompt and the conversation behind it. `rest` takes what the messages of the system prompt say that its
+/// blocks have no place for.
+pub(super) fn decode(messages: Value<'_>, rest: &mut Extra) -> Result<Conversation, Failure> {
     let mut system = Vec::new();
     let mut conversation: Vec<Node<Message>> = Vec::new();
     let mut is_batch = false;
@@ -35,17 +39,22 @@ pub(super) fn decode(messages: Value<'_>) -> Result<Conversation, Failure> {
         };
         let is_result = matches!(&*role, "tool" | "function");
         if is_result {
-            let result = result(message, &role);
-            match conversation.last_mut().filter(|_| is_batch) {
-                Some(batch) => batch.edit().blocks.push(result),
-                None => conversation.push(Node::new(Message {
-                    role: Role::User,
-                    blocks: vec![result].into(),
-                    extra: Vec::new(),
-                })),
-            }
+            let batch = match conversation.last_mut().filter(|_| is_batch) {
+                Some(batch) => batch.edit(),
+                None => {
+                    let batch = Message {
+                        role: Role::User,
+                        blocks: Vec::new().into(),
+                        extra: Vec::new(),
+                    };
+                    conversation.push_mut(Node::new(batch)).edit()
+                }
+            };
+            let path = format!("content[{}].", batch.blocks.len());
+            let result = result(message, &role, &path, &mut batch.extra);
+            batch.blocks.push(result);
         } else if matches!(&*role, "system" | "developer") && conversation.is_empty() {
-            lead(message, &mut system);
+            lead(message, at, &mut system, rest);
         } else {
             conversation.push(node(of_role(message, &role), message.to_raw()));
         }
@@ -56,8 +65,10 @@ pub(super) fn decode(messages: Value<'_>) -> Result<Conversation, Failure> {
 
 /// Adds a message of the system prompt. Its first block holds the bytes of all of it, the others none, so that an encoder of
 /// this wire copies the message once.
-fn lead(message: Value<'_>, system: &mut Vec<Node<Block>>) {
-    let blocks = content::blocks(message.get("content"));
+fn lead(message: Value<'_>, at: usize, system: &mut Vec<Node<Block>>, rest: &mut Extra) {
+    let path = format!("messages[{at}].");
+    let blocks = content::blocks(message.get("content"), &path, rest);
+    rest.extend(others_below(&path, message, &KNOWN));
     for (at, block) in blocks.into_iter().enumerate() {
         let raw = if at == 0 {
             message.to_raw()
@@ -69,11 +80,13 @@ fn lead(message: Value<'_>, system: &mut Vec<Node<Block>>) {
 }
 
 fn of_role(message: Value<'_>, role: &str) -> Message {
-    const KNOWN: [&str; 2] = ["role", "content"];
-    let simple = |role| Message {
-        role,
-        blocks: content::blocks(message.get("content")).into(),
-        extra: others(message, &KNOWN),
+    let simple = |role| {
+        let mut extra = others(message, &KNOWN);
+        Message {
+            role,
+            blocks: content::blocks(message.get("content"), "", &mut extra).into(),
+            extra,
+        }
     };
     match role {
         "user" => simple(Role::User),
@@ -104,7 +117,8 @@ fn assistant(message: Value<'_>) -> Message {
         reasoning::DETAILS_MEMBER,
     ];
     let mut blocks = thoughts(message);
-    blocks.extend(content::blocks(message.get("content")));
+    let mut extra = others(message, &KNOWN);
+    blocks.extend(content::blocks(message.get("content"), "", &mut extra));
     let refusal = message
         .get("refusal")
         .and_then(Value::text)
@@ -124,7 +138,6 @@ fn assistant(message: Value<'_>) -> Message {
     {
         blocks.push(legacy_call(function));
     }
-    let extra = others(message, &KNOWN);
     Message {
         role: Role::Assistant,
         blocks: blocks.into(),
@@ -177,12 +190,18 @@ fn call(call: Value<'_>) -> Node<Block> {
         .get("custom")
         .filter(|custom| custom.kind() == Kind::Object)
     {
-        Some(custom) => (
-            text(custom, "name"),
-            ToolInput::Freeform(text(custom, "input")),
-        ),
+        Some(custom) => {
+            extra.extend(others_below("custom.", custom, &["name", "input"]));
+            (
+                text(custom, "name"),
+                ToolInput::Freeform(text(custom, "input")),
+            )
+        }
         None => {
             let function = call.get("function").unwrap_or(call);
+            if call.get("function").is_some() {
+                extra.extend(others_below("function.", function, &["name", "arguments"]));
+            }
             (
                 text(function, "name"),
                 arguments(function.get("arguments"), &mut extra),
@@ -210,7 +229,7 @@ fn legacy_call(function: Value<'_>) -> Node<Block> {
         .get("name")
         .and_then(Value::text)
         .unwrap_or_default();
-    let mut extra = Vec::new();
+    let mut extra = others_below("function.", function, &["name", "arguments"]);
     Node::new(Block::ToolUse(ToolUse {
         id: name.clone(),
         name,
@@ -246,7 +265,9 @@ fn arguments(arguments: Option<Value<'_>>, extra: &mut Vec<(ByteString, ByteStri
     }
 }
 
-fn result(message: Value<'_>, role: &str) -> Node<Block> {
+fn result(message: Value<'_>, role: &str, path: &str, rest: &mut Extra) -> Node<Block> {
+    const KNOWN: [&str; 4] = ["role", "content", "tool_call_id", "name"];
+    rest.extend(others_below(path, message, &KNOWN));
     let id = if role == "function" {
         "name"
     } else {
@@ -254,7 +275,7 @@ fn result(message: Value<'_>, role: &str) -> Node<Block> {
     };
     let result = ToolResult {
         tool_use_id: message.get(id).and_then(Value::text).unwrap_or_default(),
-        content: content::blocks(message.get("content")),
+        content: content::blocks(message.get("content"), path, rest),
         is_error: false,
         cache: None,
     };

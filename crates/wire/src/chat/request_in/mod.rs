@@ -8,6 +8,8 @@ mod messages;
 mod params;
 mod tools;
 
+use bytestring::ByteString;
+
 use crate::json::{Doc, Kind, Value};
 use crate::turn::{Failure, Turn};
 use crate::{Decoded, Wire};
@@ -32,7 +34,8 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
     {
         return Err(invalid("n: must be 1; ask again for another choice"));
     }
-    let (system, messages) = messages::decode(messages_of(root)?)?;
+    let mut rest = Vec::new();
+    let (system, messages) = messages::decode(messages_of(root)?, &mut rest)?;
     for key in ["tools", "functions"] {
         if root
             .get(key)
@@ -41,29 +44,51 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
             return Err(invalid(format!("{key}: must be an array")));
         }
     }
-    let (params, cache) = params::decode(root, &TURN_MEMBERS);
+    for (at, function) in (root.get("functions").into_iter().flat_map(Value::items)).enumerate() {
+        let [name, description] = function.pick(["name", "description"]);
+        let is_text = |member: Option<Value<'_>>| member.is_some_and(|own| own.text().is_some());
+        if !is_text(name) {
+            return Err(invalid(format!("functions[{at}].name: must be a string")));
+        }
+        if !description.is_none_or(Value::is_null) && !is_text(description) {
+            return Err(invalid(format!(
+                "functions[{at}].description: must be a string"
+            )));
+        }
+    }
+    let tools = tools::decode(root, &mut rest);
+    let (mut params, cache) = params::decode(root, &TURN_MEMBERS)?;
+    params.extra.append(&mut rest);
     Ok(Decoded {
         turn: Turn {
             origin: Wire::Chat,
             model,
             system,
             messages,
-            tools: tools::decode(root).into(),
+            tools: tools.into(),
             cache,
         },
         params,
     })
 }
 
+/// Members without a place of their own: name or path, and the value as received.
+type Extra = Vec<(ByteString, ByteString)>;
+
 /// Members of an object that `known` does not name, as received.
-fn others(
-    object: Value<'_>,
-    known: &[&str],
-) -> Vec<(bytestring::ByteString, bytestring::ByteString)> {
+fn others(object: Value<'_>, known: &[&str]) -> Extra {
     object
         .members()
         .filter(|(key, _)| !known.contains(&&**key))
         .map(|(key, value)| (key.as_ref().into(), value.to_raw()))
+        .collect()
+}
+
+/// The same by their path, which `path` begins; `null` says nothing.
+fn others_below(path: &str, object: Value<'_>, known: &[&str]) -> Extra {
+    let left = others(object, known).into_iter();
+    left.filter(|(_, raw)| *raw != "null")
+        .map(|(key, raw)| (format!("{path}{key}").into(), raw))
         .collect()
 }
 

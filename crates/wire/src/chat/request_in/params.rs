@@ -3,13 +3,16 @@
 use bytestring::ByteString;
 
 use crate::json::{Kind, Text, Value, scan};
-use crate::turn::{CacheHint, Effort, OutputFormat, Params, ThinkingMode, ToolChoice};
+use crate::tool_choice;
+use crate::turn::{
+    CacheHint, Effort, Failure, OutputFormat, Params, ThinkingMode, ToolChoice, like_a_path,
+};
 
 use super::content::cache_hint;
-use super::others;
+use super::{invalid, others};
 
-/// Members that have a place in [`Params`], or only say what is the default.
-const KNOWN: [&str; 15] = [
+/// Members whose `null` says nothing; that of any other is copied.
+const KNOWN: [&str; 16] = [
     "max_tokens",
     "max_completion_tokens",
     "stream",
@@ -23,80 +26,138 @@ const KNOWN: [&str; 15] = [
     "user",
     "prompt_cache_key",
     "cache_control",
+    "tool_choice",
     "function_call",
     "n",
 ];
 
-/// The parameters, and the hint that stands at the top of the body. `elsewhere` names the members others decode.
-pub(super) fn decode(root: Value<'_>, elsewhere: &[&str]) -> (Params, Option<CacheHint>) {
-    let number = |key: &str| {
-        root.get(key)
-            .filter(|value| value.kind() == Kind::Number)
-            .map(Value::to_raw)
-    };
-    let text = |key: &str| {
-        root.get(key)
-            .and_then(Value::text)
-            .filter(|text| !text.is_empty())
-    };
-    let mut known: Vec<&str> = KNOWN.iter().chain(elsewhere).copied().collect();
-    let tool_choice = root
-        .get("tool_choice")
-        .or_else(|| root.get("function_call"))
-        .and_then(tool_choice);
-    if tool_choice.is_some() || root.get("tool_choice").is_some_and(Value::is_null) {
-        known.push("tool_choice");
+/// The parameters, and the hint that stands at the top of the body. `elsewhere` names the members others decode. A value
+/// that is not understood is kept as received.
+///
+/// # Errors
+/// A name that no member has, here or in `response_format`.
+pub(super) fn decode(
+    root: Value<'_>,
+    elsewhere: &[&str],
+) -> Result<(Params, Option<CacheHint>), Failure> {
+    let mut params = Params::default();
+    for (key, value) in root.members() {
+        if elsewhere.contains(&&*key) || value.is_null() && KNOWN.contains(&&*key) {
+            continue;
+        }
+        if key == "response_format" {
+            only_plain("response_format", value)?;
+        }
+        if known(&key, value, root, &mut params).is_none() {
+            if let Some(reason) = like_a_path(&key) {
+                return Err(invalid(reason));
+            }
+            params.extra.push((key.as_ref().into(), value.to_raw()));
+        }
     }
-    let format = root.get("response_format").and_then(format);
-    let extra = others(root, &known);
-    let (thinking, effort) = thinking_of(&extra);
-    let params = Params {
-        max_tokens: ["max_completion_tokens", "max_tokens"]
-            .into_iter()
-            .find_map(|key| root.get(key)?.u64()),
-        stream: root.get("stream").and_then(Value::bool).unwrap_or(false),
-        temperature: number("temperature"),
-        top_p: number("top_p"),
-        top_k: number("top_k"),
-        seed: number("seed"),
-        stop: root.get("stop").map(stop).unwrap_or_default(),
-        thinking,
-        thoughts: None,
-        effort,
-        format,
-        tool_choice,
-        parallel_tool_calls: root.get("parallel_tool_calls").and_then(Value::bool),
-        user: text("user"),
-        cache_key: text("prompt_cache_key"),
-        extra,
-    };
-    (params, cache_hint(root))
+    (params.thinking, params.effort) = thinking_of(&params.extra);
+    Ok((params, cache_hint(root)))
 }
 
-fn stop(stop: Value<'_>) -> Vec<Text> {
-    stop.text().map_or_else(
-        || stop.items().filter_map(Value::text).collect(),
-        |text| vec![text],
-    )
+/// Refuses members that could not be told from another by the path they are kept under.
+fn only_plain(path: &str, object: Value<'_>) -> Result<(), Failure> {
+    for (key, value) in object.members() {
+        if let Some(reason) = like_a_path(&key) {
+            return Err(invalid(format!("{path}: {reason}")));
+        }
+        if key == "json_schema" {
+            only_plain("response_format.json_schema", value)?;
+        }
+    }
+    Ok(())
 }
 
-fn format(format: Value<'_>) -> Option<OutputFormat> {
+/// Reads a member that has a place in [`Params`], or only says what is the default.
+fn known(key: &str, value: Value<'_>, root: Value<'_>, params: &mut Params) -> Option<()> {
+    let number = || (value.kind() == Kind::Number).then(|| value.to_raw());
+    let text = || Some(Some(value.text()?).filter(|text| !text.is_empty()));
+    match key {
+        "n" => {}
+        "max_completion_tokens" => params.max_tokens = Some(value.u64()?),
+        // The older name, which counts where the newer one does not stand.
+        "max_tokens" => {
+            let newer = root.get("max_completion_tokens").and_then(Value::u64);
+            params.max_tokens = Some(newer.or_else(|| value.u64())?);
+        }
+        "stream" => params.stream = value.bool()?,
+        "temperature" => params.temperature = Some(number()?),
+        "top_p" => params.top_p = Some(number()?),
+        "top_k" => params.top_k = Some(number()?),
+        "seed" => params.seed = Some(number()?),
+        "stop" => params.stop = stop(value)?,
+        "parallel_tool_calls" => params.parallel_tool_calls = Some(value.bool()?),
+        "user" => params.user = text()?,
+        "prompt_cache_key" => params.cache_key = text()?,
+        "response_format" => format(value, params)?,
+        // The hint itself belongs to the conversation.
+        "cache_control" if value.kind() == Kind::Object => {
+            keep("cache_control", value, &["type", "ttl"], params);
+        }
+        "function_call" if root.get("tool_choice").is_some_and(|own| !own.is_null()) => {}
+        "tool_choice" | "function_call" => {
+            params.tool_choice = Some(choice(value)?);
+            params.extra.extend(tool_choice::rest(value));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A text, or a list of them.
+fn stop(stop: Value<'_>) -> Option<Vec<Text>> {
+    match stop.kind() {
+        Kind::Array => stop.items().map(Value::text).collect(),
+        _ => Some(vec![stop.text()?]),
+    }
+}
+
+/// Reads a format. What is left of it is kept by its path; `None` if all of it is to be kept as it is.
+fn format(format: Value<'_>, params: &mut Params) -> Option<()> {
     match &*format.get("type")?.str()? {
-        "json_object" => Some(OutputFormat::JsonObject),
+        // The default: there is nothing to say.
+        "text" => return format.members().all(|(key, _)| key == "type").then_some(()),
+        "json_object" => params.format = Some(OutputFormat::JsonObject),
         "json_schema" => {
             let body = format.get("json_schema")?;
-            Some(OutputFormat::JsonSchema {
-                name: body.get("name").and_then(Value::text),
-                schema: body.get("schema")?.to_raw(),
-                strict: body.get("strict").and_then(Value::bool),
-            })
+            let schema = body.get("schema")?.to_raw();
+            let name = body.get("name").and_then(Value::text);
+            let strict = body.get("strict").and_then(Value::bool);
+            let mut told = vec!["schema"];
+            told.extend(name.is_some().then_some("name"));
+            told.extend(strict.is_some().then_some("strict"));
+            keep("response_format.json_schema", body, &told, params);
+            params.format = Some(OutputFormat::JsonSchema {
+                name,
+                schema,
+                strict,
+            });
         }
-        _ => None,
+        _ => return None,
     }
+    let told: &[&str] = match params.format {
+        Some(OutputFormat::JsonSchema { .. }) => &["type", "json_schema"],
+        _ => &["type"],
+    };
+    keep("response_format", format, told, params);
+    Some(())
+}
+
+/// Keeps the members that are not in `known`, by their path; a `null` says nothing.
+fn keep(path: &str, object: Value<'_>, known: &[&str], params: &mut Params) {
+    let left = others(object, known).into_iter();
+    let said = left.filter(|(_, raw)| *raw != "null");
+    params
+        .extra
+        .extend(said.map(|(key, raw)| (format!("{path}.{key}").into(), raw)));
 }
 
 /// A choice the hub can say. Others stay among the members it cannot.
-fn tool_choice(choice: Value<'_>) -> Option<ToolChoice> {
+fn choice(choice: Value<'_>) -> Option<ToolChoice> {
     match choice.str().as_deref() {
         Some("auto") => return Some(ToolChoice::Auto),
         Some("required" | "any") => return Some(ToolChoice::Required),
@@ -108,27 +169,9 @@ fn tool_choice(choice: Value<'_>) -> Option<ToolChoice> {
         .get("type")
         .is_some_and(|kind| kind.is_str("allowed_tools"))
     {
-        return among(choice.get("allowed_tools").unwrap_or(choice));
+        return tool_choice::among(choice.get("allowed_tools").unwrap_or(choice));
     }
-    let holder = ["function", "custom"]
-        .into_iter()
-        .find_map(|key| choice.get(key))
-        .unwrap_or(choice);
-    holder.get("name")?.text().map(ToolChoice::Tool)
-}
-
-fn among(allowed: Value<'_>) -> Option<ToolChoice> {
-    let name = |tool: Value<'_>| {
-        let holder = tool.get("function").or_else(|| tool.get("custom"));
-        holder.unwrap_or(tool).get("name")?.text()
-    };
-    let names = allowed.get("tools")?.items().map(name);
-    Some(ToolChoice::Among {
-        names: names.collect::<Option<_>>()?,
-        is_required: allowed
-            .get("mode")
-            .is_some_and(|mode| mode.is_str("required")),
-    })
+    tool_choice::name(choice).map(ToolChoice::Tool)
 }
 
 /// Whether a member that stays among the others, to be copied on this wire, is wholly told by the parameters.

@@ -5,11 +5,19 @@ use crate::json::{Kind, Text, Value};
 use crate::turn::{Foreign, Node, Tool};
 
 use super::content::cache_hint;
-use super::others;
+use super::{Extra, others, others_below};
 
-/// The tools of a request.
-pub(super) fn decode(root: Value<'_>) -> Vec<Node<Tool>> {
+/// The tools of a request. What free-text tools say beyond the hub goes to `rest`, by its path.
+pub(super) fn decode(root: Value<'_>, rest: &mut Extra) -> Vec<Node<Tool>> {
     let items = |key: &str| root.get(key).into_iter().flat_map(Value::items);
+    for (nth, tool) in items("tools").enumerate() {
+        if let Some(custom) = tool.get("custom").filter(|own| own.kind() == Kind::Object) {
+            let path = format!("tools[{nth}].");
+            rest.extend(others_below(&path, tool, &["type", "custom"]));
+            const KNOWN: [&str; 3] = ["name", "description", "format"];
+            rest.extend(others_below(&format!("{path}custom."), custom, &KNOWN));
+        }
+    }
     let declared =
         items("tools").map(|tool| Node::received(of_tool(tool), Wire::Chat, tool.to_raw()));
     // A legacy function goes out as a tool: few hosts know the old member any more.

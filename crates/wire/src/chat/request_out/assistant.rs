@@ -11,6 +11,7 @@ use super::super::dialect::ReasoningField;
 use super::super::reasoning;
 use super::Out;
 use super::content::{Part, PartKind};
+use super::messages::own_members;
 use super::server_tool;
 
 /// What an assistant message is made of.
@@ -86,8 +87,9 @@ impl Out<'_> {
             self.w.end_array();
         }
         if self.is_same_wire() {
-            for message in answer {
-                self.w.members(&message.extra);
+            for (message, nth) in answer.iter().zip(first..) {
+                self.lose_rest_of_parts(message, &Place::root("messages", Some(nth)));
+                self.w.members(own_members(message));
             }
         }
         self.w.end_object();
@@ -126,9 +128,9 @@ impl Out<'_> {
         if call.signature.is_some() {
             self.losses.add(format!("{path}.signature"));
         }
-        if !self.is_same_wire() {
-            self.losses.add_members(path, &call.extra);
-        }
+        let is_same_wire = self.is_same_wire();
+        let lost = (call.extra.iter()).filter(|(key, _)| !is_same_wire || !is_beside_call(key));
+        self.losses.add_members(path, lost);
     }
 
     fn call(&mut self, call: &ToolUse) {
@@ -154,7 +156,12 @@ impl Out<'_> {
             }
             ToolInput::Json(arguments) => self.function(call, arguments),
         }
-        self.w.end_object().end_object();
+        self.w.end_object();
+        if self.is_same_wire() {
+            let beside = call.extra.iter().filter(|(key, _)| is_beside_call(key));
+            self.w.members(beside);
+        }
+        self.w.end_object();
     }
 
     fn function(&mut self, call: &ToolUse, arguments: &Raw) {
@@ -331,4 +338,10 @@ fn details(payload: &str) -> Option<Vec<bytestring::ByteString>> {
     let doc = scan_reply(&payload.into(), &[]).ok()?;
     let items: Vec<_> = doc.root().items().map(crate::json::Value::to_raw).collect();
     (!items.is_empty()).then_some(items)
+}
+
+/// Whether a leftover member of a call stood in the call itself, and not in its function; what could not be read as
+/// arguments did not.
+fn is_beside_call(key: &str) -> bool {
+    key != "arguments" && !key.contains('.')
 }

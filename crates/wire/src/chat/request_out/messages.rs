@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use bytestring::ByteString;
+
 use crate::Wire;
 use crate::json::Text;
 use crate::turn::{Block, Message, Node, OutputFormat, Place, Role, ToolResult, Unanswered};
@@ -33,12 +35,7 @@ impl Out<'_> {
     /// Writes the leading system prompt.
     pub(super) fn system(&mut self) {
         let turn = &self.decoded.turn;
-        if turn
-            .system
-            .iter()
-            .all(|block| block.raw(Wire::Chat).is_some())
-            && self.schema_instruction().is_none()
-        {
+        if self.copies_system() {
             // Blocks behind the first of a received message have an empty origin: the first one's holds them.
             for raw in turn
                 .system
@@ -61,6 +58,12 @@ impl Out<'_> {
         }
         parts.extend(self.schema_instruction().map(Part::text));
         self.message("system", parts);
+    }
+
+    /// Whether the system prompt goes out as it was received.
+    pub(super) fn copies_system(&self) -> bool {
+        let mut system = self.decoded.turn.system.iter();
+        system.all(|block| block.raw(Wire::Chat).is_some()) && self.schema_instruction().is_none()
     }
 
     /// Hosts without `json_schema` are told in words.
@@ -140,7 +143,7 @@ impl Out<'_> {
             }
         }
         if self.is_same_wire() {
-            return self.message("system", parts);
+            return self.own_message("system", parts, message, path);
         }
         if let Some(first) = parts.first_mut() {
             first.wrap_front(Text::from_static("<system-reminder>\n"));
@@ -180,9 +183,40 @@ impl Out<'_> {
         };
         if walk.unanswered.is_empty() {
             self.release(walk);
-            self.message("user", attached);
+            if self.is_same_wire() {
+                self.own_message("user", attached, message, path);
+            } else {
+                self.message("user", attached);
+            }
         } else if !attached.is_empty() {
             walk.waiting.push(Waiting(attached));
+        }
+    }
+
+    /// Writes a message of this wire that a stage changed, with its own members; those of its parts are lost, where they
+    /// were written anew.
+    fn own_message(&mut self, role: &str, parts: Vec<Part>, message: &Message, path: &Place<'_>) {
+        self.lose_rest_of_parts(message, path);
+        if parts.is_empty() {
+            return;
+        }
+        self.w.frame(r#"{"role":"#).str(role);
+        self.content(parts, "\n\n");
+        self.w.members(own_members(message)).end_object();
+    }
+
+    /// Notes what parts said that were not copied.
+    pub(super) fn lose_rest_of_parts(&mut self, message: &Message, path: &Place<'_>) {
+        let is_copied = |block: &Node<Block>| {
+            matches!(&**block, Block::ToolResult(_)) && block.raw(Wire::Chat).is_some()
+        };
+        for (key, _) in &message.extra {
+            let inner = key.strip_prefix("content[");
+            let at = inner.map(|rest| rest.split(']').next().and_then(|at| at.parse().ok()));
+            let block = |at: Option<usize>| message.blocks.get(at?);
+            if at.is_some_and(|at| !block(at).is_some_and(is_copied)) {
+                self.losses.add(path.member(key));
+            }
         }
     }
 
@@ -216,6 +250,12 @@ impl Out<'_> {
             self.message("user", parts);
         }
     }
+}
+
+/// What a message says besides its content, without what its parts do.
+pub(super) fn own_members(message: &Message) -> impl Iterator<Item = &(ByteString, ByteString)> {
+    let extra = message.extra.iter();
+    extra.filter(|(key, _)| !key.starts_with("content["))
 }
 
 fn call_ids(message: &Message) -> impl Iterator<Item = Cow<'_, str>> {

@@ -1,6 +1,9 @@
 //! Everything that is not conversation.
 
-use crate::json::Text;
+use bytestring::ByteString;
+
+use crate::Wire;
+use crate::json::{Kind, Text, scan_reply};
 use crate::turn::OutputFormat;
 
 use super::super::dialect::{CacheSpelling, MaxTokens};
@@ -12,6 +15,25 @@ const MAX_STOP: usize = 4;
 
 /// Written from what the host needs to be asked, whatever the client asked.
 const STREAM_OPTIONS: &str = "stream_options";
+/// Members that are read. One that is left over is of a kind that nobody understands; sent on it would stand beside what a
+/// setting or a quirk says.
+const READ: [&str; 11] = [
+    "max_tokens",
+    "max_completion_tokens",
+    "stream",
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "stop",
+    "parallel_tool_calls",
+    "user",
+    "prompt_cache_key",
+];
+
+/// Under these paths stands what is left of the format a client of this wire asks for.
+const FORMAT_REST: &str = "response_format.";
+const SCHEMA_REST: &str = "response_format.json_schema.";
 
 impl Out<'_> {
     /// Writes the parameters.
@@ -97,8 +119,9 @@ impl Out<'_> {
     }
 
     fn format(&mut self) {
-        let Some(format) = &self.decoded.params.format else {
-            return;
+        let params = &self.decoded.params;
+        let Some(format) = &params.format else {
+            return self.lose_rest(FORMAT_REST);
         };
         self.w.key("response_format").begin_object().key("type");
         match format {
@@ -108,18 +131,56 @@ impl Out<'_> {
                 strict,
             } if self.dialect.has_json_schema => {
                 self.w.str("json_schema").key("json_schema").begin_object();
-                self.w
-                    .key("name")
-                    .text(name.as_ref().unwrap_or(&Text::from_static("output")));
-                self.w.key("strict").bool(strict.unwrap_or(true));
-                self.w.key("schema").raw(schema).end_object();
+                let is_same_wire = self.is_same_wire();
+                let has_own = |key: &str| {
+                    let is_it = |own: &str| own.strip_prefix(SCHEMA_REST) == Some(key);
+                    is_same_wire && params.extra.iter().any(|(own, _)| is_it(own))
+                };
+                if name.is_some() || !has_own("name") {
+                    self.w
+                        .key("name")
+                        .text(name.as_ref().unwrap_or(&Text::from_static("output")));
+                }
+                let strict = strict.or_else(|| (!is_same_wire).then_some(true));
+                if let Some(strict) = strict {
+                    self.w.key("strict").bool(strict);
+                }
+                self.w.key("schema").raw(schema);
+                self.write_rest(SCHEMA_REST);
+                self.w.end_object();
             }
             // The schema stands in the system prompt.
             OutputFormat::JsonSchema { .. } | OutputFormat::JsonObject => {
                 self.w.str("json_object");
+                self.lose_rest(SCHEMA_REST);
             }
         }
+        self.write_rest(FORMAT_REST);
         self.w.end_object();
+    }
+
+    /// Writes what a client of this wire said in an object besides what is read, into the object that is open.
+    fn write_rest(&mut self, object: &str) {
+        if !self.is_same_wire() {
+            return;
+        }
+        for (key, raw) in &self.decoded.params.extra {
+            if let Some(key) = key.strip_prefix(object).filter(|key| !key.contains('.')) {
+                self.w.member(key).raw(raw);
+            }
+        }
+    }
+
+    /// Notes it where the object is not written.
+    fn lose_rest(&mut self, object: &str) {
+        if !self.is_same_wire() {
+            return;
+        }
+        for (key, _) in &self.decoded.params.extra {
+            if key.starts_with(object) {
+                self.losses.add(key.to_string());
+            }
+        }
     }
 
     /// A user's id may be personal data: only a client that names it on this wire itself means the provider to have it.
@@ -152,16 +213,45 @@ impl Out<'_> {
 
     fn stream(&mut self) {
         let params = &self.decoded.params;
+        let is_own =
+            |(key, raw): &&(ByteString, ByteString)| *key == STREAM_OPTIONS && *raw != "null";
+        let own = params.extra.iter().find(is_own);
         if !params.stream {
+            if own.is_some() && self.is_same_wire() {
+                self.losses.add(STREAM_OPTIONS);
+            }
             return;
         }
         self.w.key("stream").bool(true);
-        let own = params.extra.iter().find(|(key, _)| *key == STREAM_OPTIONS);
         if self.dialect.asks_usage {
             self.w.key(STREAM_OPTIONS).begin_object();
-            self.w.key("include_usage").bool(true).end_object();
+            self.w.key("include_usage").bool(true);
+            if let Some((_, raw)) = own.filter(|_| self.is_same_wire()) {
+                self.other_options(raw);
+            }
+            self.w.end_object();
         } else if let Some((key, raw)) = own.filter(|_| self.is_same_wire()) {
             self.w.member(key).raw(raw);
+        }
+    }
+
+    /// Writes what the client asks of its stream besides usage.
+    fn other_options(&mut self, raw: &ByteString) {
+        // What nearly all send has room for nothing else.
+        if raw.len() <= r#"{"include_usage": false}"#.len() && raw.contains(r#""include_usage""#) {
+            return;
+        }
+        match scan_reply(raw, &[]) {
+            Ok(doc) if doc.root().kind() == Kind::Object => {
+                for (key, value) in doc.root().members() {
+                    if key != "include_usage" {
+                        self.w.member(&key).raw(value.raw());
+                    } else if value.bool().is_none() {
+                        self.losses.add(format!("{STREAM_OPTIONS}.{key}"));
+                    }
+                }
+            }
+            _ => self.losses.add(STREAM_OPTIONS),
         }
     }
 
@@ -170,7 +260,28 @@ impl Out<'_> {
         for (key, raw) in &self.decoded.params.extra {
             if !self.is_same_wire() {
                 self.losses.add(key.to_string());
-            } else if *key != STREAM_OPTIONS && !thinking::MEMBERS.contains(&&**key) {
+            } else if key.starts_with("messages[") {
+                if !self.copies_system() {
+                    self.losses.add(key.to_string());
+                }
+            } else if let Some(rest) = key.strip_prefix("tools[") {
+                let at = rest
+                    .split(']')
+                    .next()
+                    .and_then(|at| at.parse::<usize>().ok());
+                let tool = at.and_then(|at| self.decoded.turn.tools.get(at));
+                if tool.is_none_or(|tool| tool.raw(Wire::Chat).is_none()) {
+                    self.losses.add(key.to_string());
+                }
+            } else if key.starts_with("tool_choice.")
+                || key.starts_with("cache_control.")
+                || READ.contains(&&**key)
+            {
+                self.losses.add(key.to_string());
+            } else if !key.starts_with(FORMAT_REST)
+                && *key != STREAM_OPTIONS
+                && !thinking::MEMBERS.contains(&&**key)
+            {
                 self.w.member(key).raw(raw);
             }
         }

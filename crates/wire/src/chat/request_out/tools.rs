@@ -360,6 +360,12 @@ impl Out<'_> {
                 self.chosen(tool);
             }
         }
+        for (nth, name) in names.iter().enumerate() {
+            if !sent.iter().any(|(_, tool)| tool.name() == name) {
+                self.losses
+                    .add(format!("tool_choice.allowed_tools.tools[{nth}]"));
+            }
+        }
         self.w.end_array().end_object().end_object();
     }
 

@@ -95,8 +95,13 @@ fn system(value: Value<'_>, extra: &mut Extra) -> Result<Vec<Node<Block>>, Failu
         }
         Kind::Array => value.items().collect(),
         Kind::Object => match member::get(value, "parts") {
-            Some(parts) if parts.kind() == Kind::Object => vec![parts],
-            Some(parts) => parts.items().collect(),
+            Some(parts) => {
+                beside_parts(value, extra)?;
+                match parts.kind() {
+                    Kind::Array => parts.items().collect(),
+                    _ => vec![parts],
+                }
+            }
             None => vec![value],
         },
         Kind::Null | Kind::Bool | Kind::Number => {
@@ -108,7 +113,13 @@ fn system(value: Value<'_>, extra: &mut Extra) -> Result<Vec<Node<Block>>, Failu
     let mut blocks = Vec::with_capacity(parts.len());
     for (nth, part) in parts.into_iter().enumerate() {
         match part.text().or_else(|| member::text(part, "text")) {
-            Some(text) => blocks.push(received(text, part)),
+            Some(text) => {
+                let rest = member::others(part, &["text"]).into_iter();
+                extra.extend(rest.map(|(key, raw)| {
+                    (format!("systemInstruction.parts[{nth}].{key}").into(), raw)
+                }));
+                blocks.push(received(text, part));
+            }
             None => extra.push((
                 format!("systemInstruction.parts[{nth}]").into(),
                 part.to_raw(),
@@ -116,6 +127,17 @@ fn system(value: Value<'_>, extra: &mut Extra) -> Result<Vec<Node<Block>>, Failu
         }
     }
     Ok(blocks)
+}
+
+/// Keeps what a system instruction says besides its parts; its role says nothing.
+fn beside_parts(value: Value<'_>, extra: &mut Extra) -> Result<(), Failure> {
+    member::distinct(value, "systemInstruction.")?;
+    for (key, raw) in member::others(value, &["parts"]) {
+        if !(key == "role" && raw == "\"user\"") {
+            extra.push((format!("systemInstruction.{key}").into(), raw));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

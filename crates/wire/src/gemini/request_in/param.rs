@@ -107,6 +107,8 @@ fn thinking(config: Value<'_>, params: &mut Params) {
                 });
             }),
             "thinkingBudget" => budget(value).map(|mode| params.thinking = Some(mode)),
+            // The API takes one of the two.
+            "thinkingLevel" if member::get(config, "thinkingBudget").is_some() => None,
             "thinkingLevel" => level(value).map(|effort| params.effort = Some(effort)),
             _ => None,
         };
@@ -144,6 +146,11 @@ fn tool_config(config: Value<'_>, params: &mut Params) -> Result<(), Failure> {
     let Some(calling) = member::get(config, "functionCallingConfig") else {
         return Ok(());
     };
+    if calling.kind() != Kind::Object {
+        let path = "toolConfig.functionCallingConfig";
+        params.extra.push((path.into(), calling.to_raw()));
+        return Ok(());
+    }
     member::distinct(calling, "toolConfig.functionCallingConfig.")?;
     let prefix = "toolConfig.functionCallingConfig.";
     let keep = |rest: Extra, extra: &mut Extra| {
@@ -152,15 +159,10 @@ fn tool_config(config: Value<'_>, params: &mut Params) -> Result<(), Failure> {
                 .map(|(key, raw)| (format!("{prefix}{key}").into(), raw)),
         );
     };
-    let mode = member::get(calling, "mode")
-        .and_then(Value::str)
-        .unwrap_or_default();
-    let mode = mode.to_ascii_uppercase();
-    let names: Vec<Text> = member::get(calling, "allowedFunctionNames")
-        .into_iter()
-        .flat_map(Value::items)
-        .filter_map(Value::text)
-        .collect();
+    let Some((mode, names)) = calling_mode(calling) else {
+        keep(member::others(calling, &[]), &mut params.extra);
+        return Ok(());
+    };
     let mut taken = vec!["mode", "allowedFunctionNames"];
     params.tool_choice = match (&*mode, names) {
         ("" | "MODE_UNSPECIFIED" | "AUTO", names) => {
@@ -169,7 +171,12 @@ fn tool_config(config: Value<'_>, params: &mut Params) -> Result<(), Failure> {
             }
             Some(ToolChoice::Auto)
         }
-        ("NONE", _) => Some(ToolChoice::None),
+        ("NONE", names) => {
+            if !names.is_empty() {
+                taken.pop();
+            }
+            Some(ToolChoice::None)
+        }
         ("ANY", names) => Some(match <[Text; 1]>::try_from(names) {
             Ok([name]) => ToolChoice::Tool(name),
             Err(names) if names.is_empty() => ToolChoice::Required,
@@ -194,4 +201,21 @@ fn tool_config(config: Value<'_>, params: &mut Params) -> Result<(), Failure> {
     };
     keep(member::others(calling, &taken), &mut params.extra);
     Ok(())
+}
+
+/// The mode, and the names it is about; `None` if one is of a wrong kind.
+fn calling_mode(calling: Value<'_>) -> Option<(String, Vec<Text>)> {
+    let [mode, names] = member::pick(calling, ["mode", "allowedFunctionNames"]);
+    let mode = match mode {
+        Some(mode) => mode.str()?.to_ascii_uppercase(),
+        None => String::new(),
+    };
+    let names = match names {
+        Some(names) if names.kind() == Kind::Array => {
+            names.items().map(Value::text).collect::<Option<_>>()?
+        }
+        Some(_) => return None,
+        None => Vec::new(),
+    };
+    Some((mode, names))
 }

@@ -115,12 +115,33 @@ impl Reader<'_> {
             let path = format!("{}.functionResponse.{key}", self.path);
             self.rest.push((path.into(), raw));
         }
+        let parts = member::get(response, "parts")
+            .into_iter()
+            .flat_map(Value::items);
+        for (nth, part) in parts.enumerate() {
+            let path = format!("{}.functionResponse.parts[{nth}]", self.path);
+            for (key, raw) in member::others(part, KINDS) {
+                self.rest.push((format!("{path}.{key}").into(), raw));
+            }
+            self.rest_of_media(part, &path);
+        }
         Block::ToolResult(ToolResult {
             tool_use_id,
             content,
             is_error,
             cache: None,
         })
+    }
+
+    /// Notes what the medium in a part says beyond the hub.
+    fn rest_of_media(&mut self, part: Value<'_>, path: &str) {
+        const KNOWN: [&str; 4] = ["mimeType", "data", "fileUri", "displayName"];
+        for kind in ["inlineData", "fileData"] {
+            let inner = member::get(part, kind).into_iter();
+            for (key, raw) in inner.flat_map(|inner| member::others(inner, &KNOWN)) {
+                self.rest.push((format!("{path}.{kind}.{key}").into(), raw));
+            }
+        }
     }
 
     /// Notes what the block has no place for.
@@ -130,6 +151,12 @@ impl Reader<'_> {
             Block::Media(_) => &["videoMetadata", "thought", "thoughtSignature"],
             _ => &["thought", "thoughtSignature"],
         };
+        if matches!(
+            block,
+            Block::Media(_) | Block::Image(_) | Block::Document(_)
+        ) {
+            self.rest_of_media(value, &self.path.clone());
+        }
         for (key, raw) in member::others(value, taken) {
             if !KINDS.contains(&&*key) {
                 self.rest.push((format!("{}.{key}", self.path).into(), raw));

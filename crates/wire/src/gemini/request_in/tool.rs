@@ -17,9 +17,19 @@ pub(super) fn decode(value: Value<'_>) -> Result<Vec<Node<Tool>>, Failure> {
         }
     };
     let mut tools = Vec::new();
+    if let Some(nth) = groups.iter().position(|group| group.kind() != Kind::Object) {
+        return Err(invalid(format!(
+            "tools[{nth}]: expected a tool, as an object"
+        )));
+    }
     for (key, member) in groups.into_iter().flat_map(Value::members) {
         match &*member::camel(&key) {
             _ if member.is_null() => {}
+            "functionDeclarations" if member.kind() != Kind::Array => {
+                return Err(invalid(
+                    "tools.functionDeclarations: expected an array of functions",
+                ));
+            }
             "functionDeclarations" => {
                 for item in member.items() {
                     member::distinct(item, "tools.functionDeclarations.")?;

@@ -61,10 +61,17 @@ impl Out<'_> {
         self.w.key("parts").begin_array();
         parts.iter().for_each(|part| self.part(part));
         self.w.end_array();
-        if self.is_own() {
+        if self.is_own() && !self.has_below("systemInstruction.role") {
             self.w.key("role").str("user");
         }
+        self.below("systemInstruction.", &["parts["]);
         self.w.end_object();
+    }
+
+    /// Whether all parts of the system prompt go out as they were received.
+    pub(super) fn copies_system(&self) -> bool {
+        let mut system = self.decoded.turn.system.iter();
+        system.all(|node| raw(node).is_some_and(|raw| raw.starts_with('{')))
     }
 
     /// Writes `contents`.
@@ -86,12 +93,9 @@ impl Out<'_> {
                 self.w.raw(raw);
                 continue;
             }
-            for (path, _) in &message.extra {
-                if path.starts_with("parts[") {
-                    self.losses.add(format!("contents[{nth}].{path}"));
-                }
-            }
-            let mut content = self.content(message, &format!("contents[{nth}]"), "parts");
+            let place = format!("contents[{nth}]");
+            self.losses.add_members(&place, &message.extra);
+            let mut content = self.content(message, &place, "parts");
             sign_first_call(&mut content.parts);
             if !content.parts.is_empty() {
                 self.write(&content);

@@ -18,7 +18,16 @@ impl Out<'_> {
     pub(super) fn params(&mut self) {
         let decoded = self.decoded;
         for (key, value) in &decoded.params.extra {
-            if !self.is_own() || key.starts_with("systemInstruction.") {
+            let is_lost = match key.strip_prefix("systemInstruction.") {
+                _ if !self.is_own() => true,
+                // No part that is known, or what one says besides its text.
+                Some(rest) if rest.starts_with("parts[") => {
+                    rest.ends_with(']') || !self.copies_system()
+                }
+                Some(_) => decoded.turn.system.is_empty(),
+                None => false,
+            };
+            if is_lost {
                 if !decoded.tells(key, value) {
                     self.losses.add(key.to_string());
                 }

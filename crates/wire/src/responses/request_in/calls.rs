@@ -8,7 +8,7 @@ use crate::json::{Kind, Text, Value};
 use crate::turn::{Block, Foreign, Image, Node, ToolInput, ToolResult, ToolUse};
 
 use super::content;
-use super::others;
+use super::{Extra, others, others_below};
 
 /// The call an item is, if its `kind` is one.
 pub(super) fn call(kind: &str, item: Value<'_>) -> Option<ToolUse> {
@@ -85,7 +85,26 @@ fn arguments(value: Value<'_>) -> ByteString {
 }
 
 /// The result an item is, if its `kind` is one.
-pub(super) fn result(kind: &str, item: Value<'_>) -> Option<ToolResult> {
+///
+/// What it says that a result has no place for goes to `rest`; `at` is the item's place.
+pub(super) fn result(
+    kind: &str,
+    item: Value<'_>,
+    at: usize,
+    rest: &mut Extra,
+) -> Option<ToolResult> {
+    const KNOWN: [&str; 8] = [
+        "type",
+        "id",
+        "call_id",
+        "output",
+        "status",
+        "name",
+        "tools",
+        "execution",
+    ];
+    let path = format!("input[{at}]");
+    let output = format!("{path}.output");
     let is_failed = || {
         item.get("status")
             .is_some_and(|status| status.is_str("failed"))
@@ -94,8 +113,11 @@ pub(super) fn result(kind: &str, item: Value<'_>) -> Option<ToolResult> {
         "function_call_output"
         | "custom_tool_call_output"
         | "local_shell_call_output"
-        | "computer_call_output" => (content::blocks(item.get("output")), false),
-        "apply_patch_call_output" => (content::blocks(item.get("output")), is_failed()),
+        | "computer_call_output" => (content::blocks(item.get("output"), &output, rest), false),
+        "apply_patch_call_output" => (
+            content::blocks(item.get("output"), &output, rest),
+            is_failed(),
+        ),
         "shell_call_output" => (
             item.get("output")
                 .into_iter()
@@ -109,6 +131,7 @@ pub(super) fn result(kind: &str, item: Value<'_>) -> Option<ToolResult> {
         }
         _ => return None,
     };
+    rest.extend(others_below(&path, item, &KNOWN));
     let id = item
         .get("call_id")
         .or_else(|| item.get("id"))

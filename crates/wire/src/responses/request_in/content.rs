@@ -8,8 +8,14 @@ use crate::turn::{
     Block, CacheHint, Document, Foreign, Image, Media, MediaKind, MediaSource, Node, media_at,
 };
 
-/// The blocks of a `content` or `output` member.
-pub(super) fn blocks(content: Option<Value<'_>>) -> Vec<Node<Block>> {
+use super::{Extra, others_below};
+
+/// Members of texts. How likely its words were says nothing to another model.
+const TEXT: [&str; 3] = ["text", "annotations", "logprobs"];
+
+/// The blocks of a `content` or `output` member. What parts say that blocks have no place for goes to `rest`, by its path
+/// behind `at`, which is that of the member.
+pub(super) fn blocks(content: Option<Value<'_>>, at: &str, rest: &mut Extra) -> Vec<Node<Block>> {
     let Some(content) = content else {
         return Vec::new();
     };
@@ -18,9 +24,10 @@ pub(super) fn blocks(content: Option<Value<'_>>) -> Vec<Node<Block>> {
         Kind::Array => content
             .items()
             .filter(|part| !part.is_null())
-            .map(part)
+            .enumerate()
+            .map(|(nth, part)| self::part(part, || format!("{at}[{nth}]"), rest))
             .collect(),
-        Kind::Object => vec![part(content)],
+        Kind::Object => vec![part(content, || at.to_owned(), rest)],
         Kind::Null => Vec::new(),
         Kind::Bool | Kind::Number => vec![Node::new(Block::text(Text::plain(content.to_raw())))],
     }
@@ -46,7 +53,15 @@ pub(super) fn is_loose_part(item: Value<'_>) -> bool {
         || item.get("type").is_none() && item.get("text").is_some()
 }
 
-pub(super) fn part(part: Value<'_>) -> Node<Block> {
+/// Reads a part, which stands at `place`.
+pub(super) fn part(
+    part: Value<'_>,
+    place: impl FnOnce() -> String,
+    rest: &mut Extra,
+) -> Node<Block> {
+    let has_rest = !part
+        .members()
+        .all(|(key, _)| key == "type" || TEXT.contains(&&*key));
     let kind = part.get("type").and_then(Value::str).unwrap_or_default();
     let text = |key: &str| part.get(key).and_then(Value::text);
     let block = match &*kind {
@@ -57,7 +72,7 @@ pub(super) fn part(part: Value<'_>) -> Node<Block> {
                 text,
                 citations: annotations(part),
                 signature: None,
-                cache: cache_hint(part),
+                cache: if has_rest { cache_hint(part) } else { None },
             }),
         "refusal" => text("refusal").map(Block::Refusal),
         "input_image" | "image_url" | "computer_screenshot" => image(part),
@@ -71,11 +86,47 @@ pub(super) fn part(part: Value<'_>) -> Node<Block> {
             raw: part.to_raw(),
         })
     };
+    if has_rest && block.is_some() {
+        note(part, &kind, &place(), rest);
+    }
     Node::received(
         block.unwrap_or_else(foreign),
         Wire::Responses,
         part.to_raw(),
     )
+}
+
+/// Notes what a part of a known type says that its block has no place for.
+fn note(part: Value<'_>, kind: &str, path: &str, rest: &mut Extra) {
+    const FILE: [&str; 6] = [
+        "file",
+        "file_data",
+        "file_id",
+        "file_url",
+        "filename",
+        "detail",
+    ];
+    let known: &[&str] = match kind {
+        "refusal" => &["refusal"],
+        "input_image" | "image_url" | "computer_screenshot" => &["image_url", "file_id", "detail"],
+        "input_file" | "file" => &FILE,
+        "input_audio" => &["input_audio"],
+        _ => &TEXT,
+    };
+    for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
+        let inner: &[&str] = match &*key {
+            "type" | "prompt_cache_breakpoint" => continue,
+            key if !known.contains(&key) => {
+                rest.push((format!("{path}.{key}").into(), value.to_raw()));
+                continue;
+            }
+            "image_url" => &["url", "detail"],
+            "file" => &FILE,
+            "input_audio" => &["data", "format"],
+            _ => continue,
+        };
+        rest.extend(others_below(&format!("{path}.{key}"), value, inner));
+    }
 }
 
 fn annotations(part: Value<'_>) -> Option<Foreign> {

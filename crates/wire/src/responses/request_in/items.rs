@@ -13,7 +13,7 @@ use crate::turn::{Block, Failure, Foreign, Message, Node, Role, ServerToolUse, T
 use super::super::peek::invalid;
 use super::calls;
 use super::content::{self, is_loose_part};
-use super::{node, others, tools};
+use super::{Extra, node, others_below, tools};
 
 /// What a request's items are on the hub.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub(super) struct Conversation {
     pub(super) messages: Vec<Node<Message>>,
     /// Tools that became known in the middle of it.
     pub(super) tools: Vec<Node<Tool>>,
+    /// What items say that blocks have no place for, by its path.
+    pub(super) rest: Extra,
     last: Last,
 }
 
@@ -82,7 +84,8 @@ impl Conversation {
 
     fn item(&mut self, item: Value<'_>, at: usize) -> Result<(), Failure> {
         if is_loose_part(item) {
-            self.push(Last::Loose, Role::User, vec![content::part(item)]);
+            let part = content::part(item, || format!("input[{at}]"), &mut self.rest);
+            self.push(Last::Loose, Role::User, vec![part]);
             return Ok(());
         }
         if item.kind() != Kind::Object {
@@ -94,18 +97,21 @@ impl Conversation {
         let kind = kind.decode();
         match &*kind {
             "message" => self.message(item, at)?,
-            "reasoning" => self.answer(vec![node(reasoning(item), item.to_raw())]),
+            "reasoning" => {
+                self.rest_of_reasoning(item, at);
+                self.answer(vec![node(reasoning(item), item.to_raw())]);
+            }
             kind => {
                 if let Some(call) = calls::call(kind, item) {
                     self.answer(vec![node(Block::ToolUse(call), item.to_raw())]);
-                } else if let Some(result) = calls::result(kind, item) {
+                } else if let Some(result) = calls::result(kind, item, at, &mut self.rest) {
                     if kind == "tool_search_output" {
-                        self.known_tools(item);
+                        self.known_tools(item, at);
                     }
                     let result = node(Block::ToolResult(result), item.to_raw());
                     self.push(Last::Results, Role::User, vec![result]);
                 } else if kind == "additional_tools" {
-                    self.known_tools(item);
+                    self.known_tools(item, at);
                     self.answer(vec![foreign(item)]);
                 } else if let Some(name) = hosted_name(kind) {
                     let step = ServerToolUse {
@@ -129,15 +135,18 @@ impl Conversation {
                 "input[{at}].role: must be one of user, assistant, system, developer"
             )));
         };
-        let blocks = content::blocks(item.get("content"));
-        let mut extra = others(item, &KNOWN);
+        let path = format!("input[{at}]");
+        let mark = self.rest.len();
+        let blocks = content::blocks(
+            item.get("content"),
+            &format!("{path}.content"),
+            &mut self.rest,
+        );
+        self.rest.extend(others_below(&path, item, &KNOWN));
         match &*role {
             "assistant" => {
                 let blocks = spread(blocks, item.to_raw());
                 self.answer(blocks);
-                if let Some(message) = self.messages.last_mut() {
-                    message.edit().extra.append(&mut extra);
-                }
             }
             "system" | "developer" if self.messages.is_empty() => {
                 self.system.extend(spread(blocks, item.to_raw()));
@@ -152,14 +161,38 @@ impl Conversation {
                 let message = Message {
                     role,
                     blocks: blocks.into(),
-                    extra,
+                    extra: Extra::new(),
                 };
                 self.messages.push(node(message, item.to_raw()));
             }
             // A role from the future.
-            _ => self.answer(vec![foreign(item)]),
+            _ => {
+                self.rest.truncate(mark);
+                self.answer(vec![foreign(item)]);
+            }
         }
         Ok(())
+    }
+
+    fn rest_of_reasoning(&mut self, item: Value<'_>, at: usize) {
+        const KNOWN: [&str; 6] = [
+            "type",
+            "id",
+            "status",
+            "summary",
+            "content",
+            "encrypted_content",
+        ];
+        let path = format!("input[{at}]");
+        self.rest.extend(others_below(&path, item, &KNOWN));
+        for list in ["summary", "content"] {
+            let parts = item.get(list).into_iter().flat_map(Value::items);
+            for (nth, part) in parts.enumerate() {
+                let path = format!("{path}.{list}[{nth}]");
+                self.rest
+                    .extend(others_below(&path, part, &["type", "text"]));
+            }
+        }
     }
 
     fn answer(&mut self, blocks: Vec<Node<Block>>) {
@@ -179,8 +212,9 @@ impl Conversation {
     }
 
     /// Declares tools that an item brings. Its own bytes bring them on this wire.
-    fn known_tools(&mut self, item: Value<'_>) {
-        let declared = tools::decode(item.get("tools"));
+    fn known_tools(&mut self, item: Value<'_>, at: usize) {
+        let path = format!("input[{at}].tools");
+        let declared = tools::decode(item.get("tools"), &path, &mut self.rest);
         self.tools.extend(
             declared
                 .into_iter()

@@ -40,8 +40,10 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
         return Err(invalid("tools: must be an array"));
     }
     let conversation = items::decode(root.get("instructions"), input(root)?)?;
-    let mut tools = tools::decode(root.get("tools"));
+    let mut params = params::decode(root, &TURN_MEMBERS)?;
+    let mut tools = tools::decode(root.get("tools"), "tools", &mut params.extra);
     tools.extend(conversation.tools);
+    params.extra.extend(conversation.rest);
     Ok(Decoded {
         turn: Turn {
             origin: Wire::Responses,
@@ -51,7 +53,7 @@ pub fn decode_request(doc: &Doc) -> Result<Decoded, Failure> {
             tools: tools.into(),
             cache: None,
         },
-        params: params::decode(root, &TURN_MEMBERS)?,
+        params,
     })
 }
 
@@ -62,6 +64,19 @@ fn others(object: Value<'_>, known: &[&str]) -> Vec<(ByteString, ByteString)> {
         .filter(|(key, value)| !known.contains(&&**key) && !value.is_null())
         .map(|(key, value)| (key.as_ref().into(), value.to_raw()))
         .collect()
+}
+
+/// Members without a place of their own: name or path, and the value as received.
+type Extra = Vec<(ByteString, ByteString)>;
+
+/// The same by their path, in the object at `path`.
+fn others_below(
+    path: &str,
+    object: Value<'_>,
+    known: &[&str],
+) -> impl Iterator<Item = (ByteString, ByteString)> {
+    let left = others(object, known).into_iter();
+    left.map(move |(key, raw)| (format!("{path}.{key}").into(), raw))
 }
 
 /// Makes a node of what was decoded from `raw`: without its bytes if they hold a seal of ours.

@@ -4,97 +4,88 @@
 
 use bytestring::ByteString;
 
-use crate::json::{Kind, Text, Value};
+use crate::json::{Kind, Value};
+use crate::tool_choice;
 use crate::turn::{
     Effort, Failure, OutputFormat, Params, ThinkingMode, ThoughtDisplay, ToolChoice, like_a_path,
 };
 
 use super::{invalid, others};
 
-/// Members that have a place in [`Params`].
-const KNOWN: [&str; 9] = [
-    "max_output_tokens",
-    "stream",
-    "temperature",
-    "top_p",
-    "reasoning",
-    "text",
-    "parallel_tool_calls",
-    "user",
-    "prompt_cache_key",
-];
-
-/// The parameters. `elsewhere` names the members others decode.
+/// The parameters: every member that `elsewhere` does not name. A value that is not understood is kept as received.
 ///
 /// # Errors
-/// A name that no member has, here or in `text`.
+/// A name that no member has, here or in an object that is read.
 pub(super) fn decode(root: Value<'_>, elsewhere: &[&str]) -> Result<Params, Failure> {
-    let number = |key: &str| {
-        root.get(key)
-            .filter(|value| value.kind() == Kind::Number)
-            .map(Value::to_raw)
-    };
-    let text = |key: &str| {
-        root.get(key)
-            .and_then(Value::text)
-            .filter(|text| !text.is_empty())
-    };
-    let mut known: Vec<&str> = KNOWN.iter().chain(elsewhere).copied().collect();
-    let tool_choice = root.get("tool_choice").and_then(tool_choice);
-    if tool_choice.is_some() {
-        known.push("tool_choice");
-    }
-    let mut params = Params {
-        max_tokens: root.get("max_output_tokens").and_then(Value::u64),
-        stream: root.get("stream").and_then(Value::bool).unwrap_or(false),
-        temperature: number("temperature"),
-        top_p: number("top_p"),
-        tool_choice,
-        parallel_tool_calls: root.get("parallel_tool_calls").and_then(Value::bool),
-        user: text("user"),
-        cache_key: text("prompt_cache_key"),
-        extra: others(root, &known),
-        ..Params::default()
-    };
-    if let Some(reason) = params.extra.iter().find_map(|(key, _)| like_a_path(key)) {
-        return Err(invalid(reason));
-    }
-    if let Some(reasoning) = root.get("reasoning") {
-        self::reasoning(reasoning, &mut params);
-    }
-    if let Some(text) = root.get("text") {
-        if let Some(reason) = text.members().find_map(|(key, _)| like_a_path(&key)) {
-            return Err(invalid(format!("text: {reason}")));
+    let mut params = Params::default();
+    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
+        if elsewhere.contains(&&*key) {
+            continue;
         }
-        self::text(text, &mut params);
+        if matches!(&*key, "reasoning" | "text")
+            && let Some(reason) = value.members().find_map(|(key, _)| like_a_path(&key))
+        {
+            return Err(invalid(format!("{key}: {reason}")));
+        }
+        if known(&key, value, &mut params).is_none() {
+            if let Some(reason) = like_a_path(&key) {
+                return Err(invalid(reason));
+            }
+            params.extra.push((key.as_ref().into(), value.to_raw()));
+        }
     }
     Ok(params)
 }
 
+fn known(key: &str, value: Value<'_>, params: &mut Params) -> Option<()> {
+    let number = || (value.kind() == Kind::Number).then(|| value.to_raw());
+    let text = || Some(Some(value.text()?).filter(|text| !text.is_empty()));
+    match key {
+        "max_output_tokens" => params.max_tokens = Some(value.u64()?),
+        "stream" => params.stream = value.bool()?,
+        "temperature" => params.temperature = Some(number()?),
+        "top_p" => params.top_p = Some(number()?),
+        "parallel_tool_calls" => params.parallel_tool_calls = Some(value.bool()?),
+        "user" => params.user = text()?,
+        "prompt_cache_key" => params.cache_key = text()?,
+        "reasoning" if value.kind() == Kind::Object => reasoning(value, params),
+        "text" if value.kind() == Kind::Object => self::text(value, params),
+        "tool_choice" => {
+            params.tool_choice = Some(choice(value)?);
+            params.extra.extend(tool_choice::rest(value));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
 fn reasoning(reasoning: Value<'_>, params: &mut Params) {
-    params.effort = reasoning
-        .get("effort")
+    let [effort, summary, older] = reasoning.pick(["effort", "summary", "generate_summary"]);
+    params.effort = effort
         .and_then(Value::str)
         .and_then(|word| Effort::from_name(&word));
-    let mut known = Vec::from(["generate_summary"]);
+    let mut known = Vec::new();
     if params.effort.is_some() {
         known.push("effort");
     }
     if params.effort == Some(Effort::None) {
         params.thinking = Some(ThinkingMode::Disabled);
     }
-    let summary = reasoning
-        .get("summary")
-        .or_else(|| reasoning.get("generate_summary"));
-    match summary.and_then(Value::str).as_deref() {
-        None => known.push("summary"),
+    let is_absent = |value: Option<Value<'_>>| value.is_none_or(Value::is_null);
+    let (member, wish) = if is_absent(summary) {
+        ("generate_summary", older)
+    } else {
+        ("summary", summary)
+    };
+    match wish.and_then(Value::str).as_deref() {
+        None => {}
         Some("auto") => {
             params.thoughts = Some(ThoughtDisplay::Shown);
-            known.push("summary");
+            known.push(member);
         }
         Some("none") => {
             params.thoughts = Some(ThoughtDisplay::Omitted);
-            known.push("summary");
+            known.push(member);
         }
         // How long it is to be is a wish that only this wire can say.
         Some(_) => params.thoughts = Some(ThoughtDisplay::Shown),
@@ -103,31 +94,53 @@ fn reasoning(reasoning: Value<'_>, params: &mut Params) {
 }
 
 fn text(text: Value<'_>, params: &mut Params) {
-    let mut known = Vec::new();
-    if let Some(format) = text.get("format") {
-        match format.get("type").and_then(Value::str).as_deref() {
-            Some("text") => known.push("format"),
-            Some("json_object") => {
-                params.format = Some(OutputFormat::JsonObject);
-                known.push("format");
-            }
-            Some("json_schema") => {
-                let body = format.get("json_schema").unwrap_or(format);
-                if let Some(schema) = body.get("schema") {
-                    params.format = Some(OutputFormat::JsonSchema {
-                        name: body.get("name").and_then(Value::text),
-                        schema: schema.to_raw(),
-                        strict: body.get("strict").and_then(Value::bool),
-                    });
-                    known.push("format");
-                    let told = ["type", "name", "schema", "strict", "json_schema"];
-                    keep("text.format", body, &told, params);
-                }
-            }
-            _ => {}
+    let format = text.get("format").filter(|format| !format.is_null());
+    let is_known = format.is_some_and(|format| self::format(format, params).is_some());
+    let known: &[&str] = if is_known { &["format"] } else { &[] };
+    keep("text", text, known, params);
+}
+
+/// Reads a format. What is left of it is kept by its path; `None` if all of it is to be kept as it is.
+fn format(format: Value<'_>, params: &mut Params) -> Option<()> {
+    // Not that all members were known: that they would not be taken for one another, or for those of an inner object.
+    let is_plain =
+        |object: Value<'_>| (object.members()).all(|(key, _)| like_a_path(&key).is_none());
+    let kind = format.get("type")?.str()?;
+    match &*kind {
+        // The default: there is nothing to say.
+        "text" => format.members().all(|(key, _)| key == "type").then_some(()),
+        "json_object" if is_plain(format) => {
+            params.format = Some(OutputFormat::JsonObject);
+            keep("text.format", format, &["type"], params);
+            Some(())
         }
+        "json_schema" if is_plain(format) => {
+            let inner = format.get("json_schema");
+            let body = inner.unwrap_or(format);
+            let is_twice = |key: &str| key != "json_schema" && body.get(key).is_some();
+            let has_twins = || format.members().any(|(key, _)| is_twice(&key));
+            if inner.is_some() && (!is_plain(body) || has_twins()) {
+                return None;
+            }
+            let schema = body.get("schema")?.to_raw();
+            let name = body.get("name").and_then(Value::text);
+            let strict = body.get("strict").and_then(Value::bool);
+            let mut told = vec!["type", "schema", "json_schema"];
+            told.extend(name.is_some().then_some("name"));
+            told.extend(strict.is_some().then_some("strict"));
+            params.format = Some(OutputFormat::JsonSchema {
+                name,
+                schema,
+                strict,
+            });
+            keep("text.format", body, &told, params);
+            if inner.is_some() {
+                keep("text.format", format, &["type", "json_schema"], params);
+            }
+            Some(())
+        }
+        _ => None,
     }
-    keep("text", text, &known, params);
 }
 
 fn keep(path: &str, object: Value<'_>, known: &[&str], params: &mut Params) {
@@ -139,7 +152,7 @@ fn keep(path: &str, object: Value<'_>, known: &[&str], params: &mut Params) {
 }
 
 /// A choice the hub can say. Others stay among the members it cannot.
-fn tool_choice(choice: Value<'_>) -> Option<ToolChoice> {
+fn choice(choice: Value<'_>) -> Option<ToolChoice> {
     match choice.str().as_deref() {
         Some("auto") => return Some(ToolChoice::Auto),
         Some("required" | "any") => return Some(ToolChoice::Required),
@@ -148,24 +161,9 @@ fn tool_choice(choice: Value<'_>) -> Option<ToolChoice> {
         None => {}
     }
     match choice.get("type").and_then(Value::str).as_deref() {
-        Some("allowed_tools") => among(choice.get("allowed_tools").unwrap_or(choice)),
-        Some("function" | "custom") | None => name(choice).map(ToolChoice::Tool),
+        Some("allowed_tools") => tool_choice::among(choice.get("allowed_tools").unwrap_or(choice)),
+        Some("function" | "custom") | None => tool_choice::name(choice).map(ToolChoice::Tool),
         // One of the provider's own tools.
         Some(_) => None,
     }
-}
-
-fn among(allowed: Value<'_>) -> Option<ToolChoice> {
-    let names = allowed.get("tools")?.items().map(name);
-    Some(ToolChoice::Among {
-        names: names.collect::<Option<_>>()?,
-        is_required: allowed
-            .get("mode")
-            .is_some_and(|mode| mode.is_str("required")),
-    })
-}
-
-fn name(tool: Value<'_>) -> Option<Text> {
-    let holder = tool.get("function").or_else(|| tool.get("custom"));
-    holder.unwrap_or(tool).get("name")?.text()
 }

@@ -9,15 +9,26 @@ use crate::Wire;
 use crate::json::{Kind, Text, Value};
 use crate::turn::{CacheHint, Foreign, Node, Tool};
 
-use super::others;
+use super::{Extra, others, others_below};
 
 /// Members of a namespace that have no place in its tools stand in the first tool's `extra` under this prefix.
 pub(in crate::responses) const NAMESPACE_PREFIX: &str = "namespace.";
 
-/// The tools of a list.
-pub(super) fn decode(tools: Option<Value<'_>>) -> Vec<Node<Tool>> {
+/// The tools of a list, which stands at `path`. What free-text tools say beyond the hub goes to `rest`.
+pub(super) fn decode(tools: Option<Value<'_>>, path: &str, rest: &mut Extra) -> Vec<Node<Tool>> {
     let mut decoded = Vec::new();
-    for tool in tools.into_iter().flat_map(Value::items) {
+    for (nth, tool) in tools.into_iter().flat_map(Value::items).enumerate() {
+        if tool.get("type").is_some_and(|kind| kind.is_str("custom")) {
+            const KNOWN: [&str; 4] = ["name", "description", "format", "custom"];
+            let path = format!("{path}[{nth}]");
+            let inner = tool
+                .get("custom")
+                .filter(|inner| inner.kind() == Kind::Object);
+            rest.extend(others_below(&path, tool, &[&["type"], &KNOWN[..]].concat()));
+            rest.extend(inner.into_iter().flat_map(|inner| {
+                others_below(&format!("{path}.custom"), inner, &KNOWN).collect::<Extra>()
+            }));
+        }
         if tool
             .get("type")
             .is_some_and(|kind| kind.is_str("namespace"))

@@ -9,6 +9,7 @@ mod content;
 mod conversation;
 mod items;
 mod params;
+mod rest;
 mod results;
 mod thinking;
 mod tools;

@@ -3,13 +3,27 @@
 use crate::json::Text;
 use crate::turn::OutputFormat;
 
-use super::Out;
+use super::{Out, rest};
 
 /// The least that this API lets a reply have, in tokens.
 const MIN_OUTPUT: u64 = 16;
 
 /// The client's own members that stand before the cache key in Codex's requests.
 const EARLY: [&str; 3] = ["store", "include", "service_tier"];
+
+/// Members that are read. One that is left over is of a kind that nobody understands; sent on it would stand beside what a
+/// setting or a quirk says.
+const READ: [&str; 9] = [
+    "max_output_tokens",
+    "stream",
+    "temperature",
+    "top_p",
+    "parallel_tool_calls",
+    "user",
+    "prompt_cache_key",
+    "reasoning",
+    "text",
+];
 
 impl Out<'_> {
     /// Writes the parameters.
@@ -29,6 +43,7 @@ impl Out<'_> {
         self.identity();
         if self.is_same_wire() {
             self.own(|key| !EARLY.contains(&key));
+            self.lose_rest_of_items();
         } else {
             for (key, raw) in &self.decoded.params.extra {
                 if !self.decoded.tells(key, raw) {
@@ -93,7 +108,7 @@ impl Out<'_> {
             None => {}
             Some(OutputFormat::JsonObject) => {
                 self.w.key("format").begin_object();
-                self.w.key("type").str("json_object").end_object();
+                self.w.key("type").str("json_object");
             }
             Some(OutputFormat::JsonSchema {
                 name,
@@ -102,26 +117,34 @@ impl Out<'_> {
             }) => {
                 self.w.key("format").begin_object();
                 self.w.key("type").str("json_schema");
-                self.w
-                    .key("name")
-                    .text(name.as_ref().unwrap_or(&Text::from_static("output")));
+                if name.is_some() || !own.iter().any(|(key, _)| *key == "format.name") {
+                    self.w
+                        .key("name")
+                        .text(name.as_ref().unwrap_or(&Text::from_static("output")));
+                }
                 let strict = strict.or_else(|| (!self.is_same_wire()).then_some(true));
                 if let Some(strict) = strict {
                     self.w.key("strict").bool(strict);
                 }
                 self.w.key("schema").raw(schema);
-                for (key, raw) in &own {
-                    if let Some(key) = key.strip_prefix("format.") {
-                        self.w.member(key).raw(raw);
-                    }
-                }
-                self.w.end_object();
             }
         }
-        for (key, raw) in own {
-            if !key.starts_with("format.") {
-                self.w.member(key).raw(raw);
+        let (format, others): (Vec<_>, Vec<_>) =
+            own.iter().partition(|(key, _)| key.starts_with("format."));
+        for (key, raw) in format {
+            if params.format.is_some() {
+                self.w
+                    .member(key.strip_prefix("format.").unwrap_or(key))
+                    .raw(raw);
+            } else {
+                self.losses.add(format!("text.{key}"));
             }
+        }
+        if params.format.is_some() {
+            self.w.end_object();
+        }
+        for (key, raw) in others {
+            self.w.member(key).raw(raw);
         }
         self.w.end_object();
     }
@@ -141,8 +164,14 @@ impl Out<'_> {
     /// The client's own members, sent again.
     fn own(&mut self, is_meant: impl Fn(&str) -> bool) {
         for (key, raw) in &self.decoded.params.extra {
-            let is_path = key.starts_with("reasoning.") || key.starts_with("text.");
-            if !is_path && is_meant(key) {
+            let is_path =
+                key.starts_with("reasoning.") || key.starts_with("text.") || rest::is_of_item(key);
+            if is_path || !is_meant(key) {
+                continue;
+            }
+            if key.starts_with("tool_choice.") || READ.contains(&&**key) {
+                self.losses.add(key.to_string());
+            } else {
                 self.w.member(key).raw(raw);
             }
         }

@@ -52,7 +52,8 @@ impl Out<'_> {
             .filter(|_| self.is_same_wire())
             .filter_map(|(key, raw)| Some((key.strip_prefix("reasoning.")?, raw)))
             .collect();
-        let says_summary = own.iter().any(|(key, _)| *key == "summary");
+        let says_summary =
+            (own.iter()).any(|(key, _)| matches!(*key, "summary" | "generate_summary"));
         let has_summary = !says_summary
             && match params.thoughts {
                 Some(ThoughtDisplay::Shown) => true,

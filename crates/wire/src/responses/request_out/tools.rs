@@ -169,9 +169,10 @@ impl Out<'_> {
                 let mode = if *is_required { "required" } else { "auto" };
                 self.w.key("mode").str(mode);
                 self.w.key("tools").begin_array();
-                for name in names {
-                    if let Some(kind) = self.kind_of(name) {
-                        self.chosen(kind, name);
+                for (nth, name) in names.iter().enumerate() {
+                    match self.kind_of(name) {
+                        Some(kind) => self.chosen(kind, name),
+                        None => self.losses.add(format!("tool_choice.tools[{nth}]")),
                     }
                 }
                 self.w.end_array().end_object();
