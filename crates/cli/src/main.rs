@@ -23,6 +23,7 @@ mod recording;
 #[cfg(test)]
 mod scratch;
 mod service_manager;
+mod signals;
 mod verify;
 
 use std::process::ExitCode;

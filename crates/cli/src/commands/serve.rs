@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lingate_config::{Config, LogFormat, LogLevel, SystemEnvironment};
-use lingate_gateway::{BindError, Gateway, Handle, Options, Outcome, Trigger};
+use lingate_gateway::{BindError, Gateway, Handle, Options, Outcome};
 use sha2::{Digest as _, Sha256};
-use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -26,6 +25,7 @@ use crate::output;
 use crate::port_owner::port_owner;
 use crate::recording::{self, Recording};
 use crate::service_manager::{self, Notifier};
+use crate::signals::Signals;
 
 /// How long a gateway that `run` started stays for the next session.
 const STAYS: Duration = Duration::from_secs(5 * 60);
@@ -333,58 +333,6 @@ fn missing(format: LogFormat, n_lost: u64) -> String {
         LogFormat::Json => {
             format!("{{\"timestamp\":\"{at}\",\"level\":\"WARN\",\"message\":\"{message}\"}}\n")
         }
-    }
-}
-
-/// The signals of a gateway: the first two end it, a hangup reloads it, unless the terminal it was started in is gone.
-struct Signals {
-    terminate: unix::Signal,
-    interrupt: unix::Signal,
-    hangup: unix::Signal,
-    /// Whether it was started in a terminal.
-    in_terminal: bool,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: unix::signal(SignalKind::terminate())?,
-            interrupt: unix::signal(SignalKind::interrupt())?,
-            hangup: unix::signal(SignalKind::hangup())?,
-            in_terminal: io::stderr().is_terminal(),
-        })
-    }
-
-    /// Reloads until it is told to end.
-    async fn end(&mut self, handle: &Handle, notifier: &Notifier) {
-        while i32::from(self.next().await) == SignalKind::hangup().as_raw_value() {
-            if self.in_terminal && !io::stderr().is_terminal() {
-                return;
-            }
-            notifier.reloading();
-            handle.reload(Trigger::Signal).await;
-            notifier.ready();
-        }
-    }
-
-    /// The number of the next one that means an end.
-    async fn next_end(&mut self) -> u8 {
-        loop {
-            let signal = self.next().await;
-            if i32::from(signal) != SignalKind::hangup().as_raw_value() {
-                return signal;
-            }
-        }
-    }
-
-    /// The number of the next one.
-    async fn next(&mut self) -> u8 {
-        let kind = tokio::select! {
-            _ = self.terminate.recv() => SignalKind::terminate(),
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-            _ = self.hangup.recv() => SignalKind::hangup(),
-        };
-        u8::try_from(kind.as_raw_value()).unwrap_or_default()
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use lingate_testkit::canary;
 
 /// Longer than anything takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What gateways and commands leave in the home, and what they write, is searched for the keys that the user has.
 pub(crate) struct User {

@@ -35,5 +35,6 @@ mod show;
 mod stalled;
 mod statusline;
 mod switch;
+mod terminal;
 mod verify;
 mod verify_runs;
