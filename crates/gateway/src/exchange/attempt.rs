@@ -15,6 +15,7 @@ use lingate_wire::Wire;
 use lingate_wire::bridge::{self, Lane};
 use lingate_wire::stage::End;
 use lingate_wire::turn::{Event, Failure, FailureKind};
+use tokio::time::Instant;
 
 use super::asked::Asked;
 use super::policy::{Plan, Schemas};
@@ -30,7 +31,6 @@ use crate::shared::Shared;
 use crate::upstream::address::address;
 use crate::upstream::blame::Blame;
 use crate::upstream::body::{DemoBody, UpstreamBody, WHOLE_CAP, chain_of};
-use crate::upstream::client::Way;
 use crate::upstream::decoding::Decoding;
 use crate::upstream::limits::{self, whole_seconds};
 use crate::upstream::payload::Payload;
@@ -94,11 +94,12 @@ impl From<Failure> for Failed {
     }
 }
 
-/// Runs one attempt.
+/// Runs one attempt, which is given up at `until`, whatever its own limits say.
 pub(crate) async fn run(
     shared: &Shared,
     attempt: &Attempt<'_>,
     draft: &Draft,
+    until: Option<Instant>,
 ) -> Result<Answer, Failed> {
     let Attempt {
         asked, upstream, ..
@@ -138,7 +139,7 @@ pub(crate) async fn run(
     let upstream = own.as_ref().unwrap_or(upstream);
     let mut blame = upstream.blame(&asked.headers);
     let again = shown.as_ref().map(|shown| (shown, body.clone()));
-    let mut response = send(shared, asked, upstream, lane, body, draft)
+    let mut response = send(shared, asked, upstream, lane, body, draft, until)
         .await
         .map_err(|failure| blame.told(failure))?;
     if let Some((token, body)) = again
@@ -156,7 +157,7 @@ pub(crate) async fn run(
         draft.attempt_again("new_token");
         let upstream = upstream.showing(&key);
         blame = upstream.blame(&asked.headers);
-        response = Box::pin(send(shared, asked, &upstream, lane, body, draft))
+        response = Box::pin(send(shared, asked, &upstream, lane, body, draft, until))
             .await
             .map_err(|failure| blame.told(failure))?;
     }
@@ -199,7 +200,8 @@ pub(crate) async fn run(
     let read = answered.read(response.into_body(), chain, asked.peek.stream, draft);
     let read = Box::pin(read);
     let limit = patience(upstream.provider.timeouts.first_content, asked.peek.stream);
-    let failure = match within(limit.filter(|_| !is_known), "first_content", read).await {
+    let limit = limit.filter(|_| !is_known);
+    let failure = match within(limit, until, "first_content", read).await {
         Err(failure) if failure.generation.is_some() => failure,
         result => return result.map_err(told),
     };
@@ -380,6 +382,7 @@ pub(crate) async fn send(
     lane: Lane,
     body: Payload,
     draft: &Draft,
+    until: Option<Instant>,
 ) -> Result<Response<UpstreamBody>, Failure> {
     draft.gather(|gathered| {
         gathered.is_sending();
@@ -404,7 +407,7 @@ pub(crate) async fn send(
     });
     let limit = patience(upstream.provider.timeouts.headers, is_stream);
     let is_known = is_known(shared, draft, Step::has_head);
-    within(limit.filter(|_| !is_known), "headers", sent).await
+    within(limit.filter(|_| !is_known), until, "headers", sent).await
 }
 
 /// Whether the record says of the attempt in flight that a limit on waiting did not end it. A machine that is busy notices
@@ -431,10 +434,9 @@ async fn send_to(
         let key = upstream.key.map(|key| key.label.clone());
         gathered.sent(request.method(), request.uri(), request.headers(), key);
     });
-    let way = Way::of(upstream.provider);
     let client = shared
         .clients
-        .get(&way)
+        .get(&upstream.way)
         .ok_or_else(|| Failure::new(FailureKind::Server, "no connection pool for this provider"))?;
     let again = || {
         draft.sent_again();
@@ -538,7 +540,7 @@ async fn refused(
 ) -> Failed {
     let (head, mut body) = response.into_parts();
     let read = pin!(body.whole(ERROR_CAP));
-    let bytes = within(Some(Duration::from_secs(10)), "headers", read)
+    let bytes = within(Some(Duration::from_secs(10)), None, "headers", read)
         .await
         .unwrap_or_default();
     let mut failure = bridge::decode_error(upstream.wire, head.status.as_u16(), &bytes);
@@ -636,15 +638,17 @@ fn patience(limit: Option<Duration>, is_stream: bool) -> Option<Duration> {
     })
 }
 
-/// Awaits within a named limit.
+/// Awaits within a named limit. One that is not over before the work is given up anyway needs no timer.
 async fn within<T>(
     limit: Option<Duration>,
+    until: Option<Instant>,
     name: &str,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match limit {
+    let end = limit.map(|limit| (limit, clock::now() + limit));
+    match end.filter(|(_, end)| until.is_none_or(|until| *end < until)) {
         None => work.await,
-        Some(limit) => tokio::time::timeout(limit, work)
+        Some((limit, end)) => tokio::time::timeout_at(end, work)
             .await
             .unwrap_or_else(|_elapsed| {
                 Err(Failure::new(

@@ -12,6 +12,7 @@ use std::time::Duration;
 use lingate_route::Candidate;
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::{Event, Failure, FailureKind, Usage};
+use tokio::time::Instant;
 
 use super::answering::thread_refused;
 use super::asked::Asked;
@@ -51,6 +52,8 @@ pub(crate) struct Attempts {
     /// A streamed reply ended before it was shown, and the policies have spoken.
     is_decided: bool,
     permits: Permits,
+    /// When nobody waits for the first content any more.
+    until: Option<Instant>,
     /// Those for whom the conversation turned out too long.
     refused: Vec<Candidate>,
 }
@@ -94,9 +97,15 @@ impl Attempts {
             answer: None,
             is_decided: false,
             permits: Permits::default(),
+            until: None,
             refused: Vec::new(),
             candidates,
         })
+    }
+
+    /// Makes them up to a whole answer.
+    pub(crate) async fn answer(mut self) -> Result<Answer, Failure> {
+        self.reach().await
     }
 
     /// Up to a reply to show, or the last failure, within the deadline for the first content.
@@ -111,10 +120,11 @@ impl Attempts {
         self.plan.ask(choice.inspect_err(|failure| {
             draft.gather(|gathered| gathered.refused(failure));
         })?);
-        let reached = match self.deadline() {
+        let deadline = self.deadline();
+        self.until = deadline.map(|deadline| self.draft.accepted + deadline);
+        let reached = match deadline.zip(self.until) {
             None => self.attempts(&shared).await,
-            Some(deadline) => {
-                let at = self.draft.accepted + deadline;
+            Some((deadline, at)) => {
                 let in_time = {
                     let attempts = pin!(self.attempts(&shared));
                     tokio::time::timeout_at(at, attempts).await
@@ -181,7 +191,8 @@ impl Attempts {
                 telling,
             };
             // On the heap: a future is moved whole, together with everything that awaits it.
-            let attempted = Box::pin(attempt::run(shared, &attempt, &self.draft)).await;
+            let attempt = attempt::run(shared, &attempt, &self.draft, self.until);
+            let attempted = Box::pin(attempt).await;
             let patch = match attempted {
                 Err(failed) => {
                     let patch = self.after_failure(&failed, &upstream);

@@ -191,16 +191,19 @@ async fn answer(
     let (is_stream, options) = (asked.peek.stream, side.options);
     let reads_failures_in_stream = is_stream && is_codex(&asked.headers);
     let begun = govern::admit(shared, &asked, draft);
-    let mut attempts = match begun.and_then(|()| Attempts::new(shared, asked, draft)) {
-        Ok(attempts) => Box::new(attempts).run(),
+    let attempts = match begun.and_then(|()| Attempts::new(shared, asked, draft)) {
+        Ok(attempts) => attempts,
         Err(failure) => {
             return Ok(refusal(failure, reads_failures_in_stream, &side, draft)?);
         }
     };
     if !is_stream {
-        return Ok(whole(attempts.await.result?, &side, draft));
+        // On the heap: a future is moved whole, together with everything that awaits it.
+        let answer = Box::pin(attempts.answer()).await?;
+        return Ok(whole(answer, &side, draft));
     }
 
+    let mut attempts = Box::new(attempts).run();
     let process = Arc::clone(&shared.process);
     let draft = Arc::clone(draft);
     tokio::select! {

@@ -24,6 +24,7 @@ use crate::explain::Reason;
 use crate::lane::estimate;
 use crate::upstream::auth::{self, UnfitKey};
 use crate::upstream::blame::{Blame, Ours};
+use crate::upstream::client::Way;
 
 /// One provider, model and key, as resolved for one attempt.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub(crate) struct Traits {
     /// As it is sent there.
     pub model: String,
     pub host: String,
+    /// How it is connected to.
+    pub way: Way,
     pub settings: Settings,
     pub selection: Arc<Selection>,
     /// As a head of HTTP/1 names its host, where it is certain that it is one: in plain text nobody agrees upon HTTP/2.
@@ -115,6 +118,7 @@ impl<'c> Upstream<'c> {
                 settings: settings(provider, own, &candidate.model),
                 host,
                 selection: Arc::new(selection),
+                way: Way::of(provider),
                 host_field: url.and_then(host_field),
                 shown: shown(provider, &model, wire),
                 model,

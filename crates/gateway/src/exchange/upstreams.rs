@@ -87,6 +87,7 @@ mod tests {
     use lingate_route::TargetRef;
 
     use super::*;
+    use crate::upstream::client::Way;
 
     fn candidate(provider: &str, model: &str, index: Option<usize>) -> Candidate {
         Candidate {
@@ -117,6 +118,7 @@ mod tests {
                 selection: Arc::new(select(&[], &target)),
                 model: model.to_string(),
                 host: String::new(),
+                way: Way::plain(None),
                 settings: Settings::default(),
                 host_field: None,
                 shown: Vec::new(),

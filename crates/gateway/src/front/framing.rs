@@ -173,6 +173,7 @@ impl Head {
     fn field(&mut self, line: &[u8]) -> Result<(), &'static str> {
         let (name, value) = field(line)?;
         if name.eq_ignore_ascii_case(b"content-length") {
+            let value = value.trim_ascii();
             if self.length.is_some() {
                 return Err("there is more than one `Content-Length`");
             }
@@ -187,7 +188,7 @@ impl Head {
             if self.is_http10 {
                 return Err("HTTP/1.0 has no `Transfer-Encoding`");
             }
-            if !value.eq_ignore_ascii_case(b"chunked") {
+            if !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                 return Err("`Transfer-Encoding` is not `chunked`");
             }
             self.is_chunked = true;
@@ -206,7 +207,7 @@ impl Head {
     }
 }
 
-/// A field's name and its value without the blanks around it.
+/// A field's name, and its value with the blanks around it.
 fn field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     check_bytes(line)?;
     if line.starts_with(b" ") || line.starts_with(b"\t") {
@@ -214,19 +215,28 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     }
     let colon = memchr::memchr(b':', line).ok_or("a header has no colon")?;
     let (name, value) = line.split_at_checked(colon).unwrap_or((line, &[]));
-    if name.is_empty() || name.iter().any(|byte| matches!(byte, b' ' | b'\t')) {
+    if name.is_empty() || memchr::memchr2(b' ', b'\t', name).is_some() {
         return Err("a header's name has a blank");
     }
-    let value = value.get(1..).unwrap_or_default();
-    Ok((name, value.trim_ascii()))
+    Ok((name, value.get(1..).unwrap_or_default()))
 }
 
 /// No control character but the tab: some servers end a line at CR, or a string at NUL.
 fn check_bytes(line: &[u8]) -> Result<(), &'static str> {
-    let is_control = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f;
-    // All of them, without an end on the way: that is what vector instructions are for.
-    let has_control = line.iter().fold(false, |has, byte| has | is_control(byte));
-    if has_control {
+    // Without an end on the way: that is what vector instructions are for.
+    let has_control = |bytes: &[u8; 16]| {
+        let is_control = |byte: u8| (byte < b' ' && byte != b'\t') | (byte == 0x7f);
+        bytes
+            .iter()
+            .fold(false, |has, byte| has | is_control(*byte))
+    };
+    let (blocks, rest) = line.as_chunks();
+    let mut last = [b' '; 16];
+    for (padded, byte) in last.iter_mut().zip(rest) {
+        *padded = *byte;
+    }
+    let mut blocks = blocks.iter().chain([&last]);
+    if blocks.any(has_control) {
         return Err("the head has a control character");
     }
     Ok(())

@@ -162,6 +162,7 @@ async fn dispatch(
             .inc();
     }
     let (profile, facts) = (matched.profile, matched.facts);
+    // What is not for a reply is on the heap: a future is as large as the largest that it awaits, and is moved whole.
     Ok(match route {
         Route::Reply(wire) => {
             let body = RequestBody::Arriving(body, codings);
@@ -172,7 +173,7 @@ async fn dispatch(
         Route::CountTokens(wire) => {
             let body = RequestBody::Arriving(body, codings);
             let call = called(wire, profile, facts, caller, parts, body);
-            count::run(shared, call).await
+            Box::pin(count::run(shared, call)).await
         }
         Route::Models => {
             let list = models::Asked {
@@ -200,13 +201,19 @@ async fn dispatch(
         Route::Metrics => respond::whole(StatusCode::OK, CONTENT_TYPE, metrics::text(&shared)),
         Route::Stop => control::stop(&shared.process, parts.uri.query()),
         Route::Lease => control::lease(&shared.process)?,
-        Route::Default if parts.method == Method::POST => switch::set(generations, body).await?,
+        Route::Default if parts.method == Method::POST => {
+            Box::pin(switch::set(generations, body)).await?
+        }
         Route::Default => switch::get(&shared),
-        Route::Reload if parts.method == Method::POST => admin::reload::post(generations).await,
+        Route::Reload if parts.method == Method::POST => {
+            Box::pin(admin::reload::post(generations)).await
+        }
         Route::Reload => admin::reload::get(generations),
-        Route::Api(ask) => admin::answer(&shared.process, ask, &parts).await,
+        Route::Api(ask) => Box::pin(admin::answer(&shared.process, ask, &parts)).await,
         Route::Providers => admin::providers::list(&shared),
-        Route::Provider(id, action) => admin::providers::act(&shared, &id, action).await?,
+        Route::Provider(id, action) => {
+            Box::pin(admin::providers::act(&shared, &id, action)).await?
+        }
     })
 }
 
