@@ -69,9 +69,10 @@ pub use query::{
     Times, Valued,
 };
 pub use record::{
-    Arrival, Attempt, Billing, Body, BodyKind, Details, End, Exchange, Fault, Header, Hit, Kept,
-    Mark, Met, MetTarget, Price, Stood,
+    Alike, Arrival, Attempt, Billing, Body, BodyKind, Details, End, Exchange, Fault, Header, Hit,
+    Kept, Mark, Met, MetTarget, Price, Stood,
 };
 pub use recorder::{Counts, Recorder, State};
 pub use retention::Deleted;
+pub use smol_str::SmolStr;
 pub use store::{Store, prune};

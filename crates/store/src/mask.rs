@@ -49,6 +49,8 @@ struct Finder {
     least: Vec<usize>,
     /// The beginnings, then the values that are known. `None` if they are too many for any automaton.
     automaton: Option<AhoCorasick>,
+    /// No secret has a quote or a line end in it.
+    ends_at_quotes: bool,
 }
 
 impl Mask {
@@ -68,18 +70,28 @@ impl Mask {
             .chain(prefixes.map(|prefix| (prefix, LEAST)));
         let (mut patterns, least): (Vec<&str>, Vec<usize>) = shapes.unzip();
         patterns.extend(known.into_iter().filter(|value| is_telling(value)));
+        let ends_at_quotes = !(patterns.iter()).any(|value| value.contains(['"', '\n', '\r']));
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(patterns)
             .ok();
         Self {
-            finder: Arc::new(Finder { least, automaton }),
+            finder: Arc::new(Finder {
+                least,
+                automaton,
+                ends_at_quotes,
+            }),
         }
     }
 
     /// Whether it is a copy of the other one.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.finder, &other.finder)
+    }
+
+    /// Whether what stands between two quotes, or the ends of lines, is masked by itself as it is within the whole.
+    pub(crate) fn ends_at_quotes(&self) -> bool {
+        self.finder.ends_at_quotes
     }
 
     /// `bytes` without secrets; borrowed if there are none.
@@ -113,7 +125,9 @@ impl Mask {
     pub(crate) fn cut(&self, bytes: &[u8], limit: usize) -> usize {
         let near = limit.saturating_sub(NEAR);
         let window = bytes.get(near..limit).unwrap_or_default();
-        let blank = window.iter().rposition(|byte| !is_key_byte(*byte));
+        // Behind a backslash stands the other half of an escaped line end, which is no letter of a word.
+        let is_blank = |byte: &u8| !is_key_byte(*byte) && *byte != b'\\';
+        let blank = window.iter().rposition(is_blank);
         let cut = blank.map_or(limit, |at| near + at + 1);
         let Some(automaton) = &self.finder.automaton else {
             return cut;
@@ -291,6 +305,8 @@ mod tests {
         check_cuts("a pass phrase with spaces, and b");
         check_cuts("authorization: Bearer a1b2c3d4e5f6a7b8c9d0, x");
         check_cuts("key sk-a1b2c3d4e5f6a7b8c9d0e1f2/next");
+        check_cuts(r"some words\nsk-a1b2c3d4e5f6a7b8c9d0e1f2 next");
+        check_cuts(r"some words\\\tBearer a1b2c3d4e5f6a7b8c9d0, x");
     }
 
     #[test]

@@ -153,7 +153,7 @@ mod tests {
                 ("content-encoding", "gzip"),
                 ("x-request-id", "7"),
             ]
-            .map(|(name, value)| Header(name.to_owned(), value.to_owned()))
+            .map(|(name, value)| Header(name.into(), value.into()))
             .into(),
             head_us: 1000,
             arrivals: vec![(3, 2000), (6, 5000), (6, 6000), (11, 4000)],

@@ -6,6 +6,7 @@ use http::header::AsHeaderName;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use lingate_route::Class;
+use lingate_store::Alike;
 use lingate_wire::bridge::{self, PathFacts};
 use lingate_wire::chat::CallStyle;
 use lingate_wire::json::{Doc, Text, Value};
@@ -94,6 +95,11 @@ impl Asked {
             earlier,
             decoded: OnceLock::new(),
         })
+    }
+
+    /// What the body is known to have in common with an earlier one.
+    pub(crate) fn alike(&self) -> Option<Alike> {
+        self.earlier.as_ref()?.alike(&self.doc)
     }
 
     /// From this client, with what `kept` holds for it, if its wire needs that.

@@ -4,10 +4,12 @@
 //! Only what saves more than it costs is kept, in memory of its own, only so much and not for long ([`super::unused`]). What
 //! one client's key sent is never compared with another's.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lingate_store::Alike;
 use lingate_wire::bridge;
 use lingate_wire::json::{Doc, Resumed};
 use lingate_wire::turn::Failure;
@@ -41,6 +43,9 @@ pub(crate) struct Histories {
     kept: Mutex<Vec<History>>,
 }
 
+/// Of the next history that is kept.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// A request's document, and what is known of it.
 pub(crate) struct Scanned {
     pub doc: Doc,
@@ -57,12 +62,45 @@ impl From<Doc> for Scanned {
 /// A request that others go on from.
 #[derive(Debug)]
 pub(crate) struct Earlier {
+    /// No other of the process has it.
+    number: u64,
     doc: Doc,
     /// What it was decoded to, if anybody asked; none if nothing of it could be taken over, or if it takes too much memory.
     decoded: OnceLock<Option<Decoded>>,
 }
 
 impl Earlier {
+    /// What a request that was scanned like this one has in common with it.
+    pub(crate) fn alike(&self, doc: &Doc) -> Option<Alike> {
+        let own = self.doc.body();
+        let place = |piece: &Bytes| {
+            let at = piece.as_ptr().addr().checked_sub(own.as_ptr().addr())?;
+            (at + piece.len() <= own.len()).then_some(at)
+        };
+        let length = doc.body().len();
+        let mut alike = Alike {
+            to: self.number,
+            first: 0,
+            last: 0,
+            behind: length,
+            until: 0,
+        };
+        let mut begin = 0;
+        for piece in doc.pieces().filter(|piece| !piece.is_empty()) {
+            if let Some(at) = place(piece) {
+                if at == begin && begin == 0 {
+                    alike.first = piece.len();
+                } else {
+                    alike.last = piece.len();
+                    alike.behind = length - begin - piece.len();
+                    alike.until = at + piece.len();
+                }
+            }
+            begin += piece.len();
+        }
+        (alike.first + alike.last > 0).then_some(alike)
+    }
+
     /// Decodes a request that was scanned like this one: the same as by itself, and what both have in common is shared.
     ///
     /// # Errors
@@ -177,6 +215,7 @@ impl Histories {
             caller: caller.to_owned(),
             samples,
             request: Arc::new(Earlier {
+                number: NEXT.fetch_add(1, Ordering::Relaxed),
                 doc: doc.detached(),
                 decoded: OnceLock::new(),
             }),
@@ -290,6 +329,37 @@ mod tests {
         assert_eq!(kept.len(), 2, "{kept:?}");
         let last = body("model-of-the-main-agent", 199).len();
         assert!(kept.iter().all(|kept| *kept > last - last / 7), "{kept:?}");
+    }
+
+    /// Two turns are known to have in common what they have, but for what stands around it.
+    #[test]
+    fn what_is_alike_is_known() {
+        let histories = Histories::default();
+        let tools = format!(r#""tools":[{{"name":"{}"}}]"#, "t".repeat(3000));
+        let body = |turns| body("m", turns).replace(r#""tools":[]"#, &tools);
+        let [first, second, third] = [60, 61, 62].map(body);
+        let scan = |body: &str| {
+            let body = Bytes::copy_from_slice(body.as_bytes());
+            histories.scan(Wire::Anthropic, "", &body).unwrap()
+        };
+        assert!(scan(&first).earlier.is_none());
+        let alike = |body: &str| {
+            let Scanned { doc, earlier } = scan(body);
+            earlier.unwrap().alike(&doc).unwrap()
+        };
+        let [one, other] = [&second, &third].map(|body| alike(body));
+        assert_eq!((one.to, one.until, one.behind), (other.to, other.until, 1));
+        for (alike, body) in [(one, second), (other, third)] {
+            assert_eq!(body[..alike.first], first[..alike.first]);
+            assert!(alike.first > 60 * 200 && alike.last > 3000, "{alike:?}");
+            let stretch = body.len() - alike.behind - alike.last..body.len() - alike.behind;
+            assert_eq!(body[stretch], first[alike.until - alike.last..alike.until]);
+        }
+        // Of another conversation.
+        let strange = body(80).replace("\"content\":\"m", "\"content\":\"x");
+        let scanned = scan(&strange);
+        let known = scanned.earlier.map(|earlier| earlier.alike(&scanned.doc));
+        assert_ne!(known.flatten().map_or(0, |known| known.first), one.first);
     }
 
     #[test]

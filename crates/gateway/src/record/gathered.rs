@@ -9,7 +9,8 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, Response};
 use http_body_util::{BodyExt as _, Either};
 use lingate_store::{
-    Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Mark, Recorder, headers,
+    Alike, Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Mark, Recorder, SmolStr,
+    headers,
 };
 use lingate_wire::Wire;
 use tokio::time::Instant;
@@ -36,7 +37,7 @@ pub(crate) struct Gathered {
     asked: Exchange,
     is_open: bool,
     /// Why the next attempt is made; empty for the first.
-    reason: String,
+    reason: SmolStr,
     pub(super) details: Details,
     bodies: Vec<Body>,
     /// Replies of upstreams, by attempt.
@@ -66,7 +67,7 @@ impl Gathered {
                 ..Exchange::default()
             },
             is_open: false,
-            reason: String::new(),
+            reason: SmolStr::default(),
             details: Details::default(),
             bodies: Vec::new(),
             replies: Vec::new(),
@@ -86,13 +87,20 @@ impl Gathered {
         row.stream = asked.peek.stream;
         self.details.client_request_headers = allowed(&asked.headers);
         self.mark("body_read");
-        self.open(asked.doc.body().clone());
+        self.open_with(asked.doc.body().clone(), asked.alike());
     }
 
     /// A request that could not be read: all there is of it.
     pub(crate) fn open(&mut self, body: Bytes) {
+        self.open_with(body, None);
+    }
+
+    fn open_with(&mut self, body: Bytes, alike: Option<Alike>) {
         self.is_open = true;
-        let body = Body::whole(BodyKind::ClientRequest, 0, body);
+        let body = Body {
+            alike,
+            ..Body::whole(BodyKind::ClientRequest, 0, body)
+        };
         let (now, later) = match self.recorder.bodies() {
             Bodies::Full => (vec![body], None),
             Bodies::Errors => (Vec::new(), Some(body)),
@@ -108,7 +116,7 @@ impl Gathered {
 
     /// The attempt that comes next is made because of this.
     pub(crate) fn because(&mut self, reason: &str) {
-        reason.clone_into(&mut self.reason);
+        self.reason = reason.into();
     }
 
     /// Another attempt begins.
@@ -116,7 +124,7 @@ impl Gathered {
         let started_us = self.since_us();
         let mut reason = std::mem::take(&mut self.reason);
         if reason.is_empty() {
-            "first".clone_into(&mut reason);
+            reason = SmolStr::new_static("first");
         }
         self.details.attempts.push(Attempt {
             started_us,
@@ -157,6 +165,7 @@ impl Gathered {
                 attempt,
                 pieces: payload.pieces().cloned().collect(),
                 arrivals: Vec::new(),
+                alike: None,
             });
         }
         self.mark("sent");
@@ -210,21 +219,22 @@ impl Gathered {
             && attempt.ended_us.is_none()
         {
             attempt.ended_us = Some(ended);
-            outcome.clone_into(&mut attempt.outcome);
+            attempt.outcome = outcome.into();
             attempt.error = error.map(str::to_owned);
         }
     }
 
     /// A moment.
-    pub(crate) fn mark(&mut self, what: &str) {
+    pub(crate) fn mark(&mut self, what: &'static str) {
+        self.marked(SmolStr::new_static(what));
+    }
+
+    fn marked(&mut self, what: SmolStr) {
         let at_us = self.since_us();
         if self.details.timings.len() >= MOST_TIMINGS {
             return;
         }
-        self.details.timings.push(Mark {
-            what: what.to_owned(),
-            at_us,
-        });
+        self.details.timings.push(Mark { what, at_us });
     }
 
     /// The answer goes out. A stream tells the record of its body itself, by [`Self::answer`].
@@ -282,7 +292,7 @@ impl Gathered {
         };
         let timings = &mut self.details.timings;
         let at = timings.partition_point(|mark| mark.at_us <= at_us);
-        let what = "first_byte".to_owned();
+        let what = SmolStr::new_static("first_byte");
         timings.insert(at, Mark { what, at_us });
     }
 
@@ -291,13 +301,15 @@ impl Gathered {
             self.recorder.shed_body();
         }
         if taken.missing > 0 {
-            self.mark(&format!("{}_cut {} bytes", kind.name(), taken.missing));
+            let what = format!("{}_cut {} bytes", kind.name(), taken.missing);
+            self.marked(what.into());
         }
         self.bodies.push(Body {
             kind,
             attempt,
             pieces: vec![taken.bytes],
             arrivals: taken.arrivals,
+            alike: None,
         });
     }
 
@@ -328,7 +340,7 @@ pub(crate) fn allowed(given: &HeaderMap) -> Vec<lingate_store::Header> {
     for (name, value) in given {
         let name = name.as_str();
         if let (true, Ok(value)) = (headers::kept(name), value.to_str()) {
-            allowed.push(lingate_store::Header(name.to_owned(), value.to_owned()));
+            allowed.push(lingate_store::Header(name.into(), value.into()));
         }
     }
     allowed

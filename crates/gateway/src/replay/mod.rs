@@ -230,8 +230,8 @@ impl Replay {
                 return None;
             }
             Some(Change {
-                place: Place::Header(name.clone()),
-                recorded: then,
+                place: Place::Header(name.to_string()),
+                recorded: then.to_string(),
                 now,
             })
         })

@@ -122,13 +122,13 @@ impl Recorded {
         let provider = config.provider(&attempt.provider);
         let provider = provider
             .filter(|provider| provider.enabled)
-            .ok_or_else(|| Reason::Provider(attempt.provider.clone()))?;
+            .ok_or_else(|| Reason::Provider(attempt.provider.to_string()))?;
         let client = self.exchange.client_wire;
         let wire = client.map(|wire| provider.wire_for(wire).name());
         if wire != Some(attempt.wire.as_str()) {
             return Err(Reason::Wire {
-                provider: attempt.provider.clone(),
-                then: attempt.wire.clone(),
+                provider: attempt.provider.to_string(),
+                then: attempt.wire.to_string(),
                 now: wire.unwrap_or_default().to_owned(),
             });
         }
@@ -239,8 +239,8 @@ fn is_open_ended(exchange: &Exchange) -> bool {
 
 fn headers(kept: &[store::Header]) -> HeaderMap {
     let pairs = kept.iter().filter_map(|store::Header(name, value)| {
-        let name = HeaderName::try_from(name).ok()?;
-        Some((name, HeaderValue::try_from(value).ok()?))
+        let name = HeaderName::try_from(name.as_str()).ok()?;
+        Some((name, HeaderValue::try_from(value.as_str()).ok()?))
     });
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {

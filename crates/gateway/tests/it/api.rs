@@ -74,7 +74,7 @@ impl Scene {
         let details = Details {
             attempts: vec![Attempt {
                 number: 1,
-                provider: "moonshot".to_owned(),
+                provider: "moonshot".into(),
                 ..Attempt::default()
             }],
             ..Details::default()

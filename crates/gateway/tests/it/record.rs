@@ -178,7 +178,7 @@ async fn check_bodies(wire: &str, is_stream: bool) {
         "{}",
         attempt.url
     );
-    let agent = store::Header("user-agent".to_owned(), "agent/1".to_owned());
+    let agent = store::Header("user-agent".into(), "agent/1".into());
     assert!(details.client_request_headers.contains(&agent));
     assert!(attempt.request_headers.contains(&agent));
     let marks: Vec<&str> = details

@@ -52,7 +52,7 @@ struct Case {
 fn streamed(pieces_ms: [u64; 2]) -> Case {
     let us = |ms: u64| ms * 1000;
     let mark = |what: &str, ms| Mark {
-        what: what.to_owned(),
+        what: what.into(),
         at_us: us(ms),
     };
     let [first, last] = pieces_ms;
@@ -71,15 +71,12 @@ fn streamed(pieces_ms: [u64; 2]) -> Case {
         details: Details {
             attempts: vec![Attempt {
                 number: 1,
-                provider: "up".to_owned(),
-                model: "served".to_owned(),
-                wire: "chat".to_owned(),
+                provider: "up".into(),
+                model: "served".into(),
+                wire: "chat".into(),
                 key: Some("up#1".to_owned()),
                 status: Some(200),
-                response_headers: vec![Header(
-                    "content-type".to_owned(),
-                    "text/event-stream".to_owned(),
-                )],
+                response_headers: vec![Header("content-type".into(), "text/event-stream".into())],
                 started_us: us(2),
                 ..Attempt::default()
             }],
@@ -118,6 +115,7 @@ impl Case {
             attempt,
             pieces: vec![bytes.into()],
             arrivals,
+            alike: None,
         };
         let pieces = if self.is_cut { &PIECES[..1] } else { &PIECES };
         let ends = [PIECES[0].len(), PIECES.concat().len()];
@@ -260,7 +258,7 @@ fn a_difference_is_found_where_it_is() {
         },
     );
     check(
-        |case| case.details.client_response_headers[0].1.push('x'),
+        |case| case.details.client_response_headers[0].1 = "other".into(),
         |place| matches!(place, Place::Header(_)),
     );
     // Who left has what it got until then, and no more is compared.
@@ -296,7 +294,7 @@ fn another_way_is_a_difference() {
     // The reply is missing, and was a failure of the way there: what it led to is the same today.
     let mut unreachable = case.clone();
     let attempt = &mut unreachable.details.attempts[0];
-    (attempt.status, attempt.outcome) = (None, "failed".to_owned());
+    (attempt.status, attempt.outcome) = (None, "failed".into());
     unreachable.details.stood.attempts[0].fault = Some(Fault {
         kind: "server".to_owned(),
         message: "provider `up` at 127.0.0.1:9 cannot be reached: refused".to_owned(),
@@ -377,7 +375,7 @@ fn what_cannot_be_told_has_a_reason() {
     check(
         |case| {
             case.details.timings.push(Mark {
-                what: "client-response_cut 5 bytes".to_owned(),
+                what: "client-response_cut 5 bytes".into(),
                 at_us: 9,
             });
         },

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use lingate_wire::json::common_prefix;
 
 use crate::Mask;
+use crate::record::Alike;
 
 use super::key::{Key, KeyChain, is_short};
 use super::split::{Cut, SIGHT, go_on, is_json};
@@ -23,6 +24,8 @@ const ROOM: usize = 16;
 /// A body, cut and keyed.
 pub(crate) struct Keyed {
     bytes: Bytes,
+    /// What was known of them.
+    pub alike: Option<Alike>,
     cuts: Vec<Cut>,
     /// As many as cuts; none where nothing is known by them.
     keys: Vec<Key>,
@@ -43,9 +46,34 @@ pub(crate) struct Same {
 }
 
 impl Same {
-    pub(crate) fn of(bytes: &[u8], other: &Keyed) -> Self {
-        let prefix = common_prefix(bytes, &other.bytes);
-        let suffix = common_suffix(after(bytes, prefix), after(&other.bytes, prefix));
+    /// Of bytes of which something may be known before they are looked at.
+    pub(crate) fn of(bytes: &[u8], alike: Option<Alike>, other: &Keyed) -> Self {
+        let known = alike
+            .zip(other.alike)
+            .map(|(one, other)| one.between(other));
+        let (first, last, behind) = known.unwrap_or_default();
+        debug_assert!(bytes.get(..first) == other.bytes.get(..first));
+        let begin = [bytes, &other.bytes].map(|bytes| after(bytes, first));
+        let prefix = first + common_prefix(begin[0], begin[1]);
+        let ends = [bytes, &other.bytes].map(|bytes| after(bytes, prefix));
+        // What is known begins behind what is not.
+        let last = last.min(
+            ends.map(<[u8]>::len)
+                .into_iter()
+                .min()
+                .unwrap_or_default()
+                .saturating_sub(behind),
+        );
+        let suffix =
+            match ends.map(|bytes| bytes.split_at_checked(bytes.len().saturating_sub(behind))) {
+                [Some((one, its_end)), Some((other, other_end))]
+                    if last > 0 && its_end == other_end =>
+                {
+                    let rest = [one, other].map(|bytes| before(bytes, last));
+                    behind + last + common_suffix(rest[0], rest[1])
+                }
+                _ => common_suffix(ends[0], ends[1]),
+            };
         Self { prefix, suffix }
     }
 
@@ -62,6 +90,7 @@ impl Keyed {
         go_on(&bytes, &mut cuts, mask, &mut |_| false);
         let mut keyed = Self {
             bytes,
+            alike: None,
             cuts,
             keys: Vec::new(),
         };
@@ -82,6 +111,7 @@ impl Keyed {
             cuts: begun(&other.cuts, first),
             keys: begun(&other.keys, first),
             bytes,
+            alike: None,
         };
         let first = keyed.cut_end();
         let rest = if is_equal {
@@ -236,6 +266,11 @@ fn after(bytes: &[u8], at: usize) -> &[u8] {
     bytes.get(at..).unwrap_or_default()
 }
 
+/// All but so many at the end.
+fn before(bytes: &[u8], end: usize) -> &[u8] {
+    bytes.get(..bytes.len() - end).unwrap_or_default()
+}
+
 /// Bytes that are the same at the end of both.
 pub(crate) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     let mut same = 0;
@@ -262,7 +297,7 @@ mod tests {
         let mask = Mask::new(["word word"]);
         let first = Keyed::new(first, &mask);
         let alone = Keyed::new(second.clone(), &mask);
-        let same = Same::of(&second, &first);
+        let same = Same::of(&second, None, &first);
         let (helped, shared) = Keyed::like(second.clone(), &first, same, &mask);
         let ends = |keyed: &Keyed| -> Vec<usize> { keyed.cuts.iter().map(|cut| cut.end).collect() };
         assert_eq!(ends(&helped), ends(&alone));
@@ -326,6 +361,53 @@ mod tests {
         }
     }
 
+    /// What two bodies have in common is the same where each is known to be like a third, in any part.
+    #[test]
+    fn what_is_known_is_not_compared_and_changes_nothing() {
+        let known = body("a", 9).into_bytes();
+        let alike = |text: &[u8], to, first: usize, last: usize| {
+            let behind = 2;
+            let first = first.min(common_prefix(text, &known));
+            let ends = [text, &known].map(|bytes| before(bytes, behind));
+            let last = last.min(common_suffix(ends[0], ends[1]));
+            Alike {
+                to,
+                first,
+                last,
+                behind,
+                until: known.len() - behind,
+            }
+        };
+        let changed = |at: usize, new: &str| {
+            let (front, rest) = known.split_at(at);
+            [front, new.as_bytes(), rest].concat()
+        };
+        let texts = [
+            known.clone(),
+            changed(400, "one"),
+            changed(400, "other"),
+            changed(700, "o"),
+            changed(400, ""),
+            changed(known.len() - 1, " "),
+            known[..300].to_vec(),
+        ];
+        for one in &texts {
+            for other in &texts {
+                let mut keyed = Keyed::new(other.clone().into(), &Mask::default());
+                let expected = Same::of(one, None, &keyed);
+                for first in [0, 1, 399, 5000] {
+                    for last in [0, 1, 250, 5000] {
+                        keyed.alike = Some(alike(other, 1, first, last));
+                        for (to, more) in [(1, 0), (1, 60), (2, 0)] {
+                            let known = alike(one, to, first + more, last + more);
+                            assert_eq!(Same::of(one, Some(known), &keyed), expected);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn nearly_nothing_is_gone_through_twice() {
         let new = |first: String, second: String| {
@@ -371,6 +453,7 @@ mod tests {
             let alone = Keyed::new(second.into(), &Mask::default());
             let mut keyed = Keyed {
                 bytes: alone.bytes.clone(),
+                alike: None,
                 cuts: alone.cuts.clone(),
                 keys: Vec::new(),
             };

@@ -9,6 +9,9 @@ use crate::record::{Arrival, BodyKind};
 
 use super::key::{Key, key};
 
+/// What a body's places mostly take.
+const ROOM: usize = 512;
+
 /// Bytes of a frame, uncompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -20,23 +23,29 @@ pub(crate) struct Span {
     pub length: u32,
 }
 
-/// One body.
+/// A body that was put into a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct Placed {
     pub kind: BodyKind,
     pub attempt: u16,
-    /// Of its places, by [`digest`]; of its parts in records of earlier versions. Bodies with equal digests are equal.
-    pub digest: Key,
     pub spans: Vec<Span>,
     /// Where the encoded arrivals are.
     pub arrivals: Vec<Span>,
 }
 
-impl Entry {
+impl Placed {
     /// Length of the body in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.spans.iter().map(|span| u64::from(span.length)).sum()
     }
+}
+
+/// One body of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Of its segment and places; of its parts in records of earlier versions. Bodies with equal digests are equal.
+    pub digest: Key,
+    pub placed: Placed,
 }
 
 /// The bodies of an exchange that one segment holds.
@@ -46,17 +55,32 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64 * self.entries.len());
-        put(&mut out, self.entries.len() as u64);
-        for entry in &self.entries {
-            out.push(code(entry.kind));
-            put(&mut out, u64::from(entry.attempt));
-            out.extend_from_slice(&entry.digest);
-            put_spans(&mut out, &entry.spans);
-            put_spans(&mut out, &entry.arrivals);
+    /// The manifest of bodies that were put into a segment.
+    pub(crate) fn encode(segment: i64, bodies: &[Placed]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ROOM * bodies.len());
+        put(&mut out, bodies.len() as u64);
+        let mut places = Vec::with_capacity(ROOM);
+        for body in bodies {
+            places.clear();
+            places.extend_from_slice(&segment.to_le_bytes());
+            put_spans(&mut places, &body.spans);
+            out.push(code(body.kind));
+            put(&mut out, u64::from(body.attempt));
+            out.extend_from_slice(&key(&places));
+            out.extend_from_slice(places.get(size_of_val(&segment)..).unwrap_or_default());
+            put_spans(&mut out, &body.arrivals);
         }
         out
+    }
+
+    /// Two manifests of a segment as one; `None` if either is none.
+    pub(crate) fn join(mut one: &[u8], mut other: &[u8]) -> Option<Vec<u8>> {
+        let count = take(&mut one)? + take(&mut other)?;
+        let mut out = Vec::with_capacity(2 + one.len() + other.len());
+        put(&mut out, count);
+        out.extend_from_slice(one);
+        out.extend_from_slice(other);
+        Some(out)
     }
 
     /// `None` if the bytes are no manifest.
@@ -69,26 +93,21 @@ impl Manifest {
             let attempt = u16::try_from(take(from)?).ok()?;
             let (digest, rest) = from.split_first_chunk::<16>()?;
             *from = rest;
+            let kind = BodyKind::ALL
+                .into_iter()
+                .find(|known| code(*known) == *kind)?;
             entries.push(Entry {
-                kind: BodyKind::ALL
-                    .into_iter()
-                    .find(|known| code(*known) == *kind)?,
-                attempt,
                 digest: *digest,
-                spans: take_spans(from)?,
-                arrivals: take_spans(from)?,
+                placed: Placed {
+                    kind,
+                    attempt,
+                    spans: take_spans(from)?,
+                    arrivals: take_spans(from)?,
+                },
             });
         }
         from.is_empty().then_some(Self { entries })
     }
-}
-
-/// What tells a body from all others: where it lies.
-pub(crate) fn digest(segment: i64, spans: &[Span]) -> Key {
-    let mut places = Vec::with_capacity(16 + 8 * spans.len());
-    places.extend_from_slice(&segment.to_le_bytes());
-    put_spans(&mut places, spans);
-    key(&places)
 }
 
 /// Appends a span, as part of the last one where it goes on from there.
@@ -190,17 +209,23 @@ mod tests {
     proptest! {
         #[test]
         fn manifests_come_back(
-            entries in proptest::collection::vec((0..4_usize, any::<u16>(), any::<[u8; 16]>(), spans(), spans()), 0..5),
+            segment in any::<i64>(), bodies in proptest::collection::vec((0..4_usize, any::<u16>(), spans(), spans()), 0..5),
         ) {
-            let entries = entries.into_iter().map(|(kind, attempt, digest, spans, arrivals)| Entry {
-                kind: BodyKind::ALL[kind], attempt, digest, spans, arrivals,
+            let bodies = bodies.into_iter().map(|(kind, attempt, spans, arrivals)| Placed {
+                kind: BodyKind::ALL[kind], attempt, spans, arrivals,
             });
-            let manifest = Manifest { entries: entries.collect() };
-            let bytes = manifest.encode();
-            prop_assert_eq!(Manifest::decode(&bytes), Some(manifest));
+            let bodies: Vec<Placed> = bodies.collect();
+            let bytes = Manifest::encode(segment, &bodies);
+            let placed = |bytes: &[u8]| -> Option<Vec<Placed>> {
+                let manifest = Manifest::decode(bytes)?;
+                Some(manifest.entries.into_iter().map(|entry| entry.placed).collect())
+            };
+            prop_assert_eq!(placed(&bytes), Some(bodies.clone()));
             for cut in 0..bytes.len() {
-                prop_assert_eq!(Manifest::decode(&bytes[..cut]), None);
+                prop_assert_eq!(placed(&bytes[..cut]), None);
             }
+            let both = Manifest::join(&bytes, &bytes).unwrap();
+            prop_assert_eq!(placed(&both), Some([bodies.as_slice(), &bodies].concat()));
         }
 
         #[test]
@@ -218,6 +243,28 @@ mod tests {
             }).collect();
             prop_assert_eq!(decode_arrivals(&encode_arrivals(&arrivals)), arrivals);
         }
+    }
+
+    /// Bodies that lie elsewhere have other digests.
+    #[test]
+    fn digests_tell_bodies_apart() {
+        let digest = |segment, start| {
+            let body = Placed {
+                kind: BodyKind::ClientRequest,
+                attempt: 0,
+                spans: vec![Span {
+                    frame: 16,
+                    start,
+                    length: 9,
+                }],
+                arrivals: Vec::new(),
+            };
+            let manifest = Manifest::encode(segment, &[body]);
+            Manifest::decode(&manifest).unwrap().entries[0].digest
+        };
+        assert_eq!(digest(1, 7), digest(1, 7));
+        assert_ne!(digest(1, 7), digest(2, 7));
+        assert_ne!(digest(1, 7), digest(1, 8));
     }
 
     #[test]

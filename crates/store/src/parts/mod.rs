@@ -15,6 +15,6 @@ mod split;
 pub(crate) use keyed::{Keyed, Shared, common_suffix};
 pub(crate) use known::Known;
 pub(crate) use manifest::{
-    Entry, Manifest, Span, decode_arrivals, digest, encode_arrivals, join, within,
+    Entry, Manifest, Placed, Span, decode_arrivals, encode_arrivals, join, within,
 };
 pub(crate) use recent::{Recent, Seen};

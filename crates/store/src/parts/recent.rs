@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::record::BodyKind;
+use crate::record::{Alike, BodyKind};
 
 use super::keyed::{Keyed, Same};
 use super::manifest::Span;
@@ -36,6 +36,7 @@ impl Recent {
         session: Option<&str>,
         kind: BodyKind,
         bytes: &[u8],
+        alike: Option<Alike>,
     ) -> Option<(&Seen, Same)> {
         let of = |session: Option<&str>, kind| {
             let newest = self.bodies.iter().rev();
@@ -52,7 +53,7 @@ impl Recent {
             let Some(seen) = of(session, kind) else {
                 continue;
             };
-            let same = Same::of(bytes, &seen.keyed);
+            let same = Same::of(bytes, alike, &seen.keyed);
             if best.is_none_or(|(_, best)| best.bytes() < same.bytes()) {
                 best = Some((seen, same));
             }
@@ -121,7 +122,7 @@ mod tests {
 
     /// Length of the body that is closest to a text; 0 if there is none.
     fn closest(recent: &Recent, session: Option<&str>, kind: BodyKind, text: &str) -> usize {
-        let found = recent.closest(session, kind, text.as_bytes());
+        let found = recent.closest(session, kind, text.as_bytes(), None);
         found.map_or(0, |(seen, _)| seen.keyed.len())
     }
 

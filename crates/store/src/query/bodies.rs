@@ -71,9 +71,9 @@ pub(super) struct Stored {
 impl Stored {
     fn info(&self) -> BodyInfo {
         BodyInfo {
-            kind: self.entry.kind,
-            attempt: self.entry.attempt,
-            bytes: self.entry.length(),
+            kind: self.entry.placed.kind,
+            attempt: self.entry.placed.attempt,
+            bytes: self.entry.placed.length(),
             etag: self
                 .entry
                 .digest
@@ -132,7 +132,7 @@ impl Reader {
         Ok(stored.map(|stored| BodyPlace {
             info: stored.info(),
             segment: stored.segment,
-            spans: stored.entry.spans,
+            spans: stored.entry.placed.spans,
         }))
     }
 
@@ -183,11 +183,11 @@ impl Reader {
             return Ok(None);
         };
         let entry = &stored.entry;
-        let Some(bytes) = inner.bytes(stored.segment, &entry.spans)? else {
+        let Some(bytes) = inner.bytes(stored.segment, &entry.placed.spans)? else {
             return Ok(None);
         };
         let arrivals = inner
-            .bytes(stored.segment, &entry.arrivals)?
+            .bytes(stored.segment, &entry.placed.arrivals)?
             .unwrap_or_default();
         Ok(Some(KeptBody {
             info: stored.info(),
@@ -214,8 +214,8 @@ impl Inner {
         };
         let mut all = self.stored(number, id)?;
         all.retain(|stored| {
-            stored.entry.kind == kind
-                && attempt.is_none_or(|attempt| stored.entry.attempt == attempt)
+            stored.entry.placed.kind == kind
+                && attempt.is_none_or(|attempt| stored.entry.placed.attempt == attempt)
         });
         Ok(all.pop())
     }
@@ -223,8 +223,11 @@ impl Inner {
     /// The bodies of a row, ordered by kind and attempt.
     pub(super) fn stored(&self, number: i64, id: Uuid) -> Result<Vec<Stored>, Error> {
         let mut query = self.connection.prepare_cached(
-            "SELECT segment, manifest, EXISTS (SELECT 1 FROM segments WHERE segments.segment = bodies.segment)
-             FROM bodies WHERE n = ?1 ORDER BY part",
+            "SELECT segment, manifest, EXISTS (SELECT 1 FROM segments WHERE segments.segment = kept.segment)
+             FROM (
+               SELECT part, segment, manifest FROM bodies WHERE n = ?1 UNION ALL
+               SELECT 2, segment, manifest FROM details WHERE n = ?1 AND manifest IS NOT NULL
+             ) AS kept ORDER BY part",
         )?;
         let rows = query.query_map([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let mut all = Vec::new();
@@ -240,7 +243,7 @@ impl Inner {
                 available,
             }));
         }
-        all.sort_by_key(|stored| (stored.entry.kind, stored.entry.attempt));
+        all.sort_by_key(|stored| (stored.entry.placed.kind, stored.entry.placed.attempt));
         Ok(all)
     }
 

@@ -120,7 +120,7 @@ impl Inner {
         let mut found: Vec<Option<(BodyKind, String)>> = vec![None; needles.len()];
         let mut seen = Vec::new();
         for stored in self.stored(exchange.number, exchange.id)? {
-            let kind = stored.entry.kind;
+            let kind = stored.entry.placed.kind;
             // Bodies that passed through unchanged are the same twice.
             if !kinds.is_empty() && !kinds.contains(&kind) || seen.contains(&stored.entry.digest) {
                 continue;
@@ -131,11 +131,11 @@ impl Inner {
                     continue;
                 }
                 let mut sieve = Sieve::new(needle);
-                let read = self
-                    .frames
-                    .each(stored.segment, &stored.entry.spans, &mut |piece| {
-                        sieve.on(piece)
-                    });
+                let read =
+                    self.frames
+                        .each(stored.segment, &stored.entry.placed.spans, &mut |piece| {
+                            sieve.on(piece)
+                        });
                 if let Err(error) = read {
                     tracing::debug!(exchange.id = %exchange.id, "a body is not searched: {error}");
                 }

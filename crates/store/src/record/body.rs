@@ -65,6 +65,40 @@ pub struct Body {
     pub pieces: Vec<Bytes>,
     /// When the parts of a stream came, in order.
     pub arrivals: Vec<Arrival>,
+    /// What is known of it before it is looked at.
+    pub alike: Option<Alike>,
+}
+
+/// What a body has in common with another one, which need not be in the record: of two that have much in common with the
+/// same one, that is not compared again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alike {
+    /// The other one, by a number that no other body of the process has.
+    pub to: u64,
+    /// How many bytes both begin with.
+    pub first: usize,
+    /// Length of the last stretch of bytes that both have.
+    pub last: usize,
+    /// How many bytes follow it.
+    pub behind: usize,
+    /// Where it ends in the other one.
+    pub until: usize,
+}
+
+impl Alike {
+    /// How many bytes two bodies begin with at least, and what both have, how many bytes before their ends.
+    pub(crate) fn between(self, other: Self) -> (usize, usize, usize) {
+        if self.to != other.to {
+            return (0, 0, 0);
+        }
+        let is_same_end = self.behind == other.behind && self.until == other.until;
+        let last = if is_same_end {
+            self.last.min(other.last)
+        } else {
+            0
+        };
+        (self.first.min(other.first), last, self.behind)
+    }
 }
 
 impl Body {
@@ -76,6 +110,7 @@ impl Body {
             attempt,
             pieces: vec![bytes.into()],
             arrivals: Vec::new(),
+            alike: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::Stood;
 
@@ -73,7 +74,7 @@ impl Details {
 
 /// A header, name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Header(pub String, pub String);
+pub struct Header(pub SmolStr, pub SmolStr);
 
 /// One request to one upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -82,13 +83,13 @@ pub struct Attempt {
     /// From 1.
     pub number: u16,
     /// Whom.
-    pub provider: String,
+    pub provider: SmolStr,
     /// The model as the provider knows it.
-    pub model: String,
+    pub model: SmolStr,
     /// The provider's wire.
-    pub wire: String,
+    pub wire: SmolStr,
     /// `passthrough` or `translated`.
-    pub lane: String,
+    pub lane: SmolStr,
     /// Which of the provider's keys, as `provider#index`.
     pub key: Option<String>,
     /// Method and address, without query.
@@ -100,9 +101,9 @@ pub struct Attempt {
     /// Headers that came back, by the allow-list.
     pub response_headers: Vec<Header>,
     /// Why it was made: `first`, or what the one before lacked.
-    pub reason: String,
+    pub reason: SmolStr,
     /// `served`, `failed`, `continued` or `aborted`.
-    pub outcome: String,
+    pub outcome: SmolStr,
     /// What was wrong with it.
     pub error: Option<String>,
     /// Microseconds from accept to its start.
@@ -131,7 +132,7 @@ pub struct Hit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mark {
     /// What happened: `body_read`, `sent`, `headers`, `first_byte`, `commit`, `last_byte`, ...
-    pub what: String,
+    pub what: SmolStr,
     /// Microseconds since the exchange was accepted.
     pub at_us: u64,
 }

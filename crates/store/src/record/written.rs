@@ -111,24 +111,24 @@ mod tests {
     }
 
     fn headers() -> Vec<Header> {
-        let header = |name| Header(text(name), text("value"));
+        let header = |name| Header(text(name).into(), text("value").into());
         ["one", "two"].map(header).into()
     }
 
     fn attempts() -> Vec<Attempt> {
         let first = Attempt {
             number: 1,
-            provider: text("provider"),
-            model: text("model"),
-            wire: text("wire"),
-            lane: text("lane"),
+            provider: text("provider").into(),
+            model: text("model").into(),
+            wire: text("wire").into(),
+            lane: text("lane").into(),
             key: Some(text("key")),
             url: text("url"),
             request_headers: headers(),
             status: Some(529),
             response_headers: headers(),
-            reason: text("reason"),
-            outcome: text("outcome"),
+            reason: text("reason").into(),
+            outcome: text("outcome").into(),
             error: Some(text("error")),
             started_us: 7,
             ended_us: Some(u64::MAX),
@@ -173,7 +173,7 @@ mod tests {
             losses: vec![text("loss"), text("other")],
             timings: ["sent", "headers"]
                 .map(|what| Mark {
-                    what: text(what),
+                    what: text(what).into(),
                     at_us: 9,
                 })
                 .into(),

@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::options::QueueLimits;
-use crate::parts::Manifest;
 use crate::record::{Body, Details, Exchange, Kept};
 
 use super::clock::{Clock, steady};
@@ -52,7 +51,8 @@ pub(crate) struct Closed {
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub segment: i64,
-    pub manifest: Manifest,
+    /// As [`crate::parts::Manifest`] encodes it.
+    pub manifest: Vec<u8>,
 }
 
 impl Message {

@@ -12,8 +12,11 @@
 //! say how far back what is repeated begins and how long it is; it may reach into itself. Behind the last copy come the own
 //! bytes that are left. Where there is no copy, the content is stored as it is. Why: `docs/adr/0018-streams-as-differences.md`.
 
+use std::borrow::Cow;
+
 use lingate_wire::json::common_prefix;
 
+use crate::Mask;
 use crate::leb128;
 use crate::parts::common_suffix;
 
@@ -23,9 +26,6 @@ const LEAST: usize = 16;
 
 /// An event with at most so many bytes that the one before has not is not searched for fewer.
 const SHORT: usize = 32;
-
-/// So many letters may be the same by chance.
-const CHANCE: usize = 4;
 
 /// The content of a frame, bodies and parts of bodies one behind the other. Used again for each.
 #[derive(Default)]
@@ -56,10 +56,35 @@ impl Content {
         self.length += bytes.len();
     }
 
-    /// Appends what may be a stream that came in pieces with these ends: of each event only what is neither at the beginning
-    /// nor at the end of the one before. A piece is an event if it ends in a blank line; where it is several, less is left
-    /// out. Anything else may be appended by this, too, and takes what it takes to compare a few bytes a piece.
-    pub(crate) fn put_stream(&mut self, bytes: &[u8], ends: impl Iterator<Item = usize>) {
+    /// Appends what may be a stream that came in pieces with these ends, without its secrets: of each event only what is
+    /// neither at the beginning nor at the end of the one before. A piece is an event if it ends in a blank line; where it is
+    /// several, less is left out. Anything else may be appended by this, too, and takes what it takes to compare a few bytes a
+    /// piece.
+    pub(crate) fn put_stream(
+        &mut self,
+        bytes: &[u8],
+        ends: impl Iterator<Item = usize>,
+        mask: &Mask,
+    ) {
+        // Own bytes begin and end where no secret goes on, so that they are masked by themselves, and what is repeated of
+        // others was masked with them.
+        let is_pieced = mask.ends_at_quotes();
+        let bytes = if is_pieced {
+            Cow::Borrowed(bytes)
+        } else {
+            mask.bytes(bytes)
+        };
+        let begin = self.own.len();
+        self.put_events(&bytes, ends);
+        if is_pieced
+            && let Some(own) = self.own.get_mut(begin..)
+            && let Cow::Owned(masked) = mask.bytes(own)
+        {
+            own.copy_from_slice(&masked);
+        }
+    }
+
+    fn put_events(&mut self, bytes: &[u8], ends: impl Iterator<Item = usize>) {
         let mut stream = Stream {
             bytes,
             put: 0,
@@ -95,7 +120,9 @@ impl Content {
     }
 }
 
-/// What an event and the one before both begin and end with; the two ends are apart.
+/// What an event and the one before both begin and end with; the two ends are apart. The first ends before a quote and the
+/// second begins with one, or is empty: texts that begin or end alike by chance say nothing of the next, and no secret
+/// reaches over a quote.
 #[derive(Clone, Copy, Default)]
 struct Around<'a> {
     head: &'a [u8],
@@ -106,29 +133,25 @@ impl<'a> Around<'a> {
     /// Whether it holds the next event, too, which mostly differs where the last one did: that is two comparisons and no search.
     fn holds(&self, event: &[u8]) -> bool {
         let least = self.head.len() + self.tail.len();
+        let is_quoted = event.get(self.head.len()) == Some(&b'"');
         (least..=least + SHORT).contains(&event.len())
+            && (is_quoted || self.head.is_empty())
             && event.starts_with(self.head)
             && event.ends_with(self.tail)
     }
 
-    /// What the next event and the last have in common.
-    fn of(self, event: &'a [u8], last: &[u8]) -> Self {
-        let same = settled(common_prefix(event, last), self.head.len());
-        let (head, rest) = event.split_at_checked(same).unwrap_or_default();
-        let same = common_suffix(rest, last.get(same..).unwrap_or_default());
-        let same = settled(same, self.tail.len());
+    /// What an event and the last have in common.
+    fn of(event: &'a [u8], last: &[u8]) -> Self {
+        let same = event.get(..common_prefix(event, last));
+        let quote = same.and_then(|same| memchr::memrchr(b'"', same));
+        let (head, rest) = event
+            .split_at_checked(quote.unwrap_or_default())
+            .unwrap_or_default();
+        let same = common_suffix(rest, last.get(head.len()..).unwrap_or_default());
         let tail = rest.get(rest.len() - same..).unwrap_or_default();
+        let quote = memchr::memchr(b'"', tail).unwrap_or(tail.len());
+        let tail = tail.get(quote..).unwrap_or_default();
         Self { head, tail }
-    }
-}
-
-/// How much of what two events have in common is taken, after so much of others: texts that begin or end alike by chance
-/// say nothing of the next.
-fn settled(same: usize, known: usize) -> usize {
-    if (known..known + CHANCE).contains(&same) {
-        known
-    } else {
-        same
     }
 }
 
@@ -154,9 +177,11 @@ impl Stream<'_> {
         let next = if self.around.holds(event) {
             self.around
         } else {
-            self.around.of(event, self.last)
+            Around::of(event, self.last)
         };
-        self.copy(to, self.begin + next.head.len());
+        // Own bytes begin with a quote, or a line end.
+        let begin = self.begin.saturating_sub(usize::from(next.head.is_empty()));
+        self.copy(to, begin + next.head.len());
         self.begin = end;
         self.last = event;
         self.around = next;
@@ -166,7 +191,7 @@ impl Stream<'_> {
     /// the one before, and what follows at its own beginning.
     fn copy(&mut self, to: &mut Content, end: usize) {
         let from = self.begin - self.around.tail.len();
-        let (length, distance) = (end - from, self.last.len());
+        let (length, distance) = (end.saturating_sub(from), self.last.len());
         if length < LEAST {
             return;
         }
@@ -245,16 +270,27 @@ mod tests {
 
     use super::*;
 
-    /// What was put comes back; so many bytes are stored of it.
+    /// What was put comes back, streams without their secrets; so many bytes are stored of it.
     #[track_caller]
     fn check(puts: &[(bool, &[u8])]) -> usize {
-        let all = puts.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>();
-        let all = all.concat();
+        let known = ["corp-secret-1", "corp secret,:2"];
+        let [stored, _] = [&known[..], &[known[0], known[1], "line\nend \" quote"]]
+            .map(|known| check_masked(puts, &Mask::new(known.iter().copied())));
+        stored
+    }
+
+    #[track_caller]
+    fn check_masked(puts: &[(bool, &[u8])], mask: &Mask) -> usize {
+        let all = puts.iter().map(|(is_stream, bytes)| match is_stream {
+            true => mask.bytes(bytes),
+            false => Cow::Borrowed(*bytes),
+        });
+        let all = all.collect::<Vec<_>>().concat();
         let mut content = Content::default();
         let mut put = || {
             for (is_stream, bytes) in puts {
                 if *is_stream {
-                    content.put_stream(bytes, ends(bytes));
+                    content.put_stream(bytes, ends(bytes), mask);
                 } else {
                     content.put(bytes);
                 }
@@ -294,7 +330,7 @@ mod tests {
         for end in ["\n\n", "\r\n\r\n"] {
             let stream = stream(100, end);
             let coded = check(&[(true, &stream)]);
-            assert!(coded * 7 < stream.len(), "{coded} of {}", stream.len());
+            assert!(coded * 6 < stream.len(), "{coded} of {}", stream.len());
             // Beside others, and what others repeat stays.
             let both = check(&[
                 (false, &stream),
@@ -347,6 +383,26 @@ mod tests {
         check(&["abcde", "xyzde", "xyzab"], &["abcde", "xyzde", "mnoab"]);
     }
 
+    /// Where the text is an event's last string, the one before may begin with all of it.
+    #[test]
+    fn a_text_that_only_grows_is_masked_as_a_whole() {
+        let event = |text: &str| format!("data: {{\"index\":0,\"i\":1,\"text\":\"{text}\"}}\n\n");
+        let stream = |texts: [&str; 3]| texts.map(event).concat();
+        for texts in [
+            ["corp-sec", "corp-sec", "corp-secret-1"],
+            ["sk-", "sk-", "sk-a1b2c3d4e5f6a7b8c9d0e1"],
+            [
+                "a sk-a1b2c3d4",
+                "a sk-a1b2c3d4",
+                "a sk-a1b2c3d4e5f6a7b8c9d0e1",
+            ],
+            // No key: a word goes on.
+            ["ta", "ta", "task-a1b2c3d4e5f6a7b8c9d0e1"],
+        ] {
+            check(&[(true, stream(texts).as_bytes())]);
+        }
+    }
+
     /// The streams that decoders are tested with.
     fn recorded() -> Vec<Vec<u8>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/testdata");
@@ -383,7 +439,7 @@ mod tests {
     fn damage_ends_in_nothing_or_in_other_bytes() {
         let stream = stream(9, "\n\n");
         let mut content = Content::default();
-        content.put_stream(&stream, ends(&stream));
+        content.put_stream(&stream, ends(&stream), &Mask::default());
         let coded = content.take_coded(|coded, _| coded.to_vec());
         let check = |damaged: &[u8]| {
             let decoded = decode(damaged, stream.len());
@@ -437,6 +493,47 @@ mod tests {
         assert_eq!(decode(b"\0\0\0", 0), None);
     }
 
+    /// Streams with secrets in them, whole and in parts, at every place of an event.
+    fn secrets() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop::sample::select(vec![
+            "corp-secret-1",
+            "corp-",
+            "secret-1",
+            "corp secret,:2",
+            ",:2",
+            "sk-a1b2c3d4e5",
+            "f6a7b8c9d0e1f2",
+            "Bearer ",
+            "line\nend \" quote",
+            "\\n",
+            "n",
+            "\n",
+            "\"",
+            "a longer word of text ",
+            "",
+        ]);
+        let text = || prop::collection::vec(word.clone(), 0..3).prop_map(|words| words.concat());
+        let end = prop::sample::select(vec!["\n\n", "\r\n\r\n"]);
+        let event = (text(), text(), prop::option::of(text()), end);
+        let event = event.prop_map(|(begin, text, id, end)| {
+            let id = id.map_or(String::new(), |id| format!(",\"id\":{id}"));
+            format!("data: {begin}{{\"index\":0,\"text\":\"{text}\"{id}}}{end}")
+        });
+        // Most events of a stream differ by their text alone.
+        let events = (
+            prop::collection::vec((event, 0..4_usize), 0..12),
+            any::<bool>(),
+        );
+        events.prop_map(|(events, is_whole)| {
+            let events = events.iter().map(|(event, more)| event.repeat(1 + more));
+            let mut stream = events.collect::<String>().into_bytes();
+            if !is_whole {
+                stream.truncate(stream.len() * 2 / 3);
+            }
+            stream
+        })
+    }
+
     proptest! {
         #[test]
         fn anything_comes_back(
@@ -446,6 +543,7 @@ mod tests {
                 "(event: [abc]\ndata: aaaaaaaaaaaaaaaaaaaaaaaa[0-9]{0,3}bbbbbbbbbbbbbbbbbbbbbbbbb\n\n){0,20}"
                     .prop_map(String::into_bytes),
                 "[a\n]{0,200}".prop_map(String::into_bytes),
+                secrets(),
             ]), 0..6),
         ) {
             let puts: Vec<(bool, &[u8])> = puts.iter().map(|(is_stream, bytes)| (*is_stream, bytes.as_slice())).collect();

@@ -185,14 +185,15 @@ mod tests {
     #[test]
     fn every_damaged_bit_and_every_cut_is_noticed() {
         let text = b"some text, some text, some more text".as_slice();
-        let events = [1, 2, 3].map(|n| format!("data: some text, {n}, and more text\n\n"));
+        let events = [1, 2, 3].map(|n| format!("data: {{\"some text\":\"{n}\"}}, and more\n\n"));
         let events = events.concat().into_bytes();
         let mut plain = Content::default();
         plain.put(text);
         check_damage(plain, text, PLAIN);
         let mut shortened = Content::default();
         shortened.put(text);
-        shortened.put_stream(&events, (0..=3).map(|n| n * events.len() / 3));
+        let ends = (0..=3).map(|n| n * events.len() / 3);
+        shortened.put_stream(&events, ends, &crate::Mask::default());
         check_damage(shortened, &[text, &events].concat(), SHORTENED);
     }
 

@@ -120,12 +120,12 @@ impl Segments {
             }
             let current = self.current(place, connection, mask, now_ms)?;
             let segment = current.appender.number();
-            let entries = bodies
+            let placed = bodies
                 .iter()
                 .map(|body| current.appender.add(body, session.as_deref()))
-                .collect::<Result<_, _>>()
+                .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Error::io(place.segment(segment))(error))?;
-            let manifest = Manifest { entries };
+            let manifest = Manifest::encode(segment, &placed);
             *stored = Some(Stored { segment, manifest });
         }
         if let Some(current) = &mut self.current {

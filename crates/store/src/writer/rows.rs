@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::{CachedStatement, Connection, params};
 
+use crate::parts::Manifest;
 use crate::query::LAST_CLOSED;
 use crate::record::{Billing, Details, Exchange, Kept};
 use crate::recorder::{Numbers, Stored};
@@ -13,16 +14,16 @@ use super::opened::{Ending, Opened};
 use super::packer::Packer;
 use super::sums::Sums;
 
-/// Where the bodies of an exchange's start and end are kept.
+/// Bodies of an exchange's start, in a table with those of its end in records of earlier versions.
 const PART_OPEN: u8 = 0;
-const PART_CLOSE: u8 = 1;
 
 const OPEN: &str = "
 INSERT INTO exchanges (n, id, run, time_ms, kept, client_wire, path, model, stream, session, agent, class, profile, key)
 VALUES (?1, ?2, ?3, ?4, 'all', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 ON CONFLICT (id) DO NOTHING";
 
-const DETAILS: &str = "INSERT OR REPLACE INTO details (n, detail) VALUES (?1, ?2)";
+const DETAILS: &str =
+    "INSERT OR REPLACE INTO details (n, detail, segment, manifest) VALUES (?1, ?2, ?3, ?4)";
 
 const BODIES: &str =
     "INSERT OR REPLACE INTO bodies (n, part, segment, manifest) VALUES (?1, ?2, ?3, ?4)";
@@ -127,7 +128,7 @@ impl<'a> Rows<'a> {
         }
         self.n += 1;
         self.opened.add(exchange.id, self.n);
-        stored.map_or(Ok(()), |stored| self.bodies(self.n, PART_OPEN, stored))
+        stored.map_or(Ok(()), |stored| self.begin_bodies(self.n, stored))
     }
 
     /// An exchange ended; the bodies of its beginning, if they are not with its row yet, and those of its end.
@@ -190,12 +191,7 @@ impl<'a> Rows<'a> {
             }
         }?;
         self.n = self.n.max(n);
-        self.details(n, details)?;
-        for (part, stored) in [PART_OPEN, PART_CLOSE].into_iter().zip(stored) {
-            if let Some(stored) = stored {
-                self.bodies(n, part, stored)?;
-            }
-        }
+        self.end_bodies(n, details, stored)?;
         self.tags("tool", &exchange.tools, exchange)?;
         self.tags("quirk", &exchange.quirks, exchange)?;
         self.tags("warning", &exchange.warnings, exchange)?;
@@ -243,20 +239,38 @@ impl<'a> Rows<'a> {
         self.sums.write(self.connection)
     }
 
-    fn details(&mut self, n: i64, details: &Details) -> Result<(), Error> {
+    /// Details, and where the bodies are that are told of with them: those of the end, and those of the beginning if they
+    /// are in the same segment.
+    fn end_bodies(
+        &mut self,
+        n: i64,
+        details: &Details,
+        stored: [Option<&Stored>; 2],
+    ) -> Result<(), Error> {
+        let mut joined = None;
+        if let [Some(begun), Some(ended)] = stored
+            && begun.segment == ended.segment
+        {
+            joined = Manifest::join(&begun.manifest, &ended.manifest);
+        }
+        let [begun, ended] = stored;
+        if let (Some(begun), None) = (begun, &joined) {
+            self.begin_bodies(n, begun)?;
+        }
         let packed = self.packer.pack(details, self.mask);
-        held(&mut self.statements.details, self.connection, DETAILS)?
-            .execute(params![n, packed])?;
+        let values = params![
+            n,
+            packed,
+            ended.map(|ended| ended.segment),
+            joined.as_ref().or(ended.map(|ended| &ended.manifest)),
+        ];
+        held(&mut self.statements.details, self.connection, DETAILS)?.execute(values)?;
         Ok(())
     }
 
-    fn bodies(&mut self, n: i64, part: u8, stored: &Stored) -> Result<(), Error> {
-        held(&mut self.statements.bodies, self.connection, BODIES)?.execute(params![
-            n,
-            part,
-            stored.segment,
-            stored.manifest.encode()
-        ])?;
+    fn begin_bodies(&mut self, n: i64, stored: &Stored) -> Result<(), Error> {
+        let values = params![n, PART_OPEN, stored.segment, stored.manifest];
+        held(&mut self.statements.bodies, self.connection, BODIES)?.execute(values)?;
         Ok(())
     }
 

@@ -170,10 +170,14 @@ fn reply(shape: Shape, number: u64, is_chat: bool) -> (Bytes, Vec<Arrival>) {
 
 /// What the gateway says of an exchange besides its row.
 fn details() -> Details {
-    let header =
-        |number: usize| Header(format!("x-ratelimit-header-{number}"), "some value".into());
+    let header = |number: usize| {
+        Header(
+            format!("x-ratelimit-header-{number}").into(),
+            "some value".into(),
+        )
+    };
     let mark = |(at, what): (usize, &&str)| Mark {
-        what: (*what).to_owned(),
+        what: (*what).into(),
         at_us: 100 * at as u64,
     };
     let marks = ["body_read", "sent", "headers", "commit", "last_byte"];
@@ -231,6 +235,7 @@ fn measured(shape: Shape, count: u64) -> (u64, u64) {
                 attempt,
                 pieces,
                 arrivals,
+                alike: None,
             };
             let bodies = vec![
                 body(BodyKind::ProviderRequest, 1, went, Vec::new()),

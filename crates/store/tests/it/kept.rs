@@ -93,6 +93,7 @@ fn everything_of_an_exchange() {
                 at_us: 900_000,
             },
         ],
+        alike: None,
     };
     let request = body(BodyKind::ClientRequest, r#"{"model":"kimi","messages":[]}"#);
     kept.recorder()

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lingate_store::{Bodies, BodyKind, Options, Page, Store, prune};
+use lingate_store::{Bodies, BodyKind, Details, Options, Page, Store, prune};
 
-use crate::support::{Kept, PATIENCE, all, at, body, exchange, files, noise, size};
+use crate::support::{Kept, PATIENCE, accepted, all, at, body, exchange, files, noise, size};
 
 const DAY_S: u64 = 24 * 3600;
 
@@ -31,15 +31,17 @@ fn by_age() {
         ..Options::default()
     });
     for day in 0..10 {
-        for number in 0..30 {
-            let exchange = exchange(day * DAY_S + number);
-            kept.put_with(
-                exchange,
-                vec![body(
-                    BodyKind::ClientRequest,
-                    noise(day * 100 + number, 3000),
-                )],
-            );
+        let exchanges = || (0..30).map(|number| exchange(day * DAY_S + number));
+        let bodies = |kind, of: u64| vec![body(kind, noise(day * 100 + of, 3000))];
+        for (number, exchange) in (0..).zip(exchanges()) {
+            kept.recorder()
+                .open(accepted(&exchange), bodies(BodyKind::ClientRequest, number));
+        }
+        // What begins and ends within a group has one row, and what does not has two.
+        kept.flush();
+        for (number, exchange) in (50..).zip(exchanges()) {
+            let bodies = bodies(BodyKind::ClientResponse, number);
+            kept.recorder().close(exchange, Details::default(), bodies);
         }
         kept.flush();
     }

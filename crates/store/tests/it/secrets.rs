@@ -31,7 +31,7 @@ fn canaries_are_in_no_file_and_no_answer() {
         ..exchange(1)
     };
     let details = Details {
-        client_request_headers: vec![Header("user-agent".into(), leaky.clone())],
+        client_request_headers: vec![Header("user-agent".into(), leaky.clone().into())],
         attempts: vec![Attempt {
             url: leaky.clone(),
             error: Some(leaky.clone()),

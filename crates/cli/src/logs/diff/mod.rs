@@ -152,15 +152,15 @@ fn moved(before: &Side, after: &Side) -> Vec<Moved> {
     let of = |side: &Side| -> [(&'static str, String); 4] {
         let attempt = side.attempt();
         let exchange = side.exchange();
-        let text = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".to_owned());
+        let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
         [
             (
                 "provider",
                 text(
                     exchange
                         .provider
-                        .as_ref()
-                        .or(attempt.map(|attempt| &attempt.provider)),
+                        .as_deref()
+                        .or(attempt.map(|attempt| attempt.provider.as_str())),
                 ),
             ),
             (
@@ -168,13 +168,13 @@ fn moved(before: &Side, after: &Side) -> Vec<Moved> {
                 text(
                     exchange
                         .upstream_model
-                        .as_ref()
-                        .or(attempt.map(|attempt| &attempt.model)),
+                        .as_deref()
+                        .or(attempt.map(|attempt| attempt.model.as_str())),
                 ),
             ),
             (
                 "key",
-                text(attempt.and_then(|attempt| attempt.key.as_ref())),
+                text(attempt.and_then(|attempt| attempt.key.as_deref())),
             ),
             (
                 "wire",

@@ -83,9 +83,9 @@ fn sent(export: &Export<'_>, whole: &Whole, attempt: &Attempt) -> Sent {
         .map(|mark| since(mark.at_us));
     let first = arrivals.first().map(|(_, at)| *at);
     Sent {
-        provider: attempt.provider.clone(),
-        model: attempt.model.clone(),
-        wire: attempt.wire.clone(),
+        provider: attempt.provider.to_string(),
+        model: attempt.model.to_string(),
+        wire: attempt.wire.to_string(),
         url: attempt.url.clone(),
         request_headers: attempt.request_headers.clone(),
         request: content(BodyKind::ProviderRequest),
@@ -127,7 +127,7 @@ mod tests {
             ),
         ] {
             let attempt = Attempt {
-                outcome: outcome.to_owned(),
+                outcome: outcome.into(),
                 error: error.map(str::to_owned),
                 ..Attempt::default()
             };

@@ -115,7 +115,7 @@ mod tests {
         let request = Request {
             id: Uuid::nil(),
             target: target.to_owned(),
-            headers: vec![Header("user-agent".to_owned(), header.to_owned())],
+            headers: vec![Header("user-agent".into(), header.into())],
             body: body.into(),
             row: Exchange::default(),
         };

@@ -103,7 +103,8 @@ impl Request {
     /// As one object.
     fn object(&self) -> Value {
         let headers = self.headers.iter();
-        let headers = headers.map(|Header(name, value)| (name.clone(), Value::from(value.clone())));
+        let headers =
+            headers.map(|Header(name, value)| (name.to_string(), Value::from(value.as_str())));
         json!({
             "id": self.id.to_string(),
             "method": "POST",
@@ -133,15 +134,12 @@ fn headers(kept: &[Header], as_recorded: bool) -> Vec<Header> {
     let mut headers: Vec<Header> = kept.iter().filter(|own| goes(&own.0)).cloned().collect();
     let has = |headers: &[Header], name: &str| headers.iter().any(|own| own.0 == name);
     if !has(&headers, "content-type") {
-        headers.insert(
-            0,
-            Header("content-type".to_owned(), "application/json".to_owned()),
-        );
+        headers.insert(0, Header("content-type".into(), "application/json".into()));
     }
     if !has(&headers, "user-agent") {
         headers.push(Header(
-            "user-agent".to_owned(),
-            format!("lingate/{VERSION}"),
+            "user-agent".into(),
+            format!("lingate/{VERSION}").into(),
         ));
     }
     headers
@@ -228,7 +226,7 @@ mod tests {
     use super::*;
 
     fn header(name: &str, value: &str) -> Header {
-        Header(name.to_owned(), value.to_owned())
+        Header(name.into(), value.into())
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(super) fn send(to: &Address, request: &Request, key: Option<&str>) -> io::Re
         to.authority,
         request.body.len()
     );
-    let shown = key.map(|key| Header("x-lingate-key".to_owned(), key.to_owned()));
+    let shown = key.map(|key| Header("x-lingate-key".into(), key.into()));
     for Header(name, value) in request.headers.iter().chain(&shown) {
         // Neither can end a line: they were headers once.
         let is_sound = |text: &str| !text.contains(['\r', '\n']);

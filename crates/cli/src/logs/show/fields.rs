@@ -164,10 +164,7 @@ mod tests {
                 ..Exchange::default()
             },
             details: Details {
-                client_request_headers: vec![Header(
-                    "user-agent".to_owned(),
-                    "a\u{9b}2J".to_owned(),
-                )],
+                client_request_headers: vec![Header("user-agent".into(), "a\u{9b}2J".into())],
                 ..Details::default()
             },
             bodies: Vec::new(),

@@ -1,7 +1,7 @@
 //! Attempts: each begins, is translated and sent, and ends once, with a log line of its own if it failed.
 
 use lingate_quirk::Change;
-use lingate_store::Attempt;
+use lingate_store::{Attempt, SmolStr};
 use lingate_wire::Wire;
 use lingate_wire::bridge::Lane;
 use lingate_wire::turn::{Event, Failure, Losses};
@@ -31,10 +31,10 @@ impl Draft {
         if let Some(gathered) = &mut details.gathered {
             gathered.attempt(Attempt {
                 number: u16::try_from(number).unwrap_or(u16::MAX),
-                provider: provider.to_owned(),
-                model: model.to_owned(),
-                wire: wire.name().to_owned(),
-                lane: lane.name().to_owned(),
+                provider: provider.into(),
+                model: model.into(),
+                wire: SmolStr::new_static(wire.name()),
+                lane: SmolStr::new_static(lane.name()),
                 ..Attempt::default()
             });
         }
