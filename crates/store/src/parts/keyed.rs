@@ -56,24 +56,14 @@ impl Same {
         let begin = [bytes, &other.bytes].map(|bytes| after(bytes, first));
         let prefix = first + common_prefix(begin[0], begin[1]);
         let ends = [bytes, &other.bytes].map(|bytes| after(bytes, prefix));
-        // What is known begins behind what is not.
-        let last = last.min(
-            ends.map(<[u8]>::len)
-                .into_iter()
-                .min()
-                .unwrap_or_default()
-                .saturating_sub(behind),
-        );
-        let suffix =
-            match ends.map(|bytes| bytes.split_at_checked(bytes.len().saturating_sub(behind))) {
-                [Some((one, its_end)), Some((other, other_end))]
-                    if last > 0 && its_end == other_end =>
-                {
-                    let rest = [one, other].map(|bytes| before(bytes, last));
-                    behind + last + common_suffix(rest[0], rest[1])
-                }
-                _ => common_suffix(ends[0], ends[1]),
-            };
+        // What both are known to have stands before ends that are the same, and behind what they begin with.
+        let least = ends[0].len().min(ends[1].len());
+        let last = last.min(least.saturating_sub(behind));
+        let behind_it = ends.map(|bytes| after(bytes, bytes.len().saturating_sub(behind)));
+        let has_it = last > 0 && behind_it[0] == behind_it[1];
+        let known = if has_it { last + behind } else { 0 };
+        let rest = ends.map(|bytes| before(bytes, known));
+        let suffix = known + common_suffix(rest[0], rest[1]);
         Self { prefix, suffix }
     }
 

@@ -31,3 +31,19 @@ pub use response_in::decode_response;
 pub use response_out::encode_response;
 pub use stream_in::StreamIn;
 pub use stream_out::StreamOut;
+
+/// Members of a request that are read whole, whatever else they say: numbers, switches and names. One that is left over is of a
+/// kind that nobody understands.
+const READ: [&str; 11] = [
+    "max_tokens",
+    "max_completion_tokens",
+    "stream",
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "stop",
+    "parallel_tool_calls",
+    "user",
+    "prompt_cache_key",
+];

@@ -8,23 +8,13 @@ use crate::turn::{
     CacheHint, Effort, Failure, OutputFormat, Params, ThinkingMode, ToolChoice, like_a_path,
 };
 
+use super::super::READ;
 use super::content::cache_hint;
-use super::{invalid, others};
+use super::{invalid, others_below};
 
-/// Members whose `null` says nothing; that of any other is copied.
-const KNOWN: [&str; 16] = [
-    "max_tokens",
-    "max_completion_tokens",
-    "stream",
-    "temperature",
-    "top_p",
-    "top_k",
-    "seed",
-    "stop",
+/// Members besides [`READ`] whose `null` says nothing; that of any other is copied.
+const READ_IN_PART: [&str; 5] = [
     "response_format",
-    "parallel_tool_calls",
-    "user",
-    "prompt_cache_key",
     "cache_control",
     "tool_choice",
     "function_call",
@@ -42,7 +32,8 @@ pub(super) fn decode(
 ) -> Result<(Params, Option<CacheHint>), Failure> {
     let mut params = Params::default();
     for (key, value) in root.members() {
-        if elsewhere.contains(&&*key) || value.is_null() && KNOWN.contains(&&*key) {
+        let is_read = || READ.contains(&&*key) || READ_IN_PART.contains(&&*key);
+        if elsewhere.contains(&&*key) || value.is_null() && is_read() {
             continue;
         }
         if key == "response_format" {
@@ -149,11 +140,8 @@ fn format(format: Value<'_>, params: &mut Params) -> Option<()> {
 
 /// Keeps the members that are not in `known`, by their path; a `null` says nothing.
 fn keep(path: &str, object: Value<'_>, known: &[&str], params: &mut Params) {
-    let left = others(object, known).into_iter();
-    let said = left.filter(|(_, raw)| *raw != "null");
-    params
-        .extra
-        .extend(said.map(|(key, raw)| (format!("{path}.{key}").into(), raw)));
+    let left = others_below(&format!("{path}."), object, known);
+    params.extra.extend(left);
 }
 
 /// A choice the hub can say. Others stay among the members it cannot.

@@ -6,6 +6,7 @@ use crate::Wire;
 use crate::json::{Kind, Text, scan_reply};
 use crate::turn::OutputFormat;
 
+use super::super::READ;
 use super::super::dialect::{CacheSpelling, MaxTokens};
 use super::Out;
 use super::thinking;
@@ -15,21 +16,6 @@ const MAX_STOP: usize = 4;
 
 /// Written from what the host needs to be asked, whatever the client asked.
 const STREAM_OPTIONS: &str = "stream_options";
-/// Members that are read. One that is left over is of a kind that nobody understands; sent on it would stand beside what a
-/// setting or a quirk says.
-const READ: [&str; 11] = [
-    "max_tokens",
-    "max_completion_tokens",
-    "stream",
-    "temperature",
-    "top_p",
-    "top_k",
-    "seed",
-    "stop",
-    "parallel_tool_calls",
-    "user",
-    "prompt_cache_key",
-];
 
 /// Under these paths stands what is left of the format a client of this wire asks for.
 const FORMAT_REST: &str = "response_format.";
@@ -275,6 +261,7 @@ impl Out<'_> {
                 }
             } else if key.starts_with("tool_choice.")
                 || key.starts_with("cache_control.")
+                // Sent on it would stand beside what a setting or a quirk says.
                 || READ.contains(&&**key)
             {
                 self.losses.add(key.to_string());
