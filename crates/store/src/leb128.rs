@@ -2,7 +2,18 @@
 
 /// Appends a number.
 #[inline]
-pub(crate) fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put(out: &mut Vec<u8>, number: u64) {
+    // Most take one byte, or two.
+    if number < 0x80 {
+        out.push(number as u8);
+    } else if number < 0x4000 {
+        out.extend_from_slice(&[number as u8 | 0x80, (number >> 7) as u8]);
+    } else {
+        put_long(out, number);
+    }
+}
+
+fn put_long(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;

@@ -35,10 +35,11 @@
 //!
 //! # On disk
 //!
-//! Why it is built like this: `docs/adr/0012-the-record.md`. Rows: `schema/`. Bodies: `parts/` cuts them, `segment/` keeps
-//! them. Secrets are masked before anything is written: [`Mask`], [`headers`].
+//! Why it is built like this: `docs/adr/0012-the-record.md`. Rows: `schema/`. Bodies: `parts/` cuts what was there whole,
+//! `differences/` shortens what came in pieces, `segment/` keeps them. Secrets are masked before anything is written: [`Mask`], [`headers`].
 
 mod database;
+mod differences;
 mod error;
 pub mod filter;
 pub mod headers;
@@ -59,6 +60,7 @@ mod store;
 mod writer;
 
 pub use bytes::Bytes;
+pub use differences::{StreamCoder, Streamed};
 pub use error::Error;
 pub use filter::Filter;
 pub use mask::Mask;
@@ -69,8 +71,8 @@ pub use query::{
     Times, Valued,
 };
 pub use record::{
-    Alike, Arrival, Attempt, Billing, Body, BodyKind, Details, End, Exchange, Fault, Header, Hit,
-    Kept, Mark, Met, MetTarget, Price, Stood,
+    Alike, Arrival, Attempt, Billing, Body, BodyBytes, BodyKind, Details, End, Exchange, Fault,
+    Header, Hit, Kept, Mark, Met, MetTarget, Price, Stood,
 };
 pub use recorder::{Counts, Recorder, State};
 pub use retention::Deleted;

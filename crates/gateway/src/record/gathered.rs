@@ -9,8 +9,8 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, Response};
 use http_body_util::{BodyExt as _, Either};
 use lingate_store::{
-    Alike, Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Mark, Recorder, SmolStr,
-    headers,
+    Alike, Attempt, Bodies, Body, BodyBytes, BodyKind, Bytes, Details, End, Exchange, Mark,
+    Recorder, SmolStr, headers,
 };
 use lingate_wire::Wire;
 use tokio::time::Instant;
@@ -163,8 +163,7 @@ impl Gathered {
             self.bodies.push(Body {
                 kind: BodyKind::ProviderRequest,
                 attempt,
-                pieces: payload.pieces().cloned().collect(),
-                arrivals: Vec::new(),
+                bytes: BodyBytes::Pieces(payload.pieces().cloned().collect()),
                 alike: None,
             });
         }
@@ -287,7 +286,7 @@ impl Gathered {
 
     /// A reply's first byte came before what follows it.
     fn first_byte(&mut self, taken: &Taken) {
-        let Some(at_us) = taken.arrivals.first().map(|first| first.at_us) else {
+        let Some(at_us) = taken.body.first().map(|first| first.at_us) else {
             return;
         };
         let timings = &mut self.details.timings;
@@ -304,13 +303,8 @@ impl Gathered {
             let what = format!("{}_cut {} bytes", kind.name(), taken.missing);
             self.marked(what.into());
         }
-        self.bodies.push(Body {
-            kind,
-            attempt,
-            pieces: vec![taken.bytes],
-            arrivals: taken.arrivals,
-            alike: None,
-        });
+        let body = Body::streamed(kind, attempt, taken.body);
+        self.bodies.push(body);
     }
 
     pub(super) fn bodies_kept(&self) -> Bodies {

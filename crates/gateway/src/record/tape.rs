@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use lingate_store::{Arrival, Bytes};
+use lingate_store::{StreamCoder, Streamed};
 use lingate_wire::turn::Failure;
 use tokio::time::Instant;
 
@@ -11,13 +11,6 @@ use crate::clock;
 
 /// Most bytes that are kept of one body; what follows is counted.
 const MOST: usize = 32 * 1024 * 1024;
-/// Most arrivals that are told apart.
-const MOST_ARRIVALS: usize = 32 * 1024;
-/// Room that is made with the second piece: a stream has more of them, and moving what is kept with every few costs more
-/// than keeping it.
-const STREAM_ROOM: usize = 32 * 1024;
-/// Arrivals for which room is made then.
-const STREAM_ARRIVALS: usize = 128;
 
 /// Most bytes that all tapes of a process hold at a time. Behind it stands the record's queue, which has a limit of its
 /// own.
@@ -43,7 +36,8 @@ impl Room {
     }
 }
 
-/// Takes copies: what passes are slices of buffers many times as large, which a record that waits must not hold.
+/// Takes what is new in each event. What passes are slices of buffers many times as large, which a record that waits must not
+/// hold; and compared while it is at hand, most of it need not be kept at all.
 pub(crate) struct Tape {
     accepted: Instant,
     room: &'static Room,
@@ -52,8 +46,7 @@ pub(crate) struct Tape {
 
 #[derive(Default)]
 struct Kept {
-    bytes: Vec<u8>,
-    arrivals: Vec<Arrival>,
+    stream: StreamCoder,
     missing: u64,
     is_shed: bool,
     end: Option<BodyEnd>,
@@ -71,8 +64,7 @@ pub(crate) struct BodyEnd {
 
 /// What a tape held.
 pub(crate) struct Taken {
-    pub bytes: Bytes,
-    pub arrivals: Vec<Arrival>,
+    pub body: Streamed,
     /// Bytes that came after it was full.
     pub missing: u64,
     /// All tapes together were.
@@ -102,13 +94,11 @@ impl Tape {
         }
         let at_us = self.since_us(at);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.has_room(piece.len()) && !kept.make_room(piece.len(), self.room) {
+        if kept.missing > 0 || !kept.has_room(piece, self.room) {
             kept.missing += piece.len() as u64;
             return;
         }
-        kept.bytes.extend_from_slice(piece);
-        let end = kept.bytes.len() as u64;
-        kept.arrivals.push(Arrival { end, at_us });
+        kept.stream.push(piece, at_us);
     }
 
     /// The body is over; only the first end counts.
@@ -133,8 +123,7 @@ impl Tape {
         let kept = std::mem::take(&mut *kept);
         self.room.give(kept.taken);
         Taken {
-            bytes: kept.bytes.into(),
-            arrivals: kept.arrivals,
+            body: kept.stream.finish(),
             missing: kept.missing,
             is_shed: kept.is_shed,
             end: kept.end,
@@ -143,63 +132,31 @@ impl Tape {
 }
 
 impl Kept {
-    /// Whether another piece can be taken as it comes.
-    fn has_room(&self, more: usize) -> bool {
-        self.missing == 0
-            && self.bytes.len() + more <= self.bytes.capacity()
-            && self.arrivals.len() < self.arrivals.capacity()
+    /// Whether there is room for another piece; it is made if there is any.
+    #[inline]
+    fn has_room(&mut self, piece: &[u8], room: &Room) -> bool {
+        self.stream.len() + piece.len() <= MOST
+            && (self.stream.has_room(piece) || self.make_room(piece, room))
     }
 
-    /// Makes room for a piece, if there is any.
-    fn make_room(&mut self, more: usize, room: &Room) -> bool {
-        let length = self.bytes.len() + more;
-        if self.missing > 0 || length > MOST {
-            return false;
-        }
-        let count = (self.arrivals.len() + 1).min(MOST_ARRIVALS);
-        let (bytes, arrivals) = (self.bytes.capacity(), self.arrivals.capacity());
-        let ample = [
-            (2 * bytes).clamp(STREAM_ROOM, MOST),
-            (2 * arrivals).clamp(STREAM_ARRIVALS, MOST_ARRIVALS),
-        ];
-        // What the piece takes, but so much that not every crumb moves all that is kept.
-        let tight = [
-            (bytes + bytes / 8).min(MOST),
-            (arrivals + arrivals / 8).min(MOST_ARRIVALS),
-        ];
-        let is_stream = !self.arrivals.is_empty();
-        let is_made = [is_stream.then_some(ample), Some(tight)]
-            .into_iter()
-            .flatten()
-            .any(|[to_bytes, to_arrivals]| {
-                let bytes = grown(bytes, length, to_bytes);
-                self.grow(bytes, grown(arrivals, count, to_arrivals), room)
-            });
-        if !is_made {
-            self.is_shed = true;
-        } else if self.arrivals.len() >= MOST_ARRIVALS {
-            // From there on the last one stands for all that follow.
-            self.arrivals.pop();
-        }
+    fn make_room(&mut self, piece: &[u8], room: &Room) -> bool {
+        // The first piece may be all there is, unless it is an event.
+        let is_stream = !self.stream.is_empty() || piece.ends_with(b"\n\n");
+        // Where there is no room for more, there may be that for the piece.
+        let is_made = is_stream && self.grow(piece, true, room) || self.grow(piece, false, room);
+        self.is_shed |= !is_made;
         is_made
     }
 
-    /// Makes room for so many of each, if all tapes leave it.
-    fn grow(&mut self, bytes: usize, arrivals: usize, room: &Room) -> bool {
-        let held = bytes + arrivals * size_of::<Arrival>();
+    fn grow(&mut self, piece: &[u8], is_ample: bool, room: &Room) -> bool {
+        let held = self.stream.held_with(piece, is_ample);
         if !room.take(held.saturating_sub(self.taken)) {
             return false;
         }
         self.taken = self.taken.max(held);
-        self.bytes.reserve_exact(bytes - self.bytes.len());
-        self.arrivals.reserve_exact(arrivals - self.arrivals.len());
+        self.stream.make_room(piece, is_ample);
         true
     }
-}
-
-/// How large a buffer of `size` is made that is to hold `least`: as it is if it can, else `to` or more.
-fn grown(size: usize, least: usize, to: usize) -> usize {
-    if least <= size { size } else { least.max(to) }
 }
 
 impl Drop for Tape {
@@ -219,80 +176,86 @@ mod tests {
         for piece in ["one", "", "three"] {
             tape.note(piece.as_bytes(), clock::now());
         }
-        let taken = tape.take();
-        assert_eq!(taken.bytes, "onethree");
-        let ends: Vec<u64> = taken.arrivals.iter().map(|arrival| arrival.end).collect();
+        let taken = tape.take().body;
+        assert_eq!(taken.bytes(), "onethree");
+        let arrivals = taken.arrivals();
+        let ends: Vec<u64> = arrivals.iter().map(|arrival| arrival.end).collect();
         assert_eq!(ends, [3, 8]);
-        assert!(taken.arrivals.is_sorted_by_key(|arrival| arrival.at_us));
-        assert_eq!(tape.take().bytes, "");
-    }
-
-    #[test]
-    fn crumbs_are_not_told_apart_for_ever() {
-        let tape = Tape::new(clock::now());
-        for _ in 0..MOST_ARRIVALS + 7 {
-            tape.note(b"x", clock::now());
-        }
-        let taken = tape.take();
-        assert_eq!(taken.arrivals.len(), MOST_ARRIVALS);
-        assert_eq!(
-            taken.arrivals.last().map(|last| last.end),
-            Some(taken.bytes.len() as u64)
-        );
+        assert!(arrivals.is_sorted_by_key(|arrival| arrival.at_us));
+        assert_eq!(taken.first(), arrivals.first().copied());
+        assert!(tape.take().body.is_empty());
     }
 
     fn room(bytes: usize) -> &'static Room {
         Box::leak(Box::new(Room::new(bytes)))
     }
 
-    /// What is kept ends where the last arrival does, wherever it was cut.
+    /// What is kept ends where the last arrival does, wherever room ended, and nothing is held that was not taken from it.
     #[test]
     fn where_room_ends_no_arrival_is_lost() {
-        let least = MOST_ARRIVALS + MOST_ARRIVALS * size_of::<Arrival>();
-        let tape = Tape::within(clock::now(), room(least));
-        for _ in 0..MOST_ARRIVALS {
-            tape.note(b"x", clock::now());
+        let event =
+            |n: usize| format!("data: {{\"text\":\"word {n} {}\"}}\n\n", "x".repeat(n % 50));
+        let whole = (0..3000).map(event).collect::<String>();
+        let mut shed = 0;
+        for bytes in (0..200_000).step_by(997) {
+            let room = room(bytes);
+            let tape = Tape::within(clock::now(), room);
+            for n in 0..3000 {
+                tape.note(event(n).as_bytes(), clock::now());
+                let kept = tape.kept.lock().unwrap();
+                assert!(kept.stream.held() <= kept.taken);
+                assert_eq!(kept.taken + room.0.load(Ordering::Relaxed), bytes);
+            }
+            let taken = tape.take();
+            let length = taken.body.len();
+            assert_eq!(taken.body.bytes(), &whole[..length]);
+            let last = taken.body.arrivals().last().map_or(0, |last| last.end);
+            assert_eq!(last, length as u64);
+            assert_eq!(taken.missing, (whole.len() - length) as u64);
+            assert_eq!(taken.is_shed, taken.missing > 0);
+            assert_eq!(room.0.load(Ordering::Relaxed), bytes);
+            shed += usize::from(taken.is_shed);
         }
-        tape.note(b"more", clock::now());
-        let taken = tape.take();
-        let last = taken.arrivals.last().map(|last| last.end);
-        assert_eq!(last, Some(taken.bytes.len() as u64));
-        assert_eq!((taken.bytes.len(), taken.missing), (MOST_ARRIVALS, 4));
+        assert!((1..200).contains(&shed), "{shed}");
     }
 
     /// Where the room for a longer stream is not left, that for the piece may be.
     #[test]
     fn a_piece_that_fits_is_kept() {
-        let length = STREAM_ROOM + 5000;
+        let pieces = [&[b'x'; 40_000][..], &[b'y'; 5000]];
         let check = |bytes, expected| {
             let tape = Tape::within(clock::now(), room(bytes));
-            tape.note(&[b'x'; STREAM_ROOM], clock::now());
-            tape.note(&[b'x'; 5000], clock::now());
+            for piece in pieces {
+                tape.note(piece, clock::now());
+            }
             let taken = tape.take();
-            assert_eq!((taken.bytes.len(), taken.is_shed), expected, "{bytes}");
+            assert_eq!((taken.body.len(), taken.is_shed), expected, "{bytes}");
         };
-        let exact = length + 2 * size_of::<Arrival>();
-        check(exact, (length, false));
-        check(exact - 1, (STREAM_ROOM, true));
+        let mut stream = StreamCoder::default();
+        for piece in pieces {
+            stream.make_room(piece, false);
+            stream.push(piece, 1);
+        }
+        let least = stream.held();
+        assert!(least < 46_000, "{least}");
+        check(least, (45_000, false));
+        check(least - 1, (40_000, true));
     }
 
     /// The room is shared, and given back when a tape is taken or let go.
     #[test]
     fn all_tapes_have_one_room() {
-        let bytes = STREAM_ROOM;
+        let bytes = 32 << 10;
         let room = room(bytes);
         let tape = || Tape::within(clock::now(), room);
         let (first, second) = (tape(), tape());
-        first.note(&[b'x'; STREAM_ROOM / 2], clock::now());
+        first.note(&vec![b'x'; bytes / 2], clock::now());
         second.note(b"ab", clock::now());
-        second.note(&[b'x'; STREAM_ROOM / 2], clock::now());
+        second.note(&vec![b'x'; bytes / 2], clock::now());
         second.note(b"c", clock::now());
         let taken = second.take();
-        assert_eq!(taken.bytes, "ab");
-        assert_eq!(
-            (taken.missing, taken.is_shed),
-            (STREAM_ROOM as u64 / 2 + 1, true)
-        );
+        assert_eq!(taken.body.bytes(), "ab");
+        assert_eq!((taken.missing, taken.is_shed), (bytes as u64 / 2 + 1, true));
         assert!(!first.take().is_shed);
         assert_eq!(room.0.load(Ordering::Relaxed), bytes);
         let third = tape();
@@ -308,6 +271,6 @@ mod tests {
         tape.note(b"ab", clock::now());
         tape.note(b"c", clock::now());
         let taken = tape.take();
-        assert_eq!((taken.bytes.len(), taken.missing), (MOST - 1, 3));
+        assert_eq!((taken.body.len(), taken.missing), (MOST - 1, 3));
     }
 }

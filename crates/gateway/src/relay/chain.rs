@@ -223,7 +223,7 @@ impl Chain {
         self.flush(out);
         if !self.is_over() {
             self.decoder.end(end.clone(), &mut self.front);
-            self.read();
+            self.read(None);
             self.through_stages(0, out);
         }
         for at in 0..self.stages.len() {
@@ -242,7 +242,7 @@ impl Chain {
     pub(crate) fn whole(&mut self, events: Vec<Event>, out: &mut Vec<Event>) {
         self.back.items.reserve(events.len() + WHOLE_ROOM);
         self.front.items = events;
-        self.read();
+        self.read(None);
         self.through_stages(0, out);
         self.tell();
     }
@@ -331,19 +331,16 @@ impl Chain {
     }
 
     fn frames_in(&mut self, frames: &mut Vec<Frame>, out: &mut Vec<Event>) {
-        for frame in frames.drain(..) {
+        for (nth, frame) in frames.drain(..).enumerate() {
             if self.is_over() {
                 break;
             }
             let data = self.witness.as_mut().map(|witness| {
-                witness.reads(self.parser.next_start());
+                witness.reads(self.parser.start(nth));
                 frame.data.clone()
             });
             self.decoder.on(frame, &mut self.front);
-            if let Some(data) = data {
-                self.tally.accounts.came(&data, &self.front.items);
-            }
-            self.read();
+            self.read(data.as_ref());
             if self.is_observer
                 && let Some(stop) = self.decoder.stopped()
             {
@@ -373,17 +370,21 @@ impl Chain {
         if front.items.is_empty() && front.notes.is_empty() && !front.has_fault() {
             return;
         }
+        let is_hearing = (self.witness.as_ref()).is_some_and(|witness| witness.hears());
         for (place, link) in self.stages.iter_mut().enumerate().skip(first) {
             let stage = link.stage();
-            let mut witness = self.witness.as_mut().filter(|it| it.looks_at(place));
             // Nothing is moved for a stage that has nothing to do, which is what most have with most of a stream.
-            let n_passing = match &witness {
-                Some(witness) if witness.is_hearing(place) => 0,
-                _ => passing(stage, &front.items),
+            let is_heard = is_hearing
+                && (self.witness.as_ref()).is_some_and(|witness| witness.is_hearing(place));
+            let n_passing = if is_heard {
+                0
+            } else {
+                passing(stage, &front.items)
             };
             if n_passing == front.items.len() {
                 continue;
             }
+            let mut witness = self.witness.as_mut().filter(|it| it.looks_at(place));
             for (nth, event) in front.items.drain(..).enumerate() {
                 if back.has_fault() {
                     break;
@@ -426,15 +427,21 @@ impl Chain {
         }
     }
 
-    /// What `front` holds is as the decoder read it.
-    fn read(&mut self) {
+    /// What `front` holds is as the decoder read it, in this data if somebody wants to know.
+    fn read(&mut self, data: Option<&ByteString>) {
         // Before the stages: what a reply that breaks has used is money all the same.
+        let mut is_account = false;
         for event in &self.front.items {
-            match event {
-                Event::Start(start) => self.tally.usage.update(&start.usage),
-                Event::Usage(usage) => self.tally.usage.update(usage),
-                _ => {}
-            }
+            let usage = match event {
+                Event::Start(start) => &start.usage,
+                Event::Usage(usage) => usage,
+                _ => continue,
+            };
+            self.tally.usage.update(usage);
+            is_account = true;
+        }
+        if is_account && let Some(data) = data {
+            self.tally.accounts.came(data, &self.front.items);
         }
         if let Some(echo) = &mut self.echo {
             self.front.items.iter().for_each(|event| echo.came(event));

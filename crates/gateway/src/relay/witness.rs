@@ -45,6 +45,8 @@ pub(crate) struct Witness {
     at: Option<u64>,
     /// One for each of the first stages.
     views: Vec<View>,
+    /// Of those, how many are open.
+    n_open: usize,
     changed: Changes,
 }
 
@@ -122,6 +124,11 @@ impl Witness {
         place < self.views.len()
     }
 
+    /// Whether something is kept back anywhere.
+    pub(crate) fn hears(&self) -> bool {
+        self.n_open > 0
+    }
+
     /// Whether something is kept back at `place`, so that what goes past the stage is part of a stretch.
     pub(crate) fn is_hearing(&self, place: usize) -> bool {
         self.views.get(place).is_some_and(|view| view.is_open)
@@ -153,6 +160,7 @@ impl Witness {
         }
         if !view.is_open {
             view.is_open = true;
+            self.n_open += 1;
             view.at = self.at;
         }
         heard.iter().for_each(|event| tell(event, &mut view.before));
@@ -160,6 +168,7 @@ impl Witness {
         items.iter().for_each(|event| tell(event, &mut view.after));
         if !is_holding {
             view.close(&mut self.changed);
+            self.n_open -= 1;
         }
     }
 
@@ -176,6 +185,7 @@ impl Witness {
         for view in &mut self.views {
             view.close(&mut self.changed);
         }
+        self.n_open = 0;
     }
 }
 

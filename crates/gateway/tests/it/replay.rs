@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use lingate_config::FixedEnvironment;
 use lingate_gateway::{Place, Recorded, Replay, ReplayOutcome as Outcome, ReplayReason, Replayed};
 use lingate_store::{
-    Arrival, Attempt, Body, BodyKind, Details, End, Exchange, Fault, Header, Kept, Mark, Mask, Met,
-    Options, Reader, Stood, Store,
+    Attempt, Body, BodyKind, Details, End, Exchange, Fault, Header, Kept, Mark, Mask, Met, Options,
+    Reader, Stood, Store, Streamed,
 };
 use lingate_wire::Wire;
 use serde_json::json;
@@ -110,24 +110,12 @@ impl Case {
             "model": "claude-x", "max_tokens": 100, "stream": true,
             "messages": [{"role": "user", "content": "Hello?"}],
         });
-        let body = |kind, attempt, bytes: Vec<u8>, arrivals| Body {
-            kind,
-            attempt,
-            pieces: vec![bytes.into()],
-            arrivals,
-            alike: None,
-        };
         let pieces = if self.is_cut { &PIECES[..1] } else { &PIECES };
-        let ends = [PIECES[0].len(), PIECES.concat().len()];
-        let arrivals = ends.iter().zip(self.pieces_ms).take(pieces.len());
-        let arrivals = arrivals.map(|(end, ms)| Arrival {
-            end: *end as u64,
-            at_us: ms * 1000,
-        });
-        let reply = pieces.concat().into_bytes();
+        let came = pieces.iter().zip(self.pieces_ms);
+        let came = came.map(|(piece, ms)| (piece.as_bytes(), ms * 1000));
         let bodies = vec![
-            body(BodyKind::ProviderResponse, 1, reply, arrivals.collect()),
-            body(BodyKind::ClientResponse, 0, self.answer.clone(), Vec::new()),
+            Body::streamed(BodyKind::ProviderResponse, 1, Streamed::of(came)),
+            Body::whole(BodyKind::ClientResponse, 0, self.answer.clone()),
         ];
         let request = Body::whole(BodyKind::ClientRequest, 0, request.to_string());
         let asked = self.bodies.then_some(request);

@@ -15,8 +15,8 @@ use crate::record::Alike;
 use super::key::{Key, KeyChain, is_short};
 use super::split::{Cut, SIGHT, go_on, is_json};
 
-/// Bytes compared at once: large steps, and small ones in the first large one that differs.
-const STEPS: [usize; 2] = [4096, 64];
+/// Bytes compared at once: large steps, and smaller ones in the first of those that differs.
+const STEPS: [usize; 3] = [4096, 512, 64];
 
 /// Parts that a body may have more than the one it is like, before its lists have to move.
 const ROOM: usize = 16;

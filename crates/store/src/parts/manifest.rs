@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::leb128::{put, take};
-use crate::record::{Arrival, BodyKind};
+use crate::record::BodyKind;
 
 use super::key::{Key, key};
 
@@ -135,30 +135,6 @@ pub(crate) fn within(spans: &[Span], range: Range<usize>) -> impl Iterator<Item 
     })
 }
 
-/// The arrivals of a stream as bytes: each as its distance from the one before.
-pub(crate) fn encode_arrivals(arrivals: &[Arrival]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(arrivals.len() * 6);
-    let (mut end, mut at) = (0, 0);
-    for arrival in arrivals {
-        put(&mut out, arrival.end.saturating_sub(end));
-        put(&mut out, arrival.at_us.saturating_sub(at));
-        (end, at) = (end.max(arrival.end), at.max(arrival.at_us));
-    }
-    out
-}
-
-/// As many as the bytes hold.
-pub(crate) fn decode_arrivals(mut bytes: &[u8]) -> Vec<Arrival> {
-    let mut arrivals = Vec::new();
-    let (mut end, mut at_us) = (0_u64, 0_u64);
-    while let (Some(length), Some(wait)) = (take(&mut bytes), take(&mut bytes)) {
-        end = end.saturating_add(length);
-        at_us = at_us.saturating_add(wait);
-        arrivals.push(Arrival { end, at_us });
-    }
-    arrivals
-}
-
 const fn code(kind: BodyKind) -> u8 {
     match kind {
         BodyKind::ClientRequest => 1,
@@ -231,17 +207,6 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Manifest::decode(&bytes);
-            let _ = decode_arrivals(&bytes);
-        }
-
-        #[test]
-        fn arrivals_come_back(steps in proptest::collection::vec((0..1_u64 << 40, 0..1_u64 << 40), 0..50)) {
-            let (mut end, mut at_us) = (0, 0);
-            let arrivals: Vec<Arrival> = steps.into_iter().map(|(length, wait)| {
-                (end, at_us) = (end + length, at_us + wait);
-                Arrival { end, at_us }
-            }).collect();
-            prop_assert_eq!(decode_arrivals(&encode_arrivals(&arrivals)), arrivals);
         }
     }
 

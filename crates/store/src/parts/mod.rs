@@ -14,7 +14,8 @@ mod split;
 
 pub(crate) use keyed::{Keyed, Shared, common_suffix};
 pub(crate) use known::Known;
-pub(crate) use manifest::{
-    Entry, Manifest, Placed, Span, decode_arrivals, encode_arrivals, join, within,
-};
+pub(crate) use manifest::{Entry, Manifest, Placed, Span, join, within};
 pub(crate) use recent::{Recent, Seen};
+#[cfg(test)]
+pub(crate) use split::MAX_PART;
+pub(crate) use split::is_json;

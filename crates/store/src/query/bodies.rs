@@ -8,7 +8,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Error;
-use crate::parts::{Entry, Manifest, Span, decode_arrivals};
+use crate::differences::decode_arrivals;
+use crate::parts::{Entry, Manifest, Span};
 use crate::record::{Arrival, BodyKind, Details, Exchange, MAX_DETAILS};
 
 use super::row::{self, COLUMNS, WIDTH};
@@ -192,7 +193,7 @@ impl Reader {
         Ok(Some(KeptBody {
             info: stored.info(),
             bytes,
-            arrivals: decode_arrivals(&arrivals),
+            arrivals: decode_arrivals(&arrivals).collect(),
         }))
     }
 }

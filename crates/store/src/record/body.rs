@@ -4,6 +4,8 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::differences::Streamed;
+
 /// Whose body it is.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -52,21 +54,27 @@ impl BodyKind {
 }
 
 /// A body to be kept.
-///
-/// The pieces are shared, not copied; what they are slices of stays in memory until they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
     /// Whose it is.
     pub kind: BodyKind,
     /// The attempt it belongs to, from 1; 0 for the client's.
     pub attempt: u16,
-    /// The bytes, in as many pieces as they came. A request is cut only where no secret reaches over a border, such as
-    /// around a whole JSON value: a piece that was not seen before is masked on its own.
-    pub pieces: Vec<Bytes>,
-    /// When the parts of a stream came, in order.
-    pub arrivals: Vec<Arrival>,
+    /// What it is.
+    pub bytes: BodyBytes,
     /// What is known of it before it is looked at.
     pub alike: Option<Alike>,
+}
+
+/// The bytes of a body, as whoever recorded it had them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyBytes {
+    /// A body that was there whole. The pieces are shared, not copied; what they are slices of stays in memory until they are
+    /// written. It is cut only where no secret reaches over a border, such as around a whole JSON value: a piece that was
+    /// not seen before is masked on its own.
+    Pieces(Vec<Bytes>),
+    /// A body that was kept as it passed.
+    Streamed(Streamed),
 }
 
 /// What a body has in common with another one, which need not be in the record: of two that have much in common with the
@@ -102,36 +110,62 @@ impl Alike {
 }
 
 impl Body {
-    /// A body in one piece.
+    /// A body that is there in one piece.
     #[must_use]
     pub fn whole(kind: BodyKind, attempt: u16, bytes: impl Into<Bytes>) -> Self {
         Self {
             kind,
             attempt,
-            pieces: vec![bytes.into()],
-            arrivals: Vec::new(),
+            bytes: BodyBytes::Pieces(vec![bytes.into()]),
+            alike: None,
+        }
+    }
+
+    /// A body that was kept as it passed.
+    #[must_use]
+    pub fn streamed(kind: BodyKind, attempt: u16, streamed: Streamed) -> Self {
+        Self {
+            kind,
+            attempt,
+            bytes: BodyBytes::Streamed(streamed),
             alike: None,
         }
     }
 
     /// What it weighs in memory.
     pub(crate) fn weight(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum::<usize>()
-            + self.arrivals.len() * size_of::<Arrival>()
+        match &self.bytes {
+            BodyBytes::Pieces(pieces) => pieces.iter().map(Bytes::len).sum(),
+            BodyBytes::Streamed(streamed) => streamed.weight(),
+        }
+    }
+}
+
+impl BodyBytes {
+    /// All of them, in one piece.
+    #[must_use]
+    pub fn joined(&self) -> Bytes {
+        match self {
+            Self::Pieces(pieces) => match pieces.as_slice() {
+                [only] => only.clone(),
+                many => many.concat().into(),
+            },
+            Self::Streamed(streamed) => streamed.bytes(),
+        }
     }
 
-    /// The bytes in one piece.
-    pub(crate) fn joined(&self) -> Bytes {
-        match self.pieces.as_slice() {
-            [] => Bytes::new(),
-            [only] => only.clone(),
-            many => many.concat().into(),
+    /// When its pieces came, in order, if it was kept as it passed.
+    #[must_use]
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        match self {
+            Self::Pieces(_) => Vec::new(),
+            Self::Streamed(streamed) => streamed.arrivals(),
         }
     }
 }
 
 /// When a part of a stream had come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Arrival {
     /// Where it ends: a byte offset into the body.
     pub end: u64,

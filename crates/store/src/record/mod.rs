@@ -6,7 +6,7 @@ mod exchange;
 mod stood;
 mod written;
 
-pub use body::{Alike, Arrival, Body, BodyKind};
+pub use body::{Alike, Arrival, Body, BodyBytes, BodyKind};
 pub(crate) use details::MAX_DETAILS;
 pub use details::{Attempt, Details, Header, Hit, Mark, Price};
 pub use exchange::{Billing, End, Exchange, Kept};

@@ -9,11 +9,10 @@ use bytes::Bytes;
 
 use crate::Error;
 use crate::Mask;
-use crate::parts::{
-    Keyed, Known, Placed, Recent, Seen, Shared, Span, encode_arrivals, join, within,
-};
+use crate::differences::{Part, Streamed};
+use crate::parts::{Keyed, Known, Placed, Recent, Seen, Shared, Span, is_json, join, within};
 use crate::place::{Place, private_file, sync_dir};
-use crate::record::{Arrival, Body, BodyKind};
+use crate::record::{Body, BodyBytes};
 
 use super::content::Content;
 use super::frame;
@@ -48,7 +47,7 @@ pub(crate) struct Appender {
     /// Requests seen last.
     recent: Recent,
     /// The group's last reply, and where it was put.
-    reply: Option<(Bytes, Vec<Span>)>,
+    reply: Option<(Streamed, Vec<Span>)>,
     /// What they were masked by.
     mask: Mask,
 }
@@ -114,14 +113,17 @@ impl Appender {
 
     /// Adds a body of a conversation. What it is made of is on disk after [`Self::sync`].
     pub(crate) fn add(&mut self, body: &Body, session: Option<&str>) -> io::Result<Placed> {
-        let spans = match body.kind {
-            BodyKind::ClientRequest | BodyKind::ProviderRequest => self.request(body, session)?,
-            BodyKind::ProviderResponse | BodyKind::ClientResponse => self.reply(body)?,
-        };
         let mut arrivals = Vec::new();
-        for part in encode_arrivals(&body.arrivals).chunks(frame::MAX_CONTENT) {
-            join(&mut arrivals, self.tail.put(part)?);
-        }
+        let spans = match &body.bytes {
+            BodyBytes::Pieces(pieces) => self.whole(body, pieces, session)?,
+            BodyBytes::Streamed(streamed) => {
+                let spans = self.reply(streamed)?;
+                for part in streamed.arrivals_stored().chunks(frame::MAX_CONTENT) {
+                    join(&mut arrivals, self.tail.put(part)?);
+                }
+                spans
+            }
+        };
         Ok(Placed {
             kind: body.kind,
             attempt: body.attempt,
@@ -130,12 +132,17 @@ impl Appender {
         })
     }
 
-    /// Of a request nearly everything was sent before.
-    fn request(&mut self, body: &Body, session: Option<&str>) -> io::Result<Vec<Span>> {
-        if let Some(spans) = self.slices(&body.pieces)? {
+    /// A body that was there whole. Of a request nearly everything was sent before.
+    fn whole(
+        &mut self,
+        body: &Body,
+        pieces: &[Bytes],
+        session: Option<&str>,
+    ) -> io::Result<Vec<Span>> {
+        if let Some(spans) = self.slices(pieces)? {
             return Ok(spans);
         }
-        let mut bytes = body.joined();
+        let mut bytes = body.bytes.joined();
         if bytes.len() < COPIED {
             bytes = Bytes::copy_from_slice(&bytes);
         }
@@ -145,16 +152,15 @@ impl Appender {
             None => (Keyed::new(bytes, &self.mask), Shared::default()),
         };
         keyed.alike = body.alike;
-        let alike = seen.map_or(0, |(seen, _)| seen.spans.len());
-        let mut spans = Vec::with_capacity(alike + ROOM);
+        let count = seen.map_or(0, |(seen, _)| seen.spans.len());
+        let mut spans = Vec::with_capacity(count + ROOM);
         if let Some((seen, _)) = seen {
             let first = within(&seen.spans, 0..shared.first);
             first.for_each(|span| join(&mut spans, span));
         }
         let new = shared.first..keyed.len() - shared.last;
         let (known, mask) = (&mut self.known, &self.mask);
-        self.tail
-            .put_parts(&keyed, new, &body.arrivals, known, mask, &mut spans)?;
+        self.tail.put_parts(&keyed, new, known, mask, &mut spans)?;
         if let Some((seen, _)) = seen {
             let length = seen.keyed.len();
             let last = within(&seen.spans, length - shared.last..length);
@@ -194,20 +200,30 @@ impl Appender {
     }
 
     /// A reply is new, or the one that was added before it, passed on.
-    fn reply(&mut self, body: &Body) -> io::Result<Vec<Span>> {
-        let bytes = body.joined();
+    fn reply(&mut self, streamed: &Streamed) -> io::Result<Vec<Span>> {
         if let Some((reply, spans)) = &self.reply
-            && *reply == bytes
+            && reply.is_same(streamed)
         {
             return Ok(spans.clone());
         }
-        let keyed = Keyed::new(bytes.clone(), &self.mask);
         let mut spans = Vec::new();
         let (known, mask) = (&mut self.known, &self.mask);
-        let all = 0..keyed.len();
-        self.tail
-            .put_parts(&keyed, all, &body.arrivals, known, mask, &mut spans)?;
-        self.reply = Some((bytes, spans.clone()));
+        if is_json(streamed.beginning()) || !mask.ends_at_quotes() {
+            let keyed = Keyed::new(streamed.bytes(), mask);
+            let all = 0..keyed.len();
+            self.tail.put_parts(&keyed, all, known, mask, &mut spans)?;
+        } else {
+            for part in streamed.parts() {
+                if part.copies.is_empty() {
+                    let keyed = Keyed::new(part.own, mask);
+                    let all = 0..keyed.len();
+                    self.tail.put_parts(&keyed, all, known, mask, &mut spans)?;
+                } else {
+                    join(&mut spans, self.tail.put_part(&part, mask)?);
+                }
+            }
+        }
+        self.reply = Some((streamed.clone(), spans.clone()));
         Ok(spans)
     }
 
@@ -257,15 +273,10 @@ impl Tail {
         Ok(span)
     }
 
-    /// The same of what may be a stream, of which pieces ended there, without its secrets.
-    fn put_stream(
-        &mut self,
-        part: &[u8],
-        ends: impl Iterator<Item = usize>,
-        mask: &Mask,
-    ) -> io::Result<Span> {
-        let span = self.place(part.len())?;
-        self.content.put_stream(part, ends, mask);
+    /// The same of a part of a stream, without its secrets.
+    fn put_part(&mut self, part: &Part<'_>, mask: &Mask) -> io::Result<Span> {
+        let span = self.place(part.length)?;
+        self.content.put_part(part, mask);
         Ok(span)
     }
 
@@ -281,37 +292,25 @@ impl Tail {
         })
     }
 
-    /// Puts the parts of a body that are not known yet; adds the places of all that lie there. It came in pieces as
-    /// `arrivals` say.
+    /// Puts the parts of a body that are not known yet; adds the places of all that lie there.
     fn put_parts(
         &mut self,
         keyed: &Keyed,
         within: Range<usize>,
-        arrivals: &[Arrival],
         known: &mut Known,
         mask: &Mask,
         spans: &mut Vec<Span>,
     ) -> io::Result<()> {
-        let mut begin = within.start;
         for (part, key) in keyed.parts(within) {
-            let span = if let Some(key) = key {
-                match known.find(&key) {
-                    Some(span) => span,
-                    None => {
-                        let span = self.put(&mask.bytes(part))?;
-                        known.insert(key, span);
-                        span
-                    }
-                }
+            let span = if let Some(span) = key.and_then(|key| known.find(&key)) {
+                span
             } else {
-                let until =
-                    |end: usize| arrivals.partition_point(|arrival| arrival.end <= end as u64);
-                let within = arrivals.get(until(begin)..until(begin + part.len()));
-                let ends = within.unwrap_or_default().iter();
-                let ends = ends.map(|arrival| (arrival.end as usize).saturating_sub(begin));
-                self.put_stream(part, ends, mask)?
+                let span = self.put(&mask.bytes(part))?;
+                if let Some(key) = key {
+                    known.insert(key, span);
+                }
+                span
             };
-            begin += part.len();
             join(spans, span);
         }
         Ok(())
@@ -332,6 +331,7 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::BodyKind;
 
     /// A request long enough not to be copied.
     fn request(model: &str) -> Bytes {
@@ -360,11 +360,8 @@ mod tests {
         appender.add(&other, Some("s")).unwrap();
         let before = appender.tail.content.len();
         let sent = Body {
-            kind: BodyKind::ProviderRequest,
-            attempt: 1,
-            pieces,
-            arrivals: Vec::new(),
-            alike: None,
+            bytes: BodyBytes::Pieces(pieces),
+            ..Body::whole(BodyKind::ProviderRequest, 1, Bytes::new())
         };
         let sent = appender.add(&sent, Some("s")).unwrap();
         let new = appender.tail.content.len() - before;
@@ -419,15 +416,8 @@ mod tests {
             )
         };
         let stream: String = (0..9000).map(event).collect();
-        let ends = stream.match_indices("\n\n").map(|(at, end)| at + end.len());
-        let arrivals = ends.map(|end| Arrival {
-            end: end as u64,
-            at_us: 1,
-        });
-        let reply = Body {
-            arrivals: arrivals.collect(),
-            ..Body::whole(BodyKind::ClientResponse, 0, stream.clone())
-        };
+        let pieces = stream.split_inclusive("\n\n").map(str::as_bytes);
+        let reply = Streamed::of(pieces.zip(1..));
         let dir = tempfile::tempdir().unwrap();
         let place = Place::new(dir.path());
         place.create().unwrap();

@@ -1,40 +1,21 @@
-//! A frame's content on its way to disk, with what streams repeat left out.
-//!
-//! An event of a stream has all but a few bytes in its middle in common with the event before. Two texts are compared in a
-//! tenth of the time that it takes to look for what repeats, so that is done first, and zstd gets the rest:
+//! A frame's content on its way to disk: bodies and parts of bodies one behind the other, what streams repeat left out.
 //!
 //! ```text
 //! own bytes | copies | u32 length of the copies
 //! ```
 //!
-//! A copy is a number (LEB128) whose half says how many of the own bytes come first. If it is odd, what the last copy
-//! appended follows on them once more: what stands around the text of an event, that is. If it is even, two more numbers
-//! say how far back what is repeated begins and how long it is; it may reach into itself. Behind the last copy come the own
-//! bytes that are left. Where there is no copy, the content is stored as it is. Why: `docs/adr/0018-streams-as-differences.md`.
-
-use std::borrow::Cow;
-
-use lingate_wire::json::common_prefix;
+//! Own bytes and copies are those of `differences`, over the whole content. Where there is no copy, the content is stored as it
+//! is.
 
 use crate::Mask;
-use crate::leb128;
-use crate::parts::common_suffix;
+use crate::differences::{self, Part, moved};
 
-/// Fewer bytes are not repeated. The numbers of a copy take at most nine, so that what has copies is shorter than what has
-/// none.
-const LEAST: usize = 16;
-
-/// An event with at most so many bytes that the one before has not is not searched for fewer.
-const SHORT: usize = 32;
-
-/// The content of a frame, bodies and parts of bodies one behind the other. Used again for each.
+/// The content of a frame. Used again for each.
 #[derive(Default)]
 pub(crate) struct Content {
     own: Vec<u8>,
     copies: Vec<u8>,
-    /// How long the last copy is.
-    copied: usize,
-    /// Own bytes behind it.
+    /// Own bytes behind the last copy.
     since: usize,
     length: usize,
 }
@@ -56,51 +37,19 @@ impl Content {
         self.length += bytes.len();
     }
 
-    /// Appends what may be a stream that came in pieces with these ends, without its secrets: of each event only what is
-    /// neither at the beginning nor at the end of the one before. A piece is an event if it ends in a blank line; where it is
-    /// several, less is left out. Anything else may be appended by this, too, and takes what it takes to compare a few bytes a
-    /// piece.
-    pub(crate) fn put_stream(
-        &mut self,
-        bytes: &[u8],
-        ends: impl Iterator<Item = usize>,
-        mask: &Mask,
-    ) {
-        // Own bytes begin and end where no secret goes on, so that they are masked by themselves, and what is repeated of
-        // others was masked with them.
-        let is_pieced = mask.ends_at_quotes();
-        let bytes = if is_pieced {
-            Cow::Borrowed(bytes)
+    /// Appends a part of a stream without its secrets. None may have a quote or a line end in it: own bytes begin and end where no
+    /// other goes on, so that they are masked by themselves, and what is repeated of others was masked with them.
+    pub(crate) fn put_part(&mut self, part: &Part<'_>, mask: &Mask) {
+        debug_assert!(mask.ends_at_quotes());
+        self.own.extend_from_slice(&mask.bytes(&part.own));
+        moved(part.copies, self.since, &mut self.copies);
+        let before = if part.copies.is_empty() {
+            self.since
         } else {
-            mask.bytes(bytes)
+            0
         };
-        let begin = self.own.len();
-        self.put_events(&bytes, ends);
-        if is_pieced
-            && let Some(own) = self.own.get_mut(begin..)
-            && let Cow::Owned(masked) = mask.bytes(own)
-        {
-            own.copy_from_slice(&masked);
-        }
-    }
-
-    fn put_events(&mut self, bytes: &[u8], ends: impl Iterator<Item = usize>) {
-        let mut stream = Stream {
-            bytes,
-            put: 0,
-            begin: 0,
-            last: &[],
-            around: Around::default(),
-        };
-        for end in ends {
-            let begun = bytes.get(..end);
-            if let Some([.., b'\n', b'\n'] | [.., b'\n', b'\r', b'\n']) = begun {
-                stream.event(self, end);
-            }
-        }
-        stream.event(self, bytes.len());
-        stream.copy(self, bytes.len());
-        self.put(bytes.get(stream.put..).unwrap_or_default());
+        self.since = before + part.since;
+        self.length += part.length;
     }
 
     /// Hands over what is stored, and whether something was left out of it. It is empty then; the room stays.
@@ -113,101 +62,9 @@ impl Content {
         }
         let stored = store(&self.own, has_copies);
         self.own.clear();
-        self.copied = 0;
         self.since = 0;
         self.length = 0;
         stored
-    }
-}
-
-/// What an event and the one before both begin and end with; the two ends are apart. The first ends before a quote and the
-/// second begins with one, or is empty: texts that begin or end alike by chance say nothing of the next, and no secret
-/// reaches over a quote.
-#[derive(Clone, Copy, Default)]
-struct Around<'a> {
-    head: &'a [u8],
-    tail: &'a [u8],
-}
-
-impl<'a> Around<'a> {
-    /// Whether it holds the next event, too, which mostly differs where the last one did: that is two comparisons and no search.
-    fn holds(&self, event: &[u8]) -> bool {
-        let least = self.head.len() + self.tail.len();
-        let is_quoted = event.get(self.head.len()) == Some(&b'"');
-        (least..=least + SHORT).contains(&event.len())
-            && (is_quoted || self.head.is_empty())
-            && event.starts_with(self.head)
-            && event.ends_with(self.tail)
-    }
-
-    /// What an event and the last have in common.
-    fn of(event: &'a [u8], last: &[u8]) -> Self {
-        let same = event.get(..common_prefix(event, last));
-        let quote = same.and_then(|same| memchr::memrchr(b'"', same));
-        let (head, rest) = event
-            .split_at_checked(quote.unwrap_or_default())
-            .unwrap_or_default();
-        let same = common_suffix(rest, last.get(head.len()..).unwrap_or_default());
-        let tail = rest.get(rest.len() - same..).unwrap_or_default();
-        let quote = memchr::memchr(b'"', tail).unwrap_or(tail.len());
-        let tail = tail.get(quote..).unwrap_or_default();
-        Self { head, tail }
-    }
-}
-
-/// A stream that is being put.
-struct Stream<'a> {
-    bytes: &'a [u8],
-    /// So many of them were.
-    put: usize,
-    /// Where the next event begins.
-    begin: usize,
-    last: &'a [u8],
-    /// Of the last one.
-    around: Around<'a>,
-}
-
-impl Stream<'_> {
-    /// The next event ends there.
-    fn event(&mut self, to: &mut Content, end: usize) {
-        let Some(event) = self.bytes.get(self.begin..end) else {
-            // Pieces end in order.
-            return;
-        };
-        let next = if self.around.holds(event) {
-            self.around
-        } else {
-            Around::of(event, self.last)
-        };
-        // Own bytes begin with a quote, or a line end.
-        let begin = self.begin.saturating_sub(usize::from(next.head.is_empty()));
-        self.copy(to, begin + next.head.len());
-        self.begin = end;
-        self.last = event;
-        self.around = next;
-    }
-
-    /// What stands from the last event's tail up to `end` stands an event's length before that, too: its tail at the end of
-    /// the one before, and what follows at its own beginning.
-    fn copy(&mut self, to: &mut Content, end: usize) {
-        let from = self.begin - self.around.tail.len();
-        let (length, distance) = (end.saturating_sub(from), self.last.len());
-        if length < LEAST {
-            return;
-        }
-        to.put(self.bytes.get(self.put..from).unwrap_or_default());
-        let own = 2 * to.since as u64;
-        if length == to.copied && distance == to.since + length {
-            leb128::put(&mut to.copies, own + 1);
-        } else {
-            leb128::put(&mut to.copies, own);
-            leb128::put(&mut to.copies, distance as u64);
-            leb128::put(&mut to.copies, length as u64);
-        }
-        to.copied = length;
-        to.since = 0;
-        to.length += length;
-        self.put = end;
     }
 }
 
@@ -217,58 +74,20 @@ pub(crate) fn decode(coded: &[u8], length: usize) -> Option<Vec<u8>> {
     let n_own = coded
         .len()
         .checked_sub(u32::from_le_bytes(*n_copies) as usize)?;
-    let (mut own, mut copies) = coded.split_at_checked(n_own)?;
-    let mut out = Vec::with_capacity(length);
-    let mut copied = 0;
-    while !copies.is_empty() {
-        let mut number = || usize::try_from(leb128::take(&mut copies)?).ok();
-        let n_own = number()?;
-        let (first, rest) = own.split_at_checked(n_own / 2)?;
-        own = rest;
-        let distance = if n_own % 2 == 1 {
-            first.len() + copied
-        } else {
-            let distance = number()?;
-            copied = number()?;
-            distance
-        };
-        let room = (length - out.len()).checked_sub(first.len())?;
-        if copied > room {
-            return None;
-        }
-        out.extend_from_slice(first);
-        repeat(&mut out, distance, copied)?;
-    }
-    if out.len() + own.len() != length {
-        return None;
-    }
-    out.extend_from_slice(own);
-    Some(out)
-}
-
-/// Appends bytes that stand `distance` before them. `None` if none do.
-fn repeat(out: &mut Vec<u8>, distance: usize, mut length: usize) -> Option<()> {
-    let from = out.len().checked_sub(distance)?;
-    while length > 0 {
-        // As many as there are, which is more with each step.
-        let end = out.len().min(from + length);
-        if end == from {
-            return None;
-        }
-        out.extend_from_within(from..end);
-        length -= end - from;
-    }
-    Some(())
+    let (own, copies) = coded.split_at_checked(n_own)?;
+    differences::decode(own, copies, length)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::fs;
     use std::path::Path;
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::differences::{SHORT, Streamed};
 
     /// What was put comes back, streams without their secrets; so many bytes are stored of it.
     #[track_caller]
@@ -289,10 +108,14 @@ mod tests {
         let mut content = Content::default();
         let mut put = || {
             for (is_stream, bytes) in puts {
-                if *is_stream {
-                    content.put_stream(bytes, ends(bytes), mask);
-                } else {
+                if !*is_stream {
                     content.put(bytes);
+                } else if mask.ends_at_quotes() {
+                    let streamed = lines(bytes);
+                    assert_eq!(streamed.bytes(), bytes);
+                    (streamed.parts()).for_each(|part| content.put_part(&part, mask));
+                } else {
+                    content.put(&mask.bytes(bytes));
                 }
             }
             assert_eq!(content.len(), all.len());
@@ -311,9 +134,9 @@ mod tests {
         coded.len()
     }
 
-    /// Where lines end, as if each had come by itself.
-    fn ends(bytes: &[u8]) -> impl Iterator<Item = usize> {
-        memchr::memchr_iter(b'\n', bytes).map(|at| at + 1)
+    /// A stream of which each line came by itself.
+    fn lines(bytes: &[u8]) -> Streamed {
+        Streamed::of(bytes.split_inclusive(|byte| *byte == b'\n').zip(1..))
     }
 
     fn stream(events: usize, end: &str) -> Vec<u8> {
@@ -439,7 +262,9 @@ mod tests {
     fn damage_ends_in_nothing_or_in_other_bytes() {
         let stream = stream(9, "\n\n");
         let mut content = Content::default();
-        content.put_stream(&stream, ends(&stream), &Mask::default());
+        for part in lines(&stream).parts() {
+            content.put_part(&part, &Mask::default());
+        }
         let coded = content.take_coded(|coded, _| coded.to_vec());
         let check = |damaged: &[u8]| {
             let decoded = decode(damaged, stream.len());
@@ -456,39 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_of_what_is_not_there_are_refused() {
-        let check = |own: &str, numbers: &[u64], length: usize, expected: Option<&str>| {
-            let mut copies = Vec::new();
-            numbers
-                .iter()
-                .for_each(|number| leb128::put(&mut copies, *number));
-            let n_copies = (copies.len() as u32).to_le_bytes();
-            let coded = [own.as_bytes(), &copies, &n_copies].concat();
-            let decoded = decode(&coded, length);
-            assert_eq!(
-                decoded.as_deref(),
-                expected.map(str::as_bytes),
-                "{numbers:?}"
-            );
-        };
-        check("ab", &[2, 1, 3], 5, Some("aaaab"));
-        check("abc", &[4, 2, 5], 8, Some("abababac"));
-        check("abc", &[4, 2, 2, 3], 7, Some("ababcab"));
-        check("abc", &[2, 1, 1, 1, 3], 6, Some("aaabac"));
-        check("abc", &[1, 4], 3, None);
-        check("ab", &[4, 0, 1], 3, None);
-        check("ab", &[4, 3, 1], 3, None);
-        check("ab", &[0, 1, 1], 3, None);
-        check("ab", &[6, 1, 1], 4, None);
-        check("ab", &[4, 1, u64::MAX], 4, None);
-        check("ab", &[u64::MAX, 1, 1], 4, None);
-        check("ab", &[u64::MAX - 1, 1, 1], 4, None);
-        check("ab", &[4, u64::MAX, 1], 4, None);
-        check("ab", &[4, 1, 3], 4, None);
-        check("ab", &[4, 1, 1, 1], 3, None);
-        check("ab", &[4, 1], 2, None);
-        check("abc", &[6, 1, 0], 2, None);
-        check("ab", &[2, 1, 1], 2, None);
+    fn what_is_no_content_is_refused() {
         assert_eq!(decode(b"ab\x03\0\0\0", 2), None);
         assert_eq!(decode(b"\0\0\0", 0), None);
     }

@@ -155,6 +155,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::differences::Streamed;
 
     fn decode(frame: &[u8]) -> Result<Vec<u8>, &'static str> {
         let head = frame.first_chunk().ok_or("too short")?;
@@ -186,15 +187,16 @@ mod tests {
     fn every_damaged_bit_and_every_cut_is_noticed() {
         let text = b"some text, some text, some more text".as_slice();
         let events = [1, 2, 3].map(|n| format!("data: {{\"some text\":\"{n}\"}}, and more\n\n"));
-        let events = events.concat().into_bytes();
+        let streamed = Streamed::of(events.iter().map(String::as_bytes).zip(1..));
         let mut plain = Content::default();
         plain.put(text);
         check_damage(plain, text, PLAIN);
         let mut shortened = Content::default();
         shortened.put(text);
-        let ends = (0..=3).map(|n| n * events.len() / 3);
-        shortened.put_stream(&events, ends, &crate::Mask::default());
-        check_damage(shortened, &[text, &events].concat(), SHORTENED);
+        for part in streamed.parts() {
+            shortened.put_part(&part, &crate::Mask::default());
+        }
+        check_damage(shortened, &[text, &streamed.bytes()].concat(), SHORTENED);
     }
 
     fn check_damage(mut content: Content, bytes: &[u8], magic: &[u8]) {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use lingate_store::{
-    Arrival, Attempt, Body, BodyKind, Bytes, Details, Header, Mark, Mask, Options,
+    Attempt, Body, BodyBytes, BodyKind, Bytes, Details, Header, Mark, Mask, Options, StreamCoder,
 };
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -131,8 +131,8 @@ pub(crate) fn chat(body: &Value) -> Value {
 }
 
 /// A reply that nobody gave before.
-fn reply(shape: Shape, number: u64, is_chat: bool) -> (Bytes, Vec<Arrival>) {
-    let (mut text, mut arrivals) = (String::new(), Vec::new());
+fn reply(shape: Shape, number: u64, is_chat: bool) -> BodyBytes {
+    let (mut coder, mut event) = (StreamCoder::default(), String::new());
     let words = (0..100_u64).map(|word| format!(" word{}", word * 7 + number * 131));
     if !shape.is_stream {
         let text = words.collect::<String>();
@@ -145,27 +145,26 @@ fn reply(shape: Shape, number: u64, is_chat: bool) -> (Bytes, Vec<Arrival>) {
                 "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": null,
                 "usage": {"input_tokens": 120, "output_tokens": 80}})
         };
-        return (body.to_string().into(), arrivals);
+        coder.push(body.to_string().as_bytes(), 5000);
+        return BodyBytes::Streamed(coder.finish());
     }
     for (at, word) in words.enumerate() {
+        event.clear();
         let _ = if is_chat {
             write!(
-                text,
+                event,
                 "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"bench-model\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}},\"finish_reason\":null}}]}}\n\n"
             )
         } else {
             write!(
-                text,
+                event,
                 "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{word}\"}}}}\n\n"
             )
         };
         let at_us = 5000 + at as u64 * 200 + number % 97;
-        arrivals.push(Arrival {
-            end: text.len() as u64,
-            at_us,
-        });
+        coder.push(event.as_bytes(), at_us);
     }
-    (text.into(), arrivals)
+    BodyBytes::Streamed(coder.finish())
 }
 
 /// What the gateway says of an exchange besides its row.
@@ -228,19 +227,18 @@ fn measured(shape: Shape, count: u64) -> (u64, u64) {
                     request.slice(20..),
                 ],
             };
-            let (came, came_at) = reply(shape, number, shape.is_translated);
-            let (gave, gave_at) = reply(shape, number, false);
-            let body = |kind, attempt, pieces, arrivals| Body {
+            let came = reply(shape, number, shape.is_translated);
+            let gave = reply(shape, number, false);
+            let body = |kind, attempt, bytes| Body {
                 kind,
                 attempt,
-                pieces,
-                arrivals,
+                bytes,
                 alike: None,
             };
             let bodies = vec![
-                body(BodyKind::ProviderRequest, 1, went, Vec::new()),
-                body(BodyKind::ProviderResponse, 1, vec![came], came_at),
-                body(BodyKind::ClientResponse, 0, vec![gave], gave_at),
+                body(BodyKind::ProviderRequest, 1, BodyBytes::Pieces(went)),
+                body(BodyKind::ProviderResponse, 1, came),
+                body(BodyKind::ClientResponse, 0, gave),
             ];
             let end = (exchange(number), details(), bodies);
             ends.push((

@@ -1,8 +1,8 @@
 //! What is given comes back.
 
 use lingate_store::{
-    Arrival, Attempt, Bodies, Body, BodyKind, Bytes, Details, End, Exchange, Filter, Header, Hit,
-    Mark, Met, Options, Price, QueueLimits, Stood, Store,
+    Arrival, Attempt, Bodies, Body, BodyKind, Details, End, Exchange, Filter, Header, Hit, Mark,
+    Met, Options, Price, QueueLimits, Stood, Store, Streamed,
 };
 
 use crate::support::{Kept, PATIENCE, accepted, all, at, body, exchange};
@@ -79,22 +79,8 @@ fn everything_of_an_exchange() {
         losses: 1,
         ..exchange(1)
     };
-    let stream = Body {
-        kind: BodyKind::ProviderResponse,
-        attempt: 2,
-        pieces: vec![
-            Bytes::from_static(b"data: 1\n\n"),
-            Bytes::from_static(b"data: 2\n\n"),
-        ],
-        arrivals: vec![
-            Arrival { end: 9, at_us: 400 },
-            Arrival {
-                end: 18,
-                at_us: 900_000,
-            },
-        ],
-        alike: None,
-    };
+    let pieces = [(&b"data: 1\n\n"[..], 400), (b"data: 2\n\n", 900_000)];
+    let stream = Body::streamed(BodyKind::ProviderResponse, 2, Streamed::of(pieces));
     let request = body(BodyKind::ClientRequest, r#"{"model":"kimi","messages":[]}"#);
     kept.recorder()
         .open(accepted(&given), vec![request.clone()]);
@@ -135,8 +121,9 @@ fn everything_of_an_exchange() {
         .body(given.id, BodyKind::ProviderResponse, None)
         .unwrap()
         .unwrap();
-    assert_eq!(response.bytes, stream.pieces.concat());
-    assert_eq!(response.arrivals, stream.arrivals);
+    assert_eq!(response.bytes, b"data: 1\n\ndata: 2\n\n");
+    let arrival = |end, at_us| Arrival { end, at_us };
+    assert_eq!(response.arrivals, [arrival(9, 400), arrival(18, 900_000)]);
     let read = |attempt| {
         reader
             .body(given.id, BodyKind::ProviderRequest, attempt)
@@ -149,7 +136,7 @@ fn everything_of_an_exchange() {
         .body(given.id, BodyKind::ClientRequest, None)
         .unwrap()
         .unwrap();
-    assert_eq!(sent.bytes, request.pieces.concat());
+    assert_eq!(sent.bytes, request.bytes.joined());
     let digits = given.id.simple().to_string();
     assert_eq!(reader.named(&digits[..20]).unwrap(), Some(given.id));
     assert_eq!(reader.named("ffff").unwrap(), None);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use lingate_store::{Arrival, Body, BodyKind, Exchange, Options};
+use lingate_store::{Body, BodyBytes, BodyKind, Exchange, Options, StreamCoder, Streamed};
 use proptest::prelude::*;
 
 use crate::cost::chat;
@@ -75,16 +75,13 @@ fn request(model: &str, texts: &[String], turns: usize) -> String {
 }
 
 /// A stream in which each word of a text is an event, and when each came.
-fn stream(text: &str, event: impl Fn(&str) -> serde_json::Value) -> (String, Vec<Arrival>) {
-    let (mut out, mut arrivals) = (String::new(), Vec::new());
+fn stream(text: &str, event: impl Fn(&str) -> serde_json::Value) -> BodyBytes {
+    let mut coder = StreamCoder::default();
     for (at, word) in text.split_inclusive(' ').take(300).enumerate() {
-        let _ = write!(out, "data: {}\n\n", event(word));
-        arrivals.push(Arrival {
-            end: out.len() as u64,
-            at_us: at as u64 * 31_000 + word.len() as u64 * 977 % 20_000,
-        });
+        let at_us = at as u64 * 31_000 + word.len() as u64 * 977 % 20_000;
+        coder.push(format!("data: {}\n\n", event(word)).as_bytes(), at_us);
     }
-    (out, arrivals)
+    BodyBytes::Streamed(coder.finish())
 }
 
 /// Thirty turns with all four bodies of each, as the gateway gives them, take less than 15 % of what they are.
@@ -109,17 +106,17 @@ fn check_thirty_turns(is_translated: bool) {
         } else {
             answer.clone()
         };
-        let requests = [(client, Vec::new()), (provider, Vec::new())];
+        let requests = [client, provider].map(|text| BodyBytes::Pieces(vec![text.into()]));
         let all = requests.into_iter().chain([reply, answer]);
         let bodies: Vec<Body> = BodyKind::ALL
             .into_iter()
             .zip(all)
-            .map(|(kind, (text, arrivals))| Body {
-                arrivals,
-                ..body(kind, text)
+            .map(|(kind, bytes)| Body {
+                bytes,
+                ..body(kind, "")
             })
             .collect();
-        let lengths = bodies.iter().map(|body| body.pieces[0].len());
+        let lengths = bodies.iter().map(|body| body.bytes.joined().len());
         raw += lengths.sum::<usize>();
         let exchange = exchange(turn as u64);
         given.push((exchange.id, bodies.clone()));
@@ -133,8 +130,8 @@ fn check_thirty_turns(is_translated: bool) {
     for (id, bodies) in &given {
         for given in bodies {
             let read = reader.body(*id, given.kind, None).unwrap().unwrap();
-            assert!(read.bytes == given.pieces[0], "{:?}", given.kind);
-            assert!(read.arrivals == given.arrivals, "{:?}", given.kind);
+            assert!(read.bytes == given.bytes.joined(), "{:?}", given.kind);
+            assert!(read.arrivals == given.bytes.arrivals(), "{:?}", given.kind);
         }
     }
     drop(reader);
@@ -187,12 +184,17 @@ fn equal_bodies_have_equal_tags() {
 fn a_reply_that_was_passed_on_is_kept_once() {
     let kept = Kept::new(Options::default());
     let word = |word: &str| serde_json::json!({"delta": word});
-    let came = stream(&"some words of a reply ".repeat(100), word).0;
+    let came = stream(&"some words of a reply ".repeat(100), word).joined();
+    let came = String::from_utf8(came.to_vec()).unwrap();
     let changed = came.replace("reply", "answer");
-    for (number, gave) in [&came, &changed].into_iter().enumerate() {
+    let by_event =
+        |text: &str| Streamed::of(text.split_inclusive("\n\n").map(str::as_bytes).zip(1..));
+    let otherwise = Streamed::of(came.as_bytes().chunks(1000).zip(1..));
+    let given = [by_event(&came), by_event(&changed), otherwise];
+    for (number, gave) in given.into_iter().enumerate() {
         let replies = vec![
-            body(BodyKind::ProviderResponse, came.as_str()),
-            body(BodyKind::ClientResponse, gave.as_str()),
+            Body::streamed(BodyKind::ProviderResponse, 1, by_event(&came)),
+            Body::streamed(BodyKind::ClientResponse, 0, gave),
         ];
         kept.put_with(exchange(number as u64), replies);
     }
@@ -204,7 +206,7 @@ fn a_reply_that_was_passed_on_is_kept_once() {
         };
         one.etag == other.etag
     };
-    assert_eq!((tags(0), tags(1)), (true, false));
+    assert_eq!([0, 1, 2].map(tags), [true, false, true]);
     for (kind, text) in [
         (BodyKind::ProviderResponse, &came),
         (BodyKind::ClientResponse, &changed),

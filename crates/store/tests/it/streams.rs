@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use lingate_store::{Arrival, Body, BodyKind, Filter, Mask, Options, Page, Search};
+use lingate_store::{Body, BodyKind, Filter, Mask, Options, Page, Search, Streamed};
 
-use crate::support::{Kept, at, body, exchange, files};
+use crate::support::{Kept, at, exchange, files};
 
 const KNOWN: &str = "canary/value of a \"key\" 0001";
 const ESCAPED: &str = r#"canary/value of a \"key\" 0001"#;
@@ -26,28 +26,17 @@ pub(crate) fn events<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// A stream that came in pieces of so many bytes.
 fn pieces(stream: &str, length: usize) -> Body {
-    let ends = (length..stream.len()).step_by(length).chain([stream.len()]);
-    let arrivals = ends.map(|end| Arrival {
-        end: end as u64,
-        at_us: 1,
-    });
-    Body {
-        arrivals: arrivals.collect(),
-        ..body(BodyKind::ClientResponse, stream)
-    }
+    reply(stream.as_bytes().chunks(length))
 }
 
 /// A stream of which every event came by itself.
 pub(crate) fn by_event(stream: &str) -> Body {
-    let ends = stream.match_indices("\n\n");
-    let arrivals = ends.map(|(at, end)| Arrival {
-        end: (at + end.len()) as u64,
-        at_us: 1,
-    });
-    Body {
-        arrivals: arrivals.collect(),
-        ..body(BodyKind::ClientResponse, stream)
-    }
+    reply(stream.split_inclusive("\n\n").map(str::as_bytes))
+}
+
+fn reply<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Body {
+    let streamed = Streamed::of(pieces.zip(7..));
+    Body::streamed(BodyKind::ClientResponse, 0, streamed)
 }
 
 /// Each is read back as the mask leaves it. Gives the folder, after its end.
@@ -65,10 +54,11 @@ fn check(mask: &Mask, streams: &[Body]) -> Kept {
         let id = exchange(number).id;
         let kind = BodyKind::ClientResponse;
         let read = reader.body(id, kind, None).unwrap().unwrap();
-        let expected = mask.bytes(&stream.pieces[0]);
+        let given = stream.bytes.joined();
+        let expected = mask.bytes(&given);
         let shown = String::from_utf8_lossy(&read.bytes);
         assert!(read.bytes == *expected, "{number}: {shown:.900}");
-        assert_eq!(read.arrivals, stream.arrivals);
+        assert_eq!(read.arrivals, stream.bytes.arrivals());
         // In parts, as a reader of large bodies takes it.
         let place = reader.body_place(id, kind, None).unwrap().unwrap();
         let part = reader.body_part(&place, 100, 50).unwrap().unwrap();

@@ -45,8 +45,8 @@ fn kept_of(number: u64) -> Body {
 fn is_read(reader: &Reader, exchange: &Exchange, body: &Body, what: &str) -> Result<bool, Error> {
     let read = reader.body(exchange.id, body.kind, None)?;
     if let Some(read) = &read {
-        assert_eq!(read.bytes, body.pieces[0], "{what}");
-        assert_eq!(read.arrivals, body.arrivals, "{what}");
+        assert_eq!(read.bytes, body.bytes.joined(), "{what}");
+        assert_eq!(read.arrivals, body.bytes.arrivals(), "{what}");
     }
     Ok(read.is_some())
 }

@@ -1,7 +1,7 @@
 //! How much two texts share at their beginning.
 
 /// What is compared at once, wide first: the last of it is found byte by byte.
-const STEPS: [usize; 2] = [4096, 64];
+const STEPS: [usize; 3] = [4096, 512, 64];
 
 /// Bytes that are the same at the beginning of both.
 #[must_use]

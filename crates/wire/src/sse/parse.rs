@@ -89,6 +89,9 @@ impl SseParser {
     /// not be used again.
     pub fn push(&mut self, chunk: Bytes, frames: &mut Vec<Frame>) -> Result<(), SseError> {
         let mut from = 0;
+        if let Some(places) = &mut self.places {
+            places.begin();
+        }
         loop {
             if std::mem::take(&mut self.skips_lf) {
                 match chunk.get(from) {
@@ -124,6 +127,9 @@ impl SseParser {
     /// # Errors
     /// As [`SseParser::push`].
     pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), SseError> {
+        if let Some(places) = &mut self.places {
+            places.begin();
+        }
         if !self.line.is_empty() {
             let line = std::mem::take(&mut self.line);
             self.take_whole_line(line, frames)?;
@@ -139,10 +145,11 @@ impl SseParser {
         self
     }
 
-    /// Where an event begins, in bytes from the start of the body: the first one that was appended and not yet asked for.
-    /// `None` behind the last, and always unless it was told to keep that.
-    pub fn next_start(&mut self) -> Option<u64> {
-        self.places.as_mut()?.next()
+    /// Where an event begins, in bytes from the start of the body: the `nth` of those that were appended last. `None` behind
+    /// the last, and always unless it was told to keep that.
+    #[must_use]
+    pub fn start(&self, nth: usize) -> Option<u64> {
+        self.places.as_ref()?.start(nth)
     }
 
     fn begins_line(&mut self, n_into_piece: usize) {

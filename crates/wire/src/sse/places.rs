@@ -1,7 +1,5 @@
 //! Where events begin in the body.
 
-use std::collections::VecDeque;
-
 /// Counts the bytes of a body while it is cut into events.
 #[derive(Debug, Default)]
 pub(super) struct Places {
@@ -9,10 +7,16 @@ pub(super) struct Places {
     offset: u64,
     /// Where the event that is being read begins, once a line of it is there.
     began: Option<u64>,
-    starts: VecDeque<u64>,
+    /// Of the events that the last piece completed.
+    starts: Vec<u64>,
 }
 
 impl Places {
+    /// Another piece comes, or the end.
+    pub(super) fn begin(&mut self) {
+        self.starts.clear();
+    }
+
     /// A line begins `n_before` bytes into the piece, or so many before it.
     pub(super) fn line(&mut self, n_into_piece: usize, n_before_piece: usize) {
         let at = self.offset + n_into_piece as u64 - n_before_piece as u64;
@@ -23,7 +27,7 @@ impl Places {
     pub(super) fn dispatched(&mut self, is_told: bool) {
         let began = self.began.take().unwrap_or(self.offset);
         if is_told {
-            self.starts.push_back(began);
+            self.starts.push(began);
         }
     }
 
@@ -32,8 +36,8 @@ impl Places {
         self.offset += n_bytes as u64;
     }
 
-    /// Where the next of the events begins that are complete.
-    pub(super) fn next(&mut self) -> Option<u64> {
-        self.starts.pop_front()
+    /// Where one of them begins.
+    pub(super) fn start(&self, nth: usize) -> Option<u64> {
+        self.starts.get(nth).copied()
     }
 }

@@ -40,10 +40,10 @@ fn starts() {
             for piece in pieces {
                 let piece = Bytes::copy_from_slice(piece);
                 parser.push(piece, &mut frames).unwrap();
-                starts.extend(std::iter::from_fn(|| parser.next_start()));
+                starts.extend((0..).map_while(|nth| parser.start(nth)));
             }
             parser.finish(&mut frames).unwrap();
-            starts.extend(std::iter::from_fn(|| parser.next_start()));
+            starts.extend((0..).map_while(|nth| parser.start(nth)));
             assert_eq!(starts.len(), frames.len());
             starts
         };
@@ -76,7 +76,7 @@ fn starts() {
     parser
         .push(Bytes::from_static(b"data: 1\n\n"), &mut Vec::new())
         .unwrap();
-    assert_eq!(parser.next_start(), None);
+    assert_eq!(parser.start(0), None);
 }
 
 #[test]
