@@ -94,11 +94,15 @@ impl Tape {
         }
         let at_us = self.since_us(at);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.missing > 0 || !kept.has_room(piece, self.room) {
-            kept.missing += piece.len() as u64;
+        let is_over = kept.missing > 0 || kept.stream.len() + piece.len() > MOST;
+        if !is_over && kept.stream.push_alike(piece, at_us) {
             return;
         }
-        kept.stream.push(piece, at_us);
+        if !is_over && kept.has_room(piece, self.room) {
+            kept.stream.push(piece, at_us);
+        } else {
+            kept.missing += piece.len() as u64;
+        }
     }
 
     /// The body is over; only the first end counts.
@@ -133,13 +137,10 @@ impl Tape {
 
 impl Kept {
     /// Whether there is room for another piece; it is made if there is any.
-    #[inline]
     fn has_room(&mut self, piece: &[u8], room: &Room) -> bool {
-        self.stream.len() + piece.len() <= MOST
-            && (self.stream.has_room(piece) || self.make_room(piece, room))
-    }
-
-    fn make_room(&mut self, piece: &[u8], room: &Room) -> bool {
+        if self.stream.has_room(piece) {
+            return true;
+        }
         // The first piece may be all there is, unless it is an event.
         let is_stream = !self.stream.is_empty() || piece.ends_with(b"\n\n");
         // Where there is no room for more, there may be that for the piece.

@@ -19,7 +19,7 @@ pub(crate) const SHORT: usize = 32;
 const LONGEST: usize = 32 << 10;
 
 /// A part that is so long ends with its event.
-const PART: usize = 64 << 10;
+const PART: usize = 96 << 10;
 
 /// Most bytes that the copies of an event take.
 const COPY: usize = 9;
@@ -41,8 +41,11 @@ pub struct StreamCoder {
     length: usize,
     arrivals: Arrivals,
     state: State,
-    /// The last event, where there is one to compare with.
+    /// The last event, where there is one to compare with, or one before it that has the same around its middle. That of the
+    /// last one is what the own bytes end with.
     last: Vec<u8>,
+    /// How long the last event is.
+    last_length: usize,
     /// What has come of the next.
     begun: Vec<u8>,
     /// How many bytes the last event and the one before both begin and end with.
@@ -51,6 +54,8 @@ pub struct StreamCoder {
     copied: usize,
     /// Own bytes before it, and before the part.
     own_copied: usize,
+    /// There is room for so many events like the last, at least.
+    alike_left: usize,
 }
 
 /// What the own bytes end with.
@@ -119,27 +124,48 @@ fn ends_event(bytes: &[u8]) -> bool {
 impl StreamCoder {
     /// Another piece came, so many microseconds after the exchange was accepted.
     pub fn push(&mut self, piece: &[u8], at_us: u64) {
-        self.length += piece.len();
-        self.arrivals.push(self.length as u64, at_us);
-        // Most pieces are an event that differs from the last where that did from the one before.
-        if self.begun.is_empty()
-            && piece.len() <= LONGEST
-            && ends_event(piece)
-            && let Some(middle) = self.around.within(piece, &self.last)
-        {
-            self.copy(self.around.tail + self.around.head);
-            self.own.extend_from_slice(middle);
-            self.is_last(piece);
-        } else {
-            self.other_piece(piece);
+        if !self.push_alike(piece, at_us) {
+            self.push_other(piece, at_us);
         }
     }
 
-    /// The same of any piece.
-    fn other_piece(&mut self, piece: &[u8]) {
+    /// The same if it is what most pieces are, and takes no more room than there is: an event that differs from the last where
+    /// that did from the one before. Whether it is.
+    #[inline]
+    pub fn push_alike(&mut self, piece: &[u8], at_us: u64) -> bool {
+        let is_event = self.begun.is_empty() && piece.len() <= LONGEST && ends_event(piece);
+        let middle = self.around.within(piece, &self.last);
+        let (true, Some(middle)) = (is_event, middle) else {
+            return false;
+        };
+        if self.alike_left == 0 {
+            self.alike_left = self.alike_room();
+        }
+        let Some(alike_left) = self.alike_left.checked_sub(1) else {
+            return false;
+        };
+        self.alike_left = alike_left;
+        self.came(piece, at_us);
+        self.copy(self.around.head + self.around.tail);
+        self.own.extend_from_slice(middle);
+        self.last_length = piece.len();
+        self.event_ended();
+        true
+    }
+
+    #[inline]
+    fn came(&mut self, piece: &[u8], at_us: u64) {
+        self.length += piece.len();
+        self.arrivals.push(self.length as u64, at_us);
+    }
+
+    fn push_other(&mut self, piece: &[u8], at_us: u64) {
+        self.alike_left = 0;
+        self.came(piece, at_us);
         if self.state == State::FirstEnded {
             let first = self.own.get(self.part.own..).unwrap_or_default();
             self.last.extend_from_slice(first);
+            self.last_length = first.len();
             self.around = Around::default();
             self.state = State::Compared;
         }
@@ -153,7 +179,6 @@ impl StreamCoder {
             self.first_goes_on();
         } else if self.begun.is_empty() && ends_event(piece) {
             self.event(piece);
-            self.is_last(piece);
         } else {
             self.begun.extend_from_slice(piece);
             if ends_event(&self.begun) {
@@ -205,25 +230,30 @@ impl StreamCoder {
     fn begun_ends(&mut self) {
         let mut begun = std::mem::take(&mut self.begun);
         self.event(&begun);
-        self.is_last(&begun);
         begun.clear();
         self.begun = begun;
     }
 
-    /// The event was put, but for its tail; what follows begins another.
+    /// What follows begins another event.
     #[inline]
-    fn is_last(&mut self, event: &[u8]) {
-        // What both begin with is there.
-        self.last.truncate(self.around.head);
-        let rest = event.get(self.around.head..).unwrap_or_default();
-        self.last.extend_from_slice(rest);
+    fn event_ended(&mut self) {
         if self.length - self.part.length >= PART {
             self.end_part(0);
         }
     }
 
+    /// Makes what is kept as the last event be that.
+    fn settle(&mut self) {
+        let Around { head, tail } = self.around;
+        let middle = self.own.len() - (self.last_length - head - tail);
+        let middle = self.own.get(middle..).unwrap_or_default();
+        let place = head..self.last.len() - tail;
+        self.last.splice(place, middle.iter().copied());
+    }
+
     /// Puts an event behind the last one, but for its tail.
     fn event(&mut self, event: &[u8]) {
+        self.settle();
         let tail = self.around.tail;
         if (self.around.within(event, &self.last)).is_none() {
             self.around = Around::of(event, &self.last);
@@ -241,6 +271,10 @@ impl StreamCoder {
         }
         let middle = event.get(head..event.len() - self.around.tail);
         self.own.extend_from_slice(middle.unwrap_or_default());
+        self.last.clear();
+        self.last.extend_from_slice(event);
+        self.last_length = event.len();
+        self.event_ended();
     }
 
     /// So many bytes from the last event's tail on stand an event's length before that, too: its tail at the end of the one
@@ -248,16 +282,16 @@ impl StreamCoder {
     #[inline]
     fn copy(&mut self, length: usize) {
         let since = self.own.len() - self.own_copied;
-        let distance = self.last.len();
+        let distance = self.last_length;
         let own = 2 * since as u64;
         if length == self.copied && distance == since + length {
             leb128::put(&mut self.copies, own + 1);
         } else {
-            leb128::put(&mut self.copies, own);
-            leb128::put(&mut self.copies, distance as u64);
-            leb128::put(&mut self.copies, length as u64);
+            self.copied = length;
+            for number in [own, distance as u64, length as u64] {
+                leb128::put(&mut self.copies, number);
+            }
         }
-        self.copied = length;
         self.own_copied = self.own.len();
     }
 
@@ -283,6 +317,8 @@ impl StreamCoder {
         self.own_copied = self.own.len();
         self.state = State::First;
         self.last.clear();
+        self.last_length = 0;
+        self.alike_left = 0;
     }
 }
 
@@ -302,24 +338,19 @@ impl StreamCoder {
     }
 
     /// Whether a piece can be taken without more.
-    #[inline]
     #[must_use]
     pub fn has_room(&self, piece: &[u8]) -> bool {
-        let left = |buffer: &Vec<u8>| buffer.capacity() - buffer.len();
-        // For an event behind another, quickly told.
-        let is_ample = piece.len() + self.around.tail <= left(&self.own)
-            && piece.len() <= self.last.capacity()
-            && left(&self.copies) >= 2 * COPY
-            && left(&self.arrivals.bytes) >= Arrivals::ROOM
-            && self.state == State::Compared
-            && self.begun.is_empty()
-            && ends_event(piece);
-        is_ample || self.has_just_room(piece)
-    }
-
-    fn has_just_room(&self, piece: &[u8]) -> bool {
         let rooms = self.rooms(piece);
         rooms.iter().all(|(buffer, least)| least <= buffer)
+    }
+
+    /// For how many events like the last there is room, with the end of a part behind them.
+    fn alike_room(&self) -> usize {
+        let left = |buffer: &Vec<u8>| buffer.capacity() - buffer.len();
+        let own = left(&self.own).saturating_sub(self.around.tail) / SHORT;
+        let copies = (left(&self.copies) / COPY).saturating_sub(1);
+        own.min(copies)
+            .min(left(&self.arrivals.bytes) / Arrivals::ROOM)
     }
 
     /// How many bytes it holds once there is room for such a piece: so much that most of a stream fits if it is to be `ample`,
@@ -366,7 +397,7 @@ impl StreamCoder {
             (self.own.capacity(), own),
             of(&self.copies, copies),
             of(&self.arrivals.bytes, Arrivals::ROOM),
-            (self.last.capacity(), event.max(self.last.len())),
+            (self.last.capacity(), event.max(self.last_length)),
             (self.begun.capacity(), if is_begun { event } else { 0 }),
         ]
     }
@@ -409,6 +440,11 @@ mod tests {
     fn coded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, is_ample: bool) -> Streamed {
         let mut coder = StreamCoder::default();
         for (piece, at_us) in pieces.into_iter().zip(1..) {
+            let held = coder.held();
+            if coder.push_alike(piece, at_us) {
+                assert_eq!(coder.held(), held);
+                continue;
+            }
             if !coder.has_room(piece) {
                 let held = coder.held_with(piece, is_ample);
                 coder.make_room(piece, is_ample);
