@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -23,6 +23,9 @@ const GROUP_NUMBERS: usize = 1000;
 
 /// How long a group waits for company.
 const GROUP_WAIT: Duration = Duration::from_millis(25);
+
+/// How often what came meanwhile is looked at: the memory that bodies lie in is at hand still, and can be used again.
+const LOOK_WAIT: Duration = Duration::from_millis(5);
 
 /// How often an idle writer looks whether something is to be tidied.
 const IDLE: Duration = Duration::from_secs(1);
@@ -77,6 +80,8 @@ pub(crate) struct Batch {
     pub numbers: Vec<Numbers>,
     /// As counted against the queue's bytes.
     weight: usize,
+    /// When it is complete, however many they are.
+    due: Option<Instant>,
 }
 
 impl Batch {
@@ -116,6 +121,8 @@ struct Waiting {
     /// Weight of what waits and of what is being written.
     bytes: usize,
     writing: bool,
+    /// Messages of the group at hand, if it is not complete.
+    gathered: Option<usize>,
     stopping: bool,
     /// Counts for the sampling.
     went_well: u64,
@@ -196,7 +203,8 @@ impl Queue {
         waiting.messages.push_back(message);
         self.rows.store(waiting.messages.len(), Ordering::Relaxed);
         // The writer waits for the first message, then for a full group.
-        if matches!(waiting.messages.len(), 1 | GROUP_MESSAGES) {
+        let count = waiting.messages.len() + waiting.gathered.unwrap_or_default();
+        if count == GROUP_MESSAGES || count == 1 && waiting.gathered.is_none() {
             self.came.notify_one();
         }
     }
@@ -229,45 +237,66 @@ impl Queue {
         waiting.bytes + weight <= self.limits.bytes / 4 * 3
     }
 
-    /// Waits for a group. Comes back empty once in a while, and when the queue is stopped: then `None`, once all is
+    /// Waits for a group to begin. Comes back empty once in a while, and when the queue is stopped: then `None`, once all is
     /// taken.
     pub(crate) fn take(&self) -> Option<Batch> {
         let waiting = self.waiting();
         let none = |waiting: &mut Waiting| {
             waiting.messages.is_empty() && waiting.numbers.is_empty() && !waiting.stopping
         };
-        let (waiting, _) = self
+        let (mut waiting, _) = self
             .came
             .wait_timeout_while(waiting, IDLE, none)
             .unwrap_or_else(PoisonError::into_inner);
+        let mut batch = Batch::default();
+        if waiting.messages.is_empty() && waiting.numbers.is_empty() {
+            return (!waiting.stopping).then_some(batch);
+        }
+        waiting.writing = true;
+        batch.due = Some(steady() + GROUP_WAIT);
+        self.take_more(&mut waiting, &mut batch);
+        Some(batch)
+    }
+
+    /// Waits for a moment, and adds to a group what came meanwhile. Whether it is to be asked again: the group is not complete.
+    pub(crate) fn go_on(&self, batch: &mut Batch) -> bool {
+        let waiting = self.waiting();
+        let Some(due) = batch.due else {
+            return false;
+        };
+        let left = due.saturating_duration_since(steady());
         let few = |waiting: &mut Waiting| {
-            !waiting.stopping
-                && waiting.messages.len() < GROUP_MESSAGES
-                && (!waiting.messages.is_empty() || !waiting.numbers.is_empty())
+            !waiting.stopping && batch.messages.len() + waiting.messages.len() < GROUP_MESSAGES
         };
         let (mut waiting, _) = self
             .came
-            .wait_timeout_while(waiting, GROUP_WAIT, few)
+            .wait_timeout_while(waiting, LOOK_WAIT.min(left), few)
             .unwrap_or_else(PoisonError::into_inner);
-        let rows = waiting.messages.len().min(GROUP_MESSAGES);
-        let messages: Vec<Message> = waiting.messages.drain(..rows).collect();
-        waiting.taken += messages.len() as u64;
+        let is_complete = !few(&mut waiting) || steady() >= due;
+        self.take_more(&mut waiting, batch);
+        if is_complete {
+            batch.due = None;
+            waiting.gathered = None;
+        }
+        !is_complete
+    }
+
+    fn take_more(&self, waiting: &mut Waiting, batch: &mut Batch) {
+        let room = GROUP_MESSAGES - batch.messages.len();
+        let rows = waiting.messages.len().min(room);
+        let from = batch.messages.len();
+        batch.messages.extend(waiting.messages.drain(..rows));
+        waiting.taken += rows as u64;
         let taken = waiting.taken;
-        let numbers = waiting.numbers.iter().take(GROUP_NUMBERS);
+        let numbers = waiting.numbers.iter();
+        let numbers = numbers.take(GROUP_NUMBERS.saturating_sub(batch.numbers.len()));
         let numbers = numbers.take_while(|(before, _)| *before <= taken).count();
         let numbers = waiting.numbers.drain(..numbers);
-        let numbers = numbers.map(|(_, numbers)| numbers).collect();
-        let batch = Batch {
-            weight: messages.iter().map(Message::weight).sum(),
-            messages,
-            numbers,
-        };
+        batch.numbers.extend(numbers.map(|(_, numbers)| numbers));
+        let new = batch.messages.get(from..).unwrap_or_default();
+        batch.weight += new.iter().map(Message::weight).sum::<usize>();
+        waiting.gathered = Some(batch.messages.len());
         self.rows.store(waiting.messages.len(), Ordering::Relaxed);
-        waiting.writing = !batch.is_empty();
-        if batch.is_empty() && waiting.stopping {
-            return None;
-        }
-        Some(batch)
     }
 
     /// A group is done with: written, or given up.
@@ -377,6 +406,13 @@ mod tests {
         numbers: 200,
     };
 
+    /// A whole group.
+    fn group(queue: &Queue) -> Batch {
+        let mut batch = queue.take().unwrap();
+        while queue.go_on(&mut batch) {}
+        batch
+    }
+
     fn exchange(number: u128, status: u16) -> Exchange {
         Exchange {
             id: Uuid::from_u128(number),
@@ -422,7 +458,7 @@ mod tests {
         );
         queue.push_close(exchange(2, 500), details(100_000), Vec::new());
         assert!(queue.state().queued_bytes > 100_000);
-        queue.done(&queue.take().unwrap());
+        queue.done(&group(&queue));
         assert_eq!(queue.state().queued_bytes, 0);
     }
 
@@ -464,7 +500,7 @@ mod tests {
         assert_eq!(state.queued_rows, 300);
         let mut taken = 0;
         while taken < 300 {
-            let batch = queue.take().unwrap();
+            let batch = group(&queue);
             taken += batch.closes();
             assert!(
                 batch
@@ -492,7 +528,7 @@ mod tests {
             queue.push_close(exchange(number, 200), Details::default(), Vec::new());
         }
         let taken = || {
-            let batch = queue.take().unwrap();
+            let batch = group(&queue);
             queue.done(&batch);
             (batch.messages.len(), batch.numbers.len())
         };
@@ -503,7 +539,7 @@ mod tests {
     fn what_is_being_written_counts() {
         let queue = Queue::new(LIMITS, Timestamp::UNIX_EPOCH, Duration::ZERO);
         queue.push_close(exchange(1, 200), Details::default(), body(700_000));
-        let batch = queue.take().unwrap();
+        let batch = group(&queue);
         queue.push_close(exchange(2, 200), Details::default(), body(700_000));
         assert_eq!(queue.state().counts.bodies_shed, 1);
         assert!(!queue.flush(Duration::ZERO));

@@ -112,6 +112,26 @@ impl Segments {
         mask: &Mask,
         now_ms: i64,
     ) -> Result<(), Error> {
+        self.put(batch, place, connection, mask, now_ms)?;
+        if let Some(current) = &mut self.current {
+            let path = place.segment(current.appender.number());
+            self.grown += current.appender.sync().map_err(Error::io(path))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the bodies of a group so far to those that are to be put on disk, and lets go of them.
+    ///
+    /// # Errors
+    /// Whatever fails is tried again by [`Self::add`], and what becomes of it decided there.
+    pub(crate) fn put(
+        &mut self,
+        batch: &mut Batch,
+        place: &Place,
+        connection: &Connection,
+        mask: &Mask,
+        now_ms: i64,
+    ) -> Result<(), Error> {
         for message in &mut batch.messages {
             let session = session_of(message).cloned();
             let (bodies, stored) = parts_of(message);
@@ -127,13 +147,7 @@ impl Segments {
                 .map_err(|error| Error::io(place.segment(segment))(error))?;
             let manifest = Manifest::encode(segment, &placed);
             *stored = Some(Stored { segment, manifest });
-        }
-        if let Some(current) = &mut self.current {
-            let path = place.segment(current.appender.number());
-            self.grown += current.appender.sync().map_err(Error::io(path))?;
-        }
-        for message in &mut batch.messages {
-            parts_of(message).0.clear();
+            *bodies = Vec::new();
         }
         Ok(())
     }
@@ -211,10 +225,11 @@ impl Segments {
         let mut dropped = 0;
         for message in &mut batch.messages {
             let (bodies, stored) = parts_of(message);
-            let is_elsewhere = stored
-                .as_ref()
-                .is_some_and(|stored| Some(stored.segment) != number);
-            if bodies.is_empty() || is_elsewhere {
+            let is_lost = match stored {
+                Some(stored) => Some(stored.segment) == number,
+                None => !bodies.is_empty(),
+            };
+            if !is_lost {
                 continue;
             }
             bodies.clear();

@@ -83,6 +83,7 @@ impl Writer {
                 self.idle();
                 continue;
             }
+            self.gather(&mut batch);
             if self.gave_up {
                 self.queue.counters.lost.add(batch.closes() as u64);
             } else {
@@ -103,6 +104,26 @@ impl Writer {
         );
         if let Err(error) = end {
             tracing::warn!("the record was not closed in order: {error}");
+        }
+    }
+
+    /// Waits until a group is complete. Bodies are taken in as they come.
+    fn gather(&mut self, batch: &mut Batch) {
+        loop {
+            if !self.gave_up && !self.queue.is_degraded() {
+                let settings = &self.in_force.get().settings;
+                self.segments
+                    .limit(settings.segment_limit(self.segment_bytes));
+                let (place, connection, now_ms) =
+                    (&self.place, &self.connection, self.queue.now_ms());
+                let put = (self.segments).put(batch, place, connection, &settings.mask, now_ms);
+                if let Err(error) = put {
+                    tracing::debug!("bodies are tried again with their group: {error}");
+                }
+            }
+            if !self.queue.go_on(batch) {
+                return;
+            }
         }
     }
 
