@@ -28,9 +28,8 @@ const COPY: usize = 9;
 const ROOM: usize = 8 << 10;
 const NUMBERS: usize = 512;
 
-/// A stream that goes on. Of each event only what is neither at the beginning nor at the end of the one before is kept. A piece
-/// ends an event if it ends in a blank line; where it is several, less is left out. Anything else may pass here, too, and is
-/// kept as it is.
+/// A stream that goes on. Of each event only what is neither at the beginning nor at the end of the one before is kept. Events
+/// end in blank lines; however the pieces are cut, the same is kept. Anything else may pass here, too, and is kept as it is.
 #[derive(Debug, Default)]
 pub struct StreamCoder {
     own: Vec<u8>,
@@ -159,9 +158,41 @@ impl StreamCoder {
         self.arrivals.push(self.length as u64, at_us);
     }
 
-    fn push_other(&mut self, piece: &[u8], at_us: u64) {
+    fn push_other(&mut self, mut piece: &[u8], at_us: u64) {
         self.alike_left = 0;
-        self.came(piece, at_us);
+        self.arrivals
+            .push((self.length + piece.len()) as u64, at_us);
+        loop {
+            let end = self.event_end(piece);
+            let (first, rest) = piece.split_at_checked(end).unwrap_or((piece, &[]));
+            self.length += first.len();
+            self.put(first);
+            if rest.is_empty() {
+                return;
+            }
+            piece = rest;
+        }
+    }
+
+    /// Where the event that goes on with these bytes ends: behind a blank line, or with all of them.
+    fn event_end(&self, piece: &[u8]) -> usize {
+        // Part of the blank line may be there already.
+        let before = match self.state {
+            State::First => self.own.get(self.part.own..).unwrap_or_default(),
+            State::FirstEnded => &[],
+            State::Compared => &self.begun,
+        };
+        let mut breaks = memchr::memchr_iter(b'\n', piece).map(|at| at + 1);
+        let is_end = |end: &usize| match piece.get(..*end).unwrap_or_default() {
+            [b'\n'] => before.ends_with(b"\n") || before.ends_with(b"\n\r"),
+            [b'\r', b'\n'] => before.ends_with(b"\n"),
+            begun => ends_event(begun),
+        };
+        breaks.find(is_end).unwrap_or(piece.len())
+    }
+
+    /// Puts bytes that go on with an event, and no further than it.
+    fn put(&mut self, piece: &[u8]) {
         if self.state == State::FirstEnded {
             let first = self.own.get(self.part.own..).unwrap_or_default();
             self.last.extend_from_slice(first);
@@ -378,21 +409,25 @@ impl StreamCoder {
     /// How large each buffer is, and what it has to be.
     fn rooms(&self, piece: &[u8]) -> [(usize, usize); 5] {
         let more = piece.len();
+        // Events that may end in it; the first of them with a blank line that began before.
+        let ends = memchr::memmem::find_iter(piece, b"\n\n").count()
+            + memchr::memmem::find_iter(piece, b"\n\r\n").count()
+            + usize::from(matches!(piece, [b'\n' | b'\r', ..]));
         let own = self.own.len() + self.around.tail + self.begun.len() + more;
         let of = |buffer: &Vec<u8>, most| (buffer.capacity(), buffer.len() + most);
-        let compared = |event| if event > LONGEST { 0 } else { event };
-        let event = match self.state {
-            State::First => 0,
-            State::FirstEnded => (self.own.len() - self.part.own).max(compared(more)),
-            State::Compared => compared(self.begun.len() + more),
+        let before = match self.state {
+            State::First | State::FirstEnded => self.own.len() - self.part.own,
+            State::Compared => self.begun.len(),
         };
-        let is_begun = !self.begun.is_empty() || !ends_event(piece);
-        // Of the event, and of the part's end.
-        let copies = if self.state == State::First {
-            0
+        let is_compared = self.state != State::First || ends > 0;
+        let (event, copies) = if is_compared {
+            // Of each event, and of a part's end.
+            ((before + more).min(LONGEST), 2 * COPY * (ends + 2))
         } else {
-            2 * COPY
+            (0, 0)
         };
+        let is_one_event = ends_event(piece) && self.event_end(piece) == more;
+        let is_begun = !self.begun.is_empty() || !is_one_event;
         [
             (self.own.capacity(), own),
             of(&self.copies, copies),
@@ -555,7 +590,7 @@ mod tests {
         assert_eq!(check(&[b"\n\n"]), [(2, 0)]);
     }
 
-    /// The same bytes are the same, however they were cut.
+    /// The same bytes are the same, however they were cut, and coded alike.
     #[test]
     fn what_came_otherwise_is_the_same() {
         let events = ["a", "b", "b", "cd"].map(event);
@@ -564,7 +599,12 @@ mod tests {
         let by_event = all(whole.split_inclusive("\n\n").collect());
         for at in 0..whole.len() {
             let (one, other) = whole.split_at(at);
-            assert!(by_event.is_same(&all(vec![one, other])), "{at}");
+            let other = all(vec![one, other]);
+            assert!(by_event.is_same(&other), "{at}");
+            assert_eq!(
+                (&by_event.own, &by_event.copies),
+                (&other.own, &other.copies)
+            );
         }
         assert!(!by_event.is_same(&all(vec![&whole[1..]])));
         let other = whole.replace("cd", "ce");
@@ -592,7 +632,9 @@ mod tests {
             cuts.sort_unstable();
             cuts.dedup();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &stream[cut[0]..cut[1]]).collect();
-            check(&pieces);
+            let parts = check(&pieces);
+            // The same as if it had come at once.
+            prop_assert_eq!(check(&[&stream]), parts);
         }
     }
 }
