@@ -138,25 +138,14 @@ impl Tape {
 impl Kept {
     /// Whether there is room for another piece; it is made if there is any.
     fn has_room(&mut self, piece: &[u8], room: &Room) -> bool {
-        if self.stream.has_room(piece) {
-            return true;
-        }
-        // The first piece may be all there is, unless it is an event.
-        let is_stream = !self.stream.is_empty() || piece.ends_with(b"\n\n");
-        // Where there is no room for more, there may be that for the piece.
-        let is_made = is_stream && self.grow(piece, true, room) || self.grow(piece, false, room);
-        self.is_shed |= !is_made;
-        is_made
-    }
-
-    fn grow(&mut self, piece: &[u8], is_ample: bool, room: &Room) -> bool {
-        let held = self.stream.held_with(piece, is_ample);
-        if !room.take(held.saturating_sub(self.taken)) {
-            return false;
-        }
-        self.taken = self.taken.max(held);
-        self.stream.make_room(piece, is_ample);
-        true
+        let taken = &mut self.taken;
+        let has_room = self.stream.make_room(piece, |more| {
+            let is_there = room.take(more);
+            *taken += if is_there { more } else { 0 };
+            is_there
+        });
+        self.is_shed |= !has_room;
+        has_room
     }
 }
 
@@ -169,6 +158,8 @@ impl Drop for Tape {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -204,7 +195,7 @@ mod tests {
             for n in 0..3000 {
                 tape.note(event(n).as_bytes(), clock::now());
                 let kept = tape.kept.lock().unwrap();
-                assert!(kept.stream.held() <= kept.taken);
+                assert_eq!(kept.stream.held(), kept.taken);
                 assert_eq!(kept.taken + room.0.load(Ordering::Relaxed), bytes);
             }
             let taken = tape.take();
@@ -225,16 +216,22 @@ mod tests {
     fn a_piece_that_fits_is_kept() {
         let pieces = [&[b'x'; 40_000][..], &[b'y'; 5000]];
         let check = |bytes, expected| {
-            let tape = Tape::within(clock::now(), room(bytes));
+            let accepted = clock::now();
+            let tape = Tape::within(accepted, room(bytes));
             for piece in pieces {
-                tape.note(piece, clock::now());
+                tape.note(piece, accepted + Duration::from_micros(1));
             }
             let taken = tape.take();
             assert_eq!((taken.body.len(), taken.is_shed), expected, "{bytes}");
         };
         let mut stream = StreamCoder::default();
         for piece in pieces {
-            stream.make_room(piece, false);
+            let mut asked = 0;
+            stream.make_room(piece, |more| {
+                asked = more;
+                false
+            });
+            assert!(stream.make_room(piece, |more| more == asked));
             stream.push(piece, 1);
         }
         let least = stream.held();

@@ -368,13 +368,6 @@ impl StreamCoder {
         buffers.iter().map(|buffer| buffer.capacity()).sum()
     }
 
-    /// Whether a piece can be taken without more.
-    #[must_use]
-    pub fn has_room(&self, piece: &[u8]) -> bool {
-        let rooms = self.rooms(piece);
-        rooms.iter().all(|(buffer, least)| least <= buffer)
-    }
-
     /// For how many events like the last there is room, with the end of a part behind them.
     fn alike_room(&self) -> usize {
         let left = |buffer: &Vec<u8>| buffer.capacity() - buffer.len();
@@ -384,16 +377,33 @@ impl StreamCoder {
             .min(left(&self.arrivals.bytes) / Arrivals::ROOM)
     }
 
-    /// How many bytes it holds once there is room for such a piece: so much that most of a stream fits if it is to be `ample`,
-    /// else what the piece takes, and so much that not every crumb moves all that is kept.
-    #[must_use]
-    pub fn held_with(&self, piece: &[u8], ample: bool) -> usize {
-        self.grown(piece, ample).iter().sum()
+    /// Makes room for a piece, if more is needed and `may_hold` says that it may hold so many bytes more. Whether there is room.
+    /// Asked for first is so much that most of a stream fits, then what the piece takes.
+    pub fn make_room(&mut self, piece: &[u8], mut may_hold: impl FnMut(usize) -> bool) -> bool {
+        let rooms = self.rooms(piece);
+        if rooms.iter().all(Room::is_enough) {
+            return true;
+        }
+        // The first piece may be all there is, unless it is an event.
+        let is_stream = !self.is_empty() || ends_event(piece);
+        for is_ample in [true, false] {
+            if is_ample && !is_stream {
+                continue;
+            }
+            let sizes = rooms.each_ref().map(|room| room.grown(is_ample));
+            let more = sizes
+                .iter()
+                .zip(&rooms)
+                .map(|(size, room)| size - room.size);
+            if may_hold(more.sum()) {
+                self.reserve(sizes);
+                return true;
+            }
+        }
+        false
     }
 
-    /// Makes that room.
-    pub fn make_room(&mut self, piece: &[u8], ample: bool) {
-        let sizes = self.grown(piece, ample);
+    fn reserve(&mut self, sizes: [usize; 5]) {
         let buffers = [
             &mut self.own,
             &mut self.copies,
@@ -406,15 +416,15 @@ impl StreamCoder {
         }
     }
 
-    /// How large each buffer is, and what it has to be.
-    fn rooms(&self, piece: &[u8]) -> [(usize, usize); 5] {
+    /// What a piece takes of each buffer.
+    fn rooms(&self, piece: &[u8]) -> [Room; 5] {
         let more = piece.len();
         // Events that may end in it; the first of them with a blank line that began before.
-        let ends = memchr::memmem::find_iter(piece, b"\n\n").count()
-            + memchr::memmem::find_iter(piece, b"\n\r\n").count()
-            + usize::from(matches!(piece, [b'\n' | b'\r', ..]));
-        let own = self.own.len() + self.around.tail + self.begun.len() + more;
-        let of = |buffer: &Vec<u8>, most| (buffer.capacity(), buffer.len() + most);
+        let breaks = memchr::memchr_iter(b'\n', piece).map(|at| piece.get(at + 1..));
+        let is_blank =
+            |behind: &Option<&[u8]>| matches!(behind, Some([b'\n', ..] | [b'\r', b'\n', ..]));
+        let ends =
+            breaks.filter(is_blank).count() + usize::from(matches!(piece, [b'\n' | b'\r', ..]));
         let before = match self.state {
             State::First | State::FirstEnded => self.own.len() - self.part.own,
             State::Compared => self.begun.len(),
@@ -426,41 +436,48 @@ impl StreamCoder {
         } else {
             (0, 0)
         };
-        let is_one_event = ends_event(piece) && self.event_end(piece) == more;
-        let is_begun = !self.begun.is_empty() || !is_one_event;
+        let is_begun = !self.begun.is_empty() || ends != 1 || !ends_event(piece);
+        let own = self.own.len() + self.around.tail + self.begun.len() + more;
+        let room = |buffer: &Vec<u8>, least, ample| Room {
+            size: buffer.capacity(),
+            least,
+            ample,
+        };
+        let copies = self.copies.len() + copies;
+        let arrivals = self.arrivals.bytes.len() + Arrivals::ROOM;
         [
-            (self.own.capacity(), own),
-            of(&self.copies, copies),
-            of(&self.arrivals.bytes, Arrivals::ROOM),
-            (self.last.capacity(), event.max(self.last_length)),
-            (self.begun.capacity(), if is_begun { event } else { 0 }),
+            room(&self.own, own, ROOM),
+            room(&self.copies, copies, NUMBERS),
+            room(&self.arrivals.bytes, arrivals, NUMBERS),
+            room(&self.last, event.max(self.last_length), 0),
+            room(&self.begun, if is_begun { event } else { 0 }, 0),
         ]
     }
+}
 
-    fn grown(&self, piece: &[u8], ample: bool) -> [usize; 5] {
-        let [own, copies, arrivals, last, begun] = self.rooms(piece);
-        let grown = |(size, least): (usize, usize), to: usize| {
-            if least <= size { size } else { least.max(to) }
+/// How large a buffer is.
+struct Room {
+    size: usize,
+    /// How large it has to be.
+    least: usize,
+    /// How large it is made at least where there is room for all.
+    ample: usize,
+}
+
+impl Room {
+    fn is_enough(&self) -> bool {
+        self.least <= self.size
+    }
+
+    /// How large it is made: twice as large if that is to be `ample`, else so much larger that not every crumb moves all that is
+    /// kept.
+    fn grown(&self, ample: bool) -> usize {
+        let to = match ample {
+            _ if self.is_enough() => return self.size,
+            true => (2 * self.size).max(self.ample),
+            false => self.size + self.size / 8,
         };
-        let own_to = if ample {
-            (2 * own.0).max(ROOM)
-        } else {
-            own.0 + own.0 / 8
-        };
-        let [copies_to, arrivals_to] = [copies, arrivals].map(|(size, _)| {
-            if ample {
-                (2 * size).max(NUMBERS)
-            } else {
-                size + size / 8
-            }
-        });
-        [
-            grown(own, own_to),
-            grown(copies, copies_to),
-            grown(arrivals, arrivals_to),
-            grown(last, 2 * last.0),
-            grown(begun, 2 * begun.0),
-        ]
+        self.least.max(to)
     }
 }
 
@@ -475,18 +492,27 @@ mod tests {
     fn coded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, is_ample: bool) -> Streamed {
         let mut coder = StreamCoder::default();
         for (piece, at_us) in pieces.into_iter().zip(1..) {
-            let held = coder.held();
+            let mut held = coder.held();
             if coder.push_alike(piece, at_us) {
                 assert_eq!(coder.held(), held);
                 continue;
             }
-            if !coder.has_room(piece) {
-                let held = coder.held_with(piece, is_ample);
-                coder.make_room(piece, is_ample);
-                assert_eq!(coder.held(), held);
+            let mut asked = Vec::new();
+            if !coder.make_room(piece, |more| {
+                asked.push(more);
+                false
+            }) {
+                let accepted = if is_ample {
+                    asked.first()
+                } else {
+                    asked.last()
+                };
+                let accepted = *accepted.unwrap();
+                assert!(coder.make_room(piece, |more| more == accepted));
+                held += accepted;
             }
-            let held = coder.held();
-            assert!(coder.has_room(piece));
+            assert_eq!(coder.held(), held);
+            assert!(coder.make_room(piece, |_| false));
             coder.push(piece, at_us);
             assert_eq!(coder.held(), held);
         }

@@ -17,7 +17,7 @@ mod coder;
 mod copies;
 mod streamed;
 
-pub(crate) use arrivals::decode as decode_arrivals;
+pub(crate) use arrivals::decode_stored as decode_arrivals;
 #[cfg(test)]
 pub(crate) use coder::SHORT;
 pub use coder::StreamCoder;

@@ -93,8 +93,8 @@ impl Streamed {
     }
 
     /// The arrivals, as they are stored.
-    pub(crate) fn arrivals_stored(&self) -> &[u8] {
-        &self.arrivals
+    pub(crate) fn arrivals_stored(&self) -> [&[u8]; 2] {
+        arrivals::stored(&self.arrivals)
     }
 
     /// Bytes that begin as it does, if not all of them.

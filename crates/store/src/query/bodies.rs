@@ -193,7 +193,7 @@ impl Reader {
         Ok(Some(KeptBody {
             info: stored.info(),
             bytes,
-            arrivals: decode_arrivals(&arrivals).collect(),
+            arrivals: decode_arrivals(&arrivals),
         }))
     }
 }

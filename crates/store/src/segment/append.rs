@@ -118,7 +118,8 @@ impl Appender {
             BodyBytes::Pieces(pieces) => self.whole(body, pieces, session)?,
             BodyBytes::Streamed(streamed) => {
                 let spans = self.reply(streamed)?;
-                for part in streamed.arrivals_stored().chunks(frame::MAX_CONTENT) {
+                let stored = streamed.arrivals_stored().into_iter();
+                for part in stored.flat_map(|bytes| bytes.chunks(frame::MAX_CONTENT)) {
                     join(&mut arrivals, self.tail.put(part)?);
                 }
                 spans
