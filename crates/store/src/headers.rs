@@ -44,6 +44,11 @@ fn is_listed(name: &str) -> bool {
             | "transfer-encoding"
             | "user-agent"
             | "x-app"
+            | "x-lingate-attempts"
+            | "x-lingate-id"
+            | "x-lingate-lane"
+            | "x-lingate-overhead-us"
+            | "x-lingate-provider"
             | "x-request-id"
             | "x-should-retry"
     )

@@ -3,22 +3,28 @@
 /// Appends a number.
 #[inline]
 pub(crate) fn put(out: &mut Vec<u8>, number: u64) {
-    // Most take one byte, or two.
+    // Most take one byte.
     if number < 0x80 {
         out.push(number as u8);
-    } else if number < 0x4000 {
-        out.extend_from_slice(&[number as u8 | 0x80, (number >> 7) as u8]);
     } else {
         put_long(out, number);
     }
 }
 
 fn put_long(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
+    // And of the others, most two or three.
+    let [first, second] = [number, number >> 7].map(|number| number as u8 | 0x80);
+    if number < 0x4000 {
+        out.extend_from_slice(&[first, second & 0x7f]);
+    } else if number < 0x20_0000 {
+        out.extend_from_slice(&[first, second, (number >> 14) as u8]);
+    } else {
+        while number >= 0x80 {
+            out.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        out.push(number as u8);
     }
-    out.push(number as u8);
 }
 
 /// Takes the number that the bytes begin with; `None` if they begin with none.
@@ -33,6 +39,16 @@ pub(crate) fn take(from: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+/// A number on either side of zero as one that is small if it is near.
+pub(crate) fn folded(number: i64) -> u64 {
+    (number << 1 ^ number >> 63).cast_unsigned()
+}
+
+/// The number that was [`folded`].
+pub(crate) fn unfolded(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 #[cfg(test)]
@@ -61,5 +77,20 @@ mod tests {
         }
         check(0, 1);
         assert_eq!(take(&mut [0xff; 11].as_slice()), None, "without an end");
+    }
+
+    #[test]
+    fn what_is_near_zero_is_small() {
+        for (number, expected) in [
+            (0, 0),
+            (-1, 1),
+            (1, 2),
+            (-2, 3),
+            (i64::MAX, u64::MAX - 1),
+            (i64::MIN, u64::MAX),
+        ] {
+            assert_eq!(folded(number), expected);
+            assert_eq!(unfolded(expected), number);
+        }
     }
 }

@@ -175,25 +175,26 @@ UPDATE lasting SET
 /// Deletes the oldest ended rows accepted before then.
 fn delete_rows(connection: &mut Connection, before_ms: i64) -> Result<u64, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let oldest: Vec<(i64, Uuid, i64)> = transaction
-        .prepare_cached("SELECT n, id, time_ms FROM exchanges INDEXED BY exchanges_id WHERE end IS NOT NULL ORDER BY id LIMIT ?1")?
-        .query_map([ROWS as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    let oldest: Vec<(i64, Option<i64>, Uuid, i64)> = transaction
+        .prepare_cached("SELECT n, closed, id, time_ms FROM exchanges INDEXED BY exchanges_id WHERE end IS NOT NULL ORDER BY id LIMIT ?1")?
+        .query_map([ROWS as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
         // Mostly that is the first: the others are not read.
         .take_while(|row| !matches!(row, Ok((.., time_ms)) if *time_ms >= before_ms))
         .collect::<Result<_, _>>()?;
     let mut deleted = 0;
     let mut last = 0;
-    for (n, id, time_ms) in oldest {
+    for (n, closed, id, time_ms) in oldest {
         if deleted == 0 {
             // Neither numbers nor places are given again.
             transaction.execute(RISE, [])?;
         }
-        for sql in [
-            "DELETE FROM exchanges WHERE n = ?1",
-            "DELETE FROM details WHERE n = ?1",
-            "DELETE FROM bodies WHERE n = ?1",
+        for (sql, number) in [
+            ("DELETE FROM exchanges WHERE n = ?1", Some(n)),
+            ("DELETE FROM endings WHERE closed = ?1", closed),
+            ("DELETE FROM details WHERE n = ?1", Some(n)),
+            ("DELETE FROM bodies WHERE n = ?1", Some(n)),
         ] {
-            transaction.prepare_cached(sql)?.execute([n])?;
+            transaction.prepare_cached(sql)?.execute([number])?;
         }
         transaction
             .prepare_cached("DELETE FROM tags WHERE id = ?1")?

@@ -94,6 +94,7 @@ impl Said {
             } if self.preview.len() < PREVIEW => {
                 let text = text.decode();
                 let room = PREVIEW - self.preview.len();
+                self.preview.reserve_exact(room);
                 self.preview
                     .push_str(text.get(..text.floor_char_boundary(room)).unwrap_or(&text));
             }

@@ -4,7 +4,7 @@
 //! before, and above them the microseconds between the two. The lengths of events change by a few bytes, so that mostly that is
 //! all. Where four bits do not hold the change, another number follows with what is left of it.
 
-use crate::leb128::{put, take};
+use crate::leb128::{folded, put, take, unfolded};
 use crate::record::Arrival;
 
 /// Most that are told apart. From there on the last one stands for all that follow.
@@ -73,15 +73,6 @@ impl Arrivals {
         self.bytes.truncate(begin);
         self.last = before;
     }
-}
-
-/// Small numbers for what is near zero, on either side.
-fn folded(number: i64) -> u64 {
-    (number << 1 ^ number >> 63).cast_unsigned()
-}
-
-fn unfolded(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 /// As many as the bytes hold.

@@ -276,10 +276,15 @@ impl StreamCoder {
     /// Makes what is kept as the last event be that.
     fn settle(&mut self) {
         let Around { head, tail } = self.around;
-        let middle = self.own.len() - (self.last_length - head - tail);
-        let middle = self.own.get(middle..).unwrap_or_default();
-        let place = head..self.last.len() - tail;
-        self.last.splice(place, middle.iter().copied());
+        let middle = ending(&self.own, self.last_length - head - tail);
+        let length = self.last.len();
+        self.last.resize(length.max(self.last_length), 0);
+        let to = head + middle.len();
+        self.last.copy_within(length - tail..length, to);
+        if let Some(place) = self.last.get_mut(head..to) {
+            place.copy_from_slice(middle);
+        }
+        self.last.truncate(self.last_length);
     }
 
     /// Puts an event behind the last one, but for its tail.

@@ -15,7 +15,7 @@ use crate::record::Alike;
 use super::key::{Key, KeyChain, is_short};
 use super::split::{Cut, SIGHT, go_on, is_json};
 
-/// Bytes compared at once: large steps, and smaller ones in the first of those that differs.
+/// Bytes compared at once: large steps, and smaller ones in the first of those that differs, then words.
 const STEPS: [usize; 3] = [4096, 512, 64];
 
 /// Parts that a body may have more than the one it is like, before its lists have to move.
@@ -263,14 +263,27 @@ fn before(bytes: &[u8], end: usize) -> &[u8] {
 
 /// Bytes that are the same at the end of both.
 pub(crate) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
+    let shortest = a.len().min(b.len());
     let mut same = 0;
-    for step in STEPS {
-        let [a, b] = [a, b].map(|bytes| bytes.get(..bytes.len() - same).unwrap_or_default());
-        let steps = a.rchunks(step).zip(b.rchunks(step));
+    for step in STEPS.into_iter().filter(|step| *step <= shortest) {
+        let steps = before(a, same)
+            .rchunks(step)
+            .zip(before(b, same).rchunks(step));
         let steps = steps.take_while(|(a, b)| a == b);
         same += steps.map(|(a, _)| a.len()).sum::<usize>();
     }
-    let rest = a.iter().rev().skip(same).zip(b.iter().rev().skip(same));
+    let [words, others] = [a, b].map(|bytes| before(bytes, same).as_rchunks::<8>().1);
+    for (a, b) in words.iter().rev().zip(others.iter().rev()) {
+        let difference = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if difference != 0 {
+            return same + difference.leading_zeros() as usize / 8;
+        }
+        same += 8;
+    }
+    let rest = before(a, same)
+        .iter()
+        .rev()
+        .zip(before(b, same).iter().rev());
     same + rest.take_while(|(a, b)| a == b).count()
 }
 
@@ -340,7 +353,9 @@ mod tests {
     #[test]
     fn the_last_difference_is_found_at_every_place() {
         let text = b"0123456789abcdef".repeat(300);
-        for length in [0, 1, 15, 63, 64, 65, 4095, 4096, 4097, 4160, 4800] {
+        for length in [
+            0, 1, 7, 8, 9, 15, 63, 64, 65, 76, 4095, 4096, 4097, 4160, 4800,
+        ] {
             let end = &text[text.len() - length..];
             for other in [end.to_vec(), [b".", end].concat(), text.clone()] {
                 assert_eq!(common_suffix(end, &other), length);

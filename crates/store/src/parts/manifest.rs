@@ -1,16 +1,26 @@
 //! What an exchange's bodies are made of: a small blob beside its row.
 //!
-//! Numbers are LEB128, so a manifest of many turns takes a few bytes a turn.
+//! ```text
+//! number of bodies, and of each: u8 kind | attempt | [u8; 16] digest | spans | spans of its arrivals
+//! ```
+//!
+//! Numbers are LEB128. Spans are mostly near each other: the parts that a translated request has of its own, one behind the
+//! other, in between those that came from the client, which lie somewhere else. So their number is followed, for each span, by
+//! where it begins and by its length, and where it begins is told by what [`Near`] knows. Earlier versions wrote three numbers,
+//! and mark themselves by another code for the kind of body.
 
 use std::ops::Range;
 
-use crate::leb128::{put, take};
+use crate::leb128::{folded, put, take, unfolded};
 use crate::record::BodyKind;
 
 use super::key::{Key, key};
 
 /// What a body's places mostly take.
 const ROOM: usize = 512;
+
+/// Set in the code of a body's kind: its spans are told by [`Near`].
+const NEAR: u8 = 1 << 4;
 
 /// Bytes of a frame, uncompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +74,7 @@ impl Manifest {
             places.clear();
             places.extend_from_slice(&segment.to_le_bytes());
             put_spans(&mut places, &body.spans);
-            out.push(code(body.kind));
+            out.push(code(body.kind) | NEAR);
             put(&mut out, u64::from(body.attempt));
             out.extend_from_slice(&key(&places));
             out.extend_from_slice(places.get(size_of_val(&segment)..).unwrap_or_default());
@@ -93,9 +103,13 @@ impl Manifest {
             let attempt = u16::try_from(take(from)?).ok()?;
             let (digest, rest) = from.split_first_chunk::<16>()?;
             *from = rest;
+            let take_spans = match kind & NEAR {
+                NEAR => take_spans,
+                _ => take_older_spans,
+            };
             let kind = BodyKind::ALL
                 .into_iter()
-                .find(|known| code(*known) == *kind)?;
+                .find(|known| code(*known) == kind & !NEAR)?;
             entries.push(Entry {
                 digest: *digest,
                 placed: Placed {
@@ -144,16 +158,83 @@ const fn code(kind: BodyKind) -> u8 {
     }
 }
 
+/// Where the last two spans ended, by frame and place in it. Before the first that is the beginning of the file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Near {
+    last: (u32, u32),
+    before: (u32, u32),
+}
+
+/// From where it is told where a span begins: the two lowest bits of a number. Above them stands how far behind the end of the
+/// last span, or of the one before it, it begins in the same frame; or else how far behind the last frame its own begins, and
+/// its place in that follows.
+const LAST: u64 = 0;
+const BEFORE: u64 = 1;
+const FRAME: u64 = 2;
+const FROM_BITS: u32 = 2;
+
+impl Near {
+    /// From where a span is, and how far.
+    fn told(self, span: &Span) -> u64 {
+        let behind = |at: u32, end: u32| folded(i64::from(at) - i64::from(end)) << FROM_BITS;
+        let ends = [(self.last, LAST), (self.before, BEFORE)].into_iter();
+        let same_frame = ends.filter(|((frame, _), _)| *frame == span.frame);
+        let nearest = same_frame.map(|((_, end), from)| behind(span.start, end) | from);
+        let elsewhere = || behind(span.frame, self.last.0) | FRAME;
+        nearest.min().unwrap_or_else(elsewhere)
+    }
+
+    /// A span ended there.
+    fn ended(&mut self, span: &Span) {
+        self.before = self.last;
+        self.last = (span.frame, span.start.saturating_add(span.length));
+    }
+}
+
 fn put_spans(out: &mut Vec<u8>, spans: &[Span]) {
     put(out, spans.len() as u64);
+    let mut near = Near::default();
     for span in spans {
-        put(out, u64::from(span.frame));
-        put(out, u64::from(span.start));
+        let told = near.told(span);
+        put(out, told);
+        if told & FRAME != 0 {
+            put(out, u64::from(span.start));
+        }
         put(out, u64::from(span.length));
+        near.ended(span);
     }
 }
 
 fn take_spans(from: &mut &[u8]) -> Option<Vec<Span>> {
+    let mut spans = Vec::new();
+    let mut near = Near::default();
+    for _ in 0..take(from)? {
+        let told = take(from)?;
+        let behind = |(frame, end): (u32, u32)| {
+            let start = unfolded(told >> FROM_BITS).checked_add(i64::from(end))?;
+            Some((frame, u32::try_from(start).ok()?))
+        };
+        let (frame, start) = match told & ((1 << FROM_BITS) - 1) {
+            LAST => behind(near.last)?,
+            BEFORE => behind(near.before)?,
+            FRAME => {
+                let (_, frame) = behind((0, near.last.0))?;
+                (frame, u32::try_from(take(from)?).ok()?)
+            }
+            _ => return None,
+        };
+        let span = Span {
+            frame,
+            start,
+            length: u32::try_from(take(from)?).ok()?,
+        };
+        near.ended(&span);
+        spans.push(span);
+    }
+    Some(spans)
+}
+
+fn take_older_spans(from: &mut &[u8]) -> Option<Vec<Span>> {
     let mut spans = Vec::new();
     for _ in 0..take(from)? {
         let mut number = || u32::try_from(take(from)?).ok();
@@ -173,7 +254,8 @@ mod tests {
     use super::*;
 
     fn spans() -> impl Strategy<Value = Vec<Span>> {
-        let span = (any::<u32>(), any::<u32>(), any::<u32>());
+        let any_span = (any::<u32>(), any::<u32>(), any::<u32>());
+        let span = prop_oneof![any_span, (0..4_u32, 0..40_u32, 0..9_u32)];
         let span = span.prop_map(|(frame, start, length)| Span {
             frame,
             start,
@@ -208,6 +290,60 @@ mod tests {
         fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Manifest::decode(&bytes);
         }
+    }
+
+    /// A translated request, of which every second part is the client's.
+    #[test]
+    fn what_lies_in_turn_in_two_places_takes_little() {
+        let check = |frames: [u32; 2], begin: u32| {
+            let spans = (0..60).map(|n| match n % 2 {
+                0 => Span {
+                    frame: frames[0],
+                    start: 300 * n,
+                    length: 580,
+                },
+                _ => Span {
+                    frame: frames[1],
+                    start: begin + 40 * (n / 2),
+                    length: 40,
+                },
+            });
+            let spans: Vec<Span> = spans.collect();
+            let mut out = Vec::new();
+            put_spans(&mut out, &spans);
+            assert!(out.len() < 60 * 3 + 20, "{}", out.len());
+            assert_eq!(take_spans(&mut out.as_slice()), Some(spans));
+        };
+        check([1_000_000, 1_200_000], 0);
+        check([1_000_000; 2], 120_000);
+    }
+
+    #[test]
+    fn those_of_earlier_versions_are_read() {
+        let placed = |frame, start| Span {
+            frame,
+            start,
+            length: 200,
+        };
+        let spans = vec![placed(16, 5), placed(70_000, 0)];
+        let mut bytes = vec![1, code(BodyKind::ProviderRequest), 3];
+        bytes.extend_from_slice(&[7; 16]);
+        bytes.push(2);
+        for span in &spans {
+            [span.frame, span.start, span.length].map(|number| put(&mut bytes, number.into()));
+        }
+        bytes.push(0);
+        let entry = Entry {
+            digest: [7; 16],
+            placed: Placed {
+                kind: BodyKind::ProviderRequest,
+                attempt: 3,
+                spans,
+                arrivals: Vec::new(),
+            },
+        };
+        let entries = vec![entry];
+        assert_eq!(Manifest::decode(&bytes), Some(Manifest { entries }));
     }
 
     /// Bodies that lie elsewhere have other digests.

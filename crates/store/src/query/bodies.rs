@@ -94,7 +94,8 @@ impl Reader {
     pub fn get(&self, id: Uuid) -> Result<Option<Record>, Error> {
         let inner = self.inner();
         let sql = format!(
-            "SELECT {COLUMNS}, detail FROM exchanges LEFT JOIN details USING (n) WHERE id = ?1"
+            "SELECT {COLUMNS}, coalesce(endings.detail, details.detail) FROM exchanges
+             LEFT JOIN endings USING (closed) LEFT JOIN details USING (n) WHERE id = ?1"
         );
         let mut query = inner.connection.prepare_cached(&sql)?;
         let found = query
@@ -227,7 +228,9 @@ impl Inner {
             "SELECT segment, manifest, EXISTS (SELECT 1 FROM segments WHERE segments.segment = kept.segment)
              FROM (
                SELECT part, segment, manifest FROM bodies WHERE n = ?1 UNION ALL
-               SELECT 2, segment, manifest FROM details WHERE n = ?1 AND manifest IS NOT NULL
+               SELECT 2, segment, manifest FROM details WHERE n = ?1 AND manifest IS NOT NULL UNION ALL
+               SELECT 2, segment, manifest FROM endings
+               WHERE closed = (SELECT closed FROM exchanges WHERE n = ?1) AND manifest IS NOT NULL
              ) AS kept ORDER BY part",
         )?;
         let rows = query.query_map([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

@@ -12,7 +12,7 @@ use crate::Mask;
 use crate::differences::{Part, Streamed};
 use crate::parts::{Keyed, Known, Placed, Recent, Seen, Shared, Span, is_json, join, within};
 use crate::place::{Place, private_file, sync_dir};
-use crate::record::{Body, BodyBytes};
+use crate::record::{Body, BodyBytes, BodyKind};
 
 use super::content::Content;
 use super::frame;
@@ -46,7 +46,7 @@ pub(crate) struct Appender {
     known: Known,
     /// Requests seen last.
     recent: Recent,
-    /// The group's last reply, and where it was put.
+    /// What a provider replied last in this group, and where it was put.
     reply: Option<(Streamed, Vec<Span>)>,
     /// What they were masked by.
     mask: Mask,
@@ -117,7 +117,7 @@ impl Appender {
         let spans = match &body.bytes {
             BodyBytes::Pieces(pieces) => self.whole(body, pieces, session)?,
             BodyBytes::Streamed(streamed) => {
-                let spans = self.reply(streamed)?;
+                let spans = self.reply(body.kind, streamed)?;
                 let stored = streamed.arrivals_stored().into_iter();
                 for part in stored.flat_map(|bytes| bytes.chunks(frame::MAX_CONTENT)) {
                     join(&mut arrivals, self.tail.put(part)?);
@@ -200,8 +200,8 @@ impl Appender {
         Ok(Some(spans))
     }
 
-    /// A reply is new, or the one that was added before it, passed on.
-    fn reply(&mut self, streamed: &Streamed) -> io::Result<Vec<Span>> {
+    /// A reply is new, or what the provider replied, passed on.
+    fn reply(&mut self, kind: BodyKind, streamed: &Streamed) -> io::Result<Vec<Span>> {
         if let Some((reply, spans)) = &self.reply
             && reply.is_same(streamed)
         {
@@ -224,7 +224,9 @@ impl Appender {
                 }
             }
         }
-        self.reply = Some((streamed.clone(), spans.clone()));
+        if kind == BodyKind::ProviderResponse {
+            self.reply = Some((streamed.clone(), spans.clone()));
+        }
         Ok(spans)
     }
 
@@ -423,7 +425,7 @@ mod tests {
         let place = Place::new(dir.path());
         place.create().unwrap();
         let mut appender = Appender::create(&place, 1, &Mask::default()).unwrap();
-        appender.reply(&reply).unwrap();
+        appender.reply(BodyKind::ProviderResponse, &reply).unwrap();
         appender.tail.end_frame().unwrap();
         let frames = frames(&appender.tail.pending[TITLE.len()..]);
         let all: usize = frames.iter().map(|(length, _)| length).sum();

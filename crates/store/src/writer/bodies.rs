@@ -133,8 +133,7 @@ impl Segments {
         now_ms: i64,
     ) -> Result<(), Error> {
         for message in &mut batch.messages {
-            let session = session_of(message).cloned();
-            let (bodies, stored) = parts_of(message);
+            let (session, bodies, stored) = parts_of(message);
             if bodies.is_empty() || stored.is_some() {
                 continue;
             }
@@ -142,7 +141,7 @@ impl Segments {
             let segment = current.appender.number();
             let placed = bodies
                 .iter()
-                .map(|body| current.appender.add(body, session.as_deref()))
+                .map(|body| current.appender.add(body, session))
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Error::io(place.segment(segment))(error))?;
             let manifest = Manifest::encode(segment, &placed);
@@ -224,7 +223,7 @@ impl Segments {
         }
         let mut dropped = 0;
         for message in &mut batch.messages {
-            let (bodies, stored) = parts_of(message);
+            let (_, bodies, stored) = parts_of(message);
             let is_lost = match stored {
                 Some(stored) => Some(stored.segment) == number,
                 None => !bodies.is_empty(),
@@ -308,16 +307,13 @@ fn told(current: &Current, is_sealed: bool) -> Told {
     }
 }
 
-fn parts_of(message: &mut Message) -> (&mut Vec<Body>, &mut Option<Stored>) {
+/// The conversation that a message belongs to, its bodies, and where they were put.
+fn parts_of(message: &mut Message) -> (Option<&str>, &mut Vec<Body>, &mut Option<Stored>) {
     match message {
-        Message::Open(_, bodies, stored) => (bodies, stored),
-        Message::Close(closed, stored) => (&mut closed.bodies, stored),
-    }
-}
-
-fn session_of(message: &Message) -> Option<&String> {
-    match message {
-        Message::Open(exchange, ..) => exchange.session.as_ref(),
-        Message::Close(closed, _) => closed.exchange.session.as_ref(),
+        Message::Open(exchange, bodies, stored) => (exchange.session.as_deref(), bodies, stored),
+        Message::Close(closed, stored) => {
+            let session = closed.exchange.session.as_deref();
+            (session, &mut closed.bodies, stored)
+        }
     }
 }

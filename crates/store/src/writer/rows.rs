@@ -22,8 +22,8 @@ INSERT INTO exchanges (n, id, run, time_ms, kept, client_wire, path, model, stre
 VALUES (?1, ?2, ?3, ?4, 'all', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 ON CONFLICT (id) DO NOTHING";
 
-const DETAILS: &str =
-    "INSERT OR REPLACE INTO details (n, detail, segment, manifest) VALUES (?1, ?2, ?3, ?4)";
+const ENDING: &str =
+    "INSERT OR REPLACE INTO endings (closed, detail, segment, manifest) VALUES (?1, ?2, ?3, ?4)";
 
 const BODIES: &str =
     "INSERT OR REPLACE INTO bodies (n, part, segment, manifest) VALUES (?1, ?2, ?3, ?4)";
@@ -76,7 +76,7 @@ struct Statements<'a> {
     close: [Option<CachedStatement<'a>>; 2],
     /// The same of numbers.
     numbers: [Option<CachedStatement<'a>>; 2],
-    details: Option<CachedStatement<'a>>,
+    ending: Option<CachedStatement<'a>>,
     bodies: Option<CachedStatement<'a>>,
     tag: Option<CachedStatement<'a>>,
 }
@@ -145,8 +145,14 @@ impl<'a> Rows<'a> {
             once {
                 run: self.run,
                 time_ms: exchange.time.as_millisecond(),
+                client_wire: exchange.client_wire.map(lingate_wire::Wire::name),
+                path: mask.text(&exchange.path),
                 model: mask.text(&exchange.model),
+                stream: exchange.stream,
                 session: masked(mask, &exchange.session),
+                agent: masked(mask, &exchange.agent),
+                class: exchange.class,
+                profile: masked(mask, &exchange.profile),
                 key: exchange.key,
             }
             kept: exchange.kept.name(),
@@ -154,18 +160,12 @@ impl<'a> Rows<'a> {
                 closed: self.closed,
                 ended_ms: exchange.ended.unwrap_or(exchange.time).as_millisecond(),
                 end: exchange.end.map(crate::record::End::name),
-                client_wire: exchange.client_wire.map(lingate_wire::Wire::name),
                 upstream_wire: exchange.upstream_wire.map(lingate_wire::Wire::name),
                 lane: exchange.lane,
-                path: mask.text(&exchange.path),
                 upstream_model: masked(mask, &exchange.upstream_model),
                 provider: exchange.provider,
                 status: exchange.status,
                 attempts: exchange.attempts,
-                stream: exchange.stream,
-                agent: masked(mask, &exchange.agent),
-                class: exchange.class,
-                profile: masked(mask, &exchange.profile),
                 input: number(usage.input),
                 cache_read: number(usage.cache_read),
                 cache_write_5m: number(usage.cache_write_5m),
@@ -191,7 +191,7 @@ impl<'a> Rows<'a> {
             }
         }?;
         self.n = self.n.max(n);
-        self.end_bodies(n, details, stored)?;
+        self.ending(n, details, stored)?;
         self.tags("tool", &exchange.tools, exchange)?;
         self.tags("quirk", &exchange.quirks, exchange)?;
         self.tags("warning", &exchange.warnings, exchange)?;
@@ -239,9 +239,9 @@ impl<'a> Rows<'a> {
         self.sums.write(self.connection)
     }
 
-    /// Details, and where the bodies are that are told of with them: those of the end, and those of the beginning if they
-    /// are in the same segment.
-    fn end_bodies(
+    /// Details of the exchange that ended last, and where the bodies are that are told of with them: those of the end, and
+    /// those of the beginning if they are in the same segment.
+    fn ending(
         &mut self,
         n: i64,
         details: &Details,
@@ -259,12 +259,12 @@ impl<'a> Rows<'a> {
         }
         let packed = self.packer.pack(details, self.mask);
         let values = params![
-            n,
+            self.closed,
             packed,
             ended.map(|ended| ended.segment),
             joined.as_ref().or(ended.map(|ended| &ended.manifest)),
         ];
-        held(&mut self.statements.details, self.connection, DETAILS)?.execute(values)?;
+        held(&mut self.statements.ending, self.connection, ENDING)?.execute(values)?;
         Ok(())
     }
 

@@ -61,7 +61,7 @@ fn by_age() {
     let segments = || files(&kept.dir.path().join("record/segments")).len();
     tidied(&kept, || segments() <= 4);
     assert!(segments() >= 3);
-    let tables = ["details", "bodies"];
+    let tables = ["endings", "bodies"];
     let database = rusqlite::Connection::open(kept.dir.path().join("record/record.db")).unwrap();
     for table in tables {
         let sql = format!("SELECT count(*) FROM {table}");
