@@ -330,7 +330,9 @@ mod tests {
         bytes.extend_from_slice(&[7; 16]);
         bytes.push(2);
         for span in &spans {
-            [span.frame, span.start, span.length].map(|number| put(&mut bytes, number.into()));
+            for number in [span.frame, span.start, span.length] {
+                put(&mut bytes, number.into());
+            }
         }
         bytes.push(0);
         let entry = Entry {

@@ -60,8 +60,8 @@ impl Recorder {
         self.in_force.change(settings, now);
     }
 
-    /// A request was accepted. `exchange` says what is known. Whether the bodies are kept, and there even if the process
-    /// dies; if not, they may be given again at the end.
+    /// A request was accepted. `exchange` says what is known; what it says of the request itself is not written again at the
+    /// end. Whether the bodies are kept, and there even if the process dies; if not, they may be given again at the end.
     pub fn open(&self, exchange: Exchange, bodies: Vec<Body>) -> bool {
         let bodies = match self.in_force.get().settings.bodies {
             Some(Bodies::Full) => bodies,

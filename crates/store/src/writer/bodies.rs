@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
+use crate::Error;
+use crate::options::Settings;
 use crate::parts::Manifest;
 use crate::place::Place;
 use crate::record::{Body, Kept};
 use crate::recorder::{Batch, Message, Queue, Stored};
 use crate::segment::Appender;
-use crate::{Error, Mask};
 
 /// A segment lasts a day at most.
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -21,7 +22,9 @@ const MOST_LACKING: usize = 1 << 16;
 /// The segments of a run: the one being written, and what the database has yet to be told.
 pub(crate) struct Segments {
     run: i64,
-    limit: u64,
+    place: Place,
+    /// How large segments get, unless the settings want smaller ones.
+    segment_bytes: u64,
     current: Option<Current>,
     /// Segments that are complete; told to the database with the group at hand.
     sealed: Vec<Told>,
@@ -47,10 +50,11 @@ pub(crate) struct Told {
 }
 
 impl Segments {
-    pub(crate) fn new(run: i64, limit: u64) -> Self {
+    pub(crate) fn new(run: i64, place: Place, segment_bytes: u64) -> Self {
         Self {
             run,
-            limit,
+            place,
+            segment_bytes,
             current: None,
             sealed: Vec::new(),
             grown: 0,
@@ -64,12 +68,12 @@ impl Segments {
     pub(crate) fn add(
         &mut self,
         batch: &mut Batch,
-        place: &Place,
         connection: &Connection,
-        mask: &Mask,
+        settings: &Settings,
         queue: &Queue,
     ) -> Result<(), Error> {
-        let added = self.try_add(batch, place, connection, mask, queue.now_ms());
+        let added =
+            (self.put(batch, connection, settings, queue.now_ms())).and_then(|()| self.sync());
         match &added {
             Ok(()) => {}
             Err(Error::Database(_)) => return added,
@@ -80,11 +84,6 @@ impl Segments {
         }
         self.mark_lacking(batch);
         added
-    }
-
-    /// A segment that has grown to this is followed by another.
-    pub(crate) fn limit(&mut self, bytes: u64) {
-        self.limit = bytes;
     }
 
     /// The rows of exchanges that end here say if the bodies of their beginning are gone.
@@ -104,17 +103,9 @@ impl Segments {
         }
     }
 
-    fn try_add(
-        &mut self,
-        batch: &mut Batch,
-        place: &Place,
-        connection: &Connection,
-        mask: &Mask,
-        now_ms: i64,
-    ) -> Result<(), Error> {
-        self.put(batch, place, connection, mask, now_ms)?;
+    fn sync(&mut self) -> Result<(), Error> {
         if let Some(current) = &mut self.current {
-            let path = place.segment(current.appender.number());
+            let path = self.place.segment(current.appender.number());
             self.grown += current.appender.sync().map_err(Error::io(path))?;
         }
         Ok(())
@@ -127,9 +118,8 @@ impl Segments {
     pub(crate) fn put(
         &mut self,
         batch: &mut Batch,
-        place: &Place,
         connection: &Connection,
-        mask: &Mask,
+        settings: &Settings,
         now_ms: i64,
     ) -> Result<(), Error> {
         for message in &mut batch.messages {
@@ -137,13 +127,13 @@ impl Segments {
             if bodies.is_empty() || stored.is_some() {
                 continue;
             }
-            let current = self.current(place, connection, mask, now_ms)?;
+            let current = self.current(connection, settings, now_ms)?;
             let segment = current.appender.number();
             let placed = bodies
                 .iter()
                 .map(|body| current.appender.add(body, session))
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Error::io(place.segment(segment))(error))?;
+                .map_err(|error| Error::io(self.place.segment(segment))(error))?;
             let manifest = Manifest::encode(segment, &placed);
             *stored = Some(Stored { segment, manifest });
             *bodies = Vec::new();
@@ -154,17 +144,18 @@ impl Segments {
     /// The segment to write to: a new one if there is none, or the last is full or of another day.
     fn current(
         &mut self,
-        place: &Place,
         connection: &Connection,
-        mask: &Mask,
+        settings: &Settings,
         now_ms: i64,
     ) -> Result<&mut Current, Error> {
+        let limit = settings.segment_limit(self.segment_bytes);
+        let mask = &settings.mask;
         let is_over = |current: &Current| {
-            current.appender.length() >= self.limit
+            current.appender.length() >= limit
                 || current.first_ms.div_euclid(DAY_MS) != now_ms.div_euclid(DAY_MS)
         };
         if self.current.as_ref().is_some_and(is_over) {
-            self.seal(place)?;
+            self.seal()?;
         }
         let current = match self.current.take() {
             Some(current) => current,
@@ -173,7 +164,7 @@ impl Segments {
                     .prepare_cached("INSERT INTO segments (run, first_ms, last_ms, bytes) VALUES (?1, ?2, ?2, 0)")?
                     .execute(params![self.run, now_ms])?;
                 Current {
-                    appender: Appender::create(place, connection.last_insert_rowid(), mask)?,
+                    appender: Appender::create(&self.place, connection.last_insert_rowid(), mask)?,
                     first_ms: now_ms,
                     last_ms: now_ms,
                 }
@@ -187,28 +178,20 @@ impl Segments {
 
     /// Ends the segment at hand if nothing was added to it since `before_ms`, or it was begun before `asked_ms`. Whether it
     /// did: the database is to be told.
-    pub(crate) fn seal_old(
-        &mut self,
-        before_ms: i64,
-        asked_ms: i64,
-        place: &Place,
-    ) -> Result<bool, Error> {
+    pub(crate) fn seal_old(&mut self, before_ms: i64, asked_ms: i64) -> Result<bool, Error> {
         let is_old = |current: &Current| current.last_ms < before_ms || current.first_ms < asked_ms;
         let is_old = self.current.as_ref().is_some_and(is_old);
         if is_old {
-            self.seal(place)?;
+            self.seal()?;
         }
         Ok(is_old)
     }
 
-    fn seal(&mut self, place: &Place) -> Result<(), Error> {
-        let Some(current) = &mut self.current else {
-            return Ok(());
-        };
-        let path = place.segment(current.appender.number());
-        self.grown += current.appender.sync().map_err(Error::io(path))?;
-        self.sealed.push(told(current, true));
-        self.current = None;
+    fn seal(&mut self) -> Result<(), Error> {
+        self.sync()?;
+        if let Some(current) = self.current.take() {
+            self.sealed.push(told(&current, true));
+        }
         Ok(())
     }
 
@@ -253,14 +236,13 @@ impl Segments {
     /// Finds out whether bodies can be written, by a few bytes that belong to nobody.
     pub(crate) fn probe(
         &mut self,
-        place: &Place,
         connection: &Connection,
-        mask: &Mask,
+        settings: &Settings,
         now_ms: i64,
     ) -> Result<(), Error> {
-        let current = self.current(place, connection, mask, now_ms)?;
-        let path = place.segment(current.appender.number());
-        let probed = current.appender.probe().map_err(Error::io(path));
+        let current = self.current(connection, settings, now_ms)?;
+        let (number, probed) = (current.appender.number(), current.appender.probe());
+        let probed = probed.map_err(Error::io(self.place.segment(number)));
         if probed.is_err() {
             self.drop_bodies(&mut Batch::default());
         }

@@ -34,7 +34,6 @@ const GROUPS_BETWEEN: u32 = 16;
 pub(crate) struct Writer {
     place: Place,
     in_force: Arc<InForce>,
-    segment_bytes: u64,
     queue: Arc<Queue>,
     connection: Connection,
     run: Run,
@@ -63,10 +62,9 @@ impl Writer {
         bury(&mut connection, &place, now_ms)?;
         let run = Run::begin(&mut connection, &place, now_ms, options.version)?;
         Ok(Self {
-            segments: Segments::new(run.number, options.segment_bytes),
+            segments: Segments::new(run.number, place.clone(), options.segment_bytes),
             place,
             in_force,
-            segment_bytes: options.segment_bytes,
             queue,
             connection,
             run,
@@ -112,11 +110,8 @@ impl Writer {
         loop {
             if !self.gave_up && !self.queue.is_degraded() {
                 let settings = &self.in_force.get().settings;
-                self.segments
-                    .limit(settings.segment_limit(self.segment_bytes));
-                let (place, connection, now_ms) =
-                    (&self.place, &self.connection, self.queue.now_ms());
-                let put = (self.segments).put(batch, place, connection, &settings.mask, now_ms);
+                let now_ms = self.queue.now_ms();
+                let put = (self.segments).put(batch, &self.connection, settings, now_ms);
                 if let Err(error) = put {
                     tracing::debug!("bodies are tried again with their group: {error}");
                 }
@@ -130,10 +125,6 @@ impl Writer {
     /// Tries until it is done, or the end comes.
     fn write(&mut self, batch: &mut Batch) {
         loop {
-            // Anew for each try: a key that is known by now is masked.
-            let settings = &self.in_force.get().settings;
-            self.segments
-                .limit(settings.segment_limit(self.segment_bytes));
             match self.try_write(batch) {
                 Ok(problem) => {
                     self.queue.counters.groups.add(1);
@@ -157,14 +148,9 @@ impl Writer {
 
     /// Bodies, then rows. What kept bodies from being written does not keep rows from it, unless it is the database.
     fn try_write(&mut self, batch: &mut Batch) -> Result<Option<Error>, Error> {
+        // Anew for each try: a key that is known by now is masked.
         let settings = &self.in_force.get().settings;
-        let bodies = self.segments.add(
-            batch,
-            &self.place,
-            &self.connection,
-            &settings.mask,
-            &self.queue,
-        );
+        let bodies = (self.segments).add(batch, &self.connection, settings, &self.queue);
         let problem = match bodies {
             Err(error @ Error::Database(_)) => return Err(error),
             bodies => bodies.err(),
@@ -202,10 +188,10 @@ impl Writer {
     fn idle(&mut self) {
         if self.queue.is_degraded() {
             self.reconnect();
-            let mask = &self.in_force.get().settings.mask;
-            let probe = self
-                .segments
-                .probe(&self.place, &self.connection, mask, self.queue.now_ms())
+            let settings = &self.in_force.get().settings;
+            let now_ms = self.queue.now_ms();
+            let probe = (self.segments)
+                .probe(&self.connection, settings, now_ms)
                 .and_then(|()| self.commit_nothing());
             self.queue
                 .set_problem(probe.err().map(|error| error.to_string()));
@@ -217,7 +203,7 @@ impl Writer {
     /// deleted.
     fn seal(&mut self, before_ms: i64) -> Result<(), Error> {
         let asked_ms = retention::seal_before(&self.connection)?;
-        if self.segments.seal_old(before_ms, asked_ms, &self.place)? {
+        if self.segments.seal_old(before_ms, asked_ms)? {
             self.commit_nothing()?;
         }
         Ok(())

@@ -75,6 +75,60 @@ fn by_age() {
     );
 }
 
+/// What was told at the end of an exchange stood by its number in records of version 4.
+#[test]
+fn what_an_earlier_version_wrote_is_read_and_goes_with_its_row() {
+    let options = || Options {
+        keep: Duration::from_secs(3 * DAY_S),
+        trust_after: Duration::ZERO,
+        ..Options::default()
+    };
+    let mut kept = Kept::new(options());
+    let details = |number: u64| Details {
+        losses: vec![format!("loss {number}")],
+        ..Details::default()
+    };
+    let put = |kept: &Kept, number: u64| {
+        let exchange = exchange(number);
+        kept.recorder().open(accepted(&exchange), Vec::new());
+        kept.flush();
+        let reply = body(BodyKind::ProviderResponse, noise(number, 3000));
+        kept.recorder()
+            .close(exchange, details(number), vec![reply]);
+        kept.flush();
+    };
+    (0..3).for_each(|number| put(&kept, number));
+    kept.end();
+    let database = kept.dir.path().join("record/record.db");
+    rusqlite::Connection::open(&database)
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO details (n, detail, segment, manifest)
+             SELECT n, detail, segment, manifest FROM endings JOIN exchanges USING (closed);
+             DROP TABLE endings; PRAGMA user_version = 4;",
+        )
+        .unwrap();
+    kept.begin(options());
+    (3..5).for_each(|number| put(&kept, number));
+    let reader = kept.reader();
+    for number in 0..5 {
+        let id = exchange(number).id;
+        let record = reader.get(id).unwrap().unwrap();
+        assert_eq!(record.details, details(number));
+        let reply = reader.body(id, BodyKind::ProviderResponse, None).unwrap();
+        assert_eq!(reply.unwrap().bytes, noise(number, 3000));
+    }
+    let rows = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let database = rusqlite::Connection::open(&database).unwrap();
+        database.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((rows("details"), rows("endings")), (3, 2));
+    kept.recorder().tick(at((9 * DAY_S * 1000) as i64));
+    tidied(&kept, || all(&kept.reader()).is_empty());
+    assert_eq!((rows("details"), rows("endings")), (0, 0));
+}
+
 #[test]
 fn a_clock_that_is_wrong_at_the_start_deletes_nothing() {
     let options = || Options {
