@@ -173,7 +173,7 @@ pub(crate) fn damage(user: &User, id: &str) {
     let record = user.home().join(".local/share/lingate/record/record.db");
     let database = rusqlite::Connection::open(record).unwrap();
     let changed = database.execute(
-        "UPDATE details SET detail = x'00' WHERE n = (SELECT n FROM exchanges WHERE lower(hex(id)) = ?1)",
+        "UPDATE endings SET detail = x'00' WHERE closed = (SELECT closed FROM exchanges WHERE lower(hex(id)) = ?1)",
         [id.replace('-', "")],
     );
     assert_eq!(changed.unwrap(), 1);
