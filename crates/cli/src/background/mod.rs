@@ -17,4 +17,4 @@ pub(crate) use control::{
 pub(crate) use directory::{StateDirectory, private};
 pub(crate) use launch::{Wanted, join_or_start, keep};
 pub(crate) use obstacles::{because, obstacle};
-pub(crate) use registry::{Entry, Registration, ended, reachable, register, running};
+pub(crate) use registry::{Ending, Entry, Registration, reachable, register, running};

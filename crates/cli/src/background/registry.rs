@@ -56,7 +56,7 @@ pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// A gateway's own entry. Dropped, it is gone.
+/// A gateway's own entry. Dropped, it is gone, and whoever waits for the gateway's end is told.
 #[derive(Debug)]
 pub(crate) struct Registration {
     path: PathBuf,
@@ -79,10 +79,17 @@ impl Registration {
     }
 }
 
+impl Registration {
+    /// From here on nobody finds the gateway. It goes on until this is dropped.
+    pub(crate) fn withdraw(&mut self) {
+        // What cannot be removed is unlocked at the end, and whoever looks then removes it.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
-        // What cannot be removed is unlocked all the same, and whoever looks next removes it.
-        let _ = std::fs::remove_file(&self.path);
+        self.withdraw();
     }
 }
 
@@ -121,14 +128,24 @@ pub(crate) fn running(directory: &StateDirectory) -> io::Result<Vec<Entry>> {
     Ok(found)
 }
 
-/// Waits for a gateway to end, for `limit` at most; whether it did.
-pub(crate) async fn ended(directory: &StateDirectory, entry: &Entry, limit: Duration) -> bool {
-    let Ok(file) = File::open(path(directory, entry)) else {
-        return true;
-    };
-    // Its lock is ours once it is gone.
-    let waited = tokio::task::spawn_blocking(move || file.lock_shared());
-    matches!(tokio::time::timeout(limit, waited).await, Ok(Ok(Ok(()))))
+/// The end of a gateway, for who waits for it.
+pub(crate) struct Ending(Option<File>);
+
+impl Ending {
+    /// Of a gateway that has not been told to end: one that ends is not found any more.
+    pub(crate) fn of(directory: &StateDirectory, entry: &Entry) -> Self {
+        Self(File::open(path(directory, entry)).ok())
+    }
+
+    /// Waits for it, for `limit` at most; whether it has come.
+    pub(crate) async fn within(self, limit: Duration) -> bool {
+        let Some(file) = self.0 else {
+            return true;
+        };
+        // The lock is ours once the gateway is gone.
+        let waited = tokio::task::spawn_blocking(move || file.lock_shared());
+        matches!(tokio::time::timeout(limit, waited).await, Ok(Ok(Ok(()))))
+    }
 }
 
 fn path(directory: &StateDirectory, entry: &Entry) -> PathBuf {
@@ -211,14 +228,20 @@ pub(crate) mod tests {
     async fn an_end_is_waited_for() {
         let scratch = Scratch::new();
         let directory = StateDirectory::at(scratch.path());
-        let registration = register(&directory, &entry("1")).unwrap();
+        let mut registration = register(&directory, &entry("1")).unwrap();
         let entry = entry("1");
-        assert!(!ended(&directory, &entry, Duration::from_millis(20)).await);
-        let (ended, ()) = tokio::join!(ended(&directory, &entry, Duration::from_secs(20)), async {
+        let ending = || Ending::of(&directory, &entry);
+        let [early, late] = [ending(), ending()];
+        assert!(!ending().within(Duration::from_millis(20)).await);
+        registration.withdraw();
+        assert!(instances(&directory).is_empty());
+        assert!(!early.within(Duration::from_millis(20)).await);
+        let (has_ended, ()) = tokio::join!(late.within(Duration::from_secs(20)), async {
             tokio::task::yield_now().await;
             drop(registration);
         });
-        assert!(ended);
+        assert!(has_ended);
+        assert!(ending().within(Duration::ZERO).await);
     }
 
     #[test]

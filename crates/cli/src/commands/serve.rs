@@ -54,6 +54,8 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     }
 
     let config = Arc::new(loaded.config);
+    // Ends after the record: who waits for this gateway's end may want that.
+    let mut registration;
     // Ends after everything that may still record.
     let mut recording = Recording::open(&config)?;
     let recorder = recording.recorder();
@@ -80,7 +82,7 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
         background: args.background,
         log: args.log_file,
     };
-    let mut registration = register(&entry, environment);
+    registration = register(&entry, environment);
     output::line(&ready::line(&config, &entry.url()))?;
     notifier.ready();
 
@@ -96,7 +98,7 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     }
     notifier.stopping();
     // From here on nobody should join it.
-    drop(registration);
+    registration.iter_mut().for_each(Registration::withdraw);
     (log.lines).say("ending once running requests are done; again to end at once");
     tokio::select! {
         () = &mut serving => Ok(ExitCode::SUCCESS),

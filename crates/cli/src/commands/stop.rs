@@ -6,7 +6,7 @@ use lingate_config::SystemEnvironment;
 
 use super::{chosen, state_directory};
 use crate::args;
-use crate::background::{self, Entry, StateDirectory};
+use crate::background::{self, Ending, Entry, StateDirectory};
 use crate::failure::Failure;
 use crate::output;
 
@@ -63,13 +63,14 @@ async fn sessions_over(entry: &Entry) -> Result<(), Failure> {
 
 async fn end(directory: &StateDirectory, entry: &Entry, now: bool) -> Result<(), Failure> {
     let url = entry.url();
+    let ending = Ending::of(directory, entry);
     background::stop(entry, now).await.map_err(|error| {
         Failure::problem(format!(
             "{url} (process {}) cannot be told to end: {error}",
             entry.pid
         ))
     })?;
-    let ended = background::ended(directory, entry, SOON).await;
+    let ended = ending.within(SOON).await;
     let what = if ended {
         "has ended"
     } else {

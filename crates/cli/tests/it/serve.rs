@@ -1,6 +1,7 @@
 //! `lingate serve`: the ready line, busy ports, wrong configurations, signals.
 
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 #[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
@@ -147,6 +148,44 @@ fn a_gateway_in_the_foreground_is_listed_and_stopped() {
     assert_eq!(user.run(&["status"]).code, 1);
     let again = user.run(&["stop"]);
     assert_eq!(again.code, 1, "{again:?}");
+}
+
+/// Who is told that a gateway has ended finds nothing of it any more: no request that runs, and nobody who writes.
+#[test]
+fn a_stop_waits_for_what_runs_and_for_the_record() {
+    let user = User::new();
+    let gateway = user.serve(&[]);
+    let body = r#"{"model":"demo","max_tokens":99,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let mut stream = TcpStream::connect(gateway.address()).unwrap();
+    write!(
+        stream,
+        "POST /v1/messages HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        gateway.address(),
+        body.len()
+    )
+    .unwrap();
+    let mut answer = BufReader::new(stream);
+    let mut begun = String::new();
+    while !begun.contains("content_block_start") {
+        assert_ne!(answer.read_line(&mut begun).unwrap(), 0, "{begun}");
+    }
+    let stopped = user.run(&["stop"]);
+    assert!(stopped.stdout.contains("has ended"), "{stopped:?}");
+    let log = || {
+        user.home()
+            .join(".local/share/lingate/record/record.db-wal")
+            .exists()
+    };
+    assert!(!log(), "somebody still writes");
+    let mut rest = String::new();
+    answer.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("message_stop"), "{rest}");
+    for time in 0..8 {
+        let _gateway = user.serve(&[]);
+        assert!(log());
+        user.run(&["stop"]);
+        assert!(!log(), "somebody still writes the {time}. time");
+    }
 }
 
 #[test]
