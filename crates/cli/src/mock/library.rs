@@ -11,6 +11,9 @@ use super::asked::Asked;
 use super::pace::Pace;
 use crate::cassette::{Recorded, Sent};
 
+/// What was asked of the built-in demo, which has no address.
+const DEMO: &str = "/v1/chat/completions";
+
 /// The answers.
 #[derive(Debug)]
 pub(super) struct Library {
@@ -157,8 +160,11 @@ impl Library {
 }
 
 fn entry(exchange: &Recorded, attempt: usize, sent: &Sent) -> Option<Entry> {
-    let (_, rest) = sent.url.split_once("://")?;
-    let path = rest.find('/').and_then(|at| rest.get(at..))?;
+    let path = match sent.url.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..))?,
+        None if sent.url.is_empty() => DEMO,
+        None => return None,
+    };
     let body = match &sent.request {
         Some(body) => body.bytes()?,
         None => Vec::new(),
@@ -218,6 +224,18 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn what_the_demo_answered_is_played_too() {
+        let asked = request("demo", &["one"], 0);
+        let demo = Sent {
+            url: String::new(),
+            ..sent(&asked, Some(200), "A")
+        };
+        let mut library = Library::of(&[recorded("1", vec![demo])]);
+        assert_eq!(library.summary(), "1 answers of 1 exchanges (demo)");
+        check(&mut library, &[(asked, How::Exact, "A")]);
     }
 
     #[test]
