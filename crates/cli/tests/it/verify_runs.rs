@@ -111,7 +111,9 @@ async fn a_refusal_that_a_quirk_can_answer_is_answered() {
     setup.user.file("cases.jsonl", &large);
     let (ran, _, summary) = setup.results("");
     assert_eq!((ran.code, &summary["answered"]), (0, &json!(4)), "{ran:?}");
-    assert_eq!(setup.upstream.requests().len(), 8, "each was refused once");
+    // Each is refused once, unless it is sent when the limit has been learnt from another.
+    let asked = setup.upstream.requests().len();
+    assert!((5..=8).contains(&asked), "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
