@@ -77,10 +77,8 @@ impl Registration {
         text.resize(text.len().max(before), b' ');
         self.file.write_all_at(&text, 0)
     }
-}
 
-impl Registration {
-    /// From here on nobody finds the gateway. It goes on until this is dropped.
+    /// From here on nobody finds the gateway. Its end is still to come: that is when this is dropped.
     pub(crate) fn withdraw(&mut self) {
         // What cannot be removed is unlocked at the end, and whoever looks then removes it.
         let _ = std::fs::remove_file(&self.path);

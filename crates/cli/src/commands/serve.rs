@@ -89,16 +89,22 @@ pub(crate) async fn run(args: Serve, environment: &SystemEnvironment) -> Result<
     let shutdown = CancellationToken::new();
     let handle = gateway.handle();
     let mut serving = std::pin::pin!(gateway.run(shutdown.clone()));
-    tokio::select! {
-        () = &mut serving => return Ok(ExitCode::SUCCESS),
-        () = signals.end(&handle, &notifier) => shutdown.cancel(),
-        () = follow(&handle, registration.as_mut(), &log, &mut recording) => {}
-        () = recording::tick(recorder) => {}
-        () = give_back_what_the_start_needed() => {}
-    }
-    notifier.stopping();
+    let has_served = tokio::select! {
+        () = &mut serving => true,
+        () = signals.end(&handle, &notifier) => {
+            shutdown.cancel();
+            false
+        }
+        () = follow(&handle, registration.as_mut(), &log, &mut recording) => false,
+        () = recording::tick(recorder) => false,
+        () = give_back_what_the_start_needed() => false,
+    };
     // From here on nobody should join it.
     registration.iter_mut().for_each(Registration::withdraw);
+    if has_served {
+        return Ok(ExitCode::SUCCESS);
+    }
+    notifier.stopping();
     (log.lines).say("ending once running requests are done; again to end at once");
     tokio::select! {
         () = &mut serving => Ok(ExitCode::SUCCESS),

@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::pace::Pace;
 use crate::cassette::{Recorded, Sent};
 
-/// What was asked of the built-in demo, which has no address.
+/// The path of what was asked of the built-in demo: it has no address, and speaks Chat.
 const DEMO: &str = "/v1/chat/completions";
 
 /// The answers.

@@ -103,6 +103,7 @@ impl Segments {
         }
     }
 
+    /// Puts what was added on disk.
     fn sync(&mut self) -> Result<(), Error> {
         if let Some(current) = &mut self.current {
             let path = self.place.segment(current.appender.number());
