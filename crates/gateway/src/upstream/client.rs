@@ -215,14 +215,12 @@ pub(super) fn dialer(way: &Way, authorities: Option<&[u8]>) -> Result<Dialer, Tl
     let tls = HttpsConnectorBuilder::new()
         .with_tls_config(config)
         .https_or_http();
-    Ok(Dialer {
-        connector: if way.is_http1_only {
-            tls.enable_http1().wrap_connector(transport)
-        } else {
-            tls.enable_all_versions().wrap_connector(transport)
-        },
-        limit: way.connect,
-    })
+    let connector = if way.is_http1_only {
+        tls.enable_http1().wrap_connector(transport)
+    } else {
+        tls.enable_all_versions().wrap_connector(transport)
+    };
+    Ok(Dialer::new(connector, way.connect))
 }
 
 /// What TLS goes over.

@@ -3,6 +3,7 @@
 //!
 //! It is watched above TLS, where the words of a peer that says goodbye are no bytes of an answer.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -70,12 +71,22 @@ impl Traffic {
     }
 }
 
-/// Makes connections whose traffic is watched.
+/// Makes connections whose traffic is watched. The library copies it for every request, whether that needs a connection or
+/// not: what it is made of is shared.
 #[derive(Clone)]
-pub(super) struct Dialer {
-    pub connector: HttpsConnector<Transport>,
+pub(super) struct Dialer(Arc<Dialing>);
+
+struct Dialing {
+    connector: HttpsConnector<Transport>,
     /// Longest time until a connection stands, whoever stands between and TLS included.
-    pub limit: Duration,
+    limit: Duration,
+}
+
+impl Dialer {
+    /// Connects like this, and gives up after `limit`.
+    pub(super) fn new(connector: HttpsConnector<Transport>, limit: Duration) -> Self {
+        Self(Arc::new(Dialing { connector, limit }))
+    }
 }
 
 /// A connection did not stand in time.
@@ -95,8 +106,9 @@ impl Service<Uri> for Dialer {
     type Error = DialError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, DialError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DialError>> {
-        self.connector.poll_ready(context)
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), DialError>> {
+        // Each call has a connector of its own, which is asked then.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
@@ -104,8 +116,12 @@ impl Service<Uri> for Dialer {
         // and wake it once. Hosts elsewhere are not woken by us.
         let is_plain = to.scheme() == Some(&Scheme::HTTP);
         let cork = is_plain.then(Cork::default);
-        let dialing = tokio::time::timeout(self.limit, self.connector.call(to));
-        let limit = self.limit;
+        let limit = self.0.limit;
+        let mut connector = self.0.connector.clone();
+        let dialing = tokio::time::timeout(limit, async move {
+            poll_fn(|context| connector.poll_ready(context)).await?;
+            connector.call(to).await
+        });
         Box::pin(async move {
             let stream = dialing
                 .await
