@@ -14,12 +14,12 @@ const READY: f64 = 50.0;
 const IDLE: f64 = 12.0;
 /// The most memory that the large load takes, in MiB.
 const PEAK: f64 = 40.0;
-/// Instructions with the record, to those without, of an agent's stream: what is aimed at, and for a translated one what
-/// was reached.
+/// Instructions with the record, to those without, of an agent's stream: what is aimed at, and for a translated one, which is
+/// near it, what was measured beside other work.
 fn recording(case: &Case) -> f64 {
     match case.lane {
         Lane::Passthrough => 1.3,
-        Lane::Translate(..) => 1.4,
+        Lane::Translate(..) => 1.33,
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
     fn what_is_above_a_limit_is_named() {
         let small = || counted("300 B JSON translated", 100_000, None);
         let stream = |on| counted("124 kB stream translated", 900_000, Some([1000, on]));
-        assert_eq!(check(10_000, &[small(), stream(1399)]), "");
+        assert_eq!(check(10_000, &[small(), stream(1329)]), "");
         assert_eq!(
             check(13_312, &[small()]),
             "above their limits: resident when idle, MiB 13.00 (at most 12.00)"
@@ -157,7 +157,7 @@ mod tests {
             check(10_000, &[dear]).contains("300 B JSON translated, thousand instructions 900")
         );
         assert!(
-            check(10_000, &[small(), stream(1410)]).ends_with("not recording 1.41 (at most 1.40)")
+            check(10_000, &[small(), stream(1340)]).ends_with("not recording 1.34 (at most 1.33)")
         );
         let missing = hold(&[small().case], &footprint(10_000), &[]).unwrap_err();
         assert!(
